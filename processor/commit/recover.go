@@ -1,0 +1,224 @@
+package commit
+
+import (
+	"fmt"
+	"slices"
+)
+
+// StateTable is the table whose ledger row is written last: what it holds is complete.
+const StateTable = "state"
+
+// Committed is what Kafka holds for one partition of the group. Offset is -1 where nothing was ever committed.
+type Committed struct {
+	Offset   int64
+	Metadata string
+}
+
+// Held is the newest mark that one (table, month) holds of the lane.
+type Held struct {
+	Table string
+	Month uint32
+	Mark  Mark
+}
+
+// Block names the block as rollup.Block.Name does.
+func (h Held) Block() string { return fmt.Sprintf("%s/%06d", h.Table, h.Month) }
+
+// Found is everything a new owner of a lane can ask for.
+type Found struct {
+	Lane       string
+	Epoch      uint64
+	Partitions []TopicPartition
+	Committed  map[TopicPartition]Committed
+	Held       []Held
+	Now        int64 // ms since 1970
+}
+
+// Pending is a batch that was begun and must be finished before anything else.
+type Pending struct {
+	Batch  uint64
+	Ranges Ranges
+	held   []Held // blocks that are there already
+}
+
+// Plan is where a lane stands.
+type Plan struct {
+	Wait     int64                    // not 0: ask again after this instant (ms); nothing else is set
+	Batch    uint64                   // last complete batch
+	Position map[TopicPartition]int64 // next offset to read after Batch; absent: from the start of the log
+	Pending  *Pending
+}
+
+// Contradiction says that what Kafka and ClickHouse hold cannot both be true. The lane must stop: going on would lose or double.
+type Contradiction struct {
+	Lane, What, Remedy string
+}
+
+func (c *Contradiction) Error() string {
+	return fmt.Sprintf("lane %s stopped so as not to lose or double anything: %s; %s", c.Lane, c.What, c.Remedy)
+}
+
+// Recover decides how a lane goes on. It returns a *Contradiction if the facts do not fit together.
+func Recover(f Found) (Plan, error) {
+	stop := func(remedy, what string, args ...any) (Plan, error) {
+		return Plan{}, &Contradiction{Lane: f.Lane, What: fmt.Sprintf(what, args...), Remedy: remedy}
+	}
+	const restored = "if ClickHouse was restored from a backup or emptied, give the group a new name (kafka.group) and read the topics again into empty databases"
+
+	metas := make(map[TopicPartition]Metadata, len(f.Partitions))
+	for _, tp := range f.Partitions {
+		m, ok := ParseMetadata(f.Committed[tp].Metadata)
+		if !ok {
+			continue
+		}
+		if m.Epoch > f.Epoch {
+			return stop("restart this process, so that it learns of the new epoch", "%s was committed in epoch %d, this process is in epoch %d", tp, m.Epoch, f.Epoch)
+		}
+		metas[tp] = m
+	}
+
+	// No insert of a batch in flight may outlive its deadline, so what is held is final only after it.
+	var wait int64
+	for _, m := range metas {
+		if m.Pending && m.Deadline > f.Now {
+			wait = max(wait, m.Deadline)
+		}
+	}
+	if wait != 0 {
+		return Plan{Wait: wait}, nil
+	}
+
+	plan := Plan{Position: map[TopicPartition]int64{}}
+	var state *Mark
+	for _, h := range f.Held {
+		if h.Mark.Epoch > f.Epoch {
+			return stop("restart this process, so that it learns of the new epoch", "table %s holds epoch %d, this process is in epoch %d", h.Table, h.Mark.Epoch, f.Epoch)
+		}
+		if h.Table == StateTable && (state == nil || newer(h.Mark, *state)) {
+			state = &h.Mark
+		}
+	}
+	if state != nil {
+		plan.Batch = state.Batch
+		for _, r := range state.Ranges {
+			plan.Position[r.TopicPartition] = r.To
+		}
+	}
+	next := plan.Batch + 1
+
+	for _, h := range f.Held {
+		if h.Mark.Batch > next {
+			return stop(restored, "table %s holds batch %d of it, but its state ends with batch %d", h.Table, h.Mark.Batch, plan.Batch)
+		}
+	}
+	intents := 0
+	for _, tp := range f.Partitions {
+		c, m := f.Committed[tp], metas[tp]
+		if m.Batch > next || (m.Batch == next && !m.Pending) {
+			return stop(restored, "Kafka says that batch %d of %s was begun or done, but ClickHouse ends with batch %d", m.Batch, tp, plan.Batch)
+		}
+		position, known := plan.Position[tp]
+		switch {
+		case !known && c.Offset >= 0:
+			plan.Position[tp] = c.Offset // never read by us: start where somebody put the group
+		case known && c.Offset > position:
+			return stop("set the group's offsets back with kafka-consumer-groups --reset-offsets to the offset ClickHouse holds, or give the group a new name",
+				"%s was committed at offset %d, but ClickHouse holds it only up to %d", tp, c.Offset, position)
+		}
+		if m.Pending && m.Batch == next {
+			intents++
+		}
+	}
+
+	pending := &Pending{Batch: next}
+	for _, h := range f.Held {
+		if h.Mark.Batch != next {
+			continue
+		}
+		if pending.Ranges == nil {
+			pending.Ranges = h.Mark.Ranges
+		}
+		if !slices.Equal(pending.Ranges, h.Mark.Ranges) {
+			return stop(restored, "its tables hold two different batches under number %d: a late insert of a forgotten batch took it (%s: %s)", next, h.Block(), h.Mark)
+		}
+		pending.held = append(pending.held, h)
+	}
+	if intents == len(f.Partitions) && intents > 0 {
+		ranges := make(Ranges, 0, intents)
+		for _, tp := range f.Partitions {
+			c, m := f.Committed[tp], metas[tp]
+			if p, ok := plan.Position[tp]; ok && p != c.Offset {
+				return stop(restored, "the intent of batch %d begins at offset %d of %s, but ClickHouse holds it up to %d", next, c.Offset, tp, p)
+			}
+			ranges = append(ranges, Range{tp, c.Offset, m.To})
+		}
+		ranges.Sort()
+		if pending.Ranges != nil && !slices.Equal(pending.Ranges, ranges) {
+			return stop(restored, "the intent of batch %d and what its tables hold of it have different ranges", next)
+		}
+		pending.Ranges = ranges
+	}
+	// Intents on some partitions only, and no table holds anything: inserts begin only when all are acknowledged, so nothing was
+	// written and the batch is forgotten.
+	if pending.Ranges != nil {
+		for _, r := range pending.Ranges {
+			if p, ok := plan.Position[r.TopicPartition]; ok && p != r.From {
+				return stop(restored, "batch %d begins at offset %d of %s, but the state ends at %d", next, r.From, r.TopicPartition, p)
+			}
+		}
+		plan.Pending = pending
+	}
+	return plan, nil
+}
+
+func newer(a, b Mark) bool {
+	return a.Epoch > b.Epoch || a.Epoch == b.Epoch && a.Batch > b.Batch
+}
+
+// Skip says whether a block of a pending batch is there already, so that it must not be written. Where other code (another
+// fingerprint) wrote to the table, its blocks need not be the same as ours: a table that holds all of them is left alone, one
+// that holds none is written by us, and one that holds a part cannot be finished.
+func (p *Pending) Skip(lane, fingerprint, table, block string) (bool, error) {
+	var other Mark
+	have := 0
+	for _, h := range p.held {
+		switch {
+		case h.Table != table:
+		case h.Mark.Fingerprint != fingerprint:
+			other = h.Mark
+			have++
+		case h.Block() == block:
+			return true, nil
+		}
+	}
+	if have == 0 || have >= other.Blocks {
+		return have > 0, nil
+	}
+	return false, &Contradiction{
+		Lane:   lane,
+		What:   fmt.Sprintf("table %s holds %d of the %d blocks that another version wrote of batch %d", table, have, other.Blocks, p.Batch),
+		Remedy: fmt.Sprintf("start the version or configuration with fingerprint %s once, stop it with SIGTERM, then start this one again", other.Fingerprint),
+	}
+}
+
+// Verify compares what the tables hold with the marks a batch should have left there, block by block, before its state is
+// written.
+func Verify(lane string, batch uint64, ranges Ranges, blocks []string, held []Held) error {
+	at := make(map[string]Mark, len(held))
+	for _, h := range held {
+		at[h.Block()] = h.Mark
+		if h.Mark.Batch > batch {
+			return &Contradiction{lane, fmt.Sprintf("table %s holds batch %d while batch %d is being written: another process writes this lane", h.Table, h.Mark.Batch, batch), "stop the other process, then restart this one"}
+		}
+	}
+	for _, b := range blocks {
+		m, ok := at[b]
+		if !ok || m.Batch != batch {
+			return fmt.Errorf("verifying block %s of batch %d: the table does not hold it (newest is batch %d)", b, batch, m.Batch)
+		}
+		if !slices.Equal(m.Ranges, ranges) {
+			return &Contradiction{lane, fmt.Sprintf("a late insert of a forgotten batch took number %d in %s", batch, b), "see docs/operations.md, A lane that stopped"}
+		}
+	}
+	return nil
+}
