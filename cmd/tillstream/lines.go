@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/tillstream/tillstream/processor/event"
+)
+
+// maxLine bounds one line of an input file; what is longer than a broker takes is cut into a dead letter by the processor.
+const maxLine = 16 << 20
+
+// keyed is an event on its way into Kafka.
+type keyed struct {
+	Topic      string
+	Key, Value []byte
+}
+
+// topicOf is where events of a type go.
+var topicOf = map[string]string{
+	event.TypeTransaction: "pos.transactions",
+	event.TypeHealth:      "pos.health",
+}
+
+// fileReport says what became of a file's lines.
+type fileReport struct {
+	Events int
+	Odd    int // lines whose type or store could not be read: sent all the same, to become dead letters
+}
+
+// readEvents sends every line of a file of canonical events (JSON lines; .zst and .gz are unpacked; - is standard input) to send,
+// which owns the value from then on. A file whose first line is no JSON object is refused.
+func readEvents(ctx context.Context, name string, stdin io.Reader, send func(keyed) error) (fileReport, error) {
+	var report fileReport
+	src := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return report, fmt.Errorf("reading events: %w", err)
+		}
+		defer f.Close()
+		src = f
+	}
+	switch {
+	case strings.HasSuffix(name, ".zst"):
+		z, err := zstd.NewReader(src)
+		if err != nil {
+			return report, fmt.Errorf("reading %s: %w", name, err)
+		}
+		defer z.Close()
+		src = z
+	case strings.HasSuffix(name, ".gz"):
+		z, err := gzip.NewReader(src)
+		if err != nil {
+			return report, fmt.Errorf("reading %s: %w", name, err)
+		}
+		src = z
+	}
+
+	lines := bufio.NewScanner(src)
+	lines.Buffer(make([]byte, 64<<10), maxLine)
+	topic := topicOf[event.TypeTransaction]
+	for n := 1; lines.Scan(); n++ {
+		if err := ctx.Err(); err != nil {
+			return report, err
+		}
+		line := bytes.TrimSpace(lines.Bytes())
+		if len(line) == 0 {
+			continue
+		}
+		var head struct {
+			Type    string `json:"type"`
+			StoreID string `json:"store_id"`
+		}
+		err := json.Unmarshal(line, &head)
+		var wrongType *json.UnmarshalTypeError
+		if err != nil && report.Events == 0 && (line[0] != '{' || !errors.As(err, &wrongType)) {
+			return report, fmt.Errorf("reading %s: line %d is not a JSON object; canonical events are JSON lines, one object a line (see schemas/events)", name, n)
+		}
+		if t, ok := topicOf[head.Type]; ok {
+			topic = t // a line that does not say goes where the one before it went
+		}
+		if err != nil || topicOf[head.Type] == "" || head.StoreID == "" {
+			report.Odd++
+		}
+		if err := send(keyed{Topic: topic, Key: []byte(head.StoreID), Value: bytes.Clone(line)}); err != nil {
+			return report, fmt.Errorf("sending line %d of %s: %w", n, name, err)
+		}
+		report.Events++
+	}
+	if err := lines.Err(); err != nil {
+		return report, fmt.Errorf("reading %s after %d events: %w", name, report.Events, err)
+	}
+	return report, nil
+}

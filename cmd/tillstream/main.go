@@ -1,0 +1,91 @@
+// Command tillstream processes point-of-sale telemetry: Kafka in, rollups in ClickHouse out, each event counted once.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/tillstream/tillstream/deploy/embedded"
+)
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2 // wrong usage or configuration
+)
+
+// cli is the command line: one field a subcommand, each in its own file.
+type cli struct {
+	Demo     demoCmd     `cmd:"" help:"Everything on one machine, with Kafka and ClickHouse embedded; a simulated chain of stores without --input."`
+	Run      runCmd      `cmd:"" help:"The processor, against the Kafka and the ClickHouse of the configuration."`
+	Ingest   ingestCmd   `cmd:"" help:"Send files of canonical events to the topics of their type."`
+	Simulate simulateCmd `cmd:"" help:"Make the events of a chain of stores, with the ground truth."`
+	SQL      sqlCmd      `cmd:"" name:"sql" help:"Ask ClickHouse."`
+	Migrate  migrateCmd  `cmd:"" help:"Bring the databases tillstream and pos to this version."`
+	Audit    auditCmd    `cmd:"" help:"Prove that the books balance, or name the table, the lane and the offsets."`
+	Config   configCmd   `cmd:"" help:"Check or print the configuration."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+}
+
+// env is what a command has of the outside world.
+type env struct {
+	ctx            context.Context
+	environ        []string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// usageError is a mistake of the caller: exit code 2.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func main() {
+	embedded.RunChildIfAsked()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(&env{ctx: ctx, environ: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// run is the program without its process.
+func run(e *env, args []string) int {
+	var c cli
+	exited := -1
+	parser, err := kong.New(&c,
+		kong.Name("tillstream"), kong.Description("Exactly-once rollups of point-of-sale telemetry."), kong.UsageOnError(),
+		kong.Writers(e.stdout, e.stderr), kong.Exit(func(code int) { exited = code }),
+	)
+	if err != nil {
+		fmt.Fprintln(e.stderr, "tillstream:", err)
+		return exitFailed
+	}
+	parsed, err := parser.Parse(args)
+	if exited >= 0 { // --help
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintf(e.stderr, "tillstream: %v; see tillstream --help\n", err)
+		return exitUsage
+	}
+	err = parsed.Run(e)
+	var usage usageError
+	switch {
+	case err == nil, errors.Is(err, context.Canceled) && e.ctx.Err() != nil:
+		return exitDone
+	case errors.As(err, &usage):
+		fmt.Fprintln(e.stderr, "tillstream:", err)
+		return exitUsage
+	default:
+		fmt.Fprintln(e.stderr, "tillstream:", err)
+		return exitFailed
+	}
+}

@@ -1,0 +1,10 @@
+package processor
+
+import "errors"
+
+var (
+	// ErrRejected says that the sink refused a block and will refuse it again: nothing of it was written.
+	ErrRejected = errors.New("refused for good")
+	// ErrFenced says that the group has moved on: this member no longer owns the lane.
+	ErrFenced = errors.New("fenced by a newer generation of the group")
+)

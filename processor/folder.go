@@ -1,0 +1,277 @@
+package processor
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tillstream/tillstream/processor/availability"
+	"github.com/tillstream/tillstream/processor/commit"
+	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/fetch"
+	"github.com/tillstream/tillstream/processor/purchase"
+	"github.com/tillstream/tillstream/processor/quality"
+	"github.com/tillstream/tillstream/processor/rollup"
+	"github.com/tillstream/tillstream/processor/sequence"
+)
+
+// Fold turns events into rollups. Its rows depend on the state, the records and the configuration, on nothing else.
+type Fold interface {
+	// Fold adds an accepted event to the open batch. The event is valid during the call.
+	Fold(e *event.Event, in rollup.Input)
+	// Seal closes the open batch.
+	Seal(v rollup.Version) rollup.Sealed
+	// Load restores a row of state that Seal gave out. Rows of a kind that is not the fold's own are left alone.
+	Load(row rollup.StateRow) error
+}
+
+// book is the account of one partition in the open batch: records + duplicates + rejected + gaps = next - from.
+type book struct {
+	from, next                          int64
+	records, duplicates, rejected, gaps uint64
+}
+
+// folder is the pure core of a lane: records in, batches out.
+type folder struct {
+	cfg      *Config
+	decoder  *event.Decoder
+	event    event.Event
+	sequence *sequence.Set
+	quality  *quality.Fold
+	folds    []Fold
+
+	books   map[fetch.TopicPartition]*book
+	letters []DeadLetter
+	newest  int64 // newest record timestamp of the batch, ms
+	records int
+	bytes   int
+}
+
+func newFolder(cfg *Config) *folder {
+	f := &folder{
+		cfg:     cfg,
+		decoder: event.NewDecoder(event.Options{Secret: cfg.Secret, MaxBytes: cfg.MaxEventBytes, MaxLateness: cfg.MaxLateness}),
+		quality: quality.New(quality.Config{BusinessDayCutoff: cfg.BusinessDayCutoff}),
+		books:   map[fetch.TopicPartition]*book{},
+	}
+	f.sequence = sequence.New(sequence.Config{Missing: f.quality.Missing})
+	f.folds = []Fold{
+		purchase.New(purchase.Config{BusinessDayCutoff: cfg.BusinessDayCutoff}),
+		availability.New(availability.Config{
+			HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter,
+		}, f.quality.Stale),
+	}
+	return f
+}
+
+// Load restores state.
+func (f *folder) Load(row rollup.StateRow) error {
+	if err := f.sequence.Load(row); err != nil {
+		return err
+	}
+	for _, fold := range f.folds {
+		if err := fold.Load(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Begin sets where a partition's next record is expected.
+func (f *folder) Begin(tp fetch.TopicPartition, offset int64) {
+	f.books[tp] = &book{from: offset, next: offset}
+}
+
+// Record takes one record. Nothing of it is kept that aliases it.
+func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) {
+	b := f.books[tp]
+	b.gaps += uint64(r.Offset - b.next)
+	b.next = r.Offset + 1
+	f.newest = max(f.newest, r.Timestamp)
+	f.records++
+	f.bytes += len(r.Value)
+	in := rollup.Input{Topic: tp.Topic, Partition: tp.Partition, Offset: r.Offset, Timestamp: r.Timestamp}
+
+	e := &f.event
+	rejection := f.decoder.Decode(r.Value, e)
+	if rejection == nil {
+		rejection = f.decoder.CheckTime(e, r.Timestamp)
+	}
+	if rejection == nil {
+		date := e.BusinessDate(f.cfg.BusinessDayCutoff.Milliseconds())
+		switch f.sequence.See(e, in, date) {
+		case sequence.Duplicate:
+			b.duplicates++
+			f.quality.Duplicate(in.Topic, e.TerminalID, date)
+			return
+		case sequence.Forgotten:
+			rejection = &event.Rejection{
+				Reason: event.ReasonSequenceForgotten, Field: "sequence",
+				Expected: "a number the lane still remembers (the terminal has more holes than are kept)",
+			}
+		}
+	}
+	if rejection != nil {
+		f.reject(b, in, r, rejection)
+		return
+	}
+	b.records++
+	f.quality.Fold(e, in)
+	if e.Test {
+		return
+	}
+	for _, fold := range f.folds {
+		fold.Fold(e, in)
+	}
+}
+
+func (f *folder) reject(b *book, in rollup.Input, r fetch.Record, why *event.Rejection) {
+	b.rejected++
+	date := int32(time.UnixMilli(in.Timestamp).Unix() / 86400)
+	if f.event.Time.OK {
+		date = f.event.BusinessDate(f.cfg.BusinessDayCutoff.Milliseconds())
+	}
+	f.quality.Rejected(in.Topic, f.event.TerminalID, date)
+	l := DeadLetter{
+		Topic: in.Topic, Partition: in.Partition, Offset: in.Offset, Timestamp: in.Timestamp,
+		Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Reason: string(why.Reason), Field: why.Field, Expected: why.Expected,
+	}
+	event.MaskPANs(l.Key)
+	event.MaskPANs(l.Value)
+	f.letters = append(f.letters, l)
+}
+
+// Passed says that everything before next was looked at: what had no record is a gap (control records, aborted transactions,
+// compacted or deleted records).
+func (f *folder) Passed(tp fetch.TopicPartition, next int64) {
+	if b := f.books[tp]; next > b.next {
+		b.gaps += uint64(next - b.next)
+		b.next = next
+	}
+}
+
+// Empty says that no offset was passed since the last Seal.
+func (f *folder) Empty() bool {
+	for _, b := range f.books {
+		if b.next > b.from {
+			return false
+		}
+	}
+	return true
+}
+
+// batch is a sealed batch: what is to be written, in order.
+type batch struct {
+	version rollup.Version
+	ranges  commit.Ranges
+	letters []DeadLetter
+	blocks  []*rollup.Block
+	state   *rollup.Block
+	tally   book // summed over partitions
+	records int
+	bytes   int
+	at      time.Time // sealed
+}
+
+// Seal closes the open batch and begins the next one where it ends.
+func (f *folder) Seal(v rollup.Version, lane string, now time.Time) *batch {
+	b := &batch{version: v, letters: f.letters, records: f.records, bytes: f.bytes, at: now}
+	tps := make([]fetch.TopicPartition, 0, len(f.books))
+	for tp := range f.books {
+		tps = append(tps, tp)
+	}
+	slices.SortFunc(tps, func(x, y fetch.TopicPartition) int {
+		return commit.TopicPartition(x).Compare(commit.TopicPartition(y))
+	})
+	for _, tp := range tps {
+		k := f.books[tp]
+		b.ranges = append(b.ranges, commit.Range{TopicPartition: commit.TopicPartition(tp), From: k.from, To: k.next})
+		b.tally.records += k.records
+		b.tally.duplicates += k.duplicates
+		b.tally.rejected += k.rejected
+		b.tally.gaps += k.gaps
+	}
+
+	state := f.sequence.Seal()
+	b.blocks = append(b.blocks, f.quality.Seal(v).Blocks...)
+	for _, fold := range f.folds {
+		s := fold.Seal(v)
+		b.blocks = append(b.blocks, s.Blocks...)
+		state = append(state, s.State...)
+	}
+	b.blocks = append(b.blocks, deadLetterBlocks(f.letters)...)
+	b.blocks = append(b.blocks, f.ledgerBlock(v, lane, tps, now))
+	b.state = stateBlock(v, f.cfg.Group, state)
+
+	for _, k := range f.books {
+		*k = book{from: k.next, next: k.next}
+	}
+	f.letters, f.newest, f.records, f.bytes = nil, 0, 0, 0
+	return b
+}
+
+func (f *folder) ledgerBlock(v rollup.Version, lane string, tps []fetch.TopicPartition, now time.Time) *rollup.Block {
+	day := rollup.Days(f.newest / 86_400_000)
+	tps = slices.DeleteFunc(slices.Clone(tps), func(tp fetch.TopicPartition) bool {
+		return f.books[tp].next == f.books[tp].from
+	})
+	blk := rollup.NewBlock("ledger", rollup.MonthOfDay(day), len(tps))
+	lanes, topic, partition, epoch := blk.String("lane"), blk.String("topic"), blk.Int32("partition"), blk.Uint64("epoch")
+	days, from, to := blk.PartitionDays("day"), blk.Int64("from_offset"), blk.Int64("to_offset")
+	records, duplicates := blk.SumUint64("records"), blk.SumUint64("duplicates")
+	rejected, gaps, written := blk.SumUint64("rejected"), blk.SumUint64("gaps"), blk.Millis("written_at")
+	for i, tp := range tps {
+		k := f.books[tp]
+		lanes[i], topic[i], partition[i], epoch[i], days[i] = lane, tp.Topic, tp.Partition, v.Epoch, day
+		from[i], to[i], written[i] = k.from, k.next, rollup.Millis(now.UnixMilli())
+		records[i], duplicates[i], rejected[i], gaps[i] = k.records, k.duplicates, k.rejected, k.gaps
+	}
+	return blk.Seal()
+}
+
+// deadLetterBlocks lists the rejected records, by the month of their Kafka timestamp. Their bytes go to Kafka only.
+func deadLetterBlocks(letters []DeadLetter) []*rollup.Block {
+	byMonth := map[uint32][]DeadLetter{}
+	for _, l := range letters {
+		m := rollup.MonthOfUnix(l.Timestamp / 1000)
+		byMonth[m] = append(byMonth[m], l)
+	}
+	var blocks []*rollup.Block
+	for m, ls := range byMonth {
+		slices.SortFunc(ls, func(x, y DeadLetter) int {
+			return cmp.Or(cmp.Compare(x.Topic, y.Topic), cmp.Compare(x.Partition, y.Partition), cmp.Compare(x.Offset, y.Offset))
+		})
+		blk := rollup.NewBlock("dead_letters", m, len(ls))
+		topic, partition, offset := blk.String("topic"), blk.Int32("partition"), blk.Int64("offset")
+		at, reason, field, expected := blk.PartitionMillis("at"), blk.String("reason"), blk.String("field"), blk.String("expected")
+		for i, l := range ls {
+			topic[i], partition[i], offset[i], at[i] = l.Topic, l.Partition, l.Offset, rollup.Millis(l.Timestamp)
+			reason[i], field[i], expected[i] = l.Reason, l.Field, l.Expected
+		}
+		blocks = append(blocks, blk.Seal())
+	}
+	slices.SortFunc(blocks, func(x, y *rollup.Block) int { return cmp.Compare(x.Month, y.Month) })
+	return blocks
+}
+
+// owner is the lane column of a partition's state rows.
+func owner(group string, partition int32) string { return fmt.Sprintf("%s#%d", group, partition) }
+
+func stateBlock(v rollup.Version, group string, rows []rollup.StateRow) *rollup.Block {
+	slices.SortFunc(rows, func(x, y rollup.StateRow) int {
+		return cmp.Or(cmp.Compare(owner(group, x.Partition), owner(group, y.Partition)), cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Key, y.Key))
+	})
+	blk := rollup.NewBlock(commit.StateTable, 0, len(rows))
+	lane, kind, key := blk.String("lane"), blk.String("kind"), blk.String("key")
+	blk.Version(v)
+	deleted, value := blk.Uint8("deleted"), blk.String("value")
+	for i, r := range rows {
+		lane[i], kind[i], key[i], value[i] = owner(group, r.Partition), r.Kind, r.Key, string(r.Value)
+		if r.Deleted {
+			deleted[i] = 1
+		}
+	}
+	return blk.Seal()
+}

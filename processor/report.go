@@ -1,0 +1,155 @@
+package processor
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tillstream/tillstream/processor/fetch"
+	"github.com/tillstream/tillstream/processor/rollup"
+)
+
+// LaneState is what a lane is doing.
+type LaneState string
+
+// States of a lane.
+const (
+	StateRecovering LaneState = "recovering"
+	StateRunning    LaneState = "running"
+	StateStopped    LaneState = "stopped" // for good: Error says why and what to do
+)
+
+// LaneProgress is what one lane of this process has done since it was assigned.
+type LaneProgress struct {
+	Lane                                int
+	State                               LaneState
+	Error                               error // of the newest trouble, nil once a batch was written after it
+	Records, Duplicates, Rejected, Gaps uint64
+	Batches                             uint64
+	Written                             map[fetch.TopicPartition]int64 // next offset after what ClickHouse holds
+	End                                 map[fetch.TopicPartition]int64 // last stable offset, as last heard
+}
+
+// Lag is how many offsets the lane is behind.
+func (p *LaneProgress) Lag() (lag int64) {
+	for tp, end := range p.End {
+		lag += max(0, end-p.Written[tp])
+	}
+	return lag
+}
+
+type metrics struct {
+	events  *prometheus.CounterVec
+	batches *prometheus.CounterVec
+	inserts *prometheus.HistogramVec
+	rows    *prometheus.CounterVec
+	lag     *prometheus.GaugeVec
+	stopped *prometheus.GaugeVec
+	trouble *prometheus.CounterVec
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tillstream_events_total", Help: "Offsets passed, by what became of them: folded, duplicate, rejected (dead letter) or gap.",
+		}, []string{"lane", "outcome"}),
+		batches: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tillstream_batches_total", Help: "Batches written and committed."}, []string{"lane"}),
+		inserts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "tillstream_insert_seconds", Help: "Duration of one acknowledged INSERT.", Buckets: prometheus.ExponentialBuckets(0.004, 2, 13),
+		}, []string{"table"}),
+		rows: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tillstream_rows_total", Help: "Rows inserted, ledger rows not counted."}, []string{"table"}),
+		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "tillstream_lag_offsets", Help: "Offsets between what ClickHouse holds and the end of the lane's partitions.",
+		}, []string{"lane"}),
+		stopped: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tillstream_lane_stopped", Help: "1 if the lane has stopped for good and needs a person."}, []string{"lane"}),
+		trouble: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tillstream_lane_retries_total", Help: "Attempts that failed and were tried again."}, []string{"lane"}),
+	}
+	reg.MustRegister(m.events, m.batches, m.inserts, m.rows, m.lag, m.stopped, m.trouble)
+	return m
+}
+
+// laneReport keeps what a lane says of itself.
+type laneReport struct {
+	mu       sync.Mutex
+	progress LaneProgress
+	name     string
+	metrics  *metrics
+}
+
+func newLaneReport(lane int, name string, m *metrics) *laneReport {
+	m.stopped.WithLabelValues(name).Set(0)
+	return &laneReport{name: name, metrics: m, progress: LaneProgress{
+		Lane: lane, State: StateRecovering, Written: map[fetch.TopicPartition]int64{}, End: map[fetch.TopicPartition]int64{},
+	}}
+}
+
+// Snapshot is a copy of the progress.
+func (r *laneReport) Snapshot() LaneProgress {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.progress
+	p.Written, p.End = maps.Clone(p.Written), maps.Clone(p.End)
+	return p
+}
+
+func (r *laneReport) state(s LaneState) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.progress.State = s
+}
+
+func (r *laneReport) stop(err error) {
+	r.metrics.stopped.WithLabelValues(r.name).Set(1)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.progress.State, r.progress.Error = StateStopped, err
+}
+
+func (r *laneReport) trouble(err error) {
+	r.metrics.trouble.WithLabelValues(r.name).Inc()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.progress.Error = err
+}
+
+func (r *laneReport) position(at []fetch.Position) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range at {
+		r.progress.Written[p.TopicPartition] = p.Offset
+	}
+}
+
+func (r *laneReport) end(tp fetch.TopicPartition, offset int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.progress.End[tp] = offset
+	r.metrics.lag.WithLabelValues(r.name).Set(float64(r.progress.Lag()))
+}
+
+func (r *laneReport) inserted(b *rollup.Block, took time.Duration) {
+	r.metrics.inserts.WithLabelValues(b.Table).Observe(took.Seconds())
+	r.metrics.rows.WithLabelValues(b.Table).Add(float64(b.Rows))
+}
+
+func (r *laneReport) wrote(b *batch) {
+	r.metrics.batches.WithLabelValues(r.name).Inc()
+	for outcome, n := range map[string]uint64{"folded": b.tally.records, "duplicate": b.tally.duplicates, "rejected": b.tally.rejected, "gap": b.tally.gaps} {
+		r.metrics.events.WithLabelValues(r.name, outcome).Add(float64(n))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := &r.progress
+	p.Error = nil
+	p.Batches++
+	p.Records += b.tally.records
+	p.Duplicates += b.tally.duplicates
+	p.Rejected += b.tally.rejected
+	p.Gaps += b.tally.gaps
+	for _, x := range b.ranges {
+		p.Written[fetch.TopicPartition(x.TopicPartition)] = x.To
+	}
+	r.metrics.lag.WithLabelValues(r.name).Set(float64(p.Lag()))
+}

@@ -1,0 +1,53 @@
+package processor
+
+import (
+	"context"
+
+	"github.com/tillstream/tillstream/processor/rollup"
+)
+
+// Insert is one INSERT: a block with what makes it exactly once.
+type Insert struct {
+	Block *rollup.Block
+	Lane  string // goes into the ledger row's lane column
+	Mark  string // goes into the ledger row's mark column
+	Token string // insert_deduplication_token
+}
+
+// TableMark is the newest mark that one ClickHouse partition of one table holds of a lane.
+type TableMark struct {
+	Table string
+	Month uint32 // yyyymm; 0 for tables without partitions
+	Mark  string
+}
+
+// Sink is where rollups go. Its methods may be called from several lanes at once.
+type Sink interface {
+	// Insert writes one block, ledger row first, as exactly one part, and returns when the server has acknowledged it. It
+	// does not retry. After an error the outcome is unknown unless the error wraps ErrRejected.
+	Insert(ctx context.Context, in Insert) error
+	// Marks reads, from every table and month, the newest mark of a lane. One query.
+	Marks(ctx context.Context, lane string) ([]TableMark, error)
+	// State reads the state rows of the given owners ("group#partition"), newest version, deleted ones left out, by ascending
+	// version: of two rows of one entity under two owners, the later is the newer. The row
+	// is valid during the call.
+	State(ctx context.Context, owners []string, row func(rollup.StateRow) error) error
+}
+
+// DeadLetter is a record that could not be folded.
+type DeadLetter struct {
+	Topic      string
+	Partition  int32
+	Offset     int64
+	Timestamp  int64 // Kafka's, ms
+	Key, Value []byte
+	Reason     string // one of event.Reasons
+	Field      string // where in the event, "" if nowhere in particular
+	Expected   string // what would have been accepted
+}
+
+// DeadLetters takes records that could not be folded. Send returns when all are stored; it may be called again with the
+// same letters after an error or a crash, so readers drop repeats by (topic, partition, offset).
+type DeadLetters interface {
+	Send(ctx context.Context, letters []DeadLetter) error
+}

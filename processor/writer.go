@@ -1,0 +1,148 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tillstream/tillstream/processor/commit"
+	"github.com/tillstream/tillstream/processor/rollup"
+)
+
+// insertsAtOnce is how many blocks of one batch are in flight together.
+const insertsAtOnce = 4
+
+// writer writes batches in the order of package commit.
+type writer struct{ *lane }
+
+// write brings one batch in: intent, dead letters, blocks, verification, state. It tries until it is done, the lane is fenced,
+// the sink refuses for good, or ctx has ended and the round under way is over. pending is nil unless the batch was begun before.
+func (w *writer) write(ctx context.Context, b *batch, pending *commit.Pending) error {
+	wait := backoff.NewExponentialBackOff()
+	wait.MaxInterval = 10 * time.Second
+	for try := 0; ; try++ {
+		err := w.round(ctx, b, pending, try > 0)
+		if err == nil || final(err) || errors.Is(err, ErrFenced) || ctx.Err() != nil {
+			return err
+		}
+		pause := wait.NextBackOff()
+		w.log.Warn("batch not written yet, trying again", zap.Uint64("batch", b.version.Batch), zap.Error(err), zap.Duration("in", pause))
+		w.report.trouble(err)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
+}
+
+// round is one attempt inside one window: a fresh intent, then whatever is still missing. It is not cut short by ctx: what was
+// begun is better finished than left to a new owner.
+func (w *writer) round(ctx context.Context, b *batch, pending *commit.Pending, again bool) error {
+	start := w.now()
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), start.Add(w.window()))
+	defer cancel()
+
+	intent := make(map[commit.TopicPartition]commit.Committed, len(b.ranges))
+	for _, r := range b.ranges {
+		intent[r.TopicPartition] = commit.Committed{Offset: r.From, Metadata: commit.Metadata{
+			Epoch: b.version.Epoch, Batch: b.version.Batch, Pending: true, To: r.To,
+			Deadline: start.Add(w.window()).UnixMilli(), Fingerprint: w.cfg.Fingerprint(),
+		}.String()}
+	}
+	if err := w.offsets.Commit(ctx, intent); err != nil {
+		return fmt.Errorf("committing the intent of batch %d: %w", b.version.Batch, err)
+	}
+	if err := w.letters.Send(ctx, b.letters); err != nil {
+		return fmt.Errorf("sending dead letters of batch %d: %w", b.version.Batch, err)
+	}
+
+	there := map[string]bool{}
+	if again {
+		held, err := w.held(ctx)
+		if err != nil {
+			return err
+		}
+		for _, h := range held {
+			there[h.Block()] = h.Mark.Batch == b.version.Batch
+		}
+	}
+	months := map[string]int{}
+	for _, blk := range b.blocks {
+		months[blk.Table]++
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(insertsAtOnce)
+	verify := make([]string, 0, len(b.blocks))
+	for _, blk := range b.blocks {
+		if pending != nil {
+			skip, err := pending.Skip(w.name, w.cfg.Fingerprint(), blk.Table, blk.Name())
+			if err != nil {
+				return errors.Join(err, g.Wait())
+			}
+			if skip {
+				continue // its ranges were compared by Recover
+			}
+		}
+		verify = append(verify, blk.Name())
+		if !there[blk.Name()] {
+			g.Go(func() error { return w.insert(gctx, b, blk, months[blk.Table]) })
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if there[b.state.Name()] {
+		return nil
+	}
+	held, err := w.held(ctx)
+	if err != nil {
+		return err
+	}
+	if err := commit.Verify(w.name, b.version.Batch, b.ranges, verify, held); err != nil {
+		return err
+	}
+	return w.insert(ctx, b, b.state, 1)
+}
+
+func (w *writer) insert(ctx context.Context, b *batch, blk *rollup.Block, months int) error {
+	began := w.now()
+	err := w.sink.Insert(ctx, Insert{
+		Block: blk,
+		Lane:  w.name,
+		Mark: commit.Mark{
+			Epoch: b.version.Epoch, Batch: b.version.Batch, Fingerprint: w.cfg.Fingerprint(), Blocks: months, Ranges: b.ranges,
+		}.String(),
+		Token: commit.Token(w.cluster, w.name, b.version.Epoch, b.version.Batch, blk.Name()),
+	})
+	if err != nil {
+		return fmt.Errorf("inserting block %s of batch %d: %w", blk.Name(), b.version.Batch, err)
+	}
+	w.report.inserted(blk, w.now().Sub(began))
+	return nil
+}
+
+// idle commits the end of a batch whose state has landed. A failure loses nothing: the ledger knows.
+func (w *writer) idle(ctx context.Context, b *batch) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.window())
+	defer cancel()
+	entries := make(map[commit.TopicPartition]commit.Committed, len(b.ranges))
+	for _, r := range b.ranges {
+		entries[r.TopicPartition] = commit.Committed{
+			Offset: r.To, Metadata: commit.Metadata{Epoch: b.version.Epoch, Batch: b.version.Batch}.String(),
+		}
+	}
+	err := w.offsets.Commit(ctx, entries)
+	if errors.Is(err, ErrFenced) {
+		return err
+	}
+	if err != nil {
+		w.log.Warn("end of batch not committed, the ledger has it", zap.Uint64("batch", b.version.Batch), zap.Error(err))
+	}
+	return nil
+}
