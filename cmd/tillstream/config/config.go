@@ -1,0 +1,104 @@
+package config
+
+import "time"
+
+// Config is everything that can be configured.
+type Config struct {
+	Kafka      Kafka      `yaml:"kafka"`
+	ClickHouse ClickHouse `yaml:"clickhouse"`
+	Processor  Processor  `yaml:"processor"`
+	Privacy    Privacy    `yaml:"privacy"`
+	Log        Log        `yaml:"log"`
+	Listen     string     `yaml:"listen" doc:"Address of /metrics, /healthz and /readyz; empty: none."`
+}
+
+// Kafka is where events come from.
+type Kafka struct {
+	Brokers           []string `yaml:"brokers" doc:"Addresses to begin with, host:port."`
+	ClientID          string   `yaml:"client_id" doc:"Name shown in the brokers' logs and quotas."`
+	Group             string   `yaml:"group" doc:"Consumer group. It also names what is kept in ClickHouse: a new name reads the topics from their beginning and counts again."`
+	Topics            []string `yaml:"topics" doc:"Co-partitioned topics, keyed by store_id, with the same number of partitions."`
+	DeadLettersTopic  string   `yaml:"dead_letters_topic" doc:"Where records go that could not be folded; made if it is missing."`
+	SessionTimeout    Duration `yaml:"session_timeout" doc:"How long a member may be silent. Half of it bounds the inserts of one batch and how long a successor waits after a crash."`
+	HeartbeatInterval Duration `yaml:"heartbeat_interval" doc:"At most a third of session_timeout."`
+	RebalanceTimeout  Duration `yaml:"rebalance_timeout" doc:"How long a rebalance waits for a member that finishes its batch; at least session_timeout / 2."`
+	FetchMaxBytes     Size     `yaml:"fetch_max_bytes" doc:"Bytes one leader may answer with at once."`
+	FetchMaxWait      Duration `yaml:"fetch_max_wait" doc:"How long a leader waits for data before it answers with none."`
+	TLS               TLS      `yaml:"tls"`
+	SASL              SASL     `yaml:"sasl"`
+}
+
+// TLS of a connection.
+type TLS struct {
+	Enabled            bool   `yaml:"enabled" doc:"Encrypt the connection (TLS 1.2 or newer)."`
+	CAFile             string `yaml:"ca_file" doc:"PEM file of the authorities to trust; empty: the system's."`
+	CertFile           string `yaml:"cert_file" doc:"PEM file of our certificate, for mutual TLS."`
+	KeyFile            string `yaml:"key_file" doc:"PEM file of its key."`
+	ServerName         string `yaml:"server_name" doc:"Name the server's certificate must have; empty: the host connected to."`
+	InsecureSkipVerify bool   `yaml:"insecure_skip_verify" doc:"Do not verify the server. For tests only."`
+}
+
+// SASL says who we are to Kafka.
+type SASL struct {
+	Mechanism    string `yaml:"mechanism" doc:"plain, scram-sha-256 or scram-sha-512; empty: none."`
+	Username     string `yaml:"username" doc:"Who we are."`
+	Password     Secret `yaml:"password" doc:"Better in password_file."`
+	PasswordFile string `yaml:"password_file" doc:"File with the password; wins over password."`
+}
+
+// ClickHouse is where rollups go.
+type ClickHouse struct {
+	DSN           Secret   `yaml:"dsn" doc:"clickhouse://user:password@host:9000/default?secure=true, or http(s)://…; the fields below win over what it says."`
+	Username      string   `yaml:"username" doc:"Who we are."`
+	Password      Secret   `yaml:"password" doc:"Better in password_file."`
+	PasswordFile  string   `yaml:"password_file" doc:"File with the password; wins over password."`
+	TLS           TLS      `yaml:"tls"`
+	InsertTimeout Duration `yaml:"insert_timeout" doc:"Longest a single INSERT may take; half of kafka.session_timeout bounds it too."`
+	InsertQuorum  string   `yaml:"insert_quorum" doc:"insert_quorum of replicated tables: a number or auto; empty: the server's own."`
+	Migrate       bool     `yaml:"migrate" doc:"Bring the databases to this version before starting."`
+}
+
+// Processor says how events are folded.
+type Processor struct {
+	Lanes             int      `yaml:"lanes" doc:"Fixed shares of the partitions, the units of assignment and of inserts. 0: as many as partitions, at most 8. Kept with the data."`
+	BatchAge          Duration `yaml:"batch_age" doc:"How old a batch gets before it is written; freshness against the number of inserts."`
+	BatchRecords      int      `yaml:"batch_records" doc:"Most records of a batch."`
+	BatchBytes        Size     `yaml:"batch_bytes" doc:"Most bytes of records in a batch. 0: what memory allows."`
+	Memory            Size     `yaml:"memory" doc:"Bound of what all lanes of a process hold in batches; a lane that is at its share stops fetching."`
+	MaxEventBytes     Size     `yaml:"max_event_bytes" doc:"A larger event is a dead letter (too_large)."`
+	MaxLateness       Duration `yaml:"max_lateness" doc:"An event older than this when Kafka got it is a dead letter (too_late). 0: however late."`
+	BusinessDayCutoff Duration `yaml:"business_day_cutoff" doc:"When a day of trade ends, after midnight, for tills that send no business_date."`
+	HeartbeatTimeout  Duration `yaml:"heartbeat_timeout" doc:"How long a report of up holds before the till counts as silent. 0: three times the interval the till announces, 3 min if it does not."`
+	TimelineWindow    Duration `yaml:"timeline_window" doc:"How far back late evidence corrects availability, before a till's newest evidence."`
+	RetireAfter       Duration `yaml:"retire_after" doc:"Silence longer than this is unknown: the till was withdrawn."`
+}
+
+// Privacy keeps customers out of the data.
+type Privacy struct {
+	Secret     Secret `yaml:"secret" doc:"Key of the customers' pseudonyms, at least 16 bytes. Another key makes other customers. Better in secret_file."`
+	SecretFile string `yaml:"secret_file" doc:"File with the key; wins over secret."`
+}
+
+// Log says what is logged, to standard error.
+type Log struct {
+	Level  string `yaml:"level" doc:"debug, info, warn or error."`
+	Format string `yaml:"format" doc:"console for people, json for programs."`
+}
+
+// Default is what holds where nothing is said.
+func Default() *Config {
+	return &Config{
+		Kafka: Kafka{
+			Brokers: []string{"127.0.0.1:9092"}, ClientID: "tillstream", Group: "tillstream", Topics: []string{"pos.transactions", "pos.health"},
+			DeadLettersTopic: "pos.dead-letters", SessionTimeout: Duration(30 * time.Second), HeartbeatInterval: Duration(3 * time.Second),
+			RebalanceTimeout: Duration(30 * time.Second), FetchMaxBytes: 8 << 20, FetchMaxWait: Duration(500 * time.Millisecond),
+		},
+		ClickHouse: ClickHouse{DSN: "clickhouse://127.0.0.1:9000/default", InsertTimeout: Duration(time.Minute), Migrate: true},
+		Processor: Processor{
+			BatchAge: Duration(time.Second), BatchRecords: 200_000, Memory: 1 << 30, MaxEventBytes: 1 << 20,
+			TimelineWindow: Duration(48 * time.Hour), RetireAfter: Duration(31 * 24 * time.Hour),
+		},
+		Log:    Log{Level: "info", Format: "console"},
+		Listen: "127.0.0.1:9464",
+	}
+}

@@ -1,0 +1,330 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tillstream/tillstream/cmd/tillstream/config"
+	"github.com/tillstream/tillstream/cmd/tillstream/simulator"
+	"github.com/tillstream/tillstream/deploy/embedded"
+	"github.com/tillstream/tillstream/processor"
+)
+
+type demoCmd struct {
+	Input            []string      `help:"Canonical events to fold instead of a simulated chain; may be given several times." placeholder:"FILE"`
+	Data             string        `help:"Where everything is kept." default:"tillstream-data" placeholder:"DIR"`
+	Once             bool          `help:"End when all is folded and committed."`
+	Listen           string        `help:"Address where ClickHouse's HTTP interface is offered, read-only." default:"127.0.0.1:8123" placeholder:"ADDR"`
+	ClickHouse       string        `name:"clickhouse" help:"Use this ClickHouse instead of the embedded one." placeholder:"DSN"`
+	HeartbeatTimeout time.Duration `help:"How long a report of up holds; three times what the till announces if not given." placeholder:"DURATION"`
+	Migrate          bool          `help:"Migrate the databases first." default:"true" negatable:""`
+	Config           string        `help:"Configuration file, for everything that is not embedded." type:"path" placeholder:"FILE"`
+}
+
+func (c *demoCmd) Run(e *env) error {
+	cfg, err := c.config(e)
+	if err != nil {
+		return err
+	}
+	log, err := newLogger(e, cfg)
+	if err != nil {
+		return err
+	}
+	broker, err := embedded.StartBroker(embedded.BrokerConfig{Dir: filepath.Join(c.Data, "kafka"), Log: log.Named("kafka")})
+	if err != nil {
+		return err
+	}
+	defer broker.Close()
+	cfg.Kafka.Brokers = broker.Addrs()
+
+	if c.ClickHouse == "" {
+		engine, err := startEngine(e, c.Data, log)
+		if err != nil {
+			return err
+		}
+		defer engine.Close()
+		cfg.ClickHouse.DSN = engine.DSN()
+		stop, err := offer(c.Listen, engine, log)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+
+	sink, err := openSink(e.ctx, cfg, c.Migrate)
+	if err != nil {
+		return err
+	}
+	defer sink.Close()
+	kafka, err := openKafka(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer kafka.close()
+	if err := kafka.ensureTopics(e.ctx, cfg, demoPartitions); err != nil {
+		return err
+	}
+	proc, err := newProcessor(cfg, kafka, sink, log, prometheus.NewRegistry())
+	if err != nil {
+		return err
+	}
+
+	ctx, cancel := context.WithCancel(e.ctx)
+	defer cancel()
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return proc.Run(gctx) })
+	g.Go(func() error {
+		defer cancel()
+		return c.work(gctx, e, cfg, kafka, sink, proc)
+	})
+	return g.Wait()
+}
+
+// demoPartitions of each topic of the embedded Kafka.
+const demoPartitions = 4
+
+// config is that of a file if one is given, made fit for one machine.
+func (c *demoCmd) config(e *env) (*config.Config, error) {
+	cfg, err := loadConfig(e, c.Config)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("making the data directory: %w", err)
+	}
+	if cfg.Privacy.Secret, err = ownSecret(c.Data); err != nil {
+		return nil, err
+	}
+	if c.HeartbeatTimeout > 0 {
+		cfg.Processor.HeartbeatTimeout = config.Duration(c.HeartbeatTimeout)
+	}
+	if c.ClickHouse != "" {
+		cfg.ClickHouse.DSN = config.Secret(c.ClickHouse)
+	}
+	// Alone in its group: nobody to wait for, and after a kill it is back sooner.
+	cfg.Kafka.SessionTimeout = config.Duration(10 * time.Second)
+	cfg.Kafka.RebalanceTimeout = config.Duration(10 * time.Second)
+	cfg.Kafka.HeartbeatInterval = config.Duration(time.Second)
+	return cfg, nil
+}
+
+// ownSecret makes the demo's secret, once, readable by its owner only.
+func ownSecret(dir string) (config.Secret, error) {
+	path := filepath.Join(dir, "secret")
+	kept, err := os.ReadFile(path)
+	if err == nil {
+		return config.Secret(kept), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("reading the secret: %w", err)
+	}
+	raw := make([]byte, 32)
+	rand.Read(raw)
+	secret := hex.EncodeToString(raw)
+	if err := os.WriteFile(path, []byte(secret), 0o600); err != nil {
+		return "", fmt.Errorf("keeping the secret: %w", err)
+	}
+	return config.Secret(secret), nil
+}
+
+// offer puts ClickHouse's HTTP interface, read-only and behind a proxy, where a user can reach it.
+func offer(addr string, engine *embedded.Engine, log *zap.Logger) (stop func(), err error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("listening for queries: %w; choose another address with --listen", err)}
+	}
+	server := &http.Server{Handler: engine.Proxy(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: zap.NewStdLog(log.Named("proxy"))}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Serve(l)
+	}()
+	return func() {
+		_ = server.Close()
+		<-done
+	}, nil
+}
+
+// work loads, waits until all is folded, answers, and then either ends or goes on with live events.
+func (c *demoCmd) work(ctx context.Context, e *env, cfg *config.Config, kafka *kafkaClient, sink *openedSink, proc *processor.Processor) error {
+	show := newProgress(e.stderr, proc)
+	load := errgroup.Group{}
+	load.Go(func() error { return show.run(ctx) })
+	err := c.load(ctx, e, cfg, kafka, show)
+	if err == nil {
+		err = kafka.waitFolded(ctx, cfg, proc)
+	}
+	show.stop()
+	if err := errors.Join(err, load.Wait()); err != nil {
+		return err
+	}
+	if err := answer(ctx, e.stdout, sink); err != nil {
+		return err
+	}
+	if c.Once {
+		return nil
+	}
+	fmt.Fprintf(e.stdout, "\nClickHouse answers at http://%s (user reader, read-only) until you press Ctrl-C; so does: tillstream sql --data %s \"SELECT …\"\n", c.Listen, c.Data)
+	if len(c.Input) > 0 {
+		<-ctx.Done()
+		return nil
+	}
+	return c.live(ctx, kafka, cfg)
+}
+
+// simulation is kept beside the data, so that the demo, started again, goes on with the same chain instead of a second one.
+type simulation struct {
+	Seed   uint64
+	End    time.Time // of the history
+	Loaded bool
+}
+
+func (c *demoCmd) simulation() (s simulation, save func(simulation) error, err error) {
+	path := filepath.Join(c.Data, "simulation.json")
+	save = func(s simulation) error {
+		b, err := json.Marshal(s)
+		if err != nil {
+			return fmt.Errorf("keeping the simulation's seed: %w", err)
+		}
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			return fmt.Errorf("keeping the simulation's seed: %w", err)
+		}
+		return nil
+	}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		s = simulation{Seed: 1, End: time.Now().UTC().Truncate(time.Minute)}
+		return s, save, save(s)
+	}
+	if err != nil {
+		return s, nil, fmt.Errorf("reading the simulation's seed: %w", err)
+	}
+	if err := json.Unmarshal(b, &s); err != nil {
+		return s, nil, fmt.Errorf("reading %s: %w; remove it to simulate another chain", path, err)
+	}
+	return s, save, nil
+}
+
+func (s simulation) config(cfg *config.Config) simulator.Config {
+	sc := simulator.Default()
+	sc.Seed, sc.Secret = s.Seed, []byte(cfg.Privacy.Secret)
+	sc.Start, sc.End = s.End.AddDate(0, 0, -14), s.End
+	return sc
+}
+
+// load sends the input files, or the history of a simulated chain, into Kafka.
+func (c *demoCmd) load(ctx context.Context, e *env, cfg *config.Config, kafka *kafkaClient, show *progress) error {
+	if len(c.Input) > 0 {
+		for _, name := range c.Input {
+			report, err := kafka.ingest(e, name, &show.loaded)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(e.stdout, report.describe(name))
+		}
+		return nil
+	}
+	s, save, err := c.simulation()
+	if err != nil || s.Loaded {
+		return err
+	}
+	sim, err := simulator.New(s.config(cfg))
+	if err != nil {
+		return err
+	}
+	for ev := range sim.Events() {
+		if err := kafka.send(ctx, keyed{Topic: ev.Topic, Key: ev.Key, Value: ev.Value}, ev.Arrival); err != nil {
+			return err
+		}
+		show.loaded.Add(1)
+	}
+	if err := kafka.flush(ctx); err != nil {
+		return err
+	}
+	s.Loaded = true
+	return save(s)
+}
+
+// live goes on with the simulated chain, as time goes by.
+func (c *demoCmd) live(ctx context.Context, kafka *kafkaClient, cfg *config.Config) error {
+	s, _, err := c.simulation()
+	if err != nil {
+		return err
+	}
+	sc := s.config(cfg)
+	sc.End = time.Time{}
+	sim, err := simulator.New(sc)
+	if err != nil {
+		return err
+	}
+	from := s.End.UnixMilli()
+	for ev := range sim.Events() {
+		if ev.Arrival < from {
+			continue
+		}
+		if wait := time.Until(time.UnixMilli(ev.Arrival)); wait > 0 {
+			if err := kafka.flush(ctx); err != nil {
+				return err
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(wait):
+			}
+		}
+		if err := kafka.send(ctx, keyed{Topic: ev.Topic, Key: ev.Key, Value: ev.Value}, ev.Arrival); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startEngine starts the embedded ClickHouse, fetching it first where it was never used.
+func startEngine(e *env, dir string, log *zap.Logger) (*embedded.Engine, error) {
+	library, err := embedded.Library(e.ctx, func(what string) { fmt.Fprintln(e.stderr, what) })
+	if err != nil {
+		return nil, err
+	}
+	return embedded.StartEngine(e.ctx, embedded.EngineConfig{Dir: filepath.Join(dir, "clickhouse"), Library: library, Log: log.Named("clickhouse")})
+}
+
+// question is one of the demo's answers.
+type question struct{ title, sql string }
+
+var questions = []question{
+	{"Top sellers", "SELECT product_id, any(category) AS category, currency, sum(units) AS sold, sum(revenue) AS revenue, sum(baskets) AS baskets\nFROM pos.product_sales GROUP BY product_id, currency ORDER BY baskets DESC LIMIT 10"},
+	{"Peak hours", "SELECT local_hour, sum(transactions) AS transactions, round(sum(transactions) / uniqExact(business_date), 1) AS a_day, bar(sum(transactions), 0, max(sum(transactions)) OVER (), 30) AS chart\nFROM pos.sales_hourly GROUP BY local_hour ORDER BY local_hour"},
+	{"Worst availability", "SELECT terminal_id, round(100 * (1 - sum(down_ms) / nullIf(sum(up_ms) + sum(degraded_ms) + sum(down_ms), 0)), 3) AS availability_pct, round(sum(down_ms) / 60000) AS down_min, round(sum(silent_ms) / 60000) AS silent_min\nFROM pos.availability_hourly GROUP BY terminal_id HAVING availability_pct IS NOT NULL ORDER BY availability_pct, silent_min DESC LIMIT 10"},
+	{"Payment mix", "SELECT method, entry_mode, currency, sum(attempts) AS attempts, sum(approved) AS approved, sum(declined) AS declined, sum(failed) AS failed, sum(amount) AS amount, round(max(authorisation_ms_p95)) AS worst_hour_p95_ms\nFROM pos.payments_hourly GROUP BY method, entry_mode, currency ORDER BY attempts DESC LIMIT 12"},
+	{"Books balanced", "SELECT topic, sum(records) AS records, sum(duplicates) AS duplicates, sum(rejected) AS rejected, sum(gaps) AS gaps, sum(passed) AS offsets, sum(records) + sum(duplicates) + sum(rejected) + sum(gaps) = sum(passed) AS balanced\nFROM (SELECT topic, partition, sum(l.records) AS records, sum(l.duplicates) AS duplicates, sum(l.rejected) AS rejected, sum(l.gaps) AS gaps, max(to_offset) - min(from_offset) AS passed FROM pos.ledger AS l GROUP BY topic, partition)\nGROUP BY topic ORDER BY topic"},
+}
+
+// answer prints what a newcomer wants to see, with the SQL that gave it.
+func answer(ctx context.Context, w io.Writer, sink *openedSink) error {
+	for _, q := range questions {
+		rows, err := sink.Query(ctx, q.sql)
+		if err != nil {
+			return fmt.Errorf("asking for %q: %w", q.title, err)
+		}
+		fmt.Fprintf(w, "\n%s\n\n%s\n\n", q.title, q.sql)
+		if err := rows.Write(w, "table"); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// tables whose rows must be the same whatever happened on the way. terminal_status.in_service and the open ends depend on now.
+var settled = map[string]string{
+	"sales_hourly":        "SELECT * FROM pos.sales_hourly ORDER BY ALL",
+	"product_sales":       "SELECT * FROM pos.product_sales ORDER BY ALL",
+	"customer_days":       "SELECT * FROM pos.customer_days ORDER BY ALL",
+	"payments_hourly":     "SELECT * FROM pos.payments_hourly ORDER BY ALL",
+	"availability_hourly": "SELECT * EXCEPT (version, mark) FROM tillstream.availability_hourly FINAL WHERE lane = '' ORDER BY ALL",
+	"status_intervals":    "SELECT * EXCEPT (version, mark) FROM tillstream.status_intervals FINAL WHERE lane = '' ORDER BY ALL",
+	"outages":             "SELECT * EXCEPT (version, mark) FROM tillstream.outages FINAL WHERE lane = '' ORDER BY ALL",
+	"terminal_status":     "SELECT * EXCEPT (version, mark) FROM tillstream.terminal_status FINAL WHERE lane = '' ORDER BY ALL",
+	"data_quality":        "SELECT topic, terminal_id, business_date, accepted, missing, rejected FROM pos.data_quality ORDER BY ALL",
+}
+
+func snapshot(t *testing.T, data string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for name, query := range settled {
+		var csv strings.Builder
+		if code, stderr := tillstream(t, &csv, "sql", "--data", data, "--format", "csv", query); code != exitDone {
+			t.Fatalf("%s: exit %d: %s", name, code, stderr)
+		}
+		out[name] = csv.String()
+	}
+	return out
+}
+
+func (m realMonth) args(t *testing.T, data string) []string {
+	return []string{
+		"demo", "--once", "--data", data, "--heartbeat-timeout", "50h",
+		"--input", sharedFile(t, "transactions-2017-01.jsonl.zst"), "--input", sharedFile(t, "health-2025-2026.jsonl.zst"),
+	}
+}
+
+func audit(t *testing.T, data string) (int, string) {
+	t.Helper()
+	var out strings.Builder
+	code, stderr := tillstream(t, &out, "audit", "--data", data)
+	return code, out.String() + stderr
+}
+
+// The real month and the real shops, against a second computation from the same files; twice, which must change nothing but
+// duplicates; and with a row taken away by hand, which the audit must notice.
+func TestPipelineRealData(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	var out strings.Builder
+	if code, stderr := tillstream(t, &out, realMonth{}.args(t, data)...); code != exitDone {
+		t.Fatalf("demo exited %d: %s\n%s", code, stderr, out.String())
+	}
+	secret, err := os.ReadFile(filepath.Join(data, "secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := computeRealMonth(t, bytes.TrimSpace(secret))
+	compareRealMonth(t, want, heldRealMonth(t, data))
+	if code, said := audit(t, data); code != exitDone {
+		t.Fatalf("audit exited %d: %s", code, said)
+	}
+
+	once := snapshot(t, data)
+	if code, stderr := tillstream(t, io.Discard, realMonth{}.args(t, data)...); code != exitDone {
+		t.Fatalf("second demo exited %d: %s", code, stderr)
+	}
+	if d := cmp.Diff(once, snapshot(t, data)); d != "" {
+		t.Errorf("the same input again changed rows:\n%s", d)
+	}
+	total := ask(t, data, "SELECT sum(records) AS r, sum(duplicates) AS d, sum(rejected) AS x FROM pos.ledger")[0]
+	if n := int64(want.sales + want.reports); scaled(t, total["r"], 1) != n || scaled(t, total["d"], 1) != n || scaled(t, total["x"], 1) != 0 {
+		t.Errorf("ledger has %v, want %d records and as many duplicates", total, n)
+	}
+	if code, said := audit(t, data); code != exitDone {
+		t.Fatalf("audit exited %d: %s", code, said)
+	}
+
+	if code, stderr := tillstream(t, io.Discard, "sql", "--data", data,
+		"DELETE FROM tillstream.product_sales WHERE lane = '' AND (store_id, product_id, business_date) IN (SELECT store_id, product_id, business_date FROM tillstream.product_sales WHERE lane = '' AND revenue > 0 ORDER BY ALL LIMIT 1)"); code != exitDone {
+		t.Fatalf("deleting a row by hand: %s", stderr)
+	}
+	code, said := audit(t, data)
+	if code != exitFailed || !strings.Contains(said, "product_sales") || !strings.Contains(said, "lane tillstream/") || !strings.Contains(said, "pos.transactions") {
+		t.Errorf("audit after a row was deleted exited %d and said %q; want 1, the table, the lane and the offsets", code, said)
+	}
+}
+
+// kill -9 at any moment, of the program and its engine together, started again: the same rows.
+func TestPipelineSurvivesKills(t *testing.T) {
+	quiet := filepath.Join(t.TempDir(), "quiet")
+	if code, stderr := tillstream(t, io.Discard, realMonth{}.args(t, quiet)...); code != exitDone {
+		t.Fatalf("demo exited %d: %s", code, stderr)
+	}
+	want := snapshot(t, quiet)
+	secret, err := os.ReadFile(filepath.Join(quiet, "secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	data := filepath.Join(t.TempDir(), "killed")
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(data, "secret"), secret, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	rnd := rand.New(rand.NewPCG(7, 7))
+	for range 4 {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], realMonth{}.args(t, data)...)
+		cmd.Env = append(os.Environ(), asProgram+"=1")
+		stderr, err := cmd.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		// The moment is a number of bytes of progress, not of milliseconds, so that it falls into the work on any machine.
+		_, _ = io.CopyN(io.Discard, stderr, rnd.Int64N(600))
+		_ = cmd.Process.Signal(syscall.SIGKILL)
+		_ = cmd.Wait()
+	}
+	if code, stderr := tillstream(t, io.Discard, realMonth{}.args(t, data)...); code != exitDone {
+		t.Fatalf("demo after kills exited %d: %s", code, stderr)
+	}
+	if d := cmp.Diff(want, snapshot(t, data)); d != "" {
+		t.Errorf("rows after kill -9 (-quiet +killed):\n%s", d)
+	}
+	if code, said := audit(t, data); code != exitDone {
+		t.Errorf("audit exited %d: %s", code, said)
+	}
+}
