@@ -1,0 +1,165 @@
+package event
+
+import (
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+// Options of a Decoder.
+type Options struct {
+	Secret      []byte        // key of the pseudonyms
+	MaxBytes    int           // larger events are rejected; 1 MiB if 0
+	MaxLateness time.Duration // 0: none
+}
+
+// Decoder turns JSON into events. It is not for several goroutines at once.
+type Decoder struct {
+	opts  Options
+	scan  scanner
+	names pseudonymiser
+	event *Event
+
+	customerID, operator string // clear, until they are pseudonyms
+	has                  presence
+}
+
+// presence says which of the required fields without a zero value of their own were there.
+type presence struct{ totals bool }
+
+// NewDecoder makes a Decoder.
+func NewDecoder(opts Options) *Decoder {
+	if opts.MaxBytes == 0 {
+		opts.MaxBytes = 1 << 20
+	}
+	return &Decoder{opts: opts, names: pseudonymiser{secret: opts.Secret}}
+}
+
+// Decode fills e with the event in value. Card numbers in value are masked in place; the strings of e alias value, and are valid until
+// value is changed or Decode is called again. After a rejection e holds what was read so far; the Rejection is valid until the next call.
+func (d *Decoder) Decode(value []byte, e *Event) *Rejection {
+	d.event, d.has = e, presence{}
+	d.customerID, d.operator = "", ""
+	e.reset()
+	s := &d.scan
+	*s = scanner{in: value, scratch: s.scratch[:0]}
+	switch {
+	case len(value) == 0:
+		s.fail(ReasonEmpty, "an event")
+		return &s.rejection
+	case len(value) > d.opts.MaxBytes:
+		s.fail(ReasonTooLarge, fmt.Sprintf("at most %d bytes", d.opts.MaxBytes))
+		return &s.rejection
+	case !utf8.Valid(value):
+		s.fail(ReasonInvalidUTF8, "UTF-8")
+		return &s.rejection
+	}
+	s.cards = suspicious(value)
+	ok := s.space() == '{' || s.malformed("one JSON object")
+	if ok = ok && s.object(d.field); ok && s.space() != 0 {
+		ok = s.malformed("nothing after the event")
+	}
+	e.Notes.PANMasked = s.masked
+	if ok {
+		ok = d.validate()
+	}
+	if !ok {
+		return &s.rejection
+	}
+	d.pseudonymise()
+	return nil
+}
+
+// field takes one field of the envelope, or one of the body: both are on the same level, and the type may come last.
+func (d *Decoder) field(key string) bool {
+	e, s := d.event, &d.scan
+	ok := true
+	switch key {
+	case "id":
+		ok = s.string(&e.ID)
+	case "source":
+		ok = s.string(&e.Source)
+	case "type":
+		ok = s.string(&e.Type)
+	case "time":
+		ok = s.time(&e.Time)
+	case "recorded_at":
+		ok = s.time(&e.RecordedAt)
+	case "sent_at":
+		ok = s.time(&e.SentAt)
+	case "sequence":
+		ok = s.optUint64(&e.Sequence)
+	case "sequence_epoch":
+		ok = s.optUint32(&e.SequenceEpoch, 1<<32-1)
+	case "corrects":
+		ok = d.corrects()
+	case "store_id":
+		ok = s.string(&e.StoreID)
+	case "terminal_id":
+		ok = s.string(&e.TerminalID)
+	case "gln":
+		ok = s.code(&e.GLN)
+	case "test":
+		ok = s.bool(&e.Test)
+	default:
+		return d.body(key)
+	}
+	return ok || s.within(key)
+}
+
+// body takes a field of a transaction or of a health report. kind is in both; the others have names of their own, except where the
+// type says whose they are.
+func (d *Decoder) body(key string) bool {
+	found, ok := d.transactionField(key)
+	if !found {
+		found, ok = d.healthField(key)
+	}
+	if !found {
+		ok = d.scan.skip()
+	}
+	return ok || d.scan.within(key)
+}
+
+func (d *Decoder) corrects() bool {
+	c, s := &d.event.Corrects, &d.scan
+	return s.optObject(func(key string) bool {
+		ok := true
+		switch key {
+		case "ids":
+			ok = s.strings(&c.IDs)
+		case "reason":
+			ok = s.string(&c.Reason)
+		default:
+			ok = s.skip()
+		}
+		return ok || s.within(key)
+	})
+}
+
+func (d *Decoder) pseudonymise() {
+	t := &d.event.Transaction
+	if d.customerID != "" {
+		t.Customer.Pseudonym = d.names.of(t.Customer.Type, d.customerID)
+	}
+	if d.operator != "" {
+		t.Operator = d.names.of("operator", d.operator)
+	}
+	for i := range t.Tenders {
+		if ref := t.Tenders[i].clearRef; ref != "" {
+			t.Tenders[i].PaymentRef = d.names.of("payment_ref", ref)
+			t.Tenders[i].clearRef = ""
+		}
+	}
+}
+
+// reset empties an event and keeps the memory of its slices.
+func (e *Event) reset() {
+	t, h := &e.Transaction, &e.Health
+	*e = Event{
+		Envelope: Envelope{Corrects: Corrects{IDs: e.Corrects.IDs[:0]}},
+		Transaction: Transaction{
+			Lines: t.Lines[:0], NotFound: t.NotFound[:0], Tenders: t.Tenders[:0], Taxes: t.Taxes[:0], Customer: Customer{Consent: t.Customer.Consent[:0]},
+		},
+		Health: Health{Components: h.Components[:0], Hosts: h.Hosts[:0], Errors: h.Errors[:0]},
+	}
+}

@@ -1,0 +1,9 @@
+// Package event is the canonical events of tills: types, decoder, validation.
+//
+// An event is one JSON object (schemas/events describes it). A [Decoder] fills a reused [Event] in one pass over the bytes, without
+// allocating; strings alias the input. Before anything is kept card numbers are masked and customers become pseudonyms. Enums
+// are open: a value that is not known is kept and counted in Notes.Other. What cannot be accepted is a [Rejection] with a [Reason]
+// from a closed list and what would have been accepted; it never stops the events behind it.
+//
+// Amounts are minor units of the event's currency, quantities thousandths, times milliseconds since 1970 with the sender's offset.
+package event

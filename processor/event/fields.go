@@ -1,0 +1,117 @@
+package event
+
+import "math"
+
+// Bounds of what is believed. A batch adds at most some millions of lines, so sums of what passes cannot overflow an int64.
+const (
+	maxAmount   = 1_000_000_000_000 // minor units: ten thousand million of most currencies
+	maxQuantity = 1_000_000_000_000 // thousandths
+	maxLines    = 100_000
+	maxID       = 128 // bytes
+)
+
+// The methods below take one field of the meaning they are named for. null leaves it as it was.
+
+func (s *scanner) amount(into *int64) bool {
+	if s.null() {
+		return true
+	}
+	n, ok := s.int(-maxAmount, maxAmount)
+	*into = n
+	return ok
+}
+
+func (s *scanner) optAmount(into *Opt[int64]) bool {
+	if s.null() {
+		return true
+	}
+	n, ok := s.int(-maxAmount, maxAmount)
+	*into = Some(n)
+	return ok
+}
+
+func (s *scanner) int64(into *int64) bool {
+	if s.null() {
+		return true
+	}
+	n, ok := s.int(math.MinInt64+1, math.MaxInt64)
+	*into = n
+	return ok
+}
+
+func (s *scanner) uint32(into *uint32) bool {
+	if s.null() {
+		return true
+	}
+	n, ok := s.int(0, math.MaxUint32)
+	*into = uint32(n)
+	return ok
+}
+
+func (s *scanner) optUint32(into *Opt[uint32], high int64) bool {
+	if s.null() {
+		return true
+	}
+	n, ok := s.int(0, high)
+	*into = Some(uint32(n))
+	return ok
+}
+
+func (s *scanner) optUint64(into *Opt[uint64]) bool {
+	if s.null() {
+		return true
+	}
+	n, ok := s.int(0, math.MaxInt64)
+	*into = Some(uint64(n))
+	return ok
+}
+
+func (s *scanner) optInt64(into *Opt[int64]) bool {
+	if s.null() {
+		return true
+	}
+	n, ok := s.int(-1e6, 1e6)
+	*into = Some(n)
+	return ok
+}
+
+func (s *scanner) optBool(into *Opt[bool]) bool {
+	if s.null() {
+		return true
+	}
+	into.OK = true
+	return s.bool(&into.Value)
+}
+
+func (s *scanner) quantity(into *int64) bool {
+	if s.null() {
+		return true
+	}
+	return s.thousandths(into)
+}
+
+func (s *scanner) strings(into *[]string) bool {
+	if s.null() {
+		return true
+	}
+	*into = (*into)[:0]
+	return s.array(func(int) bool {
+		*into = append(*into, "")
+		return s.string(&(*into)[len(*into)-1])
+	})
+}
+
+// optObject takes an object, or null for none.
+func (s *scanner) optObject(field func(key string) bool) bool { return s.null() || s.object(field) }
+
+// optArray takes an array, or null for none.
+func (s *scanner) optArray(element func(i int) bool) bool { return s.null() || s.array(element) }
+
+// grow lengthens a slice by one, keeping what its new element had, so that slices inside of it are used again.
+func grow[T any](s []T) []T {
+	if len(s) < cap(s) {
+		return s[:len(s)+1]
+	}
+	var zero T
+	return append(s, zero)
+}

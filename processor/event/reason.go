@@ -1,0 +1,46 @@
+package event
+
+import "fmt"
+
+// Reason is why an event cannot be folded. The list is closed: alerts and dashboards depend on it.
+type Reason string
+
+// The reasons.
+const (
+	ReasonEmpty                 Reason = "empty"                  // no value at all
+	ReasonTooLarge              Reason = "too_large"              // more bytes than processor.max_event_bytes
+	ReasonInvalidUTF8           Reason = "invalid_utf8"           // not UTF-8
+	ReasonMalformed             Reason = "malformed_json"         // not one JSON object
+	ReasonWrongType             Reason = "wrong_type"             // a field has another JSON type than it should
+	ReasonMissingField          Reason = "missing_field"          // a required field is not there
+	ReasonInvalidValue          Reason = "invalid_value"          // right type, impossible value
+	ReasonOutOfRange            Reason = "out_of_range"           // a number too large to be true, or to be held
+	ReasonUnknownType           Reason = "unknown_type"           // an event type that this version does not know
+	ReasonFuture                Reason = "future"                 // more than 10 min after Kafka got it
+	ReasonTooOld                Reason = "too_old"                // before the year 2000
+	ReasonTooLate               Reason = "too_late"               // older than processor.max_lateness when Kafka got it
+	ReasonSequenceForgotten     Reason = "sequence_forgotten"     // below what is remembered of the terminal's numbers
+	ReasonCorrectionUnsupported Reason = "correction_unsupported" // corrects is understood, but not folded by this version
+)
+
+// Reasons is the closed list.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonEmpty, ReasonTooLarge, ReasonInvalidUTF8, ReasonMalformed, ReasonWrongType, ReasonMissingField, ReasonInvalidValue, ReasonOutOfRange,
+		ReasonUnknownType, ReasonFuture, ReasonTooOld, ReasonTooLate, ReasonSequenceForgotten, ReasonCorrectionUnsupported,
+	}
+}
+
+// Rejection says why an event cannot be folded, where, and what would have been accepted.
+type Rejection struct {
+	Reason   Reason
+	Field    string // as lines[2].gross; "" if it is the event as a whole
+	Expected string
+}
+
+func (r *Rejection) Error() string {
+	if r.Field == "" {
+		return fmt.Sprintf("%s: expected %s", r.Reason, r.Expected)
+	}
+	return fmt.Sprintf("%s: %s: expected %s", r.Reason, r.Field, r.Expected)
+}

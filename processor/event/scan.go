@@ -1,0 +1,483 @@
+package event
+
+import (
+	"encoding/binary"
+	"math"
+	"math/bits"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+	"unsafe"
+)
+
+// scanner walks one JSON text. Its methods return false once something is wrong; rejection then says what, and callers on the way
+// up put their field's name before it.
+type scanner struct {
+	in        []byte
+	pos       int
+	depth     int
+	cards     bool // the text may hold a card number: look into every string
+	masked    bool
+	scratch   []byte // strings that had escapes
+	rejection Rejection
+}
+
+// maxDepth bounds nesting, of what is skipped too.
+const maxDepth = 32
+
+func (s *scanner) fail(reason Reason, expected string) bool {
+	s.rejection = Rejection{Reason: reason, Expected: expected}
+	return false
+}
+
+func (s *scanner) malformed(expected string) bool { return s.fail(ReasonMalformed, expected) }
+
+// in names the field that a failure happened in.
+func (s *scanner) within(name string) bool {
+	f := s.rejection.Field
+	switch {
+	case f == "":
+		s.rejection.Field = name
+	case f[0] == '[':
+		s.rejection.Field = name + f
+	default:
+		s.rejection.Field = name + "." + f
+	}
+	return false
+}
+
+// withinElement names the element of an array that a failure happened in.
+func (s *scanner) withinElement(i int) bool {
+	f := s.rejection.Field
+	if f != "" && f[0] != '[' {
+		f = "." + f
+	}
+	s.rejection.Field = "[" + strconv.Itoa(i) + "]" + f
+	return false
+}
+
+// space skips white space and returns the byte that follows, 0 at the end.
+func (s *scanner) space() byte {
+	for s.pos < len(s.in) {
+		switch c := s.in[s.pos]; c {
+		case ' ', '\t', '\n', '\r':
+			s.pos++
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+func (s *scanner) literal(word string) bool {
+	if len(s.in)-s.pos >= len(word) && string(s.in[s.pos:s.pos+len(word)]) == word {
+		s.pos += len(word)
+		return true
+	}
+	return s.malformed("a JSON value")
+}
+
+// null takes a null, which means the same as leaving the field out.
+func (s *scanner) null() bool {
+	return s.space() == 'n' && s.literal("null")
+}
+
+// object calls field for every key; field must take the value. Keys are valid during the call.
+func (s *scanner) object(field func(key string) bool) bool {
+	if s.space() != '{' {
+		return s.mistyped("an object")
+	}
+	if s.depth++; s.depth > maxDepth {
+		return s.malformed("less nesting")
+	}
+	s.pos++
+	if s.space() == '}' {
+		s.pos++
+		s.depth--
+		return true
+	}
+	for {
+		if s.space() != '"' {
+			return s.malformed("a key in quotes")
+		}
+		key, ok := s.text(false)
+		if !ok {
+			return false
+		}
+		if s.space() != ':' {
+			return s.malformed("a colon after a key")
+		}
+		s.pos++
+		if !field(key) {
+			return false
+		}
+		switch s.space() {
+		case ',':
+			s.pos++
+		case '}':
+			s.pos++
+			s.depth--
+			return true
+		default:
+			return s.malformed("a comma or the end of an object")
+		}
+	}
+}
+
+// array calls element for every element, with its index; element must take the value.
+func (s *scanner) array(element func(i int) bool) bool {
+	if s.space() != '[' {
+		return s.mistyped("an array")
+	}
+	if s.depth++; s.depth > maxDepth {
+		return s.malformed("less nesting")
+	}
+	s.pos++
+	if s.space() == ']' {
+		s.pos++
+		s.depth--
+		return true
+	}
+	for i := 0; ; i++ {
+		if !element(i) {
+			return s.withinElement(i)
+		}
+		switch s.space() {
+		case ',':
+			s.pos++
+		case ']':
+			s.pos++
+			s.depth--
+			return true
+		default:
+			return s.malformed("a comma or the end of an array")
+		}
+	}
+}
+
+// mistyped tells a value of another type from no value at all.
+func (s *scanner) mistyped(expected string) bool {
+	from := s.pos
+	if !s.skip() {
+		return false
+	}
+	s.pos = from
+	return s.fail(ReasonWrongType, expected)
+}
+
+// skip takes any value.
+func (s *scanner) skip() bool {
+	switch c := s.space(); {
+	case c == '{':
+		return s.object(func(string) bool { return s.skip() })
+	case c == '[':
+		return s.array(func(int) bool { return s.skip() })
+	case c == '"':
+		_, ok := s.text(false)
+		return ok
+	case c == 't':
+		return s.literal("true")
+	case c == 'f':
+		return s.literal("false")
+	case c == 'n':
+		return s.literal("null")
+	case c == '-' || c >= '0' && c <= '9':
+		_, ok := s.number()
+		return ok
+	default:
+		return s.malformed("a JSON value")
+	}
+}
+
+func (s *scanner) bool(into *bool) bool {
+	switch s.space() {
+	case 't':
+		*into = true
+		return s.literal("true")
+	case 'f':
+		*into = false
+		return s.literal("false")
+	case 'n':
+		return s.literal("null")
+	}
+	return s.mistyped("true or false")
+}
+
+// string takes a string, or null for none.
+func (s *scanner) string(into *string) bool { return s.str(into, false) }
+
+// code takes a string that may be a GTIN, which a card number may look like.
+func (s *scanner) code(into *string) bool { return s.str(into, true) }
+
+func (s *scanner) str(into *string, code bool) (ok bool) {
+	switch s.space() {
+	case '"':
+		*into, ok = s.text(code)
+		return ok
+	case 'n':
+		return s.literal("null")
+	}
+	return s.mistyped("a string")
+}
+
+// text takes a string in quotes at pos. It aliases the input, or scratch if it has escapes.
+func (s *scanner) text(code bool) (string, bool) {
+	start := s.pos + 1
+	i := special(s.in, start)
+	if i < len(s.in) && s.in[i] == '"' {
+		s.pos = i + 1
+		if s.cards && mask(s.in[start:i], code) > 0 {
+			s.masked = true
+		}
+		return alias(s.in[start:i]), true
+	}
+	return s.escaped(start, i, code)
+}
+
+// escaped goes on with a string whose first special byte is at i.
+func (s *scanner) escaped(start, i int, code bool) (string, bool) {
+	from := len(s.scratch)
+	for {
+		if i >= len(s.in) {
+			return "", s.malformed("the end of a string")
+		}
+		s.scratch = append(s.scratch, s.in[start:i]...)
+		switch c := s.in[i]; {
+		case c == '"':
+			s.pos = i + 1
+			// An escape may have hidden the digits from the look at the whole text.
+			if mask(s.scratch[from:], code) > 0 {
+				s.masked = true
+			}
+			return alias(s.scratch[from:]), true
+		case c != '\\':
+			return "", s.malformed("no control characters in a string")
+		}
+		n, ok := s.unescape(i)
+		if !ok {
+			return "", s.malformed("a valid escape in a string")
+		}
+		start = i + n
+		i = special(s.in, start)
+	}
+}
+
+// unescape appends what the escape at i means and returns its length.
+func (s *scanner) unescape(i int) (int, bool) {
+	if i+1 >= len(s.in) {
+		return 0, false
+	}
+	switch c := s.in[i+1]; c {
+	case '"', '\\', '/':
+		s.scratch = append(s.scratch, c)
+	case 'b':
+		s.scratch = append(s.scratch, '\b')
+	case 'f':
+		s.scratch = append(s.scratch, '\f')
+	case 'n':
+		s.scratch = append(s.scratch, '\n')
+	case 'r':
+		s.scratch = append(s.scratch, '\r')
+	case 't':
+		s.scratch = append(s.scratch, '\t')
+	case 'u':
+		r, ok := hex4(s.in, i+2)
+		if !ok {
+			return 0, false
+		}
+		n := 6
+		if utf16.IsSurrogate(r) {
+			second := rune(0)
+			if i+7 < len(s.in) && s.in[i+6] == '\\' && s.in[i+7] == 'u' {
+				second, ok = hex4(s.in, i+8)
+			}
+			if r = utf16.DecodeRune(r, second); ok && r != utf8.RuneError {
+				n = 12
+			}
+		}
+		s.scratch = utf8.AppendRune(s.scratch, r)
+		return n, true
+	default:
+		return 0, false
+	}
+	return 2, true
+}
+
+func hex4(b []byte, i int) (r rune, ok bool) {
+	if i+4 > len(b) {
+		return 0, false
+	}
+	for _, c := range b[i : i+4] {
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		case c >= 'A' && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(c)
+	}
+	return r, true
+}
+
+// special is the index of the first quote, backslash or control character from i on, eight bytes at a time.
+func special(b []byte, i int) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(b); i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		quote, slash := x^(ones*'"'), x^(ones*'\\')
+		// A byte is zero, or below 0x20, where the subtraction borrows and the byte had no high bit. Borrows spill upwards only, so the
+		// lowest hit is right.
+		if hit := ((quote-ones)&^quote | (slash-ones)&^slash | (x-ones*0x20)&^x) & highs; hit != 0 {
+			return i + bits.TrailingZeros64(hit)/8
+		}
+	}
+	for ; i < len(b); i++ {
+		if c := b[i]; c == '"' || c == '\\' || c < 0x20 {
+			return i
+		}
+	}
+	return i
+}
+
+// number takes the text of a number.
+func (s *scanner) number() (string, bool) {
+	b, i := s.in, s.pos
+	digits := func() bool {
+		from := i
+		for i < len(b) && b[i] >= '0' && b[i] <= '9' {
+			i++
+		}
+		return i > from
+	}
+	if i < len(b) && b[i] == '-' {
+		i++
+	}
+	if i < len(b) && b[i] == '0' {
+		i++
+	} else if !digits() {
+		return "", s.malformed("a number")
+	}
+	if i < len(b) && b[i] == '.' {
+		i++
+		if !digits() {
+			return "", s.malformed("digits after a decimal point")
+		}
+	}
+	if i < len(b) && (b[i] == 'e' || b[i] == 'E') {
+		i++
+		if i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		if !digits() {
+			return "", s.malformed("digits of an exponent")
+		}
+	}
+	n := alias(b[s.pos:i])
+	s.pos = i
+	return n, true
+}
+
+// int takes a whole number within [low, high].
+func (s *scanner) int(low, high int64) (int64, bool) {
+	c := s.space()
+	if c != '-' && (c < '0' || c > '9') {
+		return 0, s.mistyped("a whole number")
+	}
+	text, ok := s.number()
+	if !ok {
+		return 0, false
+	}
+	var n uint64
+	digits := text
+	if c == '-' {
+		digits = text[1:]
+	}
+	for i := range len(digits) {
+		d := uint64(digits[i] - '0')
+		if d > 9 {
+			return 0, s.fail(ReasonWrongType, "a whole number")
+		}
+		if n > (math.MaxInt64-d)/10 {
+			return 0, s.fail(ReasonOutOfRange, expectRange(low, high))
+		}
+		n = n*10 + d
+	}
+	v := int64(n)
+	if c == '-' {
+		v = -v
+	}
+	if v < low || v > high {
+		return 0, s.fail(ReasonOutOfRange, expectRange(low, high))
+	}
+	return v, true
+}
+
+func expectRange(low, high int64) string {
+	return strconv.FormatInt(low, 10) + " to " + strconv.FormatInt(high, 10)
+}
+
+// thousandths takes a decimal number of at most three decimals, exactly.
+func (s *scanner) thousandths(into *int64) bool {
+	c := s.space()
+	if c != '-' && (c < '0' || c > '9') {
+		return s.mistyped("a number")
+	}
+	text, ok := s.number()
+	if !ok {
+		return false
+	}
+	i, negative := 0, text[0] == '-'
+	if negative {
+		i++
+	}
+	var n, scale int64 // n / 10^scale
+	point := false
+	for ; i < len(text) && text[i] != 'e' && text[i] != 'E'; i++ {
+		if text[i] == '.' {
+			point = true
+			continue
+		}
+		if n > maxQuantity*1000 {
+			return s.fail(ReasonOutOfRange, expectRange(-maxQuantity/1000, maxQuantity/1000))
+		}
+		n = n*10 + int64(text[i]-'0')
+		if point {
+			scale++
+		}
+	}
+	if i < len(text) {
+		e, err := strconv.ParseInt(text[i+1:], 10, 16)
+		if err != nil {
+			return s.fail(ReasonOutOfRange, expectRange(-maxQuantity/1000, maxQuantity/1000))
+		}
+		scale -= e
+	}
+	for ; scale < 3 && n != 0; scale++ {
+		if n > maxQuantity {
+			break
+		}
+		n *= 10
+	}
+	for ; scale > 3 && n%10 == 0 && n != 0; scale-- {
+		n /= 10
+	}
+	switch {
+	case n == 0:
+	case scale > 3:
+		return s.fail(ReasonInvalidValue, "at most three decimals")
+	case n > maxQuantity:
+		return s.fail(ReasonOutOfRange, expectRange(-maxQuantity/1000, maxQuantity/1000))
+	}
+	if negative {
+		n = -n
+	}
+	*into = n
+	return true
+}
+
+// alias makes a string of bytes without copying them.
+func alias(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

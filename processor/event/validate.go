@@ -1,0 +1,239 @@
+package event
+
+import (
+	"fmt"
+	"time"
+)
+
+// validate checks what the fields must be together.
+func (d *Decoder) validate() bool {
+	e, s := d.event, &d.scan
+	for _, f := range [...]struct{ name, value string }{
+		{"id", e.ID}, {"source", e.Source}, {"type", e.Type}, {"store_id", e.StoreID}, {"terminal_id", e.TerminalID},
+	} {
+		if f.value == "" {
+			return d.missing(f.name)
+		}
+		if len(f.value) > maxID {
+			return s.fail(ReasonInvalidValue, "at most 128 bytes") || s.within(f.name)
+		}
+	}
+	switch {
+	case !e.Time.OK:
+		return d.missing("time")
+	case e.GLN != "" && (len(e.GLN) != 13 || !isGTIN([]byte(e.GLN))):
+		return s.fail(ReasonInvalidValue, "13 digits with a GS1 check digit") || s.within("gln")
+	case e.Type == TypeTransaction:
+		if !d.validateTransaction() {
+			return false
+		}
+	case e.Type == TypeHealth:
+		if !d.validateHealth() {
+			return false
+		}
+	default:
+		return s.fail(ReasonUnknownType, TypeTransaction+" or "+TypeHealth) || s.within("type")
+	}
+	if len(e.Corrects.IDs) > 0 {
+		return s.fail(ReasonCorrectionUnsupported, "no correction: this version does not fold them") || s.within("corrects")
+	}
+	return true
+}
+
+func (d *Decoder) validateTransaction() bool {
+	t := &d.event.Transaction
+	if t.Kind == "" {
+		return d.missing("kind")
+	}
+	money := false
+	switch t.Kind {
+	case "sale", "return", "exchange":
+		money = true
+		if len(t.Lines) == 0 {
+			return d.missing("lines")
+		}
+		if !d.has.totals {
+			return d.missing("totals")
+		}
+	default:
+		money = len(t.Lines) > 0 || len(t.Tenders) > 0
+	}
+	if t.Currency == "" && money {
+		return d.missing("currency")
+	}
+	if t.Currency != "" && !iso4217(t.Currency) {
+		return d.scan.fail(ReasonInvalidValue, "three capital letters (ISO 4217)") || d.scan.within("currency")
+	}
+	d.event.Notes.Unbalanced = d.has.totals && !t.balanced()
+	d.event.Notes.Other += t.unknown()
+	return true
+}
+
+func (d *Decoder) validateHealth() bool {
+	h := &d.event.Health
+	switch {
+	case h.Kind == "":
+		return d.missing("kind")
+	case h.Status == "":
+		return d.missing("status")
+	}
+	d.event.Notes.Other += h.unknown()
+	return true
+}
+
+func iso4217(c string) bool {
+	return len(c) == 3 && c[0]-'A' < 26 && c[1]-'A' < 26 && c[2]-'A' < 26
+}
+
+// balanced compares a transaction's totals with its lines and tenders. A till whose sums differ is believed, but counted.
+func (t *Transaction) balanced() bool {
+	var gross, discount, net, paid int64
+	for i := range t.Lines {
+		l := &t.Lines[i]
+		if l.Voided {
+			continue
+		}
+		gross += l.Gross
+		discount += l.Discount
+		net += l.NetAmount()
+		if n := l.Gross - l.Discount; l.Net.OK && l.Net.Value != n && l.Net.Value != n-l.Tax {
+			return false
+		}
+	}
+	if len(t.Lines) > 0 && (gross != t.Totals.Gross || discount != t.Totals.Discount || net != t.Totals.Net) {
+		return false
+	}
+	for i := range t.Tenders {
+		if p := &t.Tenders[i]; p.Result == "approved" || p.Result == "approved_offline" {
+			paid += p.Amount - p.Change
+		}
+	}
+	return !t.Totals.Paid.OK || len(t.Tenders) == 0 || paid == t.Totals.Paid.Value
+}
+
+func (t *Transaction) unknown() (n uint32) {
+	count := func(known bool) {
+		if !known {
+			n++
+		}
+	}
+	switch t.Kind {
+	case "sale", "return", "exchange", "void", "no_sale", "cash_in", "cash_out", "sign_on", "sign_off", "price_lookup", "layaway", "order_pickup":
+	default:
+		n++
+	}
+	switch t.Channel {
+	case "", "store", "web", "app", "phone", "kiosk", "marketplace", "self_checkout", "click_and_collect":
+	default:
+		n++
+	}
+	switch t.Customer.Type {
+	case "", "loyalty", "account", "payment_token", "household":
+	default:
+		n++
+	}
+	switch t.Offline.Mode {
+	case "", "none", "saf", "emv":
+	default:
+		n++
+	}
+	for i := range t.Lines {
+		count(knownLineKind(t.Lines[i].Kind))
+		count(knownEntryMethod(t.Lines[i].EntryMethod))
+	}
+	for i := range t.Tenders {
+		count(knownMethod(t.Tenders[i].Method))
+		count(knownEntryMode(t.Tenders[i].EntryMode))
+		count(knownResult(t.Tenders[i].Result))
+	}
+	return n
+}
+
+func knownLineKind(k string) bool {
+	switch k {
+	case "", "item", "deposit", "fee", "tip", "gift_card", "donation", "service":
+		return true
+	}
+	return false
+}
+
+func knownEntryMethod(m string) bool {
+	switch m {
+	case "", "scanned", "keyed", "weighed", "rfid", "lookup", "imported":
+		return true
+	}
+	return false
+}
+
+func knownMethod(m string) bool {
+	switch m {
+	case "cash", "card", "mobile", "cheque", "stored_value", "voucher", "loyalty_points", "account", "bank_transfer", "crypto", "other":
+		return true
+	}
+	return false
+}
+
+func knownEntryMode(m string) bool {
+	switch m {
+	case "", "contactless", "icc", "magstripe", "keyed", "scanned", "tapped", "rfid", "mobile", "on_file", "file", "manual":
+		return true
+	}
+	return false
+}
+
+func knownResult(r string) bool {
+	switch r {
+	case "approved", "approved_offline", "declined", "failed", "cancelled", "reversed", "timeout":
+		return true
+	}
+	return false
+}
+
+func (h *Health) unknown() (n uint32) {
+	switch h.Kind {
+	case "heartbeat", "state_change", "diagnosis", "startup", "shutdown":
+	default:
+		n++
+	}
+	switch h.Status {
+	case "up", "degraded", "down", "maintenance", "closing":
+	default:
+		n++
+	}
+	for i := range h.Components {
+		switch h.Components[i].State {
+		case "", "ok", "warning", "error", "absent":
+		default:
+			n++
+		}
+	}
+	return n
+}
+
+// maxAhead is how far a till's clock may be before Kafka's.
+const maxAhead = 10 * time.Minute
+
+// epoch2000 is the first instant of the year 2000, in ms.
+const epoch2000 = 946_684_800_000
+
+// CheckTime judges an event's times against the timestamp that Kafka gave the record, in ms: not against the clock, so that a replay
+// judges alike.
+func (d *Decoder) CheckTime(e *Event, timestamp int64) *Rejection {
+	at := e.Time.Milli
+	if w := e.When(); w.Milli > at {
+		at = w.Milli
+	}
+	oldest := min(e.Time.Milli, e.When().Milli)
+	late := d.opts.MaxLateness
+	switch {
+	case oldest < epoch2000:
+		d.scan.rejection = Rejection{ReasonTooOld, "time", "a time since the year 2000"}
+	case at > timestamp+maxAhead.Milliseconds():
+		d.scan.rejection = Rejection{ReasonFuture, "time", "at most 10 min after Kafka got the event"}
+	case late > 0 && oldest < timestamp-late.Milliseconds():
+		d.scan.rejection = Rejection{ReasonTooLate, "time", fmt.Sprintf("at most %v before Kafka got the event", late)}
+	default:
+		return nil
+	}
+	return &d.scan.rejection
+}
