@@ -29,11 +29,15 @@ func TestBalancer(t *testing.T) {
 			}
 		}
 		owner := map[int]string{}
-		seen := map[kafka.Partition]int{}
+		type place struct {
+			topic string
+			id    int
+		}
+		seen := map[place]int{}
 		for id, topics := range b.AssignGroups(members, partitions) {
 			for topic, ps := range topics {
 				for _, p := range ps {
-					seen[kafka.Partition{Topic: topic, ID: p}]++
+					seen[place{topic, p}]++
 					if o, ok := owner[p%lanes]; ok && o != id {
 						t.Fatalf("lane %d is split between %s and %s", p%lanes, o, id)
 					}
@@ -42,7 +46,7 @@ func TestBalancer(t *testing.T) {
 			}
 		}
 		for _, p := range partitions {
-			if n := seen[kafka.Partition{Topic: p.Topic, ID: p.ID}]; n != 1 {
+			if n := seen[place{p.Topic, p.ID}]; n != 1 {
 				t.Fatalf("%s:%d has %d owners", p.Topic, p.ID, n)
 			}
 		}

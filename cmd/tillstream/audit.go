@@ -3,26 +3,26 @@ package main
 import (
 	"errors"
 	"fmt"
+
+	"github.com/tillstream/tillstream/sinks/clickhouse"
 )
 
 type auditCmd struct{ target }
 
-// errBooks is what an audit that found something ends with; the findings were printed.
-var errBooks = errors.New("the books do not balance")
-
 func (c *auditCmd) Run(e *env) error {
-	return c.open(e, func(s *opened) error {
-		report, err := s.sink.Audit(e.ctx)
+	return c.open(e, func(sink *clickhouse.Sink) error {
+		report, err := sink.Audit(e.ctx)
 		if err != nil {
 			return err
 		}
 		for _, f := range report.Findings {
 			fmt.Fprintln(e.stdout, f)
 		}
-		if len(report.Findings) > 0 {
-			return errBooks
+		if !report.Balanced() {
+			return errors.New("the books do not balance")
 		}
-		fmt.Fprintln(e.stdout, report)
+		fmt.Fprintf(e.stdout, "the books balance: %d offsets of %d partitions, %d sums of %d tables, %d terminals\n",
+			report.Offsets, report.Partitions, report.Sums, report.Tables, report.Terminals)
 		return nil
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -23,6 +22,8 @@ import (
 	"github.com/tillstream/tillstream/cmd/tillstream/simulator"
 	"github.com/tillstream/tillstream/deploy/embedded"
 	"github.com/tillstream/tillstream/processor"
+	"github.com/tillstream/tillstream/sinks/clickhouse"
+	sinkkafka "github.com/tillstream/tillstream/sinks/kafka"
 )
 
 type demoCmd struct {
@@ -41,7 +42,7 @@ func (c *demoCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	log, err := newLogger(e, cfg)
+	log, err := newLogger(e.stderr, cfg)
 	if err != nil {
 		return err
 	}
@@ -58,15 +59,16 @@ func (c *demoCmd) Run(e *env) error {
 			return err
 		}
 		defer engine.Close()
-		cfg.ClickHouse.DSN = engine.DSN()
-		stop, err := offer(c.Listen, engine, log)
-		if err != nil {
-			return err
+		cfg.ClickHouse.DSN = config.Secret(engine.DSN())
+		if !c.Once {
+			stop, err := offer(c.Listen, engine, log)
+			if err != nil {
+				return err
+			}
+			defer stop()
 		}
-		defer stop()
 	}
-
-	sink, err := openSink(e.ctx, cfg, c.Migrate)
+	sink, err := openChecked(e.ctx, cfg, c.Migrate)
 	if err != nil {
 		return err
 	}
@@ -76,13 +78,10 @@ func (c *demoCmd) Run(e *env) error {
 		return err
 	}
 	defer kafka.close()
-	if err := kafka.ensureTopics(e.ctx, cfg, demoPartitions); err != nil {
+	if err := kafka.topics(e.ctx, demoTopics); err != nil {
 		return err
 	}
-	proc, err := newProcessor(cfg, kafka, sink, log, prometheus.NewRegistry())
-	if err != nil {
-		return err
-	}
+	proc := kafka.processor(processor.Deps{Sink: sink, Streams: streams{sink}, Registerer: prometheus.NewRegistry()})
 
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
@@ -90,13 +89,13 @@ func (c *demoCmd) Run(e *env) error {
 	g.Go(func() error { return proc.Run(gctx) })
 	g.Go(func() error {
 		defer cancel()
-		return c.work(gctx, e, cfg, kafka, sink, proc)
+		return c.work(gctx, e, kafka, sink, proc)
 	})
 	return g.Wait()
 }
 
-// demoPartitions of each topic of the embedded Kafka.
-const demoPartitions = 4
+// demoTopics of the embedded Kafka keep the time that the sender gives: a simulated history arrives when it would have.
+var demoTopics = sinkkafka.Creation{Partitions: 4, Replication: 1, Settings: map[string]string{"message.timestamp.type": "CreateTime"}}
 
 // config is that of a file if one is given, made fit for one machine.
 func (c *demoCmd) config(e *env) (*config.Config, error) {
@@ -116,8 +115,11 @@ func (c *demoCmd) config(e *env) (*config.Config, error) {
 	if c.ClickHouse != "" {
 		cfg.ClickHouse.DSN = config.Secret(c.ClickHouse)
 	}
+	if c.Config == "" && cfg.Log.Level == config.Default().Log.Level {
+		cfg.Log.Level = "warn" // progress and answers are what one looks at
+	}
 	// Alone in its group: nobody to wait for, and after a kill it is back sooner.
-	cfg.Kafka.SessionTimeout = config.Duration(10 * time.Second)
+	cfg.Kafka.SessionTimeout = config.Duration(20 * time.Second)
 	cfg.Kafka.RebalanceTimeout = config.Duration(10 * time.Second)
 	cfg.Kafka.HeartbeatInterval = config.Duration(time.Second)
 	return cfg, nil
@@ -161,30 +163,31 @@ func offer(addr string, engine *embedded.Engine, log *zap.Logger) (stop func(), 
 }
 
 // work loads, waits until all is folded, answers, and then either ends or goes on with live events.
-func (c *demoCmd) work(ctx context.Context, e *env, cfg *config.Config, kafka *kafkaClient, sink *openedSink, proc *processor.Processor) error {
+func (c *demoCmd) work(ctx context.Context, e *env, kafka *source, sink *clickhouse.Sink, proc *processor.Processor) error {
 	show := newProgress(e.stderr, proc)
-	load := errgroup.Group{}
-	load.Go(func() error { return show.run(ctx) })
-	err := c.load(ctx, e, cfg, kafka, show)
+	shown := make(chan struct{})
+	go func() {
+		defer close(shown)
+		show.run(ctx)
+	}()
+	err := c.load(ctx, e, kafka, show)
 	if err == nil {
-		err = kafka.waitFolded(ctx, cfg, proc)
+		err = kafka.folded(ctx, proc)
 	}
 	show.stop()
-	if err := errors.Join(err, load.Wait()); err != nil {
+	<-shown
+	if err != nil {
 		return err
 	}
-	if err := answer(ctx, e.stdout, sink); err != nil {
+	if err := answer(e, sink); err != nil || c.Once {
 		return err
 	}
-	if c.Once {
-		return nil
-	}
-	fmt.Fprintf(e.stdout, "\nClickHouse answers at http://%s (user reader, read-only) until you press Ctrl-C; so does: tillstream sql --data %s \"SELECT …\"\n", c.Listen, c.Data)
+	fmt.Fprintf(e.stdout, "\nClickHouse answers at http://%s (read-only) until you press Ctrl-C; so does: tillstream sql --data %s \"SELECT …\"\n", c.Listen, c.Data)
 	if len(c.Input) > 0 {
 		<-ctx.Done()
 		return nil
 	}
-	return c.live(ctx, kafka, cfg)
+	return c.live(ctx, kafka)
 }
 
 // simulation is kept beside the data, so that the demo, started again, goes on with the same chain instead of a second one.
@@ -228,57 +231,62 @@ func (s simulation) config(cfg *config.Config) simulator.Config {
 }
 
 // load sends the input files, or the history of a simulated chain, into Kafka.
-func (c *demoCmd) load(ctx context.Context, e *env, cfg *config.Config, kafka *kafkaClient, show *progress) error {
-	if len(c.Input) > 0 {
-		for _, name := range c.Input {
-			report, err := kafka.ingest(e, name, &show.loaded)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintln(e.stdout, report.describe(name))
+func (c *demoCmd) load(ctx context.Context, e *env, kafka *source, show *progress) error {
+	for _, name := range c.Input {
+		report, err := kafka.ingest(e, ctx, name, func() { show.loaded.Add(1) })
+		if err != nil {
+			return err
 		}
+		fmt.Fprintln(e.stdout, report.describe(name))
+	}
+	if len(c.Input) > 0 {
 		return nil
 	}
 	s, save, err := c.simulation()
 	if err != nil || s.Loaded {
 		return err
 	}
-	sim, err := simulator.New(s.config(cfg))
+	sim, err := simulator.New(s.config(kafka.cfg))
 	if err != nil {
 		return err
 	}
+	w := sinkkafka.NewWriter(kafka.client, kafka.log)
 	for ev := range sim.Events() {
-		if err := kafka.send(ctx, keyed{Topic: ev.Topic, Key: ev.Key, Value: ev.Value}, ev.Arrival); err != nil {
-			return err
+		if err = w.Write(ctx, simulated(ev)); err != nil {
+			break
 		}
 		show.loaded.Add(1)
 	}
-	if err := kafka.flush(ctx); err != nil {
-		return err
+	if err := errors.Join(err, w.Flush(ctx)); err != nil {
+		return fmt.Errorf("sending the simulated history: %w", err)
 	}
 	s.Loaded = true
 	return save(s)
 }
 
-// live goes on with the simulated chain, as time goes by.
-func (c *demoCmd) live(ctx context.Context, kafka *kafkaClient, cfg *config.Config) error {
+func simulated(ev simulator.Event) sinkkafka.Event {
+	return sinkkafka.Event{Topic: ev.Topic, StoreID: string(ev.Key), Value: ev.Value, Time: time.UnixMilli(ev.Arrival)}
+}
+
+// live goes on with the simulated chain, as time goes by. What happened since the history's end while nothing ran is made up for.
+func (c *demoCmd) live(ctx context.Context, kafka *source) error {
 	s, _, err := c.simulation()
 	if err != nil {
 		return err
 	}
-	sc := s.config(cfg)
+	sc := s.config(kafka.cfg)
 	sc.End = time.Time{}
 	sim, err := simulator.New(sc)
 	if err != nil {
 		return err
 	}
-	from := s.End.UnixMilli()
+	w := sinkkafka.NewWriter(kafka.client, kafka.log)
 	for ev := range sim.Events() {
-		if ev.Arrival < from {
+		if ev.Arrival < s.End.UnixMilli() {
 			continue
 		}
 		if wait := time.Until(time.UnixMilli(ev.Arrival)); wait > 0 {
-			if err := kafka.flush(ctx); err != nil {
+			if err := w.Flush(ctx); err != nil {
 				return err
 			}
 			select {
@@ -287,20 +295,11 @@ func (c *demoCmd) live(ctx context.Context, kafka *kafkaClient, cfg *config.Conf
 			case <-time.After(wait):
 			}
 		}
-		if err := kafka.send(ctx, keyed{Topic: ev.Topic, Key: ev.Key, Value: ev.Value}, ev.Arrival); err != nil {
-			return err
+		if err = w.Write(ctx, simulated(ev)); err != nil {
+			break
 		}
 	}
-	return nil
-}
-
-// startEngine starts the embedded ClickHouse, fetching it first where it was never used.
-func startEngine(e *env, dir string, log *zap.Logger) (*embedded.Engine, error) {
-	library, err := embedded.Library(e.ctx, func(what string) { fmt.Fprintln(e.stderr, what) })
-	if err != nil {
-		return nil, err
-	}
-	return embedded.StartEngine(e.ctx, embedded.EngineConfig{Dir: filepath.Join(dir, "clickhouse"), Library: library, Log: log.Named("clickhouse")})
+	return errors.Join(err, w.Flush(ctx))
 }
 
 // question is one of the demo's answers.
@@ -308,22 +307,18 @@ type question struct{ title, sql string }
 
 var questions = []question{
 	{"Top sellers", "SELECT product_id, any(category) AS category, currency, sum(units) AS sold, sum(revenue) AS revenue, sum(baskets) AS baskets\nFROM pos.product_sales GROUP BY product_id, currency ORDER BY baskets DESC LIMIT 10"},
-	{"Peak hours", "SELECT local_hour, sum(transactions) AS transactions, round(sum(transactions) / uniqExact(business_date), 1) AS a_day, bar(sum(transactions), 0, max(sum(transactions)) OVER (), 30) AS chart\nFROM pos.sales_hourly GROUP BY local_hour ORDER BY local_hour"},
+	{"Peak hours", "SELECT local_hour, sales, round(sales / days, 1) AS a_day, bar(sales, 0, max(sales) OVER (), 30) AS chart\nFROM (SELECT local_hour, sum(transactions) AS sales, uniqExact(business_date) AS days FROM pos.sales_hourly GROUP BY local_hour)\nORDER BY local_hour"},
 	{"Worst availability", "SELECT terminal_id, round(100 * (1 - sum(down_ms) / nullIf(sum(up_ms) + sum(degraded_ms) + sum(down_ms), 0)), 3) AS availability_pct, round(sum(down_ms) / 60000) AS down_min, round(sum(silent_ms) / 60000) AS silent_min\nFROM pos.availability_hourly GROUP BY terminal_id HAVING availability_pct IS NOT NULL ORDER BY availability_pct, silent_min DESC LIMIT 10"},
 	{"Payment mix", "SELECT method, entry_mode, currency, sum(attempts) AS attempts, sum(approved) AS approved, sum(declined) AS declined, sum(failed) AS failed, sum(amount) AS amount, round(max(authorisation_ms_p95)) AS worst_hour_p95_ms\nFROM pos.payments_hourly GROUP BY method, entry_mode, currency ORDER BY attempts DESC LIMIT 12"},
-	{"Books balanced", "SELECT topic, sum(records) AS records, sum(duplicates) AS duplicates, sum(rejected) AS rejected, sum(gaps) AS gaps, sum(passed) AS offsets, sum(records) + sum(duplicates) + sum(rejected) + sum(gaps) = sum(passed) AS balanced\nFROM (SELECT topic, partition, sum(l.records) AS records, sum(l.duplicates) AS duplicates, sum(l.rejected) AS rejected, sum(l.gaps) AS gaps, max(to_offset) - min(from_offset) AS passed FROM pos.ledger AS l GROUP BY topic, partition)\nGROUP BY topic ORDER BY topic"},
+	{"Books balanced", "SELECT topic, sum(r) AS records, sum(d) AS duplicates, sum(x) AS rejected, sum(g) AS gaps, sum(p) AS offsets, records + duplicates + rejected + gaps = offsets AS balanced\nFROM (SELECT topic, sum(records) AS r, sum(duplicates) AS d, sum(rejected) AS x, sum(gaps) AS g, max(to_offset) - min(from_offset) AS p FROM pos.ledger GROUP BY topic, partition)\nGROUP BY topic ORDER BY topic"},
 }
 
 // answer prints what a newcomer wants to see, with the SQL that gave it.
-func answer(ctx context.Context, w io.Writer, sink *openedSink) error {
+func answer(e *env, sink *clickhouse.Sink) error {
 	for _, q := range questions {
-		rows, err := sink.Query(ctx, q.sql)
-		if err != nil {
+		fmt.Fprintf(e.stdout, "\n%s\n\n%s\n\n", q.title, q.sql)
+		if err := printQuery(e, sink, q.sql, clickhouse.FormatTable); err != nil {
 			return fmt.Errorf("asking for %q: %w", q.title, err)
-		}
-		fmt.Fprintf(w, "\n%s\n\n%s\n\n", q.title, q.sql)
-		if err := rows.Write(w, "table"); err != nil {
-			return err
 		}
 	}
 	return nil

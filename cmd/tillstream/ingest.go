@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+
+	"github.com/tillstream/tillstream/sinks/kafka"
 )
 
 type ingestCmd struct {
@@ -14,20 +16,20 @@ func (c *ingestCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	log, err := newLogger(e, cfg)
+	log, err := newLogger(e.stderr, cfg)
 	if err != nil {
 		return err
 	}
-	kafka, err := openKafka(cfg, log)
+	source, err := openKafka(cfg, log)
 	if err != nil {
 		return err
 	}
-	defer kafka.close()
-	if err := kafka.ensureTopics(e.ctx, cfg, 0); err != nil {
+	defer source.close()
+	if err := source.topics(e.ctx, kafka.Creation{}); err != nil {
 		return err
 	}
 	for _, name := range c.Files {
-		report, err := kafka.ingest(e, name, nil)
+		report, err := source.ingest(e, e.ctx, name, func() {})
 		if err != nil {
 			return err
 		}

@@ -15,16 +15,11 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/sinks/kafka"
 )
 
 // maxLine bounds one line of an input file; what is longer than a broker takes is cut into a dead letter by the processor.
 const maxLine = 16 << 20
-
-// keyed is an event on its way into Kafka.
-type keyed struct {
-	Topic      string
-	Key, Value []byte
-}
 
 // topicOf is where events of a type go.
 var topicOf = map[string]string{
@@ -38,9 +33,9 @@ type fileReport struct {
 	Odd    int // lines whose type or store could not be read: sent all the same, to become dead letters
 }
 
-// readEvents sends every line of a file of canonical events (JSON lines; .zst and .gz are unpacked; - is standard input) to send,
-// which owns the value from then on. A file whose first line is no JSON object is refused.
-func readEvents(ctx context.Context, name string, stdin io.Reader, send func(keyed) error) (fileReport, error) {
+// readEvents sends every line of a file of canonical events (JSON lines; .zst and .gz are unpacked; - is standard input) to send.
+// A file whose first line is no JSON object is refused.
+func readEvents(ctx context.Context, name string, stdin io.Reader, send func(kafka.Event) error) (fileReport, error) {
 	var report fileReport
 	src := stdin
 	if name != "-" {
@@ -93,7 +88,7 @@ func readEvents(ctx context.Context, name string, stdin io.Reader, send func(key
 		if err != nil || topicOf[head.Type] == "" || head.StoreID == "" {
 			report.Odd++
 		}
-		if err := send(keyed{Topic: topic, Key: []byte(head.StoreID), Value: bytes.Clone(line)}); err != nil {
+		if err := send(kafka.Event{Topic: topic, StoreID: head.StoreID, Value: line}); err != nil {
 			return report, fmt.Errorf("sending line %d of %s: %w", n, name, err)
 		}
 		report.Events++

@@ -1,20 +1,25 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/tillstream/tillstream/sinks/clickhouse"
+)
 
 type migrateCmd struct{ target }
 
 func (c *migrateCmd) Run(e *env) error {
-	return c.open(e, func(s *opened) error {
-		applied, err := s.sink.Migrate(e.ctx)
+	return c.open(e, func(sink *clickhouse.Sink) error {
+		migrations, err := sink.Migrate(e.ctx, clickhouse.MigrateOptions{Binary: versionString()})
 		if err != nil {
 			return err
 		}
-		if len(applied) == 0 {
-			fmt.Fprintln(e.stdout, "the databases are as this version wants them")
-		}
-		for _, m := range applied {
-			fmt.Fprintf(e.stdout, "applied %s\n", m)
+		for _, m := range migrations {
+			did := "was there"
+			if m.Now {
+				did = "applied"
+			}
+			fmt.Fprintf(e.stdout, "%04d %s: %s\n", m.Version, m.Name, did)
 		}
 		return nil
 	})

@@ -35,7 +35,7 @@ func newProgress(out io.Writer, proc *processor.Processor) *progress {
 func (p *progress) stop() { p.once.Do(func() { close(p.ended) }) }
 
 // run prints until stop or ctx.
-func (p *progress) run(ctx context.Context) error {
+func (p *progress) run(ctx context.Context) {
 	every := 2 * time.Second
 	if p.tty {
 		every = 200 * time.Millisecond
@@ -46,13 +46,13 @@ func (p *progress) run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-p.ended:
 			p.print(began)
 			if p.tty {
 				fmt.Fprintln(p.out)
 			}
-			return nil
+			return
 		case <-tick.C:
 			p.print(began)
 		}

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"github.com/tillstream/tillstream/sinks/clickhouse"
 )
 
 type sqlCmd struct {
@@ -11,11 +11,13 @@ type sqlCmd struct {
 }
 
 func (c *sqlCmd) Run(e *env) error {
-	return c.open(e, func(s *opened) error {
-		rows, err := s.sink.Query(e.ctx, c.Query)
-		if err != nil {
-			return fmt.Errorf("asking ClickHouse: %w", err)
-		}
-		return rows.Write(e.stdout, c.Format)
-	})
+	return c.open(e, func(sink *clickhouse.Sink) error { return printQuery(e, sink, c.Query, clickhouse.Format(c.Format)) })
+}
+
+func printQuery(e *env, sink *clickhouse.Sink, query string, format clickhouse.Format) error {
+	result, err := sink.Query(e.ctx, query)
+	if err != nil {
+		return err
+	}
+	return result.Write(e.stdout, format)
 }

@@ -58,6 +58,13 @@ func (s *scanner) withinElement(i int) bool {
 
 // space skips white space and returns the byte that follows, 0 at the end.
 func (s *scanner) space() byte {
+	if s.pos < len(s.in) && s.in[s.pos] > ' ' {
+		return s.in[s.pos]
+	}
+	return s.spaces()
+}
+
+func (s *scanner) spaces() byte {
 	for s.pos < len(s.in) {
 		switch c := s.in[s.pos]; c {
 		case ' ', '\t', '\n', '\r':
@@ -223,7 +230,13 @@ func (s *scanner) str(into *string, code bool) (ok bool) {
 // text takes a string in quotes at pos. It aliases the input, or scratch if it has escapes.
 func (s *scanner) text(code bool) (string, bool) {
 	start := s.pos + 1
-	i := special(s.in, start)
+	i := start
+	if i+8 <= len(s.in) { // most strings and keys end within eight bytes
+		i += specialIn(binary.LittleEndian.Uint64(s.in[i:]))
+	}
+	if i == start+8 || i == start {
+		i = special(s.in, i)
+	}
 	if i < len(s.in) && s.in[i] == '"' {
 		s.pos = i + 1
 		if s.cards && mask(s.in[start:i], code) > 0 {
@@ -325,14 +338,9 @@ func hex4(b []byte, i int) (r rune, ok bool) {
 
 // special is the index of the first quote, backslash or control character from i on, eight bytes at a time.
 func special(b []byte, i int) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	for ; i+8 <= len(b); i += 8 {
-		x := binary.LittleEndian.Uint64(b[i:])
-		quote, slash := x^(ones*'"'), x^(ones*'\\')
-		// A byte is zero, or below 0x20, where the subtraction borrows and the byte had no high bit. Borrows spill upwards only, so the
-		// lowest hit is right.
-		if hit := ((quote-ones)&^quote | (slash-ones)&^slash | (x-ones*0x20)&^x) & highs; hit != 0 {
-			return i + bits.TrailingZeros64(hit)/8
+		if n := specialIn(binary.LittleEndian.Uint64(b[i:])); n < 8 {
+			return i + n
 		}
 	}
 	for ; i < len(b); i++ {
@@ -341,6 +349,14 @@ func special(b []byte, i int) int {
 		}
 	}
 	return i
+}
+
+// specialIn is which of eight bytes is the first special one; 8 if none is. A byte is zero, or below 0x20, where the subtraction borrows
+// and the byte had no high bit. Borrows spill upwards only, so the lowest hit is right.
+func specialIn(x uint64) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	quote, slash := x^(ones*'"'), x^(ones*'\\')
+	return bits.TrailingZeros64(((quote-ones)&^quote|(slash-ones)&^slash|(x-ones*0x20)&^x)&highs) / 8
 }
 
 // number takes the text of a number.

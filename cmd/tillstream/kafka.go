@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+	"go.uber.org/zap"
+
+	"github.com/tillstream/tillstream/cmd/tillstream/config"
+	"github.com/tillstream/tillstream/processor"
+	"github.com/tillstream/tillstream/processor/fetch"
+	"github.com/tillstream/tillstream/sinks/kafka"
+)
+
+// source is the Kafka of a configuration.
+type source struct {
+	client *kafkago.Client
+	dialer *kafkago.Dialer
+	cfg    *config.Config
+	log    *zap.Logger
+}
+
+func openKafka(cfg *config.Config, log *zap.Logger) (*source, error) {
+	k := cfg.Kafka
+	client, dialer, err := kafka.Client(kafka.Config{
+		Brokers: k.Brokers, ClientID: k.ClientID, TLS: kafka.TLSConfig(k.TLS),
+		SASL: kafka.SASLConfig{Mechanism: k.SASL.Mechanism, Username: k.SASL.Username, Password: kafka.Secret(k.SASL.Password)},
+	})
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return &source{client: client, dialer: dialer, cfg: cfg, log: log}, nil
+}
+
+func (s *source) close() {
+	if t, ok := s.client.Transport.(*kafkago.Transport); ok {
+		t.CloseIdleConnections()
+	}
+}
+
+// reachable bounds how long the first questions to Kafka may take, so that a wrong address ends in a sentence.
+const reachable = 30 * time.Second
+
+// topics makes the topics that are missing and checks that they are co-partitioned.
+func (s *source) topics(ctx context.Context, missing kafka.Creation) error {
+	ctx, cancel := context.WithTimeout(ctx, reachable)
+	defer cancel()
+	_, err := kafka.EnsureTopics(ctx, s.client, s.cfg.Kafka.Topics, missing)
+	return err
+}
+
+// ingest sends a file of canonical events.
+func (s *source) ingest(e *env, ctx context.Context, name string, sent func()) (fileReport, error) {
+	w := kafka.NewWriter(s.client, s.log)
+	report, err := readEvents(ctx, name, e.stdin, func(ev kafka.Event) error {
+		sent()
+		return w.Write(ctx, ev)
+	})
+	if flushed := w.Flush(ctx); err == nil && flushed != nil {
+		err = fmt.Errorf("sending %s: %w", name, flushed)
+	}
+	return report, err
+}
+
+// processor makes the processor that folds this Kafka into a sink.
+func (s *source) processor(deps processor.Deps) *processor.Processor {
+	k := s.cfg.Kafka
+	deps.Client, deps.Dialer, deps.Brokers, deps.Now, deps.Log = s.client, s.dialer, k.Brokers, time.Now, s.log
+	deps.Source = fetch.New(s.client, fetch.Config{MaxWait: duration(k.FetchMaxWait), MaxBytes: int32(k.FetchMaxBytes)}, s.log.Named("fetch"))
+	deps.Letters = kafka.NewDeadLetters(s.client, kafka.DeadLettersConfig{Topic: k.DeadLettersTopic}, s.log.Named("dead-letters"))
+	return processor.New(processorConfig(s.cfg), deps)
+}
+
+// folded waits until everything that is in the topics now has been folded and committed.
+func (s *source) folded(ctx context.Context, proc *processor.Processor) error {
+	meta, err := s.client.Metadata(ctx, &kafkago.MetadataRequest{Topics: s.cfg.Kafka.Topics})
+	if err != nil {
+		return fmt.Errorf("asking Kafka for its topics: %w", err)
+	}
+	var tps []fetch.TopicPartition
+	for _, t := range meta.Topics {
+		for _, p := range t.Partitions {
+			tps = append(tps, fetch.TopicPartition{Topic: t.Name, Partition: int32(p.ID)})
+		}
+	}
+	bounds, err := fetch.New(s.client, fetch.Config{}, s.log).Bounds(ctx, tps)
+	if err != nil {
+		return fmt.Errorf("asking Kafka for the ends of its topics: %w", err)
+	}
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	for {
+		written := map[fetch.TopicPartition]int64{}
+		for _, l := range proc.Progress() {
+			if l.State == processor.StateStopped {
+				return l.Error
+			}
+			for tp, offset := range l.Written {
+				written[tp] = offset
+			}
+		}
+		behind := 0
+		for tp, b := range bounds {
+			if at, known := written[tp]; !known || at < b.Stable {
+				behind++
+			}
+		}
+		if behind == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-look.C:
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tillstream/tillstream/cmd/tillstream/config"
+	"github.com/tillstream/tillstream/processor"
+	"github.com/tillstream/tillstream/sinks/clickhouse"
+	sinkkafka "github.com/tillstream/tillstream/sinks/kafka"
+)
+
+type runCmd struct {
+	Config  string `help:"Configuration file." type:"path" placeholder:"FILE"`
+	Migrate *bool  `help:"Migrate the databases first, whatever clickhouse.migrate says." negatable:""`
+}
+
+func (c *runCmd) Run(e *env) error {
+	cfg, err := loadConfig(e, c.Config)
+	if err != nil {
+		return err
+	}
+	if err := cfg.RequireSecret(); err != nil {
+		return usageError{err}
+	}
+	if c.Migrate != nil {
+		cfg.ClickHouse.Migrate = *c.Migrate
+	}
+	log, err := newLogger(e.stderr, cfg)
+	if err != nil {
+		return err
+	}
+	sink, err := openChecked(e.ctx, cfg, cfg.ClickHouse.Migrate)
+	if err != nil {
+		return err
+	}
+	defer sink.Close()
+	kafka, err := openKafka(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer kafka.close()
+	if err := kafka.topics(e.ctx, sinkkafka.Creation{}); err != nil {
+		return err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	proc := kafka.processor(processor.Deps{Sink: sink, Streams: streams{sink}, Registerer: registry})
+
+	ctx, cancel := context.WithCancel(e.ctx)
+	defer cancel()
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer cancel()
+		return proc.Run(gctx)
+	})
+	if cfg.Listen != "" {
+		g.Go(func() error { return serve(gctx, cfg.Listen, observe(proc, registry), log) })
+	}
+	return g.Wait()
+}
+
+// openChecked opens ClickHouse, migrates it if asked to, and proves that it can keep the promise.
+func openChecked(ctx context.Context, cfg *config.Config, migrate bool) (*clickhouse.Sink, error) {
+	sink, err := openSink(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if migrate {
+		_, err = sink.Migrate(ctx, clickhouse.MigrateOptions{Binary: versionString()})
+	}
+	if err == nil {
+		err = sink.Check(ctx)
+	}
+	if err == nil {
+		err = sink.PutRetireAfter(ctx, duration(cfg.Processor.RetireAfter))
+	}
+	if err != nil {
+		return nil, errors.Join(err, sink.Close())
+	}
+	return sink, nil
+}
+
+// streams keeps processor.Stream in ClickHouse.
+type streams struct{ sink *clickhouse.Sink }
+
+func (s streams) Stream(ctx context.Context, group string) (processor.Stream, bool, error) {
+	was, err := s.sink.Streams(ctx, group)
+	return processor.Stream{
+		Group: was.Group, Epoch: was.Epoch, Lanes: int(was.Lanes), Partitions: int(was.Partitions), Topics: was.Topics, Cluster: was.ClusterID,
+	}, was.Lanes > 0, err
+}
+
+func (s streams) PutStream(ctx context.Context, now processor.Stream) error {
+	return s.sink.PutStream(ctx, clickhouse.Stream{
+		Group: now.Group, Epoch: now.Epoch, Lanes: uint32(now.Lanes), Partitions: uint32(now.Partitions), Topics: now.Topics, ClusterID: now.Cluster,
+		CreatedAt: time.Now(),
+	})
+}
+
+// observe is what operators ask: /metrics, /healthz (the process works) and /readyz (no lane has stopped for good).
+func observe(proc *processor.Processor, registry *prometheus.Registry) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		for _, l := range proc.Progress() {
+			if l.State == processor.StateStopped {
+				http.Error(w, l.Error.Error(), http.StatusServiceUnavailable)
+				return
+			}
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	return mux
+}
+
+// serve answers on an address until ctx ends.
+func serve(ctx context.Context, addr string, handler http.Handler, log *zap.Logger) error {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return usageError{fmt.Errorf("listening: %w; choose another address with the key listen", err)}
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ErrorLog: zap.NewStdLog(log.Named("http"))}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving %s: %w", addr, err)
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/tillstream/tillstream/cmd/tillstream/config"
+	"github.com/tillstream/tillstream/processor"
+)
+
+type configCmd struct {
+	Check configCheckCmd `cmd:"" help:"Say what is wrong with a configuration."`
+	Print configPrintCmd `cmd:"" help:"Print every key with its meaning and what is in force."`
+}
+
+type configCheckCmd struct {
+	File string `arg:"" optional:"" type:"path" help:"Configuration file."`
+}
+
+func (c *configCheckCmd) Run(e *env) error {
+	if _, err := loadConfig(e, c.File); err != nil {
+		return err
+	}
+	fmt.Fprintln(e.stdout, "the configuration is good")
+	return nil
+}
+
+type configPrintCmd struct {
+	File string `arg:"" optional:"" type:"path" help:"Configuration file; the defaults without one."`
+}
+
+func (c *configPrintCmd) Run(e *env) error {
+	cfg, err := loadConfig(e, c.File)
+	if err != nil {
+		return err
+	}
+	return cfg.Print(e.stdout)
+}
+
+func loadConfig(e *env, path string) (*config.Config, error) {
+	cfg, err := config.Load(path, e.environ)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return cfg, nil
+}
+
+// newLogger logs to standard error, constant messages with fields.
+func newLogger(w io.Writer, cfg *config.Config) (*zap.Logger, error) {
+	level, err := zapcore.ParseLevel(cfg.Log.Level)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("log.level: %w", err)}
+	}
+	enc := zap.NewProductionEncoderConfig()
+	enc.EncodeTime = zapcore.RFC3339TimeEncoder
+	encoder := zapcore.NewConsoleEncoder(enc)
+	if cfg.Log.Format == "json" {
+		encoder = zapcore.NewJSONEncoder(enc)
+	}
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)), nil
+}
+
+// processorConfig is what the processor needs of the configuration.
+func processorConfig(cfg *config.Config) processor.Config {
+	k, p := cfg.Kafka, cfg.Processor
+	return processor.Config{
+		Group: k.Group, Topics: k.Topics, SessionTimeout: duration(k.SessionTimeout), Heartbeat: duration(k.HeartbeatInterval),
+		RebalanceTimeout: duration(k.RebalanceTimeout), Lanes: p.Lanes, BatchAge: duration(p.BatchAge), BatchRecords: p.BatchRecords,
+		BatchBytes: int(p.BatchBytes), Memory: int64(p.Memory), Secret: []byte(cfg.Privacy.Secret), MaxEventBytes: int(p.MaxEventBytes),
+		MaxLateness: duration(p.MaxLateness), BusinessDayCutoff: duration(p.BusinessDayCutoff), HeartbeatTimeout: duration(p.HeartbeatTimeout),
+		TimelineWindow: duration(p.TimelineWindow), RetireAfter: duration(p.RetireAfter),
+	}
+}
+
+func duration(d config.Duration) time.Duration { return time.Duration(d) }

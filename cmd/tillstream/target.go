@@ -1,0 +1,85 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tillstream/tillstream/cmd/tillstream/config"
+	"github.com/tillstream/tillstream/deploy/embedded"
+	"github.com/tillstream/tillstream/sinks/clickhouse"
+)
+
+// target says which ClickHouse a command means: of a DSN, of a configuration, or the embedded one of a data directory.
+type target struct {
+	Data   string `help:"Data directory of a demo, running or not." default:"tillstream-data" placeholder:"DIR"`
+	DSN    string `name:"dsn" help:"ClickHouse to ask, clickhouse://user:password@host:9000 or http://…." placeholder:"DSN"`
+	Config string `help:"Configuration file that names the ClickHouse." type:"path" placeholder:"FILE"`
+}
+
+// open opens the target for the time of f.
+func (t *target) open(e *env, f func(*clickhouse.Sink) error) error {
+	cfg := config.Default()
+	switch {
+	case t.DSN != "":
+		cfg.ClickHouse.DSN = config.Secret(t.DSN)
+	case t.Config != "":
+		var err error
+		if cfg, err = loadConfig(e, t.Config); err != nil {
+			return err
+		}
+	default:
+		dir := engineDir(t.Data)
+		if _, err := os.Stat(dir); err != nil {
+			return usageError{fmt.Errorf("there is no demo in %s; make one with tillstream demo, or name a ClickHouse with --dsn or --config", t.Data)}
+		}
+		dsn, running := embedded.Running(e.ctx, dir)
+		if !running {
+			engine, err := startEngine(e, t.Data, zap.NewNop())
+			if err != nil {
+				return err
+			}
+			defer engine.Close()
+			dsn = engine.DSN()
+		}
+		cfg.ClickHouse.DSN = config.Secret(dsn)
+	}
+	sink, err := openSink(cfg)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(sink), sink.Close())
+}
+
+// engineDir is where a demo's data directory keeps ClickHouse.
+func engineDir(data string) string { return filepath.Join(data, "clickhouse") }
+
+// startEngine starts the embedded ClickHouse, fetching it first where it was never used.
+func startEngine(e *env, data string, log *zap.Logger) (*embedded.Engine, error) {
+	library, err := embedded.Library(e.ctx, func(what string) { fmt.Fprintln(e.stderr, what) })
+	if err != nil {
+		return nil, err
+	}
+	return embedded.StartEngine(e.ctx, embedded.EngineConfig{Dir: engineDir(data), Library: library, Log: log.Named("clickhouse")})
+}
+
+// openSink connects to the ClickHouse of a configuration.
+func openSink(cfg *config.Config) (*clickhouse.Sink, error) {
+	c := cfg.ClickHouse
+	out := clickhouse.Config{
+		DSN: clickhouse.DSN(c.DSN), Username: c.Username, Password: clickhouse.Secret(c.Password),
+		TLS: clickhouse.TLSConfig(c.TLS), MaxInsertTime: time.Duration(c.InsertTimeout),
+	}
+	if c.InsertQuorum != "" {
+		out.InsertSettings = map[string]string{"insert_quorum": c.InsertQuorum}
+	}
+	sink, err := clickhouse.Open(out, time.Now)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return sink, nil
+}

@@ -1,0 +1,134 @@
+package availability
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+
+	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/rollup"
+)
+
+// beats is a chain of tills that report every 30 s, with jitter, response times and a diagnosis; deterministic.
+type beats struct {
+	ids   []string
+	event event.Event
+	rand  *rand.Rand
+	round int64
+}
+
+func newBeats(tills int) *beats {
+	b := &beats{rand: rand.New(rand.NewPCG(1, 2))}
+	for i := range tills {
+		b.ids = append(b.ids, fmt.Sprintf("till-%06d", i))
+	}
+	e := &b.event
+	e.Type = event.TypeHealth
+	e.Health = event.Health{
+		Status: "up", HeartbeatInterval: event.Some(uint32(30)), SoftwareVersion: "7.1.2",
+		Components: []event.Component{{Type: "printer", State: "ok"}, {Type: "card_reader", State: "ok"}, {Type: "scanner", State: "ok"}},
+	}
+	return b
+}
+
+// next is a till's report in this round of 30 s.
+func (b *beats) next(till int) *event.Event {
+	e := &b.event
+	e.StoreID, e.TerminalID = b.ids[till-till%4], b.ids[till]
+	e.Time = event.Time{Milli: someHour + 30_000*b.round + int64(till%30_000) + b.rand.Int64N(100), OK: true}
+	e.Sequence = event.Some(uint64(b.round))
+	e.Health.ResponseMS = event.Some(40 + b.rand.Uint32N(100))
+	return e
+}
+
+func TestFoldDoesNotAllocate(t *testing.T) {
+	b := newBeats(100)
+	f := New(Config{}, noStale(t))
+	round := func() {
+		for i := range b.ids {
+			f.Fold(b.next(i), rollup.Input{})
+		}
+		b.round++
+	}
+	for v := range uint64(3) {
+		for range 10 {
+			round()
+		}
+		f.Seal(rollup.Version{Batch: v})
+	}
+	if n := testing.AllocsPerRun(5, round); n != 0 {
+		t.Errorf("%v allocations while folding 100 reports", n)
+	}
+}
+
+// One op is one report. Each batch has one report of each till, as when batches are older than the heartbeat interval; a shorter
+// batch costs the same a report.
+func BenchmarkFold(b *testing.B) { benchmark(b, 100_000, 20) }
+
+// The same when the window is full.
+func BenchmarkFoldFullWindow(b *testing.B) { benchmark(b, 2_000, 51*120) }
+
+func benchmark(b *testing.B, tills, warm int) {
+	src := newBeats(tills)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	f := New(Config{}, func(string, string, int32) { b.Fatal("stale") })
+	fold := func() {
+		for i := range src.ids {
+			f.Fold(src.next(i), rollup.Input{})
+		}
+		src.round++
+	}
+	batch := uint64(0)
+	for src.round < int64(warm) {
+		for range min(20, warm) {
+			fold()
+		}
+		batch++
+		f.Seal(rollup.Version{Batch: batch})
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+
+	b.Run("fold", func(b *testing.B) {
+		b.ReportAllocs()
+		i := 0
+		for range b.N {
+			if i == tills {
+				b.StopTimer()
+				src.round++
+				batch++
+				f.Seal(rollup.Version{Batch: batch})
+				i = 0
+				b.StartTimer()
+			}
+			f.Fold(src.next(i), rollup.Input{})
+			i++
+		}
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(tills), "B/terminal")
+	})
+	src.round++
+	b.Run("seal", func(b *testing.B) {
+		b.ReportAllocs()
+		i := 0
+		b.StopTimer()
+		for range b.N {
+			if i == tills {
+				b.StartTimer()
+				batch++
+				f.Seal(rollup.Version{Batch: batch})
+				b.StopTimer()
+				src.round++
+				i = 0
+			}
+			f.Fold(src.next(i), rollup.Input{})
+			i++
+		}
+		b.StartTimer()
+		batch++
+		f.Seal(rollup.Version{Batch: batch})
+		src.round++
+	})
+}

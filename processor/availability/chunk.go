@@ -1,0 +1,178 @@
+package availability
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// A chunk is the evidence of one hour, in order. After the number of pieces each of them is
+//
+//	uvarint  zigzag(change of the step in time) << 1 | 1 if flags follow
+//	byte     flags, if they differ from the previous piece's
+//	sale:    duration (uvarint, if flagLong), step of the sequence (varint, if flagSequence)
+//	report:  hold (uvarint, if flagHold), change of the response time (varint, if flagResponse), cause (length and bytes, if
+//	         flagCause), step of the sequence (varint, if flagSequence)
+//
+// A step is the difference to the previous piece; the first is to the hour, 0 and "". So a heartbeat costs a byte or two for its jitter
+// and one or two for its response time.
+const (
+	flagSale     = 1 << 0
+	statusShift  = 1 // 3 bits
+	flagHold     = 1 << 4
+	flagLong     = flagHold // of a sale
+	flagResponse = 1 << 5
+	flagCause    = 1 << 6
+	flagSequence = 1 << 7 // not the next number of its kind
+
+	noFlags = flagSale | flagResponse // what no piece has, so that the first one's follow
+)
+
+// previous is what the pieces of a chunk are told against.
+type previous struct {
+	time, step, hold int64
+	response         uint32
+	sequence         [2]uint64 // of reports, of sales
+	cause            string
+	flags            byte
+}
+
+// appendChunk encodes the evidence of one hour.
+func appendChunk(dst []byte, start int64, ev []Evidence) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(ev)))
+	p := previous{time: start, flags: noFlags}
+	for i := range ev {
+		e := &ev[i]
+		var flags byte
+		sequence := &p.sequence[0]
+		if e.Sale {
+			sequence = &p.sequence[1]
+			flags = flagSale
+			if e.Start != e.Time {
+				flags |= flagLong
+			}
+		} else {
+			flags = byte(e.Status) << statusShift
+			if e.Hold != p.hold {
+				flags |= flagHold
+			}
+			if e.Response.OK {
+				flags |= flagResponse
+			}
+			if e.Cause != p.cause {
+				flags |= flagCause
+			}
+		}
+		if e.Sequence != *sequence+1 {
+			flags |= flagSequence
+		}
+
+		step := e.Time - p.time
+		change := step - p.step
+		token := uint64(change<<1^change>>63) << 1
+		if flags != p.flags {
+			dst = append(binary.AppendUvarint(dst, token|1), flags)
+		} else {
+			dst = binary.AppendUvarint(dst, token)
+		}
+		p.time, p.step, p.flags = e.Time, step, flags
+
+		if e.Sale {
+			if flags&flagLong != 0 {
+				dst = binary.AppendUvarint(dst, uint64(e.Time-e.Start))
+			}
+		} else {
+			if flags&flagHold != 0 {
+				dst = binary.AppendUvarint(dst, uint64(e.Hold))
+				p.hold = e.Hold
+			}
+			if flags&flagResponse != 0 {
+				dst = binary.AppendVarint(dst, int64(e.Response.Value)-int64(p.response))
+				p.response = e.Response.Value
+			}
+			if flags&flagCause != 0 {
+				dst = appendText(dst, e.Cause)
+				p.cause = e.Cause
+			}
+		}
+		if flags&flagSequence != 0 {
+			dst = binary.AppendVarint(dst, int64(e.Sequence-*sequence))
+		}
+		*sequence = e.Sequence
+	}
+	return dst
+}
+
+// readChunk appends the evidence of a chunk. Whatever the bytes are, the evidence is of that hour, sorted and distinct, or errState.
+func readChunk(dst []Evidence, start int64, data []byte, keep texts) ([]Evidence, error) {
+	r := reader{b: data}
+	n := r.uvarint()
+	if n == 0 || n > uint64(len(r.b)) {
+		return dst, errState
+	}
+	p := previous{time: start, flags: noFlags}
+	first := len(dst)
+	for range n {
+		token := r.uvarint()
+		if token&1 != 0 {
+			p.flags = r.byte()
+		}
+		zigzag := token >> 1
+		p.step += int64(zigzag>>1) ^ -int64(zigzag&1)
+		p.time += p.step
+		e := Evidence{Time: p.time, Start: p.time}
+		sequence := &p.sequence[0]
+		if p.flags&flagSale != 0 {
+			e.Sale = true
+			sequence = &p.sequence[1]
+			if p.flags&flagLong != 0 {
+				d := r.uvarint()
+				if d == 0 || d > uint64(proofLimit) {
+					return dst, errState
+				}
+				e.Start -= int64(d)
+			}
+			if p.flags&^(flagSale|flagLong|flagSequence) != 0 {
+				return dst, errState
+			}
+		} else {
+			e.Status = Status(p.flags >> statusShift & 7)
+			if e.Status == None || e.Status == Silent {
+				return dst, errState
+			}
+			if p.flags&flagHold != 0 {
+				h := r.uvarint()
+				if h > maxHold {
+					return dst, errState
+				}
+				p.hold = int64(h)
+			}
+			e.Hold = p.hold
+			if p.flags&flagResponse != 0 {
+				v := int64(p.response) + r.varint()
+				if v < 0 || v > math.MaxUint32 {
+					return dst, errState
+				}
+				p.response = uint32(v)
+				e.Response.Value, e.Response.OK = p.response, true
+			}
+			if p.flags&flagCause != 0 {
+				p.cause = r.text(keep)
+			}
+			e.Cause = p.cause
+		}
+		*sequence++
+		if p.flags&flagSequence != 0 {
+			*sequence += uint64(r.varint()) - 1
+		}
+		e.Sequence = *sequence
+		if r.bad || p.time < start || p.time >= start+hourMilli ||
+			len(dst) > first && dst[len(dst)-1].Compare(&e) >= 0 {
+			return dst, errState
+		}
+		dst = append(dst, e)
+	}
+	if len(r.b) > 0 {
+		return dst, errState
+	}
+	return dst, nil
+}

@@ -1,0 +1,144 @@
+package availability
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/tillstream/tillstream/processor/event"
+)
+
+// Status is what is known of a till at an instant.
+type Status uint8
+
+// The statuses of a timeline, and Closing, which only reports have.
+const (
+	None Status = iota // nothing: before the first evidence, or withdrawn
+	Up
+	Degraded
+	Down
+	Silent
+	Maintenance
+	Unknown
+	Closing
+	statuses = iota
+)
+
+var statusNames = [statuses]string{"none", "up", "degraded", "down", "silent", "maintenance", "unknown", "closing"}
+
+// String is the status as the tables have it.
+func (s Status) String() string {
+	if int(s) < len(statusNames) {
+		return statusNames[s]
+	}
+	return "unknown"
+}
+
+// reportedStatus reads the status of a report. The value is open: what is not understood is unknown.
+func reportedStatus(s string) Status {
+	switch s {
+	case "up":
+		return Up
+	case "degraded":
+		return Degraded
+	case "down":
+		return Down
+	case "maintenance":
+		return Maintenance
+	case "closing":
+		return Closing
+	}
+	return Unknown
+}
+
+// Evidence is a health report or a sale. Instants and durations are milliseconds.
+type Evidence struct {
+	Time     int64             // of the report, or when the sale ended
+	Start    int64             // when the sale began, at most an hour before Time; of a report Time
+	Sequence uint64            // the till's own number, 0 if it has none
+	Hold     int64             // how long a report holds; 0 for a sale
+	Response event.Opt[uint32] // ms the till, or a probe, took to answer
+	Status   Status            // as reported; None for a sale
+	Sale     bool
+	Cause    string // why a report is not up
+}
+
+// Compare orders evidence by time; then reports before sales, by sequence, then by all else, so that only equals are equal.
+func (e *Evidence) Compare(o *Evidence) int {
+	if c := cmp.Compare(e.Time, o.Time); c != 0 {
+		return c
+	}
+	return cmp.Or(
+		compareBool(e.Sale, o.Sale),
+		cmp.Compare(e.Sequence, o.Sequence),
+		cmp.Compare(e.Status, o.Status),
+		cmp.Compare(e.Hold, o.Hold),
+		compareBool(e.Response.OK, o.Response.OK),
+		cmp.Compare(e.Response.Value, o.Response.Value),
+		strings.Compare(e.Cause, o.Cause),
+		cmp.Compare(e.Start, o.Start),
+	)
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// evidenceOf makes evidence of an event that happened at the given instant, or says that it is none.
+func (f *Fold) evidenceOf(e *event.Event, at int64) (Evidence, bool) {
+	ev := Evidence{Time: at, Start: at}
+	if e.Sequence.OK {
+		ev.Sequence = e.Sequence.Value
+	}
+	switch e.Type {
+	case event.TypeTransaction:
+		ev.Sale = true
+		if s := e.Transaction.StartedAt; s.OK && s.Milli < at {
+			ev.Start = max(s.Milli, at-proofLimit)
+		}
+		return ev, true
+	case event.TypeHealth:
+		h := &e.Health
+		ev.Status = reportedStatus(h.Status)
+		var interval uint32
+		if h.HeartbeatInterval.OK {
+			interval = h.HeartbeatInterval.Value
+		}
+		ev.Hold = f.rules.holdOf(interval)
+		ev.Cause = f.causeOf(h, ev.Status)
+		if h.ResponseMS.OK {
+			ev.Response = h.ResponseMS
+		}
+		return ev, true
+	}
+	return ev, false
+}
+
+// causeOf is the first error's code, else the first component in error as type:detail, else "reported"; "closing" of a till that was switched
+// off, and nothing of one that is up.
+func (f *Fold) causeOf(h *event.Health, s Status) string {
+	switch s {
+	case Up:
+		return ""
+	case Closing:
+		return "closing"
+	}
+	if len(h.Errors) > 0 && h.Errors[0].Code != "" {
+		return f.texts.keep(h.Errors[0].Code)
+	}
+	for i := range h.Components {
+		if c := &h.Components[i]; c.State == "error" && c.Type != "" {
+			if c.Detail == "" {
+				return f.texts.keep(c.Type)
+			}
+			f.joined = append(append(append(f.joined[:0], c.Type...), ':'), c.Detail...)
+			return f.texts.keepBytes(f.joined)
+		}
+	}
+	return "reported"
+}

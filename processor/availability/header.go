@@ -1,0 +1,118 @@
+package availability
+
+import (
+	"encoding/binary"
+
+	"github.com/tillstream/tillstream/processor/rollup"
+)
+
+// headerFormat is the first byte of a header.
+const headerFormat = 1
+
+// appendHeader encodes all of a terminal but its evidence. Instants are told against the newest.
+func (t *terminal) appendHeader(dst []byte) []byte {
+	dst = append(dst, headerFormat)
+	dst = binary.AppendVarint(dst, t.newest)
+	dst = binary.AppendVarint(dst, t.newest-t.firstSeen)
+	for _, s := range []*snapshot{&t.base, &t.hot} {
+		dst = binary.AppendVarint(dst, t.newest-s.at)
+		var flags byte
+		if s.sale {
+			flags = 1
+		}
+		dst = append(dst, byte(s.status)<<4|byte(s.run.status)<<1|flags)
+		if s.status != None {
+			dst = binary.AppendVarint(dst, t.newest-s.reported)
+			dst = binary.AppendUvarint(dst, uint64(s.hold))
+			dst = appendText(dst, s.cause)
+		}
+		if s.sale {
+			dst = binary.AppendVarint(dst, t.newest-s.sold)
+		}
+		dst = binary.AppendVarint(dst, t.newest-s.run.start)
+		dst = appendText(dst, s.run.cause)
+		dst = binary.AppendUvarint(dst, s.rows.hours)
+		dst = binary.AppendUvarint(dst, s.rows.intervals)
+		dst = binary.AppendUvarint(dst, s.rows.outages)
+	}
+	p := &t.profile
+	for i := range p.texts {
+		dst = appendText(dst, p.texts[i].value)
+		if p.texts[i].value != "" {
+			dst = t.appendStamp(dst, p.texts[i].stamp)
+		}
+	}
+	dst = binary.AppendVarint(dst, int64(p.batteryPc))
+	dst = t.appendStamp(dst, p.battery)
+	dst = t.appendStamp(dst, p.backlog)
+	dst = binary.AppendUvarint(dst, uint64(p.unsent))
+	return binary.AppendVarint(dst, int64(p.oldest))
+}
+
+func (t *terminal) appendStamp(dst []byte, s stamp) []byte {
+	dst = binary.AppendVarint(dst, t.newest-s.at)
+	return binary.AppendUvarint(dst, s.sequence)
+}
+
+// readHeader is the inverse of appendHeader.
+func (t *terminal) readHeader(data []byte, keep texts) error {
+	r := reader{b: data}
+	if r.byte() != headerFormat {
+		return errState
+	}
+	t.newest = r.varint()
+	t.firstSeen = t.newest - r.varint()
+	for _, s := range []*snapshot{&t.base, &t.hot} {
+		*s = snapshot{at: t.newest - r.varint()}
+		flags := r.byte()
+		s.status, s.run.status, s.sale = Status(flags>>4), Status(flags>>1&7), flags&1 != 0
+		if s.status != None {
+			s.reported = t.newest - r.varint()
+			s.hold = int64(r.uvarint())
+			s.cause = r.text(keep)
+		}
+		if s.sale {
+			s.sold = t.newest - r.varint()
+		}
+		s.run.start = t.newest - r.varint()
+		s.run.cause = r.text(keep)
+		s.rows.hours, s.rows.intervals, s.rows.outages = r.uvarint(), r.uvarint(), r.uvarint()
+		if !s.sound(t.newest) {
+			r.bad = true
+		}
+	}
+	p := newProfile()
+	for i := range p.texts {
+		if p.texts[i].value = r.text(keep); p.texts[i].value != "" {
+			p.texts[i].stamp = t.readStamp(&r)
+		}
+	}
+	battery := r.varint()
+	p.battery = t.readStamp(&r)
+	p.backlog = t.readStamp(&r)
+	unsent := r.uvarint()
+	p.oldest = rollup.NullMillis(r.varint())
+	p.batteryPc, p.unsent = rollup.NullUint8(battery), uint32(unsent)
+	t.profile = p
+	if r.bad || len(r.b) > 0 || battery < -1 || battery > 255 || unsent != uint64(p.unsent) ||
+		t.newest < -maxInstant || t.newest > maxInstant || t.base.at > t.hot.at {
+		return errState
+	}
+	return nil
+}
+
+func (t *terminal) readStamp(r *reader) stamp {
+	return stamp{t.newest - r.varint(), r.uvarint()}
+}
+
+// maxInstant bounds instants of a header, in ms before and after 1970: eight thousand years, far from any overflow.
+const maxInstant = 1 << 48
+
+// sound says whether evaluating from the snapshot can go wrong.
+func (s *snapshot) sound(newest int64) bool {
+	past := func(x int64) bool { return x < s.at && x > -maxInstant }
+	return s.at <= newest && s.at >= newest-maxHold && s.at%hourMilli == 0 &&
+		s.run.status < Closing && (past(s.run.start) || s.run.status == None && s.run.start == beginningOfTime) &&
+		s.status < statuses && s.status != Silent && s.hold >= 0 && s.hold <= maxHold &&
+		(s.status == None || past(s.reported)) && (!s.sale || past(s.sold))
+}

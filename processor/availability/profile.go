@@ -1,0 +1,111 @@
+package availability
+
+import (
+	"cmp"
+	"math"
+	"strings"
+
+	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/rollup"
+)
+
+// stamp orders what reports say: the later one wins, of two in one millisecond the one with the higher sequence.
+type stamp struct {
+	at       int64
+	sequence uint64
+}
+
+// newer says whether what came at s replaces what came at o; content, compared by the caller, decides between equals.
+func (s stamp) newer(o stamp, content int) bool {
+	return cmp.Or(cmp.Compare(s.at, o.at), cmp.Compare(s.sequence, o.sequence), content) > 0
+}
+
+// never is the stamp of what was not reported yet.
+func never() stamp { return stamp{at: beginningOfTime} }
+
+// text is the latest value of one field that not every report carries.
+type text struct {
+	stamp
+	value string
+}
+
+// The texts of a profile.
+const (
+	version = iota
+	printer
+	cardReader
+	scanner
+	profileTexts
+)
+
+// profile is what reports say of a till beside its status. A short report, without some field, does not erase what a longer one
+// said before.
+type profile struct {
+	texts [profileTexts]text
+
+	battery   stamp
+	batteryPc rollup.NullUint8
+
+	backlog stamp // of the newest report: no backlog and none mentioned are the same
+	unsent  uint32
+	oldest  rollup.NullMillis
+}
+
+func newProfile() profile {
+	p := profile{battery: never(), batteryPc: -1, backlog: never(), oldest: rollup.Null}
+	for i := range p.texts {
+		p.texts[i].stamp = never()
+	}
+	return p
+}
+
+// update takes what a report says and tells whether it changed anything.
+func (p *profile) update(h *event.Health, s stamp, keep texts) (changed bool) {
+	set := func(i int, v string) {
+		t := &p.texts[i]
+		if v = clip(v); v != "" && s.newer(t.stamp, strings.Compare(v, t.value)) {
+			t.stamp = s
+			if t.value != v {
+				t.value = keep.keep(v)
+			}
+			changed = true
+		}
+	}
+	set(version, h.SoftwareVersion)
+	set(printer, firstState(h.Components, "printer"))
+	set(cardReader, firstState(h.Components, "card_reader"))
+	set(scanner, firstState(h.Components, "scanner"))
+
+	if b := h.Resources.BatteryPct; b.OK {
+		v := rollup.NullUint8(min(b.Value, math.MaxUint8))
+		if s.newer(p.battery, cmp.Compare(v, p.batteryPc)) {
+			p.battery, p.batteryPc, changed = s, v, true
+		}
+	}
+	unsent := uint32(min(uint64(h.Backlog.Transactions)+uint64(h.Backlog.Payments), math.MaxUint32))
+	oldest := rollup.Null
+	if o := h.Backlog.OldestAt; o.OK {
+		oldest = rollup.NullMillis(o.Milli)
+	}
+	if s.newer(p.backlog, cmp.Or(cmp.Compare(unsent, p.unsent), cmp.Compare(oldest, p.oldest))) {
+		p.backlog, p.unsent, p.oldest, changed = s, unsent, oldest, true
+	}
+	return changed
+}
+
+// state is a component's, or none if the till never reported one.
+func (p *profile) state(i int) string {
+	if v := p.texts[i].value; v != "" {
+		return v
+	}
+	return "none"
+}
+
+func firstState(cs []event.Component, kind string) string {
+	for i := range cs {
+		if cs[i].Type == kind {
+			return cs[i].State
+		}
+	}
+	return ""
+}

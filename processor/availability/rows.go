@@ -1,0 +1,287 @@
+package availability
+
+import (
+	"slices"
+	"time"
+
+	"github.com/tillstream/tillstream/processor/rollup"
+)
+
+// forEver is holds_until of what holds until the next report: 2299-12-31, the last day of a DateTime64(3).
+const forEver = 10_413_705_600_000
+
+// undetermined is the party of an outage that nobody has judged.
+const undetermined = "undetermined"
+
+type hourRow struct {
+	*terminal
+	hour
+	mean, p95 float32
+}
+
+// intervalRow is a run, or the end of one that is no more.
+type intervalRow struct {
+	*terminal
+	run
+	ended, holds rollup.NullMillis
+	deleted      bool
+}
+
+type outageRow struct {
+	*terminal
+	run
+	resolved rollup.NullMillis
+	deleted  bool
+}
+
+// statusRow is a terminal's newest status. The terminal's own fields are read when the block is made, in the same Seal.
+type statusRow struct {
+	*terminal
+	run
+	holds int64
+	totals
+}
+
+// hourRows adds the hours that are new, got evidence, or are spent otherwise than before.
+func (f *Fold) hourRows(t *terminal) {
+	s := &f.scratch
+	was, fresh := s.hoursWas, s.fresh
+	for i := range s.hours {
+		h := &s.hours[i]
+		for len(was) > 0 && was[0].start < h.start {
+			was = was[1:]
+		}
+		for len(fresh) > 0 && fresh[0] < h.start {
+			fresh = fresh[1:]
+		}
+		if len(was) > 0 && was[0].start == h.start && was[0].ms == h.ms && (len(fresh) == 0 || fresh[0] != h.start) {
+			continue
+		}
+		row := hourRow{terminal: t, hour: *h}
+		row.mean, row.p95, s.values = responses(within(s.all, h.start), s.values)
+		f.hours = append(f.hours, row)
+	}
+}
+
+// intervalRows adds the runs that began, changed or vanished.
+func (f *Fold) intervalRows(t *terminal) {
+	f.changedRuns(func(r run) bool { return r.status != None }, func(w *walk, i int, deleted bool) {
+		row := intervalRow{terminal: t, run: w.runs[i], ended: rollup.Null, holds: rollup.Null, deleted: deleted}
+		row.ended, row.holds = f.intervalEnd(w, i)
+		f.intervals = append(f.intervals, row)
+	})
+}
+
+// intervalEnd is when a run ended; of the open one it is when it lapses, if it does.
+func (f *Fold) intervalEnd(w *walk, i int) (ended, holds rollup.NullMillis) {
+	r := &w.runs[i]
+	switch {
+	case i+1 < len(w.runs):
+		return rollup.NullMillis(w.runs[i+1].start), rollup.Null
+	case r.status == Up || r.status == Degraded:
+		return rollup.Null, rollup.NullMillis(w.last.lapses(&f.rules))
+	}
+	return rollup.Null, rollup.Null
+}
+
+// outageRows does the same for the runs that are down.
+func (f *Fold) outageRows(t *terminal) {
+	f.changedRuns(func(r run) bool { return r.status == Down }, func(w *walk, i int, deleted bool) {
+		resolved, _ := f.intervalEnd(w, i)
+		f.outages = append(f.outages, outageRow{t, w.runs[i], resolved, deleted})
+	})
+}
+
+// changedRuns walks the runs of before and of now side by side, by their start, and gives those that are not the same.
+func (f *Fold) changedRuns(keep func(run) bool, emit func(w *walk, i int, deleted bool)) {
+	was, now := &f.scratch.was, &f.scratch.now
+	i, j := 0, 0
+	for {
+		for i < len(was.runs) && !keep(was.runs[i]) {
+			i++
+		}
+		for j < len(now.runs) && !keep(now.runs[j]) {
+			j++
+		}
+		switch {
+		case i == len(was.runs) && j == len(now.runs):
+			return
+		case j == len(now.runs) || i < len(was.runs) && was.runs[i].start < now.runs[j].start:
+			emit(was, i, true)
+			i++
+		case i == len(was.runs) || was.runs[i].start > now.runs[j].start:
+			emit(now, j, false)
+			j++
+		default:
+			wasEnd, wasHolds := f.intervalEnd(was, i)
+			end, holds := f.intervalEnd(now, j)
+			if was.runs[i] != now.runs[j] || wasEnd != end || wasHolds != holds {
+				emit(now, j, false)
+			}
+			i++
+			j++
+		}
+	}
+}
+
+// statusRow adds the terminal's status at its newest evidence.
+func (f *Fold) statusRow(t *terminal, rows totals) {
+	w := &f.scratch.now
+	r := w.runs[len(w.runs)-1]
+	row := statusRow{terminal: t, run: r, holds: t.newest, totals: rows}
+	switch r.status {
+	case Up, Degraded:
+		row.holds = w.last.lapses(&f.rules)
+	case Down, Maintenance, Unknown:
+		row.holds = forEver
+	}
+	f.status = append(f.status, row)
+}
+
+// blocks makes the batch's blocks, tables and months in order. The rows are in order of their keys already.
+func (f *Fold) blocks(v rollup.Version) []*rollup.Block {
+	var out []*rollup.Block
+	f.months.split(len(f.hours), func(i int) int64 { return f.hours[i].hour.start }, func(m uint32, rows []int32) {
+		out = append(out, hoursBlock(v, m, f.hours, rows))
+	})
+	f.months.split(len(f.intervals), func(i int) int64 { return f.intervals[i].run.start }, func(m uint32, rows []int32) {
+		out = append(out, intervalsBlock(v, m, f.intervals, rows))
+	})
+	f.months.split(len(f.outages), func(i int) int64 { return f.outages[i].run.start }, func(m uint32, rows []int32) {
+		out = append(out, outagesBlock(v, m, f.outages, rows))
+	})
+	if len(f.status) > 0 {
+		out = append(out, statusBlock(v, f.status))
+	}
+	return out
+}
+
+func hoursBlock(v rollup.Version, month uint32, all []hourRow, rows []int32) *rollup.Block {
+	b := rollup.NewBlock("availability_hourly", month, len(rows))
+	store, terminal, hour := b.String("store_id"), b.String("terminal_id"), b.PartitionSeconds("hour")
+	b.Version(v)
+	up, degraded, down, silent := b.Uint32("up_ms"), b.Uint32("degraded_ms"), b.Uint32("down_ms"), b.Uint32("silent_ms")
+	maintenance, unknown := b.Uint32("maintenance_ms"), b.Uint32("unknown_ms")
+	service, serviceDown := b.Uint32("service_ms"), b.Uint32("service_down_ms")
+	b.Uint32("excluded_ms") // nothing is excluded before agreements say what
+	mean, p95, evidence := b.Float32("response_ms_avg"), b.Float32("response_ms_p95"), b.Uint32("evidence")
+	for i, n := range rows {
+		r := &all[n]
+		ms := &r.ms
+		store[i], terminal[i], hour[i] = r.store, r.id, rollup.Seconds(r.hour.start/1000)
+		up[i], degraded[i], down[i], silent[i] = ms[Up], ms[Degraded], ms[Down], ms[Silent]
+		maintenance[i], unknown[i] = ms[Maintenance], ms[Unknown]
+		// Without a registry a store is always open: service time is what is known of the hour.
+		service[i] = ms[Up] + ms[Degraded] + ms[Down] + ms[Silent] + ms[Maintenance] + ms[Unknown]
+		serviceDown[i] = ms[Down]
+		mean[i], p95[i], evidence[i] = r.mean, r.p95, r.evidence
+	}
+	return b.Seal()
+}
+
+func intervalsBlock(v rollup.Version, month uint32, all []intervalRow, rows []int32) *rollup.Block {
+	b := rollup.NewBlock("status_intervals", month, len(rows))
+	store, terminal, started := b.String("store_id"), b.String("terminal_id"), b.PartitionMillis("started_at")
+	b.Version(v)
+	deleted, status := b.Uint8("deleted"), b.String("status")
+	ended, holds, cause := b.NullMillis("ended_at"), b.NullMillis("holds_until"), b.String("cause")
+	for i, n := range rows {
+		r := &all[n]
+		store[i], terminal[i], started[i] = r.store, r.id, rollup.Millis(r.run.start)
+		deleted[i], status[i] = flag(r.deleted), r.run.status.String()
+		ended[i], holds[i], cause[i] = r.ended, r.holds, r.run.cause
+	}
+	return b.Seal()
+}
+
+func outagesBlock(v rollup.Version, month uint32, all []outageRow, rows []int32) *rollup.Block {
+	b := rollup.NewBlock("outages", month, len(rows))
+	store, terminal, started := b.String("store_id"), b.String("terminal_id"), b.PartitionMillis("started_at")
+	b.Version(v)
+	deleted, id, resolved := b.Uint8("deleted"), b.String("outage_id"), b.NullMillis("resolved_at")
+	repair, service, cause, party := b.Uint64("repair_ms"), b.Uint64("service_ms"), b.String("cause"), b.String("party")
+	for i, n := range rows {
+		r := &all[n]
+		store[i], terminal[i], started[i] = r.store, r.id, rollup.Millis(r.run.start)
+		deleted[i], id[i], resolved[i] = flag(r.deleted), outageID(r.id, r.run.start), r.resolved
+		if r.resolved != rollup.Null { // the view measures an open one, as of now
+			repair[i] = uint64(int64(r.resolved) - r.run.start)
+			service[i] = repair[i]
+		}
+		cause[i], party[i] = r.run.cause, undetermined
+	}
+	return b.Seal()
+}
+
+func statusBlock(v rollup.Version, all []statusRow) *rollup.Block {
+	b := rollup.NewBlock("terminal_status", 0, len(all))
+	store, terminal := b.String("store_id"), b.String("terminal_id")
+	b.Version(v)
+	status, since, first, last := b.String("status"), b.Millis("since"), b.Millis("first_seen"), b.Millis("last_seen")
+	holds, hours, intervals, outages := b.Millis("holds_until"), b.Uint64("hours"), b.Uint64("intervals"), b.Uint64("outages")
+	software, next, backlog := b.String("software_version"), b.Uint32s("service_next"), b.Uint32("offline_backlog")
+	oldest, battery := b.NullMillis("oldest_unsent_at"), b.NullUint8("battery_pct")
+	printers, readers, scanners := b.String("printer"), b.String("card_reader"), b.String("scanner")
+	for i := range all {
+		r := &all[i]
+		p := &r.profile
+		store[i], terminal[i] = r.store, r.id
+		status[i], since[i] = r.run.status.String(), rollup.Millis(r.run.start)
+		first[i], last[i], holds[i] = rollup.Millis(r.firstSeen), rollup.Millis(r.newest), rollup.Millis(r.holds)
+		hours[i], intervals[i], outages[i] = r.totals.hours, r.totals.intervals, r.totals.outages
+		software[i], next[i], backlog[i] = p.texts[version].value, []uint32{0}, p.unsent
+		oldest[i], battery[i] = p.oldest, p.batteryPc
+		printers[i], readers[i], scanners[i] = p.state(printer), p.state(cardReader), p.state(scanner)
+	}
+	return b.Seal()
+}
+
+// outageID names an outage for good: the terminal and when it began.
+func outageID(terminal string, start int64) string {
+	return terminal + "/" + time.UnixMilli(start).UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
+func flag(b bool) uint8 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// months splits rows by the month of an instant. It is kept, with its memory, from batch to batch.
+type months struct {
+	from, to int64 // the month looked up last, [from, to)
+	month    uint32
+	rows     map[uint32][]int32
+}
+
+func (m *months) of(ms int64) uint32 {
+	if ms < m.from || ms >= m.to {
+		t := time.UnixMilli(ms).UTC()
+		first := time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
+		m.from, m.to = first.UnixMilli(), first.AddDate(0, 1, 0).UnixMilli()
+		m.month = rollup.MonthOfUnix(ms / 1000)
+	}
+	return m.month
+}
+
+// split gives each month's rows, in their order, by rising month.
+func (m *months) split(n int, at func(i int) int64, emit func(month uint32, rows []int32)) {
+	clear(m.rows)
+	if m.rows == nil {
+		m.rows = map[uint32][]int32{}
+	}
+	var found []uint32
+	for i := range n {
+		month := m.of(at(i))
+		rows := m.rows[month]
+		if rows == nil {
+			found = append(found, month)
+		}
+		m.rows[month] = append(rows, int32(i))
+	}
+	slices.Sort(found)
+	for _, month := range found {
+		emit(month, m.rows[month])
+	}
+}

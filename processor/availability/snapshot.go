@@ -1,0 +1,59 @@
+package availability
+
+// snapshot is all that must be known of the time before a full hour, to evaluate the time after it: what was heard last, the
+// run that was under way, and how many rows of each table began before. No evidence that is still accepted reaches behind it.
+type snapshot struct {
+	at int64
+	heard
+	run run // the one just before at
+
+	rows totals
+}
+
+// totals count a terminal's live rows in the other tables.
+type totals struct{ hours, intervals, outages uint64 }
+
+// theBeginning is the snapshot before any evidence.
+func theBeginning() snapshot {
+	return snapshot{at: beginningOfTime, run: run{start: beginningOfTime}}
+}
+
+// snapshotAt moves a snapshot on, to a full hour that the walk has passed.
+func snapshotAt(at int64, from *snapshot, ev []Evidence, w *walk, hours []hour) snapshot {
+	s := snapshot{at: at, heard: from.heard}
+	for i := range ev {
+		if ev[i].Time >= at {
+			break
+		}
+		s.heard.add(&ev[i])
+	}
+	for i := range w.runs {
+		if i > 0 && w.runs[i].start >= at {
+			break
+		}
+		s.run = w.runs[i]
+	}
+	s.rows = count(from, w, hours, at)
+	return s
+}
+
+// count adds to the snapshot's rows those that begin after it and before the given instant.
+func count(from *snapshot, w *walk, hours []hour, before int64) totals {
+	t := from.rows
+	for i := range w.runs {
+		r := &w.runs[i]
+		if r.start < from.at || r.start >= before || r.status == None {
+			continue
+		}
+		t.intervals++
+		if r.status == Down {
+			t.outages++
+		}
+	}
+	for i := range hours {
+		if hours[i].start < before {
+			t.hours++
+		}
+	}
+	return t
+}

@@ -1,0 +1,196 @@
+package availability
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/tillstream/tillstream/processor/rollup"
+)
+
+// hotSlack is how far the hot snapshot lies behind the newest evidence at least, ms: what is later than that, or began earlier, costs an
+// evaluation of the whole window.
+const hotSlack = int64(10 * time.Minute / time.Millisecond)
+
+// entity names a terminal in a store.
+type entity struct{ store, id string }
+
+func (e entity) compare(o entity) int {
+	return cmp.Or(cmp.Compare(e.store, o.store), cmp.Compare(e.id, o.id))
+}
+
+// terminal is the state of one.
+type terminal struct {
+	entity
+	key       string // of its state; entity is part of it
+	partition int32
+	known     bool // from a batch before the open one; only then the fields up to chunks are set
+
+	newest, firstSeen int64
+	base              snapshot // where the kept evidence begins
+	hot               snapshot // a recent one, to spare work
+	chunks            []chunk  // by hour
+	profile           profile
+
+	first, last int32 // of the open batch's evidence: 1 + index into Fold.pending; 0 is none
+	told        bool  // the open batch changed the profile
+}
+
+// chunk is the encoded evidence of one hour. Its data are never changed, only replaced, so that sealed batches may share them.
+type chunk struct {
+	start int64
+	data  []byte
+}
+
+// scratch is memory that sealing a terminal needs and leaves.
+type scratch struct {
+	added, held, all, early    []Evidence
+	fresh                      []int64 // hours that got evidence
+	was, now, edge             walk
+	hoursWas, hours, hoursEdge []hour
+	values                     []uint32
+	encoded                    []byte
+}
+
+// seal brings the open batch's evidence into a terminal, and the rows that change thereby into out.
+func (f *Fold) seal(t *terminal) {
+	s := &f.scratch
+	s.added = s.added[:0]
+	for i := t.first; i != 0; i = f.pending[i-1].next {
+		s.added = append(s.added, f.pending[i-1].Evidence)
+	}
+	s.added = distinct(s.added)
+	earliest := s.added[0].Start
+	for i := range s.added {
+		earliest = min(earliest, s.added[i].Start)
+	}
+	newest := s.added[len(s.added)-1].Time
+	if t.known {
+		newest = max(newest, t.newest)
+	}
+	edge := f.rules.edge(newest)
+
+	// Begin as late as the change and the new edge allow.
+	from, hot := theBeginning(), false
+	if t.known {
+		edge = max(edge, t.base.at)
+		hot = earliest >= t.hot.at && (edge == t.base.at || edge+proofLimit <= t.hot.at)
+		if from = t.base; hot {
+			from = t.hot
+		}
+	}
+	s.held = f.decode(s.held[:0], t, from.at, Open)
+	s.merge()
+	if len(s.fresh) == 0 && !t.told {
+		return
+	}
+	s.was.runs, s.hoursWas, s.hours = s.was.runs[:0], s.hoursWas[:0], s.hours[:0]
+	if t.known {
+		s.was.run(&f.rules, &from, s.held, t.newest)
+		s.hoursWas = appendHours(s.hoursWas, &s.was, nil, from.at, t.newest)
+	}
+	s.now.run(&f.rules, &from, s.all, newest)
+	s.hours = appendHours(s.hours, &s.now, s.all, from.at, newest)
+
+	f.hourRows(t)
+	f.intervalRows(t)
+	f.outageRows(t)
+
+	// The state after the batch.
+	if t.firstSeen = min(t.firstSeen, earliest); !t.known {
+		t.firstSeen = earliest
+	}
+	t.newest = newest
+	if !t.known || edge > t.base.at {
+		f.advance(t, edge, &from, hot)
+	}
+	if at := max(floorHour(newest-hotSlack), edge); !hot || at > t.hot.at {
+		t.hot = snapshotAt(at, &from, s.all, &s.now, s.hours)
+	}
+	t.known = true
+	f.store(t, edge)
+	f.statusRow(t, count(&from, &s.now, s.hours, Open))
+}
+
+// advance moves the base to a later edge.
+func (f *Fold) advance(t *terminal, edge int64, from *snapshot, hot bool) {
+	s := &f.scratch
+	if !hot {
+		t.base = snapshotAt(edge, from, s.all, &s.now, s.hours)
+		return
+	}
+	// What is kept before the hot snapshot was not touched. A sale up to an hour behind the edge may reach before it.
+	s.early = f.decode(s.early[:0], t, t.base.at, edge+proofLimit)
+	s.edge.run(&f.rules, &t.base, s.early, edge)
+	s.hoursEdge = appendHours(s.hoursEdge[:0], &s.edge, s.early, t.base.at, edge)
+	t.base = snapshotAt(edge, &t.base, s.early, &s.edge, s.hoursEdge)
+}
+
+// merge unites held and added into all, and notes the hours in which that is more than held.
+func (s *scratch) merge() {
+	s.all, s.fresh = s.all[:0], s.fresh[:0]
+	held := s.held
+	for i := range s.added {
+		a := &s.added[i]
+		n := 0
+		c := -1
+		for ; n < len(held); n++ {
+			if c = held[n].Compare(a); c >= 0 {
+				break
+			}
+		}
+		s.all = append(s.all, held[:n]...)
+		held = held[n:]
+		if c == 0 {
+			continue
+		}
+		s.all = append(s.all, *a)
+		if h, n := floorHour(a.Time), len(s.fresh); n == 0 || s.fresh[n-1] != h {
+			s.fresh = append(s.fresh, h)
+		}
+	}
+	s.all = append(s.all, held...)
+}
+
+// decode reads the kept evidence of [from, to), both full hours.
+func (f *Fold) decode(dst []Evidence, t *terminal, from, to int64) []Evidence {
+	for i := t.chunkAt(from); i < len(t.chunks) && t.chunks[i].start < to; i++ {
+		// It was encoded here, or read once by Load: it cannot fail.
+		dst, _ = readChunk(dst, t.chunks[i].start, t.chunks[i].data, f.texts)
+	}
+	return dst
+}
+
+// chunkAt is the index of the first chunk not before an hour. It looks from the end, where it mostly is.
+func (t *terminal) chunkAt(start int64) int {
+	i := len(t.chunks)
+	for i > 0 && t.chunks[i-1].start >= start {
+		i--
+	}
+	return i
+}
+
+// store gives out the state: the header, the chunks that changed, and the end of those before the edge.
+func (f *Fold) store(t *terminal, edge int64) {
+	s := &f.scratch
+	s.encoded = t.appendHeader(s.encoded[:0])
+	f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindTerminal, Key: t.key, Value: slices.Clone(s.encoded)})
+	for _, h := range s.fresh {
+		if h < edge {
+			continue // a batch longer than the window
+		}
+		s.encoded = appendChunk(s.encoded[:0], h, within(s.all, h))
+		c := chunk{h, slices.Clone(s.encoded)}
+		if i := t.chunkAt(h); i < len(t.chunks) && t.chunks[i].start == h {
+			t.chunks[i] = c
+		} else {
+			t.chunks = slices.Insert(t.chunks, i, c)
+		}
+		f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindEvidence, Key: chunkKey(t.key, h), Value: c.data})
+	}
+	n := 0
+	for ; n < len(t.chunks) && t.chunks[n].start < edge; n++ {
+		f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindEvidence, Key: chunkKey(t.key, t.chunks[n].start), Deleted: true})
+	}
+	t.chunks = slices.Delete(t.chunks, 0, n)
+}

@@ -1,0 +1,207 @@
+package availability
+
+import (
+	"math"
+	"slices"
+)
+
+// Open is the end of the last run of a timeline.
+const Open int64 = math.MaxInt64
+
+// beginningOfTime comes before all evidence.
+const beginningOfTime int64 = math.MinInt64
+
+// Run is a maximal stretch [Start, End) of one status, in ms since 1970.
+type Run struct {
+	Start, End int64
+	Status     Status // never None or Closing
+	Cause      string // of what began it
+}
+
+// Timeline evaluates a set of evidence up to its newest piece: the runs in order, gaps between them where nothing is known. It
+// is what the rows of a terminal say, without the state and the batches.
+func Timeline(cfg Config, evidence []Evidence) []Run {
+	if len(evidence) == 0 {
+		return nil
+	}
+	evidence = distinct(slices.Clone(evidence))
+	r, from := newRules(cfg), theBeginning()
+	var w walk
+	w.run(&r, &from, evidence, evidence[len(evidence)-1].Time)
+	var out []Run
+	for i, x := range w.runs {
+		if x.status != None {
+			out = append(out, Run{Start: x.start, End: w.end(i), Status: x.status, Cause: x.cause})
+		}
+	}
+	return out
+}
+
+// distinct sorts evidence in place and drops repetitions.
+func distinct(ev []Evidence) []Evidence {
+	slices.SortFunc(ev, func(a, b Evidence) int { return a.Compare(&b) })
+	return slices.CompactFunc(ev, func(a, b Evidence) bool { return a.Compare(&b) == 0 })
+}
+
+// heard is what decides the status until the next evidence: the last report, and the last sale if it is later.
+type heard struct {
+	status   Status // of the report; None: there was none
+	sale     bool   // there was a sale since
+	reported int64
+	sold     int64
+	hold     int64 // of the report, and of sales since
+	cause    string
+}
+
+func (h *heard) add(e *Evidence) {
+	switch {
+	case !e.Sale:
+		*h = heard{status: e.Status, reported: e.Time, hold: e.Hold, cause: e.Cause}
+	case h.status == None || e.Time > h.reported:
+		h.sale, h.sold = true, e.Time
+	}
+}
+
+// at is the status at x, not before the last evidence, and until when it holds if nothing more is heard.
+func (h *heard) at(x int64, r *rules) (s Status, cause string, until int64) {
+	seen, hold := h.reported, h.hold
+	if h.sale {
+		seen = h.sold
+	}
+	if h.status == None {
+		hold = r.hold
+		if !h.sale {
+			return None, "", Open
+		}
+	}
+	limit := seen + r.retire
+	switch {
+	case h.status == Down || h.status == Maintenance:
+		if limit = seen + reportedFor; x < limit {
+			return h.status, h.cause, limit
+		}
+	case h.status == Unknown && !h.sale:
+		if x < limit {
+			return Unknown, h.cause, limit
+		}
+	case (h.status == Up || h.status == Degraded) && x < h.reported+hold:
+		return h.status, h.cause, h.reported + hold
+	case h.sale && x < h.sold+hold:
+		return Up, "", h.sold + hold
+	case x < limit:
+		if h.status == Closing && !h.sale {
+			cause = h.cause
+		}
+		return Silent, cause, limit
+	}
+	return None, "", Open
+}
+
+// lapses is when an up or degraded till becomes silent if nothing more is heard.
+func (h *heard) lapses(r *rules) int64 {
+	hold := h.hold
+	if h.status == None {
+		hold = r.hold
+	}
+	if h.sale {
+		return h.sold + hold
+	}
+	return h.reported + hold
+}
+
+// run is a stretch of one status up to where the next begins.
+type run struct {
+	start  int64
+	status Status
+	cause  string
+}
+
+// span is a stretch of time [from, to).
+type span struct{ from, to int64 }
+
+// walk is an evaluated timeline: the runs, the last one open, and what decides how that goes on. Its slices are reused.
+type walk struct {
+	runs   []run
+	last   heard
+	proofs []span // what sales prove backwards; disjoint
+	proof  int    // the first that may still matter
+}
+
+// end is where a run ends.
+func (w *walk) end(i int) int64 {
+	if i+1 < len(w.runs) {
+		return w.runs[i+1].start
+	}
+	return Open
+}
+
+// run evaluates sorted, distinct evidence, none before the snapshot, up to and including the instant `to`. Evidence after that
+// counts only as far as it reaches back.
+func (w *walk) run(r *rules, from *snapshot, ev []Evidence, to int64) {
+	w.prove(ev, from.at)
+	w.runs = append(w.runs[:0], from.run)
+	w.last = from.heard
+	x := from.at
+	for i := 0; ; {
+		next := to
+		if i < len(ev) {
+			next = min(ev[i].Time, to)
+		}
+		for x < next {
+			s, cause, until := w.last.at(x, r)
+			until = min(until, next)
+			w.stretch(x, until, s, cause)
+			x = until
+		}
+		if i == len(ev) || ev[i].Time > to {
+			break
+		}
+		for ; i < len(ev) && ev[i].Time == next; i++ { // what is heard in one millisecond is heard together
+			w.last.add(&ev[i])
+		}
+	}
+	s, cause, _ := w.last.at(to, r)
+	w.stretch(to, to+1, s, cause)
+}
+
+// prove unites what the sales prove backwards, not before the given instant.
+func (w *walk) prove(ev []Evidence, from int64) {
+	w.proofs, w.proof = w.proofs[:0], 0
+	for i := len(ev) - 1; i >= 0; i-- { // by falling end
+		e := &ev[i]
+		if start := max(e.Start, from); start < e.Time {
+			if n := len(w.proofs); n > 0 && e.Time >= w.proofs[n-1].from {
+				w.proofs[n-1].from = min(w.proofs[n-1].from, start)
+				continue
+			}
+			w.proofs = append(w.proofs, span{start, e.Time})
+		}
+	}
+	slices.Reverse(w.proofs)
+}
+
+// stretch adds [x, y) of a status; where that is weak, sales may have proved better.
+func (w *walk) stretch(x, y int64, s Status, cause string) {
+	if s == None || s == Silent || s == Unknown {
+		for w.proof < len(w.proofs) && w.proofs[w.proof].to <= x {
+			w.proof++
+		}
+		for i := w.proof; i < len(w.proofs) && w.proofs[i].from < y && x < y; i++ {
+			if p := w.proofs[i]; p.from > x {
+				w.push(x, s, cause)
+				x = p.from
+			}
+			w.push(x, Up, "")
+			x = min(y, w.proofs[i].to)
+		}
+	}
+	if x < y {
+		w.push(x, s, cause)
+	}
+}
+
+func (w *walk) push(x int64, s Status, cause string) {
+	if n := len(w.runs); w.runs[n-1].status != s {
+		w.runs = append(w.runs, run{x, s, cause})
+	}
+}

@@ -1,0 +1,61 @@
+package fetch
+
+import "fmt"
+
+// OffsetOutOfRangeError says that Kafka does not hold the offset to go on from, and the caller must not skip to one that it holds.
+type OffsetOutOfRangeError struct {
+	TopicPartition
+	Offset     int64 // asked for
+	Start, End int64 // what the broker holds: [Start, End)
+}
+
+func (e *OffsetOutOfRangeError) Error() string {
+	if e.Offset < e.Start {
+		return fmt.Sprintf("offsets %d to %d of %s were deleted before they were read (Kafka holds %d to %d): "+
+			"give the topic a longer retention.ms or retention.bytes, then restore the topic, or set kafka.group to a new name to fold again what is left",
+			e.Offset, e.Start-1, e.TopicPartition, e.Start, e.End-1)
+	}
+	return fmt.Sprintf("offset %d of %s is beyond its end %d: the topic was re-created, or its leader lost records (unclean election); "+
+		"restore the topic, or set kafka.group to a new name to fold it from its beginning", e.Offset, e.TopicPartition, e.End)
+}
+
+// CorruptError says that a batch is damaged in the log itself: it came damaged each time, or it is not what its checksum promises.
+type CorruptError struct {
+	TopicPartition
+	Offset int64 // first offset that cannot be read
+	Err    error // what is wrong
+}
+
+func (e *CorruptError) Error() string {
+	return fmt.Sprintf("the record batch at offset %d of %s is damaged: %v; nothing was skipped. Compare it with the other replicas "+
+		"(kafka-dump-log --deep-iteration), move the leadership to a sound one (kafka-leader-election) and start again", e.Offset, e.TopicPartition, e.Err)
+}
+
+func (e *CorruptError) Unwrap() error { return e.Err }
+
+// UnsupportedFormatError says that a topic holds something that this program cannot read.
+type UnsupportedFormatError struct {
+	TopicPartition
+	Offset int64 // first offset that cannot be read
+	Err    error
+}
+
+func (e *UnsupportedFormatError) Error() string {
+	return fmt.Sprintf("offset %d of %s cannot be read: %v; record batches of format 2 (Kafka 0.11 and newer) are needed: copy the topic to a new one, "+
+		"for example with MirrorMaker, and name that one in kafka.topics", e.Offset, e.TopicPartition, e.Err)
+}
+
+func (e *UnsupportedFormatError) Unwrap() error { return e.Err }
+
+// UnauthorizedError says that Kafka refuses the topic to this user.
+type UnauthorizedError struct {
+	TopicPartition
+	Err error
+}
+
+func (e *UnauthorizedError) Error() string {
+	return fmt.Sprintf("reading %s is not allowed: %v; grant the user of kafka.sasl the operations Read and Describe on topic %s",
+		e.TopicPartition, e.Err, e.Topic)
+}
+
+func (e *UnauthorizedError) Unwrap() error { return e.Err }

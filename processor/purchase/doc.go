@@ -1,0 +1,18 @@
+// Package purchase folds transactions into the purchase rollups: sales_hourly, product_sales, customer_days, payments_hourly.
+//
+// The rules, in the words of the tables:
+//
+//   - A sale with a line that is not voided counts in transactions. Returns and exchanges count in returns, voids in voids. The
+//     other kinds (no_sale, cash_in, layaway, …) touch no rollup of sales; their tenders count as payments.
+//   - Sales, returns and exchanges add their lines, but for the voided ones. A void of a finished transaction (it names the
+//     original) takes its lines off again; a void before payment adds nothing.
+//   - A returned line, one of a return or of a negative quantity, counts negative whichever sign the sender gave it: units by
+//     -|quantity|, amounts negated if its gross is positive. So do the lines of a void of a finished transaction.
+//   - Units are those of items; fees, tips, deposits and the like are in the amounts of sales_hourly and customer_days only.
+//   - Tax is the sum of the lines' taxes, or that of the totals if no line has one.
+//
+// Rows are deltas of one batch, all of which ClickHouse adds up; a fold has no state.
+//
+// Sums cannot overflow: package event bounds every amount and quantity to 1e12 and the lines of an event to 10,000, so that nine
+// hundred events of nothing but the largest lines fit an int64, and tills that sell for ten billion a line do not exist.
+package purchase

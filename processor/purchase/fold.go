@@ -1,0 +1,246 @@
+package purchase
+
+import (
+	"slices"
+	"time"
+
+	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/intern"
+	"github.com/tillstream/tillstream/processor/rollup"
+	"github.com/tillstream/tillstream/processor/table"
+)
+
+// Config of a Fold.
+type Config struct {
+	// BusinessDayCutoff is how long after midnight a business day ends, for tills that do not say their business date.
+	BusinessDayCutoff time.Duration
+}
+
+// Fold holds the deltas of the open batch. It is not safe for concurrent use.
+type Fold struct {
+	cutoff int64 // ms
+	names  *intern.Table
+	recent recent
+
+	sales     table.Table[salesKey, salesSums]
+	products  table.Table[productKey, productSums]
+	customers table.Table[customerKey, customerSums]
+	payments  table.Table[paymentKey, paymentSums]
+
+	pseudonyms []table.Sample[uint64] // of sales: customers_in
+	baskets    []table.Sample[int64]  // of sales: baskets_in
+	authMS     []table.Sample[uint32] // of payments: auth_in
+
+	serial uint64   // of the transaction being folded
+	basket []uint64 // by product, the serial of the last sale that had it
+}
+
+// recent are the fields that seldom change from one event or line to the next.
+type recent struct{ store, channel, currency, category, service, method, entryMode intern.Recent }
+
+// New makes a fold with an empty batch.
+func New(cfg Config) *Fold {
+	return &Fold{cutoff: cfg.BusinessDayCutoff.Milliseconds(), names: intern.New()}
+}
+
+// Load does nothing: deltas need no state.
+func (f *Fold) Load(rollup.StateRow) error { return nil }
+
+// role is what a kind of transaction does to the rollups of sales.
+type role uint8
+
+const (
+	none role = iota
+	sale
+	takeBack // return
+	exchange
+	voidBefore // before payment
+	voidAfter  // of a finished transaction
+)
+
+func roleOf(x *event.Transaction) role {
+	switch x.Kind {
+	case "sale":
+		return sale
+	case "return":
+		return takeBack
+	case "exchange":
+		return exchange
+	case "void":
+		if x.Original.TransactionID != "" || x.Original.Sequence.OK {
+			return voidAfter
+		}
+		return voidBefore
+	}
+	return none
+}
+
+// Fold adds a transaction to the open batch. Other types of events, and test events, are not sales.
+func (f *Fold) Fold(e *event.Event, _ rollup.Input) {
+	if e.Type != event.TypeTransaction || e.Test {
+		return
+	}
+	x := &e.Transaction
+	seconds := e.When().Milli / 1000
+	at := place{
+		store:    f.recent.store.ID(f.names, e.StoreID),
+		currency: f.recent.currency.ID(f.names, x.Currency),
+		hour:     int32(seconds / 3600),
+		second:   seconds,
+	}
+	if r := roleOf(x); r != none {
+		at.date = e.BusinessDate(f.cutoff)
+		at.localHour = uint32(e.LocalHour())
+		channel := x.Channel
+		if channel == "" {
+			channel = "store"
+		}
+		at.channel = f.recent.channel.ID(f.names, channel)
+		f.sell(x, r, &at)
+	}
+	for i := range x.Tenders {
+		f.pay(&x.Tenders[i], &at)
+	}
+}
+
+// place is when and where a transaction counts.
+type place struct {
+	store, channel, currency uint32
+	date, hour               int32
+	localHour                uint32
+	second                   int64
+}
+
+// sell adds what a transaction sold, or took back.
+func (f *Fold) sell(x *event.Transaction, r role, at *place) {
+	var total amounts
+	if r != voidBefore {
+		if lines := f.lines(x, r, at, &total); lines == 0 && r == sale {
+			return // nothing was bought
+		}
+	}
+	k := salesKey{at.store, at.channel, at.currency, at.date, at.hour, at.localHour}
+	index, s := f.sales.At(k.hash(), k)
+	s.units += total.units
+	s.gross += total.gross
+	s.discount += total.discount
+	s.tax += total.tax
+	s.net += total.net
+	switch r {
+	case sale:
+		s.transactions++
+		f.baskets = append(f.baskets, table.Sample[int64]{Index: int32(index), Value: total.net})
+		if x.Customer.Pseudonym != 0 {
+			s.identified++
+			f.pseudonyms = append(f.pseudonyms, table.Sample[uint64]{Index: int32(index), Value: x.Customer.Pseudonym})
+		}
+		if x.Customer.Type == "loyalty" {
+			s.loyalty++
+		}
+		if x.Offline.Mode != "" && x.Offline.Mode != "none" {
+			s.offline++
+		}
+	case takeBack, exchange:
+		s.returns++
+	default:
+		s.voids++
+	}
+	if x.Customer.Pseudonym != 0 && r != voidBefore {
+		f.customer(x.Customer.Pseudonym, r, at, &total)
+	}
+}
+
+func (f *Fold) customer(pseudonym uint64, r role, at *place, total *amounts) {
+	k := customerKey{pseudonym, at.store, at.channel, at.currency, at.date}
+	before := f.customers.Len()
+	index, c := f.customers.At(k.hash(), k)
+	if index == before {
+		c.firstAt, c.lastAt = at.second, at.second
+	}
+	if r == sale {
+		c.transactions++
+	}
+	c.units += total.units
+	c.net += total.net
+	c.discount += total.discount
+	c.firstAt, c.lastAt = min(c.firstAt, at.second), max(c.lastAt, at.second)
+}
+
+// amounts are signed: what was taken back is negative. Units are thousandths, the rest minor units of the currency.
+type amounts struct{ units, gross, discount, tax, net int64 }
+
+// negate makes a line negative whichever sign the sender gave it.
+func (a *amounts) negate() {
+	a.units = -max(a.units, -a.units)
+	if a.gross > 0 {
+		a.gross, a.discount, a.tax, a.net = -a.gross, -a.discount, -a.tax, -a.net
+	}
+}
+
+// lines adds the lines that are not voided to product_sales and to total, and counts them.
+func (f *Fold) lines(x *event.Transaction, r role, at *place, total *amounts) (n int) {
+	f.serial++
+	taxed := false
+	for i := range x.Lines {
+		l := &x.Lines[i]
+		if l.Voided {
+			continue
+		}
+		n++
+		returned := r == takeBack || l.Quantity < 0
+		a := amounts{l.Quantity, l.Gross, l.Discount, l.Tax, l.NetAmount()}
+		if returned || r == voidAfter {
+			a.negate()
+		}
+		taxed = taxed || l.Tax != 0
+		total.gross += a.gross
+		total.discount += a.discount
+		total.tax += a.tax
+		total.net += a.net
+		if l.Kind == "" || l.Kind == "item" {
+			total.units += a.units
+			f.item(l, r, returned, at, &a)
+		}
+	}
+	if !taxed && n > 0 {
+		total.tax = x.Totals.Tax
+		if (r == takeBack || r == voidAfter) && x.Totals.Gross > 0 {
+			total.tax = -total.tax
+		}
+	}
+	return n
+}
+
+// item adds a line to its product.
+func (f *Fold) item(l *event.Line, r role, returned bool, at *place, a *amounts) {
+	category := l.Category
+	if category == "" && len(l.Hierarchy) > 0 {
+		category = l.Hierarchy[0]
+	}
+	k := productKey{at.store, f.names.ID(l.ProductID), f.recent.category.ID(f.names, category), at.currency, at.date}
+	_, p := f.products.At(k.hash(), k)
+	p.units += a.units
+	p.revenue += a.net
+	p.discount += a.discount
+	if len(l.Promotions) > 0 {
+		p.promoted += a.units
+	}
+	switch {
+	case r == voidAfter:
+		// Neither bought nor brought back.
+	case returned:
+		p.returned -= a.units
+	case r == sale && f.firstInBasket(k.product):
+		p.baskets++
+	}
+}
+
+// firstInBasket says whether the sale being folded had no line of that product before.
+func (f *Fold) firstInBasket(product uint32) bool {
+	if int(product) >= len(f.basket) {
+		f.basket = slices.Grow(f.basket, f.names.Len()-len(f.basket))[:f.names.Len()]
+	}
+	first := f.basket[product] != f.serial
+	f.basket[product] = f.serial
+	return first
+}

@@ -1,0 +1,72 @@
+package purchase
+
+import "github.com/tillstream/tillstream/processor/table"
+
+// Keys of the four tables. Strings are numbers of the fold's intern table; dates are days and hours are hours since 1970.
+
+type salesKey struct {
+	store, channel, currency uint32
+	date, hour               int32
+	localHour                uint32
+}
+
+func (k *salesKey) hash() uint64 {
+	h := table.Mix(table.Pack(k.store, uint32(k.hour)), table.Pack(k.channel, k.currency))
+	return table.Mix(h, table.Pack(uint32(k.date), k.localHour))
+}
+
+type productKey struct {
+	store, product, category, currency uint32
+	date                               int32
+}
+
+func (k *productKey) hash() uint64 {
+	h := table.Mix(table.Pack(k.store, k.product), table.Pack(k.category, k.currency))
+	return table.Mix(h, uint64(uint32(k.date)))
+}
+
+type customerKey struct {
+	customer                 uint64
+	store, channel, currency uint32
+	date                     int32
+}
+
+func (k *customerKey) hash() uint64 {
+	h := table.Mix(k.customer, table.Pack(k.store, uint32(k.date)))
+	return table.Mix(h, table.Pack(k.channel, k.currency))
+}
+
+type paymentKey struct {
+	store, service, method, entryMode, currency uint32
+	hour                                        int32
+}
+
+func (k *paymentKey) hash() uint64 {
+	h := table.Mix(table.Pack(k.store, uint32(k.hour)), table.Pack(k.service, k.method))
+	return table.Mix(h, table.Pack(k.entryMode, k.currency))
+}
+
+// Sums of the four tables, named like their columns.
+
+type salesSums struct {
+	transactions, returns, voids     uint64
+	units, gross, discount, tax, net int64
+	loyalty, identified, offline     uint64
+}
+
+type productSums struct {
+	units, revenue, discount, returned, promoted int64
+	baskets                                      uint64
+}
+
+type customerSums struct {
+	transactions         uint64
+	units, net, discount int64
+	firstAt, lastAt      int64 // seconds since 1970
+}
+
+type paymentSums struct {
+	attempts, approved, declined, failed, offline uint64
+	amount                                        int64
+	authMS, authN                                 uint64
+}

@@ -1,0 +1,171 @@
+package purchase
+
+import (
+	"slices"
+
+	"github.com/tillstream/tillstream/processor/rollup"
+	"github.com/tillstream/tillstream/processor/table"
+)
+
+// Seal closes the open batch: one block a table and month, rows in the order of the table's key.
+func (f *Fold) Seal(rollup.Version) rollup.Sealed {
+	ranks := f.names.Ranks()
+	var blocks []*rollup.Block
+	blocks = f.sealSales(blocks, ranks)
+	blocks = f.sealProducts(blocks, ranks)
+	blocks = f.sealCustomers(blocks, ranks)
+	blocks = f.sealPayments(blocks, ranks)
+
+	f.sales.Reset()
+	f.products.Reset()
+	f.customers.Reset()
+	f.payments.Reset()
+	f.pseudonyms, f.baskets, f.authMS = f.pseudonyms[:0], f.baskets[:0], f.authMS[:0]
+	if f.names.Trim() {
+		f.recent, f.basket = recent{}, nil
+	}
+	return rollup.Sealed{Blocks: blocks}
+}
+
+// months finds the month of a day without asking the calendar for every row.
+type months struct {
+	day   int32
+	month uint32
+}
+
+func (m *months) of(day int32) uint32 {
+	if m.month == 0 || m.day != day {
+		m.day, m.month = day, rollup.MonthOfDay(rollup.Days(day))
+	}
+	return m.month
+}
+
+func (f *Fold) sealSales(blocks []*rollup.Block, ranks []uint32) []*rollup.Block {
+	entries := f.sales.Entries()
+	rows := make([]table.Row, len(entries))
+	var m months
+	for i := range entries {
+		k := &entries[i].Key
+		rows[i] = table.Row{Month: m.of(k.date), Index: int32(i), Key: [3]uint64{
+			table.Pack(table.Signed(k.date), ranks[k.store]),
+			table.Pack(table.Signed(k.hour), k.localHour),
+			table.Pack(ranks[k.channel], ranks[k.currency]),
+		}}
+	}
+	pseudonyms, baskets := table.Group(f.pseudonyms, len(entries)), table.Group(f.baskets, len(entries))
+	for month, rows := range table.Months(rows) {
+		b := rollup.NewBlock("sales_hourly", month, len(rows))
+		store, date, hour, local := b.String("store_id"), b.PartitionDays("business_date"), b.Seconds("hour"), b.Uint8("local_hour")
+		channel, currency := b.String("channel"), b.String("currency")
+		transactions, returns, voids := b.SumUint64("transactions"), b.SumUint64("returns"), b.SumUint64("voids")
+		units, gross, discount := b.SumInt64("units"), b.SumInt64("gross"), b.SumInt64("discount")
+		tax, net := b.SumInt64("tax"), b.SumInt64("net")
+		loyalty, identified := b.SumUint64("loyalty_transactions"), b.SumUint64("identified_transactions")
+		offline, customersIn, basketsIn := b.SumUint64("offline_transactions"), b.Uint64s("customers_in"), b.Int64s("baskets_in")
+		for i, r := range rows {
+			k, s := &entries[r.Index].Key, &entries[r.Index].Value
+			store[i], date[i], hour[i], local[i] = f.names.String(k.store), rollup.Days(k.date), rollup.Seconds(k.hour)*3600, uint8(k.localHour)
+			channel[i], currency[i] = f.names.String(k.channel), f.names.String(k.currency)
+			transactions[i], returns[i], voids[i] = s.transactions, s.returns, s.voids
+			units[i], gross[i], discount[i], tax[i], net[i] = s.units, s.gross, s.discount, s.tax, s.net
+			loyalty[i], identified[i], offline[i] = s.loyalty, s.identified, s.offline
+			customersIn[i], basketsIn[i] = slices.Compact(pseudonyms[r.Index]), baskets[r.Index]
+		}
+		blocks = append(blocks, b.Seal())
+	}
+	return blocks
+}
+
+func (f *Fold) sealProducts(blocks []*rollup.Block, ranks []uint32) []*rollup.Block {
+	entries := f.products.Entries()
+	rows := make([]table.Row, len(entries))
+	var m months
+	for i := range entries {
+		k := &entries[i].Key
+		rows[i] = table.Row{Month: m.of(k.date), Index: int32(i), Key: [3]uint64{
+			table.Pack(table.Signed(k.date), ranks[k.store]),
+			table.Pack(ranks[k.product], ranks[k.category]),
+			uint64(ranks[k.currency]),
+		}}
+	}
+	for month, rows := range table.Months(rows) {
+		b := rollup.NewBlock("product_sales", month, len(rows))
+		store, date, product := b.String("store_id"), b.PartitionDays("business_date"), b.String("product_id")
+		category, currency := b.String("category"), b.String("currency")
+		units, revenue, discount := b.SumInt64("units"), b.SumInt64("revenue"), b.SumInt64("discount")
+		baskets, returned, promoted := b.SumUint64("baskets"), b.SumInt64("returned_units"), b.SumInt64("promoted_units")
+		for i, r := range rows {
+			k, s := &entries[r.Index].Key, &entries[r.Index].Value
+			store[i], date[i], product[i] = f.names.String(k.store), rollup.Days(k.date), f.names.String(k.product)
+			category[i], currency[i] = f.names.String(k.category), f.names.String(k.currency)
+			units[i], revenue[i], discount[i] = s.units, s.revenue, s.discount
+			baskets[i], returned[i], promoted[i] = s.baskets, s.returned, s.promoted
+		}
+		blocks = append(blocks, b.Seal())
+	}
+	return blocks
+}
+
+func (f *Fold) sealCustomers(blocks []*rollup.Block, ranks []uint32) []*rollup.Block {
+	entries := f.customers.Entries()
+	rows := make([]table.Row, len(entries))
+	var m months
+	for i := range entries {
+		k := &entries[i].Key
+		rows[i] = table.Row{Month: m.of(k.date), Index: int32(i), Key: [3]uint64{
+			k.customer,
+			table.Pack(table.Signed(k.date), ranks[k.store]),
+			table.Pack(ranks[k.channel], ranks[k.currency]),
+		}}
+	}
+	for month, rows := range table.Months(rows) {
+		b := rollup.NewBlock("customer_days", month, len(rows))
+		customer, date, store := b.Uint64("customer"), b.PartitionDays("business_date"), b.String("store_id")
+		channel, currency := b.String("channel"), b.String("currency")
+		transactions, units := b.SumUint64("transactions"), b.SumInt64("units")
+		net, discount := b.SumInt64("net"), b.SumInt64("discount")
+		firstAt, lastAt := b.Seconds("first_at"), b.Seconds("last_at")
+		for i, r := range rows {
+			k, s := &entries[r.Index].Key, &entries[r.Index].Value
+			customer[i], date[i], store[i] = k.customer, rollup.Days(k.date), f.names.String(k.store)
+			channel[i], currency[i] = f.names.String(k.channel), f.names.String(k.currency)
+			transactions[i], units[i], net[i], discount[i] = s.transactions, s.units, s.net, s.discount
+			firstAt[i], lastAt[i] = rollup.Seconds(s.firstAt), rollup.Seconds(s.lastAt)
+		}
+		blocks = append(blocks, b.Seal())
+	}
+	return blocks
+}
+
+func (f *Fold) sealPayments(blocks []*rollup.Block, ranks []uint32) []*rollup.Block {
+	entries := f.payments.Entries()
+	rows := make([]table.Row, len(entries))
+	var m months
+	for i := range entries {
+		k := &entries[i].Key
+		rows[i] = table.Row{Month: m.of(k.hour / 24), Index: int32(i), Key: [3]uint64{
+			table.Pack(ranks[k.store], table.Signed(k.hour)),
+			table.Pack(ranks[k.service], ranks[k.method]),
+			table.Pack(ranks[k.entryMode], ranks[k.currency]),
+		}}
+	}
+	authMS := table.Group(f.authMS, len(entries))
+	for month, rows := range table.Months(rows) {
+		b := rollup.NewBlock("payments_hourly", month, len(rows))
+		store, hour, service := b.String("store_id"), b.PartitionSeconds("hour"), b.String("service")
+		method, entryMode, currency := b.String("method"), b.String("entry_mode"), b.String("currency")
+		attempts, approved, declined := b.SumUint64("attempts"), b.SumUint64("approved"), b.SumUint64("declined")
+		failed, offline, amount := b.SumUint64("failed"), b.SumUint64("offline"), b.SumInt64("amount")
+		authSum, authN, authIn := b.SumUint64("auth_ms"), b.SumUint64("auth_n"), b.Uint32s("auth_in")
+		for i, r := range rows {
+			k, s := &entries[r.Index].Key, &entries[r.Index].Value
+			store[i], hour[i], service[i] = f.names.String(k.store), rollup.Seconds(k.hour)*3600, f.names.String(k.service)
+			method[i], entryMode[i], currency[i] = f.names.String(k.method), f.names.String(k.entryMode), f.names.String(k.currency)
+			attempts[i], approved[i], declined[i] = s.attempts, s.approved, s.declined
+			failed[i], offline[i], amount[i] = s.failed, s.offline, s.amount
+			authSum[i], authN[i], authIn[i] = s.authMS, s.authN, authMS[r.Index]
+		}
+		blocks = append(blocks, b.Seal())
+	}
+	return blocks
+}

@@ -1,0 +1,81 @@
+package sequence
+
+import (
+	"math/bits"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/tillstream/tillstream/processor/event"
+)
+
+const (
+	remembered = 1024 // ids of a terminal that are told apart
+	segment    = 64   // ids in one row of state: a batch rewrites what it changed, not all
+	segments   = remembered/segment + 1
+	ringSize   = segments * segment // a segment more, so that the open one overwrites nothing that counts
+)
+
+// ids are the hashes of a terminal's last ids.
+type ids struct {
+	seen   uint64   // how many came, ever: the next one lies at seen % ringSize
+	sealed uint64   // seen at the last Seal
+	ring   []uint64 // grows up to ringSize
+}
+
+// hashID stands for an event without a number: an id is unique within its source. It is kept in the state, so it must never
+// change.
+func hashID(e *event.Event) uint64 {
+	return xxhash.Sum64String(e.ID) ^ bits.RotateLeft64(xxhash.Sum64String(e.Source), 32)
+}
+
+// see takes an id; false if it is one of the last.
+func (r *ids) see(hash uint64) bool {
+	if len(r.ring) < ringSize {
+		if slices.Contains(r.ring[max(0, len(r.ring)-remembered):], hash) {
+			return false
+		}
+		r.ring = append(r.ring, hash)
+		r.seen++
+		return true
+	}
+	from, to := (r.seen-remembered)%ringSize, r.seen%ringSize
+	if from < to {
+		if slices.Contains(r.ring[from:to], hash) {
+			return false
+		}
+	} else if slices.Contains(r.ring[from:], hash) || slices.Contains(r.ring[:to], hash) {
+		return false
+	}
+	r.ring[to] = hash
+	r.seen++
+	return true
+}
+
+// changed are the first and the last segment with ids that came since the last Seal.
+func (r *ids) changed() (first, last uint64) {
+	last = (r.seen - 1) / segment
+	first = r.sealed / segment
+	if last-first >= segments {
+		first = last - segments + 1
+	}
+	return first, last
+}
+
+// segment is the content of one segment, the n-th since the first id.
+func (r *ids) segment(n uint64) []uint64 {
+	end := min((n+1)*segment, r.seen)
+	at := n * segment % ringSize
+	return r.ring[at : at+end-n*segment]
+}
+
+// restore puts a segment back.
+func (r *ids) restore(n uint64, hashes []uint64) {
+	end := n*segment + uint64(len(hashes))
+	r.seen = max(r.seen, end)
+	r.sealed = r.seen
+	if size := int(min(r.seen, ringSize)); len(r.ring) < size {
+		r.ring = append(r.ring, make([]uint64, size-len(r.ring))...)
+	}
+	copy(r.ring[n*segment%ringSize:], hashes)
+}

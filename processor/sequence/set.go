@@ -1,0 +1,203 @@
+package sequence
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/rollup"
+	"github.com/tillstream/tillstream/processor/table"
+)
+
+// Kinds of state rows. The key is topic, NUL, terminal id; that of ids has another NUL and the place of the segment behind.
+const (
+	Kind    = "sequence"
+	KindIDs = "sequence_ids"
+)
+
+// Verdict is what See says of an event.
+type Verdict uint8
+
+const (
+	Fresh     Verdict = iota // never seen before: fold it
+	Duplicate                // a repeat: count it
+	Forgotten                // from a range that was forgotten, new or not: a dead letter, reason sequence_forgotten
+)
+
+// Config of a Set.
+type Config struct {
+	// Missing is told that delta numbers more (or fewer) are missing on a business date (days since 1970). The strings are valid
+	// during the call.
+	Missing func(topic, terminal string, businessDate int32, delta int64)
+}
+
+// Stats are totals over the terminals of a Set, what was loaded included.
+type Stats struct {
+	Terminals int
+	Restarts  uint64 // epochs that began without the sender saying so
+	Forgotten uint64 // missing numbers that can no longer be told from repeats
+}
+
+// Set is the memory of a lane's terminals. It is not safe for concurrent use.
+//
+// Terminals are kept by partition, as their state is: what one partition holds never changes the verdict on another, so the
+// order between them does not matter, nor how partitions are shared among lanes.
+type Set struct {
+	cfg       Config
+	limits    limits
+	seed      maphash.Seed // decides where a terminal lies in memory, nothing else
+	topics    []string
+	terminals table.Table[key, *terminal]
+	room      []terminal // for the next ones
+	changed   []*terminal
+	stats     Stats
+}
+
+type key struct {
+	terminal  string
+	topic     int32 // in Set.topics
+	partition int32
+}
+
+// New makes an empty Set.
+func New(cfg Config) *Set {
+	return &Set{cfg: cfg, limits: limits{maxHoles, maxEpochs}, seed: maphash.MakeSeed()}
+}
+
+// See judges an event and remembers it. businessDate (days since 1970) is where numbers that it reveals are missing.
+func (s *Set) See(e *event.Event, in rollup.Input, businessDate int32) Verdict {
+	t := s.terminal(in.Topic, in.Partition, e.TerminalID)
+	if !e.Sequence.OK {
+		if t.ids == nil {
+			t.ids = &ids{}
+		}
+		if !t.ids.see(hashID(e)) {
+			return Duplicate
+		}
+		s.list(t)
+		return Fresh
+	}
+	restarts, forgotten := t.restarts, t.forgotten
+	v, r := t.see(e, businessDate, s.limits)
+	if v == Fresh {
+		s.list(t)
+		s.stats.Restarts += t.restarts - restarts
+		s.stats.Forgotten += t.forgotten - forgotten
+	}
+	if r.delta != 0 {
+		s.cfg.Missing(in.Topic, e.TerminalID, r.day, r.delta)
+	}
+	return v
+}
+
+// Stats are the totals now.
+func (s *Set) Stats() Stats {
+	st := s.stats
+	st.Terminals = s.terminals.Len()
+	return st
+}
+
+func (s *Set) list(t *terminal) {
+	if !t.listed {
+		t.listed = true
+		s.changed = append(s.changed, t)
+	}
+}
+
+// terminal finds a terminal, or begins it. What it keeps is cloned.
+func (s *Set) terminal(topic string, partition int32, id string) *terminal {
+	i := slices.Index(s.topics, topic)
+	if i < 0 {
+		i = len(s.topics)
+		s.topics = append(s.topics, strings.Clone(topic))
+	}
+	k := key{id, int32(i), partition}
+	hash := table.Mix(maphash.String(s.seed, id), table.Pack(uint32(i), uint32(partition)))
+	if at, ok := s.terminals.Find(hash, k); ok {
+		return s.terminals.Entries()[at].Value
+	}
+	if len(s.room) == 0 {
+		s.room = make([]terminal, 64)
+	}
+	t := &s.room[0]
+	s.room = s.room[1:]
+	t.epochs = t.first[:0]
+	k.terminal = strings.Clone(id)
+	t.index = int32(s.terminals.Add(hash, k))
+	s.terminals.Entries()[t.index].Value = t
+	return t
+}
+
+// Seal gives the state of the terminals that changed since the last Seal, in the order of partition and key.
+func (s *Set) Seal() []rollup.StateRow {
+	entries := s.terminals.Entries()
+	slices.SortFunc(s.changed, func(a, b *terminal) int {
+		x, y := entries[a.index].Key, entries[b.index].Key
+		return cmp.Or(cmp.Compare(x.partition, y.partition), cmp.Compare(s.topics[x.topic], s.topics[y.topic]), cmp.Compare(x.terminal, y.terminal))
+	})
+	var rows []rollup.StateRow
+	var value []byte
+	for _, t := range s.changed {
+		t.listed = false
+		k := entries[t.index].Key
+		name := s.topics[k.topic] + "\x00" + k.terminal
+		if t.renumbered {
+			t.renumbered = false
+			value = t.appendNumbers(value[:0])
+			rows = append(rows, rollup.StateRow{Partition: k.partition, Kind: Kind, Key: name, Value: bytes.Clone(value)})
+		}
+		if t.ids == nil || t.ids.sealed == t.ids.seen {
+			continue
+		}
+		first, last := t.ids.changed()
+		for n := first; n <= last; n++ {
+			value = appendSegment(value[:0], n, t.ids.segment(n))
+			rows = append(rows, rollup.StateRow{
+				Partition: k.partition, Kind: KindIDs, Key: name + "\x00" + strconv.FormatUint(n%segments, 10), Value: bytes.Clone(value),
+			})
+		}
+		t.ids.sealed = t.ids.seen
+	}
+	clear(s.changed)
+	s.changed = s.changed[:0]
+	return rows
+}
+
+// Load restores a row that Seal gave out, before the first See. Rows of other kinds are left alone.
+func (s *Set) Load(row rollup.StateRow) error {
+	if row.Deleted || row.Kind != Kind && row.Kind != KindIDs {
+		return nil
+	}
+	topic, id, ok := strings.Cut(row.Key, "\x00")
+	if row.Kind == KindIDs {
+		i := strings.LastIndexByte(id, 0)
+		ok = ok && i >= 0
+		id = id[:max(i, 0)]
+	}
+	if !ok {
+		return fmt.Errorf("loading state %s %q: %w", row.Kind, row.Key, errMalformed)
+	}
+	t := s.terminal(topic, row.Partition, id)
+	if row.Kind == KindIDs {
+		n, hashes, err := decodeSegment(row.Value)
+		if err != nil {
+			return fmt.Errorf("loading state %s %q: %w", row.Kind, row.Key, err)
+		}
+		if t.ids == nil {
+			t.ids = &ids{}
+		}
+		t.ids.restore(n, hashes)
+		return nil
+	}
+	if err := t.decodeNumbers(row.Value); err != nil {
+		return fmt.Errorf("loading state %s %q: %w", row.Kind, row.Key, err)
+	}
+	s.stats.Restarts += t.restarts
+	s.stats.Forgotten += t.forgotten
+	return nil
+}

@@ -1,0 +1,412 @@
+package sequence
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/rollup"
+)
+
+// Worked by hand. A step is number@time, with e<epoch>: in front if the till says one and !day behind where it matters, and what
+// the verdict has to be. missing is what is left by day.
+func TestByHand(t *testing.T) {
+	tests := map[string]struct {
+		steps    string
+		missing  map[int32]int64
+		restarts uint64
+	}{
+		"in order, and again":                 {steps: "1@1 new, 2@2 new, 3@3 new, 2@2 dup, 3@3 dup, 1@1 dup"},
+		"a hole stays":                        {steps: "1@1 new, 4@4!7 new", missing: map[int32]int64{7: 2}},
+		"a hole is filled where it was found": {steps: "1@1!5 new, 4@4!7 new, 2@2!9 new", missing: map[int32]int64{7: 1}},
+		"two holes, two days":                 {steps: "1@1 new, 4@4!7 new, 9@9!8 new, 6@6!9 new", missing: map[int32]int64{7: 2, 8: 3}},
+		"the first seen is not the first":     {steps: "10@10 new, 8@8!3 new, 9@9!4 new, 8@8 dup", missing: nil},
+		"smaller ones reveal holes":           {steps: "10@10 new, 5@5!3 new", missing: map[int32]int64{3: 4}},
+		"zero is a number":                    {steps: "0@0 new, 0@0 dup, 1@1 new"},
+		"days later, in any order":            {steps: "100@100 new, 103@103!1 new, 102@102!5 new, 101@101!6 new, 101@101 dup"},
+
+		"till reinstalled":                      {steps: "1@1 new, 2@2 new, 3@3 new, 1@10 new, 2@11 new, 1@10 dup, 3@3 dup", restarts: 1},
+		"repeat with its old time":              {steps: "1@1 new, 2@2 new, 1@1 dup, 2@2 dup"},
+		"repeat at the newest time":             {steps: "1@1 new, 2@2 new, 2@2 dup"},
+		"old epoch late, above":                 {steps: "1@1 new, 2@2 new, 1@10 new, 3@3 new, 3@3 dup, 2@11 new", restarts: 1},
+		"old epoch late, hole":                  {steps: "1@1 new, 3@3!6 new, 1@10 new, 2@2!7 new, 2@11 new", restarts: 1},
+		"new epoch heard from its third number": {steps: "1@1 new, 2@2 new, 3@3 new, 3@12 new, 2@11!4 new, 1@10 new, 1@10 dup, 3@3 dup", restarts: 1},
+		"reinstalled twice":                     {steps: "1@1 new, 2@2 new, 1@10 new, 2@11 new, 1@20 new, 2@2 dup, 2@11 dup, 2@21 new", restarts: 2},
+		"numbers start again every day":         {steps: "1@1 new, 2@2 new, 1@11 new, 2@12 new, 3@13 new, 1@21 new, 2@22 new, 3@13 dup", restarts: 2},
+		"reinstalled, first seen high":          {steps: "50@1 new, 51@2 new, 1@10!3 new, 2@11 new", missing: map[int32]int64{3: 47}},
+
+		"epochs that the till names":           {steps: "e0:1@1 new, e0:2@2 new, e1:1@3 new, e1:2@4 new, e0:2@2 dup, e1:1@3 dup, e0:3@9 new"},
+		"in a named epoch the number decides":  {steps: "e0:1@1 new, e0:1@9 dup"},
+		"an epoch heard late":                  {steps: "e5:1@1 new, e3:1@1 new, e3:1@1 dup, e5:2@2 new"},
+		"with and without a name are two":      {steps: "1@1 new, e0:1@1 new, 1@1 dup, e0:1@1 dup"},
+		"beyond eight epochs, the oldest ends": {steps: "e1:1@1 new, e2:1@1 new, e3:1@1 new, e4:1@1 new, e5:1@1 new, e6:1@1 new, e7:1@1 new, e8:1@1 new, e1:2@2 new, e9:1@1 new, e1:3@3 forgotten, e0:1@1 forgotten, e2:1@1 dup"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, limits{maxHoles, maxEpochs})
+			for _, step := range strings.Split(test.steps, ", ") {
+				epoch, day := int64(-1), int32(0)
+				var n uint64
+				var at int64
+				what, verdict, _ := strings.Cut(step, " ")
+				if rest, ok := strings.CutPrefix(what, "e"); ok {
+					fmt.Sscanf(rest, "%d:%s", &epoch, &what)
+				}
+				fmt.Sscanf(what, "%d@%d!%d", &n, &at, &day)
+				want := map[string]Verdict{"new": Fresh, "dup": Duplicate, "forgotten": Forgotten}[verdict]
+				if got := w.set.See(numbered("till", epoch, n, at), rollup.Input{Topic: topic}, day); got != want {
+					t.Fatalf("%s: %d", step, got)
+				}
+				w.seal()
+				w.open(t) // nothing may depend on what is only in memory
+			}
+			left := map[int32]int64{}
+			for day, n := range w.days["till"] {
+				if n != 0 {
+					left[day] = n
+				}
+			}
+			want := test.missing
+			if want == nil {
+				want = map[int32]int64{}
+			}
+			if diff := cmp.Diff(want, left); diff != "" {
+				t.Errorf("missing: %s", diff)
+			}
+			if got := w.set.Stats().Restarts; got != test.restarts {
+				t.Errorf("%d restarts, want %d", got, test.restarts)
+			}
+		})
+	}
+}
+
+// Terminals are apart by topic, partition and id.
+func TestApart(t *testing.T) {
+	w := newWorld(t, limits{maxHoles, maxEpochs})
+	for _, in := range []rollup.Input{{Topic: "a"}, {Topic: "b"}, {Topic: "a", Partition: 1}} {
+		for _, terminal := range []string{"till", "till\x00", ""} {
+			if v := w.set.See(numbered(terminal, -1, 7, 1), in, 0); v != Fresh {
+				t.Errorf("%v %q: %d, want new", in, terminal, v)
+			}
+		}
+	}
+	var keys []string
+	for _, r := range w.seal() {
+		keys = append(keys, fmt.Sprintf("%d %q", r.Partition, r.Key))
+	}
+	want := []string{
+		`0 "a\x00"`, `0 "a\x00till"`, `0 "a\x00till\x00"`, `0 "b\x00"`, `0 "b\x00till"`, `0 "b\x00till\x00"`, `1 "a\x00"`, `1 "a\x00till"`, `1 "a\x00till\x00"`,
+	}
+	if diff := cmp.Diff(want, keys); diff != "" {
+		t.Error(diff)
+	}
+	w.open(t)
+	if v := w.set.See(numbered("till\x00", -1, 7, 1), rollup.Input{Topic: "a"}, 0); v != Duplicate {
+		t.Errorf("after a reload: %d, want a repeat", v)
+	}
+}
+
+// An id is unique within its source only.
+func TestIDWithinSource(t *testing.T) {
+	w := newWorld(t, limits{maxHoles, maxEpochs})
+	e := &event.Event{}
+	e.ID, e.TerminalID = "1", "till"
+	for _, source := range []string{"till", "gateway", "1"} {
+		e.Source = source
+		for _, want := range []Verdict{Fresh, Duplicate} {
+			if got := w.set.See(e, rollup.Input{Topic: topic}, 0); got != want {
+				t.Errorf("source %s: %d, want %d", source, got, want)
+			}
+		}
+	}
+}
+
+// The bound: with 4,096 holes the lowest is forgotten, its numbers can no longer be judged, and those above still can.
+func TestForgets(t *testing.T) {
+	w := newWorld(t, limits{maxHoles, maxEpochs})
+	in := rollup.Input{Topic: topic}
+	for n := uint64(0); n <= maxHoles+1; n++ {
+		w.set.See(numbered("till", -1, 10*n, int64(n)), in, 3)
+	}
+	for n, want := range map[uint64]Verdict{0: Forgotten, 5: Forgotten, 9: Forgotten, 10: Duplicate, 20: Duplicate, 15: Fresh, 10 * maxHoles: Duplicate} {
+		if got := w.set.See(numbered("till", -1, n, 0), in, 4); got != want {
+			t.Errorf("number %d: %d, want %d", n, got, want)
+		}
+	}
+	// 15 split a hole, so another one was forgotten: 9 numbers, then 4 of those that 15 left.
+	if st := w.set.Stats(); st.Forgotten != 9+4 {
+		t.Errorf("%d numbers forgotten, want 13", st.Forgotten)
+	}
+	if got := w.days["till"][3]; got != 9*(maxHoles+1)-1 {
+		t.Errorf("%d missing: what is forgotten stays missing", got)
+	}
+	rows := w.seal()
+	if len(rows) != 1 || len(rows[0].Value) > 4*maxHoles {
+		t.Errorf("%d rows, the first of %d bytes: want one of at most 4 bytes a hole", len(rows), len(rows[0].Value))
+	}
+}
+
+func TestBrokenCounter(t *testing.T) {
+	w := newWorld(t, limits{maxHoles, maxEpochs})
+	in := rollup.Input{Topic: topic}
+	for i, n := range []uint64{5, math.MaxUint64, 0, math.MaxUint64 - 1, 1 << 63} {
+		if v := w.set.See(numbered("till", 0, n, int64(i)), in, 0); v != Fresh {
+			t.Errorf("number %d: %d, want new", n, v)
+		}
+	}
+	if got := w.days["till"][0]; got != maxMissing+4-2 {
+		t.Errorf("%d missing, want the bound, four, and two filled", got)
+	}
+	w.seal()
+	w.open(t)
+	if v := w.set.See(numbered("till", 0, 1<<63, 9), in, 0); v != Duplicate {
+		t.Errorf("after a reload: %d, want a repeat", v)
+	}
+}
+
+// What Seal gives is what changed, and does not change with what is folded next.
+func TestSealIsAChangeLog(t *testing.T) {
+	w := newWorld(t, limits{maxHoles, maxEpochs})
+	in := rollup.Input{Topic: topic}
+	for _, terminal := range []string{"b", "a", "c"} {
+		w.set.See(numbered(terminal, -1, 1, 1), in, 0)
+	}
+	first := w.set.Seal()
+	before := string(first[0].Value)
+	w.set.See(numbered("b", -1, 1, 1), in, 0) // a repeat changes nothing
+	w.set.See(numbered("a", -1, 3, 3), in, 0)
+	second := w.set.Seal()
+	if len(first) != 3 || len(second) != 1 || second[0].Key != topic+"\x00a" || string(first[0].Value) != before {
+		t.Errorf("%v, then %v", first, second)
+	}
+	if rows := w.set.Seal(); len(rows) != 0 {
+		t.Errorf("%d rows although nothing changed", len(rows))
+	}
+	// Of ids only the segments that changed.
+	e := &event.Event{}
+	e.TerminalID = "d"
+	for i := range 200 {
+		e.ID = fmt.Sprint(i)
+		w.set.See(e, in, 0)
+	}
+	var keys []string
+	for _, r := range w.set.Seal() {
+		keys = append(keys, r.Kind+" "+strings.TrimPrefix(r.Key, topic+"\x00"))
+	}
+	e.ID = "one more"
+	w.set.See(e, in, 0)
+	for _, r := range w.set.Seal() {
+		keys = append(keys, r.Kind+" "+strings.TrimPrefix(r.Key, topic+"\x00"))
+	}
+	want := []string{"sequence_ids d\x000", "sequence_ids d\x001", "sequence_ids d\x002", "sequence_ids d\x003", "sequence_ids d\x003"}
+	if !slices.Equal(keys, want) {
+		t.Errorf("rows %q, want %q", keys, want)
+	}
+}
+
+// What is written must be readable by later versions: these bytes are the format.
+func TestGolden(t *testing.T) {
+	w := newWorld(t, limits{maxHoles, maxEpochs})
+	in := rollup.Input{Topic: topic}
+	for _, s := range []struct {
+		epoch int64
+		n     uint64
+		at    int64
+		day   int32
+	}{{-1, 1, 100, 0}, {-1, 5, 105, 20000}, {-1, 1, 200, 0}, {7, 300, 0, 0}} {
+		w.set.See(numbered("till", s.epoch, s.n, s.at), in, s.day)
+	}
+	want := []byte{
+		1,       // format
+		1, 0, 0, // a restart, nothing forgotten, no explicit epoch closed
+		3,                  // epochs
+		2, 210, 1, 1, 4, 0, // open; newest 105; low 1, high 1+4; no floor
+		1, 1, 2, 192, 184, 2, // a hole: from 1+1, to 2+2, day 20000
+		0, 144, 3, 144, 3, 1, 0, 0, 0, // start and newest 200; low and high 1; no floor, no holes
+		1, 7, 172, 2, 0, 0, 0, // explicit 7; low and high 300
+	}
+	if diff := cmp.Diff(want, w.set.Seal()[0].Value); diff != "" {
+		t.Error(diff)
+	}
+	e := &event.Event{}
+	e.ID, e.TerminalID = "a", "till"
+	w.set.See(e, in, 0)
+	// XXH64("a") is d24ec4f1a98c6e5b, XXH64("") of the source is ef46db3751d8e999, by the algorithm's reference.
+	if diff := cmp.Diff([]byte{1, 0, 0x6c, 0xb5, 0xca, 0x46, 0x68, 0x2d, 0x96, 0x83}, w.set.Seal()[0].Value); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	good := (&terminal{epochs: []tracker{{low: 1, high: 9, newest: 5, start: math.MinInt64, gaps: &gaps{holes: []hole{{3, 4, 1}, {6, 7, 1}}}}}}).appendNumbers(nil)
+	tests := map[string]rollup.StateRow{
+		"nothing":                {Kind: Kind, Key: "t\x00a"},
+		"another format":         {Kind: Kind, Key: "t\x00a", Value: []byte{2}},
+		"cut off":                {Kind: Kind, Key: "t\x00a", Value: good[:len(good)-1]},
+		"more than there should": {Kind: Kind, Key: "t\x00a", Value: append(slices.Clone(good), 0)},
+		"no topic":               {Kind: Kind, Key: "ta", Value: good},
+		"hole above high":        {Kind: Kind, Key: "t\x00a", Value: []byte{1, 0, 0, 0, 1, 2, 0, 1, 3, 0, 1, 1, 5, 0}},
+		"holes that touch":       {Kind: Kind, Key: "t\x00a", Value: []byte{1, 0, 0, 0, 1, 2, 0, 1, 9, 0, 2, 1, 0, 0, 1, 0, 0}},
+		"numbers overflow":       {Kind: Kind, Key: "t\x00a", Value: []byte{1, 0, 0, 0, 1, 2, 0, 1, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1, 0, 0}},
+		"same epoch twice":       {Kind: Kind, Key: "t\x00a", Value: []byte{1, 0, 0, 0, 2, 1, 7, 1, 0, 0, 0, 1, 7, 1, 0, 0, 0}},
+		"closed epoch":           {Kind: Kind, Key: "t\x00a", Value: []byte{1, 0, 0, 8, 1, 1, 7, 1, 0, 0, 0}},
+		"epochs out of order":    {Kind: Kind, Key: "t\x00a", Value: []byte{1, 0, 0, 0, 2, 2, 20, 1, 0, 0, 0, 0, 18, 22, 1, 0, 0, 0}},
+		"unknown flag":           {Kind: Kind, Key: "t\x00a", Value: []byte{1, 0, 0, 0, 1, 4, 20, 1, 0, 0, 0}},
+		"ids without a segment":  {Kind: KindIDs, Key: "t\x00a", Value: []byte{1, 0, 1, 2, 3, 4, 5, 6, 7, 8}},
+		"half an id":             {Kind: KindIDs, Key: "t\x00a\x000", Value: []byte{1, 0, 1, 2, 3, 4}},
+		"no ids":                 {Kind: KindIDs, Key: "t\x00a\x000", Value: []byte{1, 0}},
+	}
+	for name, row := range tests {
+		if err := New(Config{}).Load(row); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", row.Key)) {
+			t.Errorf("%s: %v, want an error that names the key", name, err)
+		}
+	}
+	s := New(Config{})
+	for _, row := range []rollup.StateRow{{Kind: Kind, Key: "t\x00a", Value: good}, {Kind: "timeline", Key: "x", Value: []byte{9}}, {Kind: Kind, Deleted: true}} {
+		if err := s.Load(row); err != nil {
+			t.Errorf("%v", err)
+		}
+	}
+	if s.Stats().Terminals != 1 {
+		t.Errorf("%d terminals, want the one that was sound", s.Stats().Terminals)
+	}
+}
+
+// Any bytes are either refused, or state that encodes to the same again and can be used.
+func FuzzLoad(f *testing.F) {
+	w := newWorld(f, limits{maxHoles, maxEpochs})
+	for i, n := range []uint64{1, 7, 3, 1, 12} {
+		w.set.See(numbered("a", int64(i%3)-1, n, int64(i)), rollup.Input{Topic: "t"}, 5)
+	}
+	e := &event.Event{}
+	e.ID, e.TerminalID = "x", "a"
+	w.set.See(e, rollup.Input{Topic: "t"}, 5)
+	for _, r := range w.set.Seal() {
+		f.Add(r.Kind == KindIDs, r.Value, uint64(3), int64(9))
+	}
+	f.Fuzz(func(t *testing.T, ofIDs bool, value []byte, n uint64, at int64) {
+		w := newWorld(t, limits{maxHoles, maxEpochs})
+		row := rollup.StateRow{Kind: Kind, Key: "t\x00a", Value: value}
+		if ofIDs {
+			row.Kind, row.Key = KindIDs, "t\x00a\x000"
+		}
+		if w.set.Load(row) != nil {
+			return
+		}
+		a := w.set.terminal("t", 0, "a")
+		if ofIDs {
+			segment, hashes, err := decodeSegment(appendSegment(nil, (a.ids.seen-1)/64, a.ids.segment((a.ids.seen-1)/64)))
+			if again, want, _ := decodeSegment(value); err != nil || segment != again || !slices.Equal(hashes, want) {
+				t.Fatalf("%d %v became %d %v: %v", again, want, segment, hashes, err)
+			}
+		} else {
+			b := terminal{}
+			if err := b.decodeNumbers(a.appendNumbers(nil)); err != nil {
+				t.Fatalf("what was written cannot be read: %v", err)
+			}
+			if x, y := a.appendNumbers(nil), b.appendNumbers(nil); !slices.Equal(x, y) {
+				t.Fatalf("%v became %v", x, y)
+			}
+		}
+		for _, epoch := range []int64{-1, int64(n % 5)} {
+			first := w.set.See(numbered("a", epoch, n, at), rollup.Input{Topic: "t"}, 1)
+			if second := w.set.See(numbered("a", epoch, n, at), rollup.Input{Topic: "t"}, 1); second == Fresh {
+				t.Fatalf("number %d: %d, then new", n, first)
+			}
+		}
+		w.seal()
+		w.open(t)
+	})
+}
+
+func TestNoAllocations(t *testing.T) {
+	s := New(Config{Missing: func(string, string, int32, int64) {}})
+	in := rollup.Input{Topic: topic}
+	e := numbered("till-1", -1, 1, 0)
+	other := &event.Event{}
+	other.TerminalID = "till-2"
+	ids := make([]string, 3000)
+	for i := range ids {
+		ids[i] = fmt.Sprint("id-", i)
+	}
+	i := 0
+	step := func() {
+		e.Sequence.Value++
+		e.Time.Milli++
+		s.See(e, in, 0)
+		s.See(e, in, 0)
+		other.ID = ids[i%len(ids)]
+		i++
+		s.See(other, in, 0)
+	}
+	for range 2000 {
+		step()
+	}
+	if n := testing.AllocsPerRun(1000, step); n != 0 {
+		t.Errorf("%v allocations, want none", n)
+	}
+}
+
+func BenchmarkSee(b *testing.B) {
+	in := rollup.Input{Topic: topic}
+	b.Run("next", func(b *testing.B) {
+		const terminals = 2000
+		s := New(Config{Missing: func(string, string, int32, int64) {}})
+		events := make([]*event.Event, terminals)
+		for i := range events {
+			events[i] = numbered(fmt.Sprintf("store-%d-till-%d", i/10, i%10), -1, 0, 0)
+		}
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			e := events[i%terminals]
+			e.Sequence.Value++
+			e.Time.Milli++
+			s.See(e, in, 0)
+		}
+	})
+	b.Run("id", func(b *testing.B) {
+		s := New(Config{})
+		e := &event.Event{}
+		e.TerminalID = "till"
+		ids := make([]string, 5000)
+		for i := range ids {
+			ids[i] = fmt.Sprintf("0198c0de-0000-7000-8000-%012d", i)
+		}
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			e.ID = ids[i%len(ids)]
+			s.See(e, in, 0)
+		}
+	})
+}
+
+// BenchmarkMillion is what a million terminals take: bytes each in memory and in the state, and time to seal and to load them.
+func BenchmarkMillion(b *testing.B) {
+	const terminals = 1_000_000
+	in := rollup.Input{Topic: topic}
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		s := New(Config{Missing: func(string, string, int32, int64) {}})
+		e := numbered("", -1, 1, 1_700_000_000_000)
+		for i := range terminals {
+			e.TerminalID = fmt.Sprintf("s%05d-t%02d", i/20, i%20)
+			s.See(e, in, 0)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/terminals, "B/terminal")
+		size := 0
+		for _, r := range s.Seal() {
+			size += len(r.Value)
+		}
+		b.ReportMetric(float64(size)/terminals, "stateB/terminal")
+	}
+}

@@ -1,0 +1,54 @@
+package clickhouse
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestReadRefusesHolesAndOddNames(t *testing.T) {
+	for want, names := range map[string][]string{
+		"expected number 0002":     {"0001_a.sql", "0003_b.sql"},
+		"expected number 0001":     {"0002_a.sql"},
+		"must be NNNN_name.sql":    {"1_a.sql"},
+		"expected number 0002 ":    {"0001_a.sql", "0001_b.sql"},
+		"0001.sql: its name must ": {"0001.sql"},
+	} {
+		fsys := fstest.MapFS{}
+		for _, n := range names {
+			fsys[n] = &fstest.MapFile{Data: []byte("SELECT 1;\n")}
+		}
+		if _, err := Read(fsys); err == nil || !strings.Contains(err.Error()+" ", want) {
+			t.Errorf("%v: got %v, want %q", names, err, want)
+		}
+	}
+}
+
+func TestStatements(t *testing.T) {
+	m := Migration{SQL: "-- a; comment\n-- more\nSELECT ';', 1;\n\n  -- only a comment\nSELECT 2 -- inside\n, 3;\n-- the end\n"}
+	if diff := cmp.Diff([]string{"SELECT ';', 1", "SELECT 2 -- inside\n, 3"}, m.Statements()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Every statement of a migration must be safe to run twice.
+func TestEmbeddedMigrationsAreIdempotent(t *testing.T) {
+	ms, err := Migrations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, m := range ms {
+		for _, s := range m.Statements() {
+			n++
+			if !strings.HasPrefix(s, "CREATE TABLE IF NOT EXISTS ") && !strings.HasPrefix(s, "CREATE OR REPLACE VIEW ") {
+				t.Errorf("%04d_%s: %.60q", m.Version, m.Name, s)
+			}
+		}
+	}
+	if n != 14+13 {
+		t.Errorf("%d statements, want 14 tables and 13 views", n)
+	}
+}

@@ -1,0 +1,268 @@
+package clickhouse
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	minute = int64(time.Minute / time.Millisecond)
+	hour   = 60 * minute
+	day    = 24 * hour
+)
+
+// clock is the server's time in ms and the start of its hour.
+func clock(t *testing.T, conn driver.Conn) (now, base int64) {
+	t.Helper()
+	now, err := strconv.ParseInt(query(t, conn, "SELECT toUnixTimestamp64Milli(now64(3))")[0], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return now, now / hour * hour
+}
+
+// withinOneHour calls f until the hour did not change under it, with the time before.
+func withinOneHour(t *testing.T, conn driver.Conn, f func(base int64) (check func(before, after int64))) {
+	t.Helper()
+	for {
+		before, base := clock(t, conn)
+		check := f(base)
+		after, again := clock(t, conn)
+		if again == base {
+			check(before, after)
+			return
+		}
+	}
+}
+
+// till is one terminal: its newest status, and the hours that the fold has stored, the newest of which ends at lastSeen.
+type till struct {
+	id, state                     string
+	firstSeen, lastSeen, holdsFor int64 // before the start of the running hour, except holdsFor, which is after lastSeen
+	up, down                      int64 // of the newest stored hour, ms
+}
+
+func (x till) status(t *testing.T, conn driver.Conn, base int64) {
+	t.Helper()
+	seen := base - x.lastSeen
+	exec(t, conn, fmt.Sprintf(`INSERT INTO tillstream.terminal_status (lane, store_id, terminal_id, version, status, since, first_seen, last_seen, holds_until, service_next) VALUES
+		('', 's', '%s', 1, '%s', fromUnixTimestamp64Milli(%d), fromUnixTimestamp64Milli(%d), fromUnixTimestamp64Milli(%d), fromUnixTimestamp64Milli(%d), [0])`,
+		x.id, x.state, seen-1, base-x.firstSeen, seen, seen+x.holdsFor))
+}
+
+func (x till) insert(t *testing.T, conn driver.Conn, base int64) {
+	t.Helper()
+	x.status(t, conn, base)
+	seen := base - x.lastSeen
+	for h := (base - x.firstSeen) / hour * hour; h <= seen; h += hour {
+		up, down, evidence := min(h+hour, seen)-max(h, base-x.firstSeen), int64(0), 4
+		if h+hour > seen {
+			up, down, evidence = x.up, x.down, 1
+		}
+		exec(t, conn, fmt.Sprintf(`INSERT INTO tillstream.availability_hourly (lane, store_id, terminal_id, hour, version, up_ms, down_ms, service_ms, service_down_ms, evidence, response_ms_avg) VALUES
+			('', 's', '%s', %d, 1, 1, 0, 1, 0, 0, 0), ('', 's', '%[1]s', %[2]d, 2, %d, %d, %d, %[4]d, %[6]d, 12.5)`, x.id, h/1000, up, down, up+down, evidence))
+	}
+}
+
+// hours gives the view's rows of a terminal as "hours before base: up degraded down silent maintenance service service_down availability evidence";
+// the running hour separately.
+func hours(t *testing.T, conn driver.Conn, id string, base int64) (closed []string, running string) {
+	t.Helper()
+	for _, line := range query(t, conn, fmt.Sprintf(`SELECT intDiv(%d - toUnixTimestamp(hour) * 1000, 3600000), up_ms, degraded_ms, down_ms, silent_ms, maintenance_ms, service_ms, service_down_ms, availability, evidence
+		FROM pos.availability_hourly WHERE terminal_id = '%s' ORDER BY hour`, base, id)) {
+		if rest, ok := strings.CutPrefix(line, "0\t"); ok {
+			running = rest
+			continue
+		}
+		closed = append(closed, strings.ReplaceAll(line, "\t", " "))
+	}
+	return closed, running
+}
+
+func TestOpenHours(t *testing.T) {
+	full := func(h int, status int, availability string) string {
+		ms := [5]int64{}
+		ms[status] = hour
+		down := int64(0)
+		if status == 2 {
+			down = hour
+		}
+		return fmt.Sprintf("%d %d %d %d %d %d %d %d %s 0", h, ms[0], ms[1], ms[2], ms[3], ms[4], hour, down, availability)
+	}
+	conn := fresh(t)
+	for _, c := range []struct {
+		till
+		closed  []string
+		running int // which of up, degraded, down, silent, maintenance the running hour has; -1: there is none
+	}{
+		{ // lapses 40 minutes into its newest hour
+			till{"lapsed", "up", 6*hour - 15*minute, 5*hour - 10*minute, 30 * minute, 10 * minute, 0},
+			[]string{
+				"6 2700000 0 0 0 0 2700000 0 1 4",
+				"5 2400000 0 0 1200000 0 3600000 0 1 1",
+				full(4, 3, `\N`), full(3, 3, `\N`), full(2, 3, `\N`), full(1, 3, `\N`),
+			},
+			3,
+		},
+		{
+			till{"down", "down", 3*hour - 10*minute, 3*hour - 30*minute, 0, 10 * minute, 10 * minute},
+			[]string{"3 600000 0 2400000 0 0 3000000 2400000 0.19999999999999996 1", full(2, 2, "0"), full(1, 2, "0")},
+			2,
+		},
+		{
+			till{"maintenance", "maintenance", 2 * hour, 2*hour - 1, 0, 1, 0},
+			[]string{"2 1 0 0 0 3599999 3600000 0 1 1", full(1, 4, `\N`)},
+			4,
+		},
+		{ // still holds
+			till{"holds", "degraded", 2 * hour, 2*hour - 30*minute, 9 * hour, 30 * minute, 0},
+			[]string{"2 1800000 1800000 0 0 0 3600000 0 1 1", full(1, 1, "1")},
+			1,
+		},
+		{ // its only evidence came on the stroke of the hour
+			till{"stroke", "up", 2 * hour, 2 * hour, hour, 0, 0},
+			[]string{"2 3600000 0 0 0 0 3600000 0 1 1", full(1, 3, `\N`)},
+			3,
+		},
+		{ // switched off on purpose
+			till{"closed", "silent", 2 * hour, 2*hour - 30*minute, 0, 30 * minute, 0},
+			[]string{"2 1800000 0 0 1800000 0 3600000 0 1 1", full(1, 3, `\N`)},
+			3,
+		},
+		{ // a till whose clock is ahead: nothing is open
+			till{"ahead", "up", hour, -59 * minute, hour, 59 * minute, 0},
+			[]string{"1 3600000 0 0 0 0 3600000 0 1 4"},
+			0,
+		},
+	} {
+		t.Run(c.id, func(t *testing.T) {
+			withinOneHour(t, conn, func(base int64) func(before, after int64) {
+				exec(t, conn, "TRUNCATE TABLE tillstream.terminal_status")
+				exec(t, conn, "TRUNCATE TABLE tillstream.availability_hourly")
+				c.till.insert(t, conn, base)
+				closed, running := hours(t, conn, c.id, base)
+				return func(before, after int64) {
+					if diff := cmp.Diff(c.closed, closed); diff != "" {
+						t.Error(diff)
+					}
+					var ms [5]int64
+					fmt.Sscan(running, &ms[0], &ms[1], &ms[2], &ms[3], &ms[4])
+					low, high := before-base, after-base
+					if c.id == "ahead" {
+						low, high = 59*minute, 59*minute
+					}
+					for status, v := range ms {
+						if status != c.running && v != 0 || status == c.running && (v < low || v > high) {
+							t.Errorf("running hour is %v, want %d to %d of status %d", ms, low, high, c.running)
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
+// Silence and faults do not count for ever.
+func TestTerminalsRetire(t *testing.T) {
+	conn := fresh(t)
+	withinOneHour(t, conn, func(base int64) func(before, after int64) {
+		for _, table := range []string{"terminal_status", "availability_hourly", "settings"} {
+			exec(t, conn, "TRUNCATE TABLE tillstream."+table)
+		}
+		till{"gone", "up", 40*day + 10*minute, 40*day - 20*minute, hour, 20 * minute, 0}.insert(t, conn, base)
+		till{"broken", "down", 400 * day, 400*day - 20*minute, 0, 20 * minute, 0}.insert(t, conn, base)
+		const sums = "SELECT sum(up_ms), sum(down_ms), sum(silent_ms), dateDiff('hour', min(hour), max(hour)), uniqExact(hour) = count() FROM pos.availability_hourly WHERE terminal_id = "
+		gone := query(t, conn, sums+"'gone'")
+		broken := query(t, conn, sums+"'broken'")
+		exec(t, conn, fmt.Sprintf("INSERT INTO tillstream.settings VALUES ('retire_after_ms', %d, now64(3))", 10*day))
+		sooner := query(t, conn, sums+"'gone'")
+		last := query(t, conn, "SELECT silent_ms, unknown_ms, service_ms FROM pos.availability_hourly WHERE terminal_id = 'gone' ORDER BY hour DESC LIMIT 1")
+		status := query(t, conn, "SELECT terminal_id, status, in_service FROM pos.terminal_status ORDER BY terminal_id")
+		return func(int64, int64) {
+			// up for 30 minutes before the newest evidence and one hour after it, then silent until 31 (10) days after it
+			for _, c := range []struct {
+				got  []string
+				want string
+			}{
+				{gone, fmt.Sprintf("%d\t0\t%d\t745\t1", 90*minute, 31*day-hour)},
+				{sooner, fmt.Sprintf("%d\t0\t%d\t241\t1", 90*minute, 10*day-hour)},
+				{last, fmt.Sprintf("%d\t%d\t%d", 20*minute, 40*minute, hour)},
+				{broken, fmt.Sprintf("%d\t%d\t0\t%d\t1", 20*minute, 366*day, 366*24)},
+			} {
+				if diff := cmp.Diff([]string{c.want}, c.got); diff != "" {
+					t.Error(diff)
+				}
+			}
+			if diff := cmp.Diff([]string{"broken\tdown\t0", "gone\tsilent\t0"}, status); diff != "" {
+				t.Error(diff)
+			}
+		}
+	})
+}
+
+func TestOpenIntervalsStatusAndOutages(t *testing.T) {
+	conn := fresh(t)
+	withinOneHour(t, conn, func(base int64) func(before, after int64) {
+		for _, table := range []string{"terminal_status", "availability_hourly", "status_intervals", "outages"} {
+			exec(t, conn, "TRUNCATE TABLE tillstream."+table)
+		}
+		till{"lapsed", "up", 6 * hour, 5 * hour, 30 * minute, 0, 0}.insert(t, conn, base)
+		till{"gone", "degraded", 41 * day, 40 * day, hour, 0, 0}.insert(t, conn, base)
+		till{"down", "down", 6 * hour, 5 * hour, 0, 0, 0}.insert(t, conn, base)
+		till{"holds", "up", 6 * hour, hour, 3 * hour, 0, 0}.insert(t, conn, base)
+		till{"broken", "down", 401 * day, 400 * day, 0, 0, 0}.status(t, conn, base)
+		at := func(before int64) string { return fmt.Sprintf("fromUnixTimestamp64Milli(%d)", base-before) }
+		exec(t, conn, `INSERT INTO tillstream.status_intervals (lane, store_id, terminal_id, started_at, version, deleted, status, ended_at, holds_until, cause) VALUES
+			('g/0', '', '', '2026-11-01 00:00:00.000', 9, 0, '', NULL, NULL, ''),
+			('', 's', 'lapsed', `+at(7*hour)+`, 1, 0, 'down', NULL, NULL, 'DeviceOut'),
+			('', 's', 'lapsed', `+at(7*hour)+`, 2, 0, 'down', `+at(6*hour)+`, NULL, 'DeviceOut'),
+			('', 's', 'lapsed', `+at(6*hour)+`, 2, 0, 'up', NULL, `+at(5*hour-30*minute)+`, ''),
+			('', 's', 'lapsed', `+at(4*hour)+`, 1, 0, 'down', NULL, NULL, ''), ('', 's', 'lapsed', `+at(4*hour)+`, 2, 1, 'down', NULL, NULL, ''),
+			('', 's', 'broken', `+at(400*day)+`, 1, 0, 'down', NULL, NULL, 'DeviceOut'),
+			('', 's', 'gone', `+at(41*day)+`, 1, 0, 'degraded', NULL, `+at(40*day-hour)+`, ''),
+			('', 's', 'down', `+at(5*hour)+`, 1, 0, 'down', NULL, NULL, 'DeviceOut'),
+			('', 's', 'holds', `+at(6*hour)+`, 1, 0, 'up', NULL, `+at(-2*hour)+`, '')`)
+		exec(t, conn, `INSERT INTO tillstream.outages (lane, store_id, terminal_id, started_at, version, deleted, outage_id, resolved_at, repair_ms, service_ms, cause, party) VALUES
+			('', 's', 'lapsed', `+at(7*hour)+`, 2, 0, 'o1', `+at(6*hour)+`, 3600000, 3000000, 'DeviceOut', 'provider'),
+			('', 's', 'broken', `+at(400*day)+`, 1, 0, 'o3', NULL, 0, 0, 'DeviceOut', 'provider'),
+			('', 's', 'down', `+at(5*hour)+`, 1, 0, 'o2', NULL, 0, 0, 'DeviceOut', 'provider')`)
+		relative := func(column string) string {
+			return fmt.Sprintf("(%d - toUnixTimestamp64Milli(%s)) / 3600000", base, column)
+		}
+		intervals := query(t, conn, "SELECT terminal_id, status, "+relative("started_at")+", "+relative("ended_at")+", cause FROM pos.status_intervals ORDER BY terminal_id, started_at")
+		status := query(t, conn, "SELECT terminal_id, status, "+relative("since")+", "+relative("last_seen")+", in_service FROM pos.terminal_status ORDER BY terminal_id")
+		outages := query(t, conn, "SELECT outage_id, terminal_id, store_id, "+relative("started_at")+", "+relative("resolved_at")+", cause, party FROM pos.outages ORDER BY outage_id")
+		repairs := query(t, conn, "SELECT repair_ms, service_ms FROM pos.outages ORDER BY outage_id")
+		return func(before, after int64) {
+			if diff := cmp.Diff([]string{
+				"broken	down	9600	816	DeviceOut", // for 366 days
+				"down	down	5	\\N	DeviceOut",
+				"gone	degraded	984	959	", "gone	silent	959	216	", // silent for 31 days from 40 days ago
+				"holds	up	6	\\N	",
+				"lapsed	down	7	6	DeviceOut", "lapsed	up	6	4.5	", "lapsed	silent	4.5	\\N	",
+			}, intervals); diff != "" {
+				t.Error(diff)
+			}
+			ms := 1.0 / 3600000
+			if diff := cmp.Diff([]string{
+				fmt.Sprintf("broken	down	%v	9600	0", 9600+ms), fmt.Sprintf("down	down	%v	5	1", 5+ms), "gone	silent	959	960	0", fmt.Sprintf("holds	up	%v	1	1", 1+ms), "lapsed	silent	4.5	5	1",
+			}, status); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff([]string{"o1	lapsed	s	7	6	DeviceOut	provider", "o2	down	s	5	\\N	DeviceOut	provider", "o3	broken	s	9600	816	DeviceOut	provider"}, outages); diff != "" {
+				t.Error(diff)
+			}
+			var repair, service int64
+			fmt.Sscan(repairs[1], &repair, &service)
+			if repairs[0] != "3600000\t3000000" || repairs[2] != fmt.Sprintf("%d\t%[1]d", 366*day) || repair != service || repair < before-base+5*hour || repair > after-base+5*hour {
+				t.Errorf("repair and service times %v", repairs)
+			}
+		}
+	})
+}

@@ -1,0 +1,38 @@
+-- D1 sales per store, last 7 business days against the 7 before
+SELECT store_id, currency, sumIf(net, business_date >= today()-7) AS net_7d, sumIf(net, business_date < today()-7) AS net_prev, net_7d/nullIf(net_prev,0)-1 AS growth FROM pos.sales_hourly WHERE business_date >= today()-14 AND business_date < today() GROUP BY store_id, currency ORDER BY growth
+-- D2 availability of every terminal this month, in service time
+SELECT terminal_id, 1-sum(service_down_ms)/nullIf(sum(service_ms)-sum(excluded_ms),0) AS availability, sum(unknown_ms)/3600000 AS unknown_h FROM pos.availability_hourly WHERE hour >= toStartOfMonth(now()) GROUP BY terminal_id ORDER BY availability
+-- D6 completeness: transactions that never arrived
+SELECT terminal_id, business_date, missing, accepted, missing/(accepted+missing) AS hole_rate FROM pos.data_quality WHERE topic='pos.transactions' AND missing > 0 AND business_date >= today()-30 ORDER BY hole_rate DESC
+-- D7 do the books balance
+SELECT topic, partition, sum(records)+sum(duplicates)+sum(rejected)+sum(gaps) AS accounted, max(to_offset)-min(from_offset) AS passed, accounted = passed AS balanced FROM pos.ledger GROUP BY topic, partition, epoch
+-- D8 how late do events come, per terminal
+SELECT terminal_id, sum(late) AS late_events, late_events/nullIf(sum(accepted),0) AS share, max(late_p95_s)/3600 AS worst_p95_h, max(abs(clock_skew_ms))/1000 AS skew_s FROM pos.data_quality WHERE business_date >= today()-7 GROUP BY terminal_id ORDER BY worst_p95_h DESC
+-- D9 payment error rate and response time per acquirer
+SELECT service, sum(failed)/nullIf(sum(attempts),0) AS error_rate, sum(declined)/nullIf(sum(attempts),0) AS decline_rate, max(authorisation_ms_p95) AS worst_hour_p95 FROM pos.payments_hourly WHERE hour >= now()-INTERVAL 7 DAY GROUP BY service
+-- D11 best sellers with change of rank
+SELECT product_id, sumIf(units, business_date>=today()-7) AS u, rank() OVER (ORDER BY u DESC) AS r, rank() OVER (ORDER BY sumIf(units, business_date<today()-7) DESC)-r AS up FROM pos.product_sales WHERE business_date>=today()-14 GROUP BY product_id ORDER BY r LIMIT 20
+-- D14 outage rate by software version
+SELECT t.software_version, uniqExact(t.terminal_id) AS terminals, count(o.outage_id)/terminals AS outages_per_terminal FROM pos.terminal_status AS t LEFT JOIN pos.outages AS o ON o.terminal_id=t.terminal_id AND o.started_at >= now()-INTERVAL 30 DAY GROUP BY t.software_version ORDER BY outages_per_terminal DESC
+-- D15 return rate per category
+SELECT category, sum(returned_units)/nullIf(sum(units),0) AS return_rate FROM pos.product_sales WHERE business_date >= today()-90 GROUP BY category ORDER BY return_rate DESC
+-- A1 terminals that are down or silent now, in service hours, for more than 5 minutes
+SELECT terminal_id, store_id, status, since FROM pos.terminal_status WHERE status IN ('down','silent') AND in_service AND since < now64(3)-INTERVAL 5 MINUTE ORDER BY since
+-- A2 stores that cannot sell at all
+SELECT store_id, count() AS terminals FROM pos.terminal_status WHERE in_service GROUP BY store_id HAVING countIf(status IN ('up','degraded')) = 0
+-- A7 payments failing now against the same hour of the last four weeks
+SELECT service, sumIf(failed,hour=toStartOfHour(now()))/nullIf(sumIf(attempts,hour=toStartOfHour(now())),0) AS now_rate, sumIf(failed,hour<toStartOfHour(now()))/nullIf(sumIf(attempts,hour<toStartOfHour(now())),0) AS base FROM pos.payments_hourly WHERE toHour(hour)=toHour(now()) AND hour >= now()-INTERVAL 28 DAY GROUP BY service HAVING now_rate > 3*base AND now_rate > 0.02
+-- A8 authorisation slower than promised
+SELECT store_id, service, authorisation_ms_p95 FROM pos.payments_hourly WHERE hour = toStartOfHour(now()) AND attempts >= 20 AND authorisation_ms_p95 > 2000
+-- A10 sales held back on the till
+SELECT terminal_id, store_id, offline_backlog, dateDiff('minute',oldest_unsent_at,now64(3)) AS oldest_min FROM pos.terminal_status WHERE offline_backlog > 0 AND oldest_min > 60 ORDER BY oldest_min DESC
+-- A11 peripherals that will stop a till
+SELECT terminal_id, store_id, printer, card_reader, scanner, battery_pct FROM pos.terminal_status WHERE in_service AND (printer NOT IN ('ok','none') OR card_reader NOT IN ('ok','none') OR scanner NOT IN ('ok','none') OR battery_pct < 15)
+-- A12 holes in the numbering of the last days
+SELECT terminal_id, business_date, missing FROM pos.data_quality WHERE topic='pos.transactions' AND business_date >= today()-3 AND missing > 0
+-- A14 dead letters of the last hour
+SELECT topic, reason, count() AS n FROM pos.dead_letters WHERE at >= now64(3)-INTERVAL 1 HOUR GROUP BY topic, reason ORDER BY n DESC
+-- M3 new and returning customers per week, by first purchase ever
+SELECT toMonday(d.business_date) AS week, uniqExactIf(d.customer, d.business_date = f.first) AS new, uniqExactIf(d.customer, d.business_date > f.first) AS returning FROM pos.customer_days AS d JOIN (SELECT customer, min(business_date) AS first FROM pos.customer_days GROUP BY customer) AS f USING customer WHERE d.business_date >= today()-91 GROUP BY week ORDER BY week
+-- M6 loyalty penetration per store and week
+SELECT store_id, toMonday(business_date) AS week, sum(loyalty_transactions)/nullIf(sum(transactions),0) AS penetration FROM pos.sales_hourly WHERE channel='store' AND business_date >= today()-91 GROUP BY store_id, week ORDER BY week, penetration

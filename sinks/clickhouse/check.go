@@ -1,0 +1,147 @@
+package clickhouse
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/tillstream/tillstream/processor"
+	"github.com/tillstream/tillstream/processor/rollup"
+	schema "github.com/tillstream/tillstream/schemas/clickhouse"
+)
+
+// maxSkew is how far our clock and the server's may be apart: deadlines of INSERTs are compared across machines.
+const maxSkew = 2 * time.Second
+
+// minVersion is the oldest server that is let in: the long-term release before the newest. Views with DEFINER need 24.2, their
+// filters reach the tables since 24.8; the tests run on 26.7.
+var minVersion = [2]uint64{25, 8}
+
+// Check proves, before anything is read from Kafka, that this server can keep the promise: it is new enough, it has this binary's schema,
+// its clock agrees with ours, every table remembers deduplication tokens, and an INSERT that is sent twice lands once, as one part.
+// The error is a sentence that says what to change.
+func (s *Sink) Check(ctx context.Context) error {
+	v, err := s.conn.ServerVersion()
+	if err != nil {
+		return s.explain(err)
+	}
+	if v.Version.Major < minVersion[0] || v.Version.Major == minVersion[0] && v.Version.Minor < minVersion[1] {
+		return fmt.Errorf("ClickHouse at %s is version %d.%d, tillstream needs %d.%d or later: upgrade it", strings.Join(s.options.Addr, ", "),
+			v.Version.Major, v.Version.Minor, minVersion[0], minVersion[1])
+	}
+	return errors.Join(s.checkClock(ctx), s.checkSchema(ctx))
+}
+
+// checkClock compares the server's clock with the middle of the question.
+func (s *Sink) checkClock(ctx context.Context) error {
+	var server int64
+	asked := s.now()
+	err := s.rows(ctx, func(r driver.Rows) error { return r.Scan(&server) }, "SELECT toUnixTimestamp64Milli(now64(3))")
+	if err != nil {
+		return fmt.Errorf("asking the server for the time: %w", err)
+	}
+	skew := time.UnixMilli(server).Sub(asked.Add(s.now().Sub(asked) / 2))
+	if skew.Abs() > maxSkew {
+		return fmt.Errorf("the clocks of this machine and of ClickHouse are %v apart, which is more than %v: synchronise both with NTP", skew.Round(time.Millisecond), maxSkew)
+	}
+	return nil
+}
+
+func (s *Sink) checkSchema(ctx context.Context) error {
+	wanted, err := schema.Migrations()
+	if err != nil {
+		return err
+	}
+	var have uint64
+	err = s.rows(ctx, func(r driver.Rows) error { return r.Scan(&have) }, "SELECT count() FROM system.tables WHERE database = 'tillstream' AND name = 'schema_migrations'")
+	if err == nil && have > 0 {
+		err = s.rows(ctx, func(r driver.Rows) error { return r.Scan(&have) }, "SELECT uniqExact(version) FROM tillstream.schema_migrations")
+	}
+	if err != nil {
+		return fmt.Errorf("asking for the schema: %w", err)
+	}
+	if have != uint64(len(wanted)) {
+		return fmt.Errorf("the database has %d of this binary's %d migrations: run tillstream migrate", have, len(wanted))
+	}
+	if err := s.checkWindows(ctx); err != nil {
+		return err
+	}
+	return s.canary(ctx)
+}
+
+const windowSetting = "non_replicated_deduplication_window"
+
+// checkWindows looks for tables that have been told to forget tokens.
+func (s *Sink) checkWindows(ctx context.Context) error {
+	tables, err := s.tables(ctx)
+	if err != nil {
+		return err
+	}
+	var wrong []error
+	err = s.rows(ctx, func(r driver.Rows) error {
+		var name, window string
+		if err := r.Scan(&name, &window); err != nil {
+			return err
+		}
+		if tables[name] != nil {
+			wrong = append(wrong, fmt.Errorf("table tillstream.%s forgets deduplication tokens (%s is %s): run ALTER TABLE tillstream.%s MODIFY SETTING %s = 10000",
+				name, windowSetting, orDefault(window, "not set"), name, windowSetting))
+		}
+		return nil
+	}, `SELECT name, extract(engine_full, '`+windowSetting+` = (\\d+)') AS window FROM system.tables
+		WHERE database = 'tillstream' AND engine LIKE '%MergeTree' AND engine NOT LIKE 'Replicated%' AND toUInt64OrZero(window) = 0 ORDER BY name`)
+	if err != nil {
+		return fmt.Errorf("asking for the settings of the tables: %w", err)
+	}
+	return errors.Join(wrong...)
+}
+
+// canary inserts two different blocks under one token into a copy of a table, as a batch would be inserted: the second must vanish.
+func (s *Sink) canary(ctx context.Context) (err error) {
+	const like = "dead_letters"
+	tables, err := s.tables(ctx)
+	if err != nil {
+		return err
+	}
+	var random [6]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		return fmt.Errorf("drawing a name: %w", err)
+	}
+	t := &table{name: "canary_" + hex.EncodeToString(random[:]), columns: tables[like].columns}
+	if err := s.exec(ctx, "CREATE TABLE tillstream."+t.name+" AS tillstream."+like); err != nil {
+		return fmt.Errorf("creating the canary table: %w", err)
+	}
+	defer func() {
+		err = errors.Join(err, s.exec(context.WithoutCancel(ctx), "DROP TABLE IF EXISTS tillstream."+t.name))
+	}()
+	for i := range 2 {
+		b := rollup.NewBlock(t.name, 197001, 1)
+		b.String("topic")[0] = "canary"
+		b.Int32("partition")
+		b.Int64("offset")[0] = int64(i)
+		b.PartitionMillis("at")
+		b.String("reason")
+		b.String("field")
+		b.String("expected")
+		if err := s.insert(ctx, t, processor.Insert{Block: b.Seal(), Lane: "canary", Mark: "canary", Token: t.name}); err != nil {
+			return fmt.Errorf("proving that tokens are remembered: %w", err)
+		}
+	}
+	var rows, parts uint64
+	err = s.rows(ctx, func(r driver.Rows) error { return r.Scan(&rows, &parts) }, "SELECT count(), uniqExact(_part) FROM tillstream."+t.name)
+	switch {
+	case err != nil:
+		return fmt.Errorf("counting the canary's rows: %w", err)
+	case parts != 1 && rows <= 2:
+		return fmt.Errorf("ClickHouse split one INSERT into %d parts, so that a crash could keep half of a batch: remove max_insert_block_size and min_insert_block_size_* from the profile of user %q", parts, s.user())
+	case rows != 2:
+		return fmt.Errorf("ClickHouse does not honour insert_deduplication_token: of two INSERTs with one token both landed (%d rows, want 2); remove insert_deduplicate, deduplicate_insert and async_insert from the profile of user %q, and see that %s is not 0", rows, s.user(), windowSetting)
+	}
+	return nil
+}

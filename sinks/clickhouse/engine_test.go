@@ -1,0 +1,114 @@
+package clickhouse
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"go.uber.org/zap"
+
+	"github.com/tillstream/tillstream/deploy/embedded"
+	"github.com/tillstream/tillstream/processor"
+	"github.com/tillstream/tillstream/processor/rollup"
+)
+
+var engine *embedded.Engine // of all tests of the package; they run one after the other
+
+func TestMain(m *testing.M) {
+	embedded.RunChildIfAsked()
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (int, error) {
+	ctx := context.Background()
+	library, err := embedded.Library(ctx, func(s string) { fmt.Fprintln(os.Stderr, s) })
+	if err != nil {
+		return 0, err
+	}
+	dir, err := os.MkdirTemp("", "sink")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	if engine, err = embedded.StartEngine(ctx, embedded.EngineConfig{Dir: dir, Library: library, Log: zap.NewNop()}); err != nil {
+		return 0, err
+	}
+	defer engine.Close()
+	return m.Run(), nil
+}
+
+// open connects to the engine with the config as f leaves it.
+func open(t testing.TB, f func(*Config)) *Sink {
+	t.Helper()
+	cfg := Config{Addr: []string{engine.HTTPAddr()}, Protocol: "http"}
+	if f != nil {
+		f(&cfg)
+	}
+	s, err := Open(cfg, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func overNative(c *Config) { c.Addr, c.Protocol = []string{engine.NativeAddr()}, "native" }
+
+// empty drops the databases.
+func empty(t testing.TB, s *Sink) {
+	t.Helper()
+	do(t, s, "DROP DATABASE IF EXISTS pos SYNC")
+	do(t, s, "DROP DATABASE IF EXISTS tillstream SYNC")
+}
+
+// fresh gives a sink with empty tables.
+func fresh(t testing.TB) *Sink {
+	t.Helper()
+	s := open(t, nil)
+	empty(t, s)
+	if _, err := s.Migrate(t.Context(), MigrateOptions{Binary: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func do(t testing.TB, s *Sink, sql string) {
+	t.Helper()
+	if err := s.exec(t.Context(), sql); err != nil {
+		t.Fatalf("%v\n%s", err, sql)
+	}
+}
+
+// ask gives the rows of a query, values separated by spaces, as ClickHouse casts them to text.
+func ask(t testing.TB, s *Sink, columns, rest string) []string {
+	t.Helper()
+	var all []string
+	err := s.rows(t.Context(), func(r driver.Rows) error {
+		var line []string
+		if err := r.Scan(&line); err != nil {
+			return err
+		}
+		all = append(all, strings.Join(line, " "))
+		return nil
+	}, "SELECT arrayMap(x -> ifNull(x, 'NULL'), [toString("+strings.Join(strings.Split(columns, ", "), "), toString(")+")]) "+rest)
+	if err != nil {
+		t.Fatalf("%v\n%s %s", err, columns, rest)
+	}
+	return all
+}
+
+func insert(t testing.TB, s *Sink, b *rollup.Block, lane, mark, token string) {
+	t.Helper()
+	if err := s.Insert(t.Context(), processor.Insert{Block: b.Seal(), Lane: lane, Mark: mark, Token: token}); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,221 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tillstream/tillstream/processor"
+	"github.com/tillstream/tillstream/processor/rollup"
+)
+
+var (
+	v1    = rollup.Version{Epoch: 1, Batch: 1}
+	v2    = rollup.Version{Epoch: 1, Batch: 2}
+	tills = []till{{"s1", "t1"}, {"s2", "t2"}}
+)
+
+func ownerOf(group string, partition int32) string { return fmt.Sprintf("%s#%d", group, partition) }
+
+// everyBlock is one block for every table that batches are written to.
+func everyBlock() []*rollup.Block {
+	return []*rollup.Block{
+		salesBlock(sale{"s1", 2, 250, []uint64{7, 1 << 63}, 300, -1}, sale{"s2", 2, -50, nil, 0, 0}),
+		productBlock("s1", "s2"), customerBlock("s1", "s2"), paymentBlock("s1", "s2"), qualityBlock("t1", "t2"),
+		hoursBlock(v1, tills...), intervalsBlock(v1, tills...), outagesBlock(v1, tills...), statusBlock(v1, tills...),
+		lettersBlock([2]int64{0, 7}, [2]int64{1, 8}), ledgerBlock("g/0", 1, [3]int64{0, 0, 10}, [3]int64{1, 0, 20}),
+		stateBlock("g", v1, rollup.StateRow{Kind: "terminal", Key: "s1\x00t1", Value: []byte{0, 255, '\n', '\n', '"'}}),
+	}
+}
+
+// Both protocols must bring every column of every table in, as one part, values unchanged.
+func TestInsertBringsEveryTypeIn(t *testing.T) {
+	want := map[string][]string{
+		"sales_hourly lane, mark, store_id, business_date, hour, local_hour, channel, currency, transactions, units, gross, tax, net, finalizeAggregation(customers), length(finalizeAggregation(baskets))": {
+			"  s1 2026-11-03 2026-11-03 09:00:00 10 store EUR 1 1000 300 -1 250 2 2", "  s2 2026-11-03 2026-11-03 09:00:00 10 store EUR 1 1000 0 0 -50 0 2",
+			"g/0 mark  2026-11-01 1970-01-01 00:00:00 0   2 2000 300 -1 200 0 2",
+		},
+		"product_sales lane, mark, store_id, business_date, product_id, category, currency, units, revenue, baskets": {
+			"  s1 2026-11-03 p1  EUR 1000 250 1", "  s2 2026-11-03 p1  EUR 1000 250 1", "g/0 mark  2026-11-01    2000 500 2",
+		},
+		"customer_days lane, mark, customer, business_date, store_id, channel, currency, transactions, units, net, first_at, last_at": {
+			"  1 2026-11-03 s1 store EUR 1 1000 250 2026-11-03 10:00:00 2026-11-03 10:00:00", "  2 2026-11-03 s2 store EUR 1 1000 250 2026-11-03 10:00:00 2026-11-03 10:00:00",
+			"g/0 mark 0 2026-11-01    2 2000 500 1970-01-01 00:00:00 1970-01-01 00:00:00",
+		},
+		"payments_hourly lane, mark, store_id, hour, service, method, entry_mode, currency, attempts, amount, auth_ms, auth_n, finalizeAggregation(auth)[1]": {
+			"  s1 2026-11-03 00:00:00 acme card  EUR 1 250 300 1 300", "  s2 2026-11-03 00:00:00 acme card  EUR 1 250 300 1 300", "g/0 mark  2026-11-01 00:00:00     2 500 600 2 nan",
+		},
+		"data_quality lane, mark, topic, terminal_id, business_date, accepted, missing, skew_min, skew_max": {
+			"  pos.transactions t1 2026-11-03 5 -1 0 7", "  pos.transactions t2 2026-11-03 5 -1 0 7", "g/0 mark   2026-11-01 10 -2 0 0",
+		},
+		"availability_hourly lane, mark, store_id, terminal_id, hour, version, up_ms, down_ms, response_ms_avg, evidence": {
+			"  s1 t1 2026-11-03 09:00:00 1099511627777 3000000 0 12.5 3", "  s1 t1 2026-11-03 10:00:00 1099511627777 3600000 0 12.5 3",
+			"  s1 t1 2026-11-03 11:00:00 1099511627777 3600000 0 12.5 3", "  s1 t1 2026-11-03 12:00:00 1099511627777 600000 0 12.5 3",
+			"  s2 t2 2026-11-03 09:00:00 1099511627777 3000000 0 12.5 3", "  s2 t2 2026-11-03 10:00:00 1099511627777 3600000 0 12.5 3",
+			"  s2 t2 2026-11-03 11:00:00 1099511627777 3600000 0 12.5 3", "  s2 t2 2026-11-03 12:00:00 1099511627777 600000 0 12.5 3",
+			"g/0 mark   2026-11-01 00:00:00 1099511627777 0 0 0 0",
+		},
+		"status_intervals lane, mark, store_id, terminal_id, started_at, version, deleted, status, ended_at, holds_until": {
+			"  s1 t1 2026-11-03 09:10:00.000 1099511627777 0 up 2026-11-03 10:10:00.001 NULL", "  s1 t1 2026-11-03 10:10:00.001 1099511627777 0 degraded NULL 2026-11-03 12:13:00.001",
+			"  s2 t2 2026-11-03 09:10:00.000 1099511627777 0 up 2026-11-03 10:10:00.001 NULL", "  s2 t2 2026-11-03 10:10:00.001 1099511627777 0 degraded NULL 2026-11-03 12:13:00.001",
+			"g/0 mark   2026-11-01 00:00:00.000 1099511627777 0  1970-01-01 00:00:00.000 1970-01-01 00:00:00.000",
+		},
+		"outages lane, mark, store_id, terminal_id, started_at, version, deleted, outage_id, resolved_at, repair_ms, service_ms": {
+			"  s1 t1 2026-11-03 09:09:59.999 1099511627777 0 t1/1 2026-11-03 09:10:00.000 1 1", "  s2 t2 2026-11-03 09:09:59.999 1099511627777 0 t2/1 2026-11-03 09:10:00.000 1 1",
+			"g/0 mark   2026-11-01 00:00:00.000 1099511627777 0  1970-01-01 00:00:00.000 0 0",
+		},
+		"terminal_status lane, mark, store_id, terminal_id, version, status, since, first_seen, last_seen, holds_until, hours, intervals, outages, service_next, offline_backlog, oldest_unsent_at, battery_pct, printer": {
+			"  s1 t1 1099511627777 degraded 2026-11-03 09:10:00.000 2026-11-03 09:10:00.000 2026-11-03 12:10:00.000 2026-11-03 12:13:00.001 4 2 1 ['1970-01-01 00:00:00','2026-11-03 10:00:00'] 3 NULL NULL ok",
+			"  s2 t2 1099511627777 degraded 2026-11-03 09:10:00.000 2026-11-03 09:10:00.000 2026-11-03 12:10:00.000 2026-11-03 12:13:00.001 4 2 1 ['1970-01-01 00:00:00','2026-11-03 10:00:00'] 3 2026-11-03 12:09:59.995 77 ok",
+			"g/0 mark   1099511627777  1970-01-01 00:00:00.000 1970-01-01 00:00:00.000 1970-01-01 00:00:00.000 1970-01-01 00:00:00.000 0 0 0 [] 0 1970-01-01 00:00:00.000 0 ",
+		},
+		"dead_letters lane, mark, topic, partition, offset, at, reason, field, expected": {
+			"  pos.transactions 0 7 2026-11-03 12:10:00.000 bad_time time RFC 3339", "  pos.transactions 1 8 2026-11-03 12:10:00.000 bad_time time RFC 3339", "g/0 mark  0 0 2026-11-01 00:00:00.000   ",
+		},
+		"ledger lane, mark, topic, partition, epoch, day, from_offset, to_offset, records, duplicates, rejected, written_at": {
+			"g/0  pos.transactions 0 1 2026-11-03 0 10 8 1 1 2026-11-03 12:10:00.000", "g/0  pos.transactions 1 1 2026-11-03 0 20 17 2 1 2026-11-03 12:10:00.000", "g/0 mark  0 0 2026-11-01 0 0 25 3 2 1970-01-01 00:00:00.000",
+		},
+		"state lane, mark, kind, hex(key), version, deleted, hex(value)": {
+			"g#0  terminal 7331007431 1099511627777 0 00FF0A0A22", "g/0 mark   1099511627777 0 ",
+		},
+	}
+	for name, f := range map[string]func(*Config){
+		"http": nil, "native": overNative, "http zstd": func(c *Config) { c.Compression = "zstd" },
+		"native lz4": func(c *Config) { overNative(c); c.Compression = "lz4" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			fresh(t)
+			s := open(t, f)
+			for _, b := range everyBlock() {
+				insert(t, s, b, "g/0", "mark", "token/"+b.Name())
+			}
+			for key, rows := range want {
+				table, columns, _ := strings.Cut(key, " ")
+				if diff := cmp.Diff(rows, ask(t, s, columns, "FROM tillstream."+table+" ORDER BY ALL")); diff != "" {
+					t.Errorf("%s\n%s", table, diff)
+				}
+			}
+			tables, err := s.tables(t.Context())
+			if err != nil || len(tables) != len(want) {
+				t.Fatalf("%d tables, %d tested: %v", len(tables), len(want), err)
+			}
+			// one INSERT, one part: nothing has been merged yet
+			if diff := cmp.Diff([]string{"12"}, ask(t, s, "count()", "FROM system.parts WHERE database = 'tillstream' AND min_block_number = max_block_number AND table NOT IN ('schema_migrations', 'streams', 'settings')")); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// A large block is still one part.
+func TestInsertMakesOnePart(t *testing.T) {
+	s := fresh(t)
+	stores := make([]string, 100_000)
+	for i := range stores {
+		stores[i] = fmt.Sprintf("store-%06d", i)
+	}
+	insert(t, s, productBlock(stores...), "g/0", "mark", "large")
+	got := ask(t, s, "count(), sum(rows), max(max_block_number - min_block_number)", "FROM system.parts WHERE database = 'tillstream' AND table = 'product_sales'")
+	if diff := cmp.Diff([]string{"1 100001 0"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestATokenCountsOnceAndLedgersSurviveMerges(t *testing.T) {
+	s := fresh(t)
+	first := salesBlock(sale{"s1", 2, 250, []uint64{7}, 300, 0}, sale{"s2", 2, 50, nil, 50, 0})
+	insert(t, s, first, "g/0", "00000001/0000000000000001 f 1", "one")
+	insert(t, s, salesBlock(sale{"s1", 2, 999, nil, 999, 0}), "g/0", "00000001/0000000000000001 f 1", "one") // another content, even
+	insert(t, s, salesBlock(sale{"s1", 2, 25, []uint64{8}, 30, 0}), "g/0", "00000001/0000000000000002 f 1", "two")
+	insert(t, s, salesBlock(sale{"s3", 2, 5, []uint64{9}, 6, 0}), "g/1", "00000001/0000000000000001 f 1", "three")
+	for range 2 {
+		if diff := cmp.Diff([]string{"2 300 3"}, ask(t, s, "uniqExact(store_id) - 1, sum(net) - 30, uniqCombined64Merge(12)(customers)", "FROM tillstream.sales_hourly WHERE lane = ''")); diff != "" {
+			t.Error(diff)
+		}
+		marks, err := s.Marks(t.Context(), "g/0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]processor.TableMark{{Table: "sales_hourly", Month: november, Mark: "00000001/0000000000000002 f 1"}}, marks); diff != "" {
+			t.Error(diff)
+		}
+		// control totals add up across batches: 300 + 25
+		if diff := cmp.Diff([]string{"325 3"}, ask(t, s, "sum(net), sum(transactions)", "FROM tillstream.sales_hourly WHERE lane = 'g/0'")); diff != "" {
+			t.Error(diff)
+		}
+		do(t, s, "OPTIMIZE TABLE tillstream.sales_hourly FINAL")
+	}
+}
+
+func TestInsertRefuses(t *testing.T) {
+	s := fresh(t)
+	foreign := productBlock("s1")
+	foreign.String("colour")
+	short := rollup.NewBlock("product_sales", november, 1)
+	short.String("store_id")
+	uneven := productBlock("s1")
+	uneven.Columns[2].Data = []string{"one value only"}
+	wrong := productBlock("s1")
+	wrong.Columns[1].Data = []int64{1, 2}
+	big := lettersBlock([2]int64{0, 1})
+	big.Columns[5].Data = []string{"", strings.Repeat("x", maxBytes)}
+	for want, b := range map[string]*rollup.Block{
+		"block has column colour":    foreign,
+		"block lacks column":         short,
+		"1 values of type []string":  uneven,
+		"converting []int64 to Date": wrong,
+		"there is no such table":     rollup.NewBlock("nothing", 0, 0),
+		"may become more than one":   rollup.NewBlock("product_sales", november, maxRows),
+		"limits 1000000 rows, 20000": big,
+	} {
+		if strings.HasPrefix(want, "may become") {
+			b.Columns = productBlock("s1").Columns
+		}
+		err := s.Insert(t.Context(), processor.Insert{Block: b, Lane: "g/0", Mark: "m", Token: want})
+		if !errors.Is(err, processor.ErrRejected) || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+	var oversize *OversizeError
+	if err := s.Insert(t.Context(), processor.Insert{Block: big}); !errors.As(err, &oversize) || oversize.Bytes <= maxBytes {
+		t.Errorf("got %v", err)
+	}
+	if diff := cmp.Diff([]string{"0"}, ask(t, s, "count()", "FROM system.parts WHERE database = 'tillstream' AND table IN ('product_sales', 'dead_letters')")); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestInsertOutcomes(t *testing.T) {
+	s := fresh(t)
+	try := func(ctx context.Context, s *Sink) (Outcome, error) {
+		err := s.Insert(ctx, processor.Insert{Block: productBlock("s1").Seal(), Lane: "g/0", Mark: "m", Token: "t"})
+		var e *InsertError
+		if !errors.As(err, &e) {
+			t.Fatalf("got %v", err)
+		}
+		return e.Outcome, err
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if o, err := try(ended, s); o != Retryable || errors.Is(err, processor.ErrRejected) || !errors.Is(err, context.Canceled) {
+		t.Errorf("ended: %v %v", o, err)
+	}
+	// a table that someone has dropped: the server says so
+	if _, err := s.tables(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	do(t, s, "DROP TABLE tillstream.product_sales SYNC")
+	if o, err := try(t.Context(), s); o != Permanent || !errors.Is(err, processor.ErrRejected) {
+		t.Errorf("dropped: %v %v", o, err)
+	}
+	// a server that is not there: nothing was written
+	gone := open(t, func(c *Config) { c.Addr = []string{"127.0.0.1:1"} })
+	gone.catalog = s.catalog
+	if o, err := try(t.Context(), gone); o != Retryable || !strings.Contains(err.Error(), "clickhouse.addr: nothing answers at 127.0.0.1:1") {
+		t.Errorf("unreachable: %v %v", o, err)
+	}
+}

@@ -1,0 +1,77 @@
+package clickhouse
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	ch "github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/tillstream/tillstream/processor"
+	"github.com/tillstream/tillstream/processor/rollup"
+)
+
+// Marks reads, from every table and month, the newest mark of a lane, in one query.
+func (s *Sink) Marks(ctx context.Context, lane string) ([]processor.TableMark, error) {
+	tables, err := s.tables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var sql []string
+	for _, t := range sorted(tables) {
+		// the partition's id is the month, or "all" where there are none
+		sql = append(sql, "SELECT '"+t.name+"', toUInt32OrZero(_partition_id) AS month, max(mark) FROM tillstream."+t.name+
+			" WHERE lane = {lane:String} AND mark != '' GROUP BY month")
+	}
+	var marks []processor.TableMark
+	err = s.rows(ctx, func(r driver.Rows) error {
+		var m processor.TableMark
+		if err := r.Scan(&m.Table, &m.Month, &m.Mark); err != nil {
+			return err
+		}
+		marks = append(marks, m)
+		return nil
+	}, strings.Join(sql, "\nUNION ALL\n"), ch.Named("lane", lane))
+	if err != nil {
+		return nil, fmt.Errorf("reading the marks of lane %s: %w", lane, err)
+	}
+	return marks, nil
+}
+
+// State reads the live state rows of the given owners ("group#partition"), by ascending version. The row is valid during the call.
+func (s *Sink) State(ctx context.Context, owners []string, row func(rollup.StateRow) error) error {
+	var owner string
+	var version uint64
+	var state rollup.StateRow
+	err := s.rows(ctx, func(r driver.Rows) error {
+		if err := r.Scan(&owner, &state.Kind, &state.Key, &version, &state.Value); err != nil {
+			return err
+		}
+		var err error
+		if _, state.Partition, err = parseOwner(owner); err != nil {
+			return err
+		}
+		return row(state)
+	}, `SELECT lane, kind, key, version, value FROM tillstream.state FINAL WHERE lane IN {owners:Array(String)}
+		ORDER BY version, lane, kind, key`, ch.Named("owners", owners))
+	if err != nil {
+		return fmt.Errorf("reading state: %w", err)
+	}
+	return nil
+}
+
+// parseOwner splits "group#partition". The group may contain '#'.
+func parseOwner(owner string) (group string, partition int32, err error) {
+	i := strings.LastIndexByte(owner, '#')
+	if i < 0 {
+		return "", 0, fmt.Errorf("parsing %q: it is not group#partition", owner)
+	}
+	p, err := strconv.ParseInt(owner[i+1:], 10, 32)
+	if err != nil {
+		return "", 0, fmt.Errorf("parsing partition of %q: %w", owner, err)
+	}
+	return owner[:i], int32(p), nil
+}

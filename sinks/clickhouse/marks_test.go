@@ -1,0 +1,129 @@
+package clickhouse
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/tillstream/tillstream/processor"
+	"github.com/tillstream/tillstream/processor/commit"
+	"github.com/tillstream/tillstream/processor/rollup"
+)
+
+// Of several batches and epochs the newest mark is the greatest as text, in every table and month by itself.
+func TestMarksAreTheNewest(t *testing.T) {
+	s := fresh(t)
+	mark := func(epoch, batch uint64) string {
+		return commit.Mark{Epoch: epoch, Batch: batch, Fingerprint: "f", Blocks: 1}.String()
+	}
+	october := func() *rollup.Block {
+		b := productBlock("s1")
+		b.Month = 202610
+		days := b.Columns[1].Data.([]rollup.Days)
+		days[0], days[1] = nov1-31, nov1-1
+		return b
+	}
+	for i, in := range []struct {
+		block *rollup.Block
+		lane  string
+		mark  string
+	}{
+		{productBlock("s1"), "g/0", mark(9, 99)},
+		{productBlock("s1"), "g/0", mark(10, 1)},
+		{productBlock("s1"), "g/0", mark(9, 100)},
+		{productBlock("s1"), "g/1", mark(11, 7)},
+		{october(), "g/0", mark(2, 10)},
+		{october(), "g/0", mark(2, 9)},
+		{stateBlock("g", v2), "g/0", mark(10, 2)},
+		{stateBlock("g", v1), "g/0", mark(10, 1)},
+		{hoursBlock(v2, tills...), "g/0", mark(10, 2)},
+		{hoursBlock(v1, tills...), "g/0", mark(10, 1)},
+	} {
+		insert(t, s, in.block, in.lane, in.mark, string(rune('a'+i)))
+	}
+	for _, optimized := range []bool{false, true} {
+		if optimized {
+			for _, table := range []string{"product_sales", "state", "availability_hourly"} {
+				do(t, s, "OPTIMIZE TABLE tillstream."+table+" FINAL")
+			}
+		}
+		marks, err := s.Marks(t.Context(), "g/0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.SortFunc(marks, func(a, b processor.TableMark) int {
+			return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Month, b.Month))
+		})
+		if diff := gocmp.Diff([]processor.TableMark{
+			{Table: "availability_hourly", Month: november, Mark: mark(10, 2)},
+			{Table: "product_sales", Month: 202610, Mark: mark(2, 10)},
+			{Table: "product_sales", Month: november, Mark: mark(10, 1)},
+			{Table: "state", Mark: mark(10, 2)},
+		}, marks); diff != "" {
+			t.Errorf("optimized %v\n%s", optimized, diff)
+		}
+	}
+	if marks, err := s.Marks(t.Context(), "nobody/0"); err != nil || len(marks) != 0 {
+		t.Errorf("got %v, %v", marks, err)
+	}
+}
+
+func TestStateRoundTrip(t *testing.T) {
+	s := fresh(t)
+	row := func(p int32, kind, key, value string, deleted bool) rollup.StateRow {
+		return rollup.StateRow{Partition: p, Kind: kind, Key: key, Value: []byte(value), Deleted: deleted}
+	}
+	v3 := rollup.Version{Epoch: 2, Batch: 1}
+	insert(t, s, stateBlock("g", v2, row(0, "terminal", "s\x00kept", "old", false), row(0, "terminal", "s\x00gone", "x", false), row(1, "sequence", "t", "\x00\xff\n", false)), "g/0", "m2", "2")
+	insert(t, s, stateBlock("g", v1, row(0, "terminal", "s\x00kept", "older", false), row(3, "terminal", "elsewhere", "x", false)), "g/0", "m1", "1") // a zombie
+	insert(t, s, stateBlock("g", v3, row(0, "terminal", "s\x00kept", "new", false), row(0, "terminal", "s\x00gone", "", true)), "g/0", "m3", "3")
+	insert(t, s, stateBlock("h", v3, row(0, "terminal", "other group", "x", false)), "h/0", "m3", "4")
+	for range 2 {
+		var got []rollup.StateRow
+		err := s.State(t.Context(), []string{"g#0", "g#1", "g#2"}, func(r rollup.StateRow) error {
+			r.Value = slices.Clone(r.Value)
+			got = append(got, r)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// by ascending version
+		if diff := gocmp.Diff([]rollup.StateRow{row(1, "sequence", "t", "\x00\xff\n", false), row(0, "terminal", "s\x00kept", "new", false)}, got); diff != "" {
+			t.Error(diff)
+		}
+		do(t, s, "OPTIMIZE TABLE tillstream.state FINAL")
+	}
+	if err := s.State(t.Context(), []string{"g#1"}, func(rollup.StateRow) error { return errors.New("enough") }); err == nil {
+		t.Error("the callback's error is lost")
+	}
+}
+
+func TestStreams(t *testing.T) {
+	s := fresh(t)
+	if none, err := s.Streams(t.Context(), "g"); err != nil || none.Lanes != 0 {
+		t.Fatalf("got %+v, %v", none, err)
+	}
+	at := time.Date(2026, 11, 3, 9, 0, 0, 123_000_000, time.UTC)
+	old := Stream{"g", 9, 8, 16, []string{"pos.health", "pos.transactions"}, "cluster", at}
+	want := Stream{"g", 10, 4, 16, []string{"pos.transactions"}, "cluster", at}
+	for _, e := range []Stream{want, old, {"other", 11, 2, 2, nil, "", at}} {
+		if err := s.PutStream(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.Streams(t.Context(), "g")
+	if diff := gocmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
+	if err := s.PutRetireAfter(t.Context(), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if diff := gocmp.Diff([]string{"retire_after_ms 3600000"}, ask(t, s, "name, value", "FROM tillstream.settings FINAL")); diff != "" {
+		t.Error(diff)
+	}
+}

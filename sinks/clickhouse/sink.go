@@ -1,0 +1,105 @@
+package clickhouse
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	ch "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/tillstream/tillstream/processor"
+)
+
+// Sink is the connection to one ClickHouse. Its methods may be called at once.
+type Sink struct {
+	conn          driver.Conn
+	options       *ch.Options
+	settings      ch.Settings // of every INSERT
+	maxInsertTime time.Duration
+	queryTimeout  time.Duration
+	now           func() time.Time
+
+	scratch sync.Pool // *scratch
+
+	mu      sync.Mutex
+	catalog map[string]*table // nil until read
+}
+
+var _ processor.Sink = (*Sink)(nil)
+
+// Open makes a Sink. It reads the files that the config names but does not connect: the first query does. Close it.
+func Open(cfg Config, now func() time.Time) (*Sink, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	options, err := cfg.options()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := ch.Open(options)
+	if err != nil {
+		return nil, fmt.Errorf("opening ClickHouse: %w", err)
+	}
+	s := &Sink{
+		conn:          conn,
+		options:       options,
+		settings:      ch.Settings{"async_insert": 0, "insert_deduplicate": 1},
+		maxInsertTime: orDefault(cfg.MaxInsertTime, 30*time.Second),
+		queryTimeout:  orDefault(cfg.QueryTimeout, 5*time.Minute),
+		now:           now,
+		scratch:       sync.Pool{New: func() any { return new(scratch) }},
+	}
+	if options.Protocol == ch.HTTP {
+		s.settings["wait_end_of_query"] = 1 // or the status comes before the rows are in
+	}
+	for name, value := range cfg.InsertSettings {
+		s.settings[name] = value
+	}
+	return s, nil
+}
+
+// Close ends the connections. Calls under way fail.
+func (s *Sink) Close() error { return s.conn.Close() }
+
+// read is the context of a query that reads: whoever wrote before it must be seen, and it ends some time.
+func (s *Sink) read(ctx context.Context) (context.Context, context.CancelFunc) {
+	return s.query(ctx, ch.Settings{"select_sequential_consistency": 1})
+}
+
+func (s *Sink) query(ctx context.Context, settings ch.Settings) (context.Context, context.CancelFunc) {
+	cancel := context.CancelFunc(func() {})
+	if _, ok := ctx.Deadline(); !ok {
+		ctx, cancel = context.WithTimeout(ctx, s.queryTimeout)
+	}
+	return ch.Context(ctx, ch.WithSettings(maps.Clone(settings))), cancel
+}
+
+// rows runs a query and calls scan for every row.
+func (s *Sink) rows(ctx context.Context, scan func(driver.Rows) error, sql string, args ...any) error {
+	ctx, cancel := s.read(ctx)
+	defer cancel()
+	rows, err := s.conn.Query(ctx, sql, args...)
+	if err != nil {
+		return s.explain(err)
+	}
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			rows.Close()
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return s.explain(err)
+	}
+	return rows.Close()
+}
+
+// exec runs a statement that gives no rows.
+func (s *Sink) exec(ctx context.Context, sql string, args ...any) error {
+	ctx, cancel := s.query(ctx, ch.Settings{})
+	defer cancel()
+	return s.explain(s.conn.Exec(ctx, sql, args...))
+}

@@ -1,0 +1,113 @@
+package kafka
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+)
+
+// Config says where Kafka is and how to log in.
+type Config struct {
+	Brokers  []string   `yaml:"brokers"`   // host:port; some of them suffice, they name the others
+	ClientID string     `yaml:"client_id"` // how the brokers' logs and quotas call this program; default tillstream
+	TLS      TLSConfig  `yaml:"tls"`
+	SASL     SASLConfig `yaml:"sasl"`
+}
+
+// TLSConfig is how to speak TLS.
+type TLSConfig struct {
+	Enabled            bool   `yaml:"enabled"`
+	CAFile             string `yaml:"ca_file"` // PEM; default: the system's
+	CertFile           string `yaml:"cert_file"`
+	KeyFile            string `yaml:"key_file"`
+	ServerName         string `yaml:"server_name"` // default: the broker's host
+	InsecureSkipVerify bool   `yaml:"insecure_skip_verify"`
+}
+
+// SASLConfig is how to log in. Without a mechanism there is no login.
+type SASLConfig struct {
+	Mechanism    string `yaml:"mechanism"` // plain, scram-sha-256 or scram-sha-512
+	Username     string `yaml:"username"`
+	Password     Secret `yaml:"password"`
+	PasswordFile string `yaml:"password_file"` // its first line; for Kubernetes and Docker secrets
+}
+
+// Validate names every key that is wrong.
+func (c *Config) Validate() error {
+	var errs []error
+	wrong := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("kafka."+key+": "+format, args...))
+	}
+	if len(c.Brokers) == 0 {
+		wrong("brokers", "name at least one broker, as host:port")
+	}
+	for _, b := range c.Brokers {
+		if host, port, err := net.SplitHostPort(b); err != nil || host == "" || port == "" {
+			wrong("brokers", "%q is not host:port", b)
+		}
+	}
+	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
+		wrong("tls.cert_file", "set both this and kafka.tls.key_file, or neither")
+	}
+	if !c.TLS.Enabled && (c.TLS.CAFile != "" || c.TLS.CertFile != "" || c.TLS.ServerName != "") {
+		wrong("tls.enabled", "is not set, so the other keys of kafka.tls mean nothing; set it to true, or remove them")
+	}
+	s := &c.SASL
+	switch s.Mechanism {
+	case "":
+		if s.Username != "" || s.Password != "" || s.PasswordFile != "" {
+			wrong("sasl.mechanism", "is not set, so nobody logs in; set it to plain, scram-sha-256 or scram-sha-512")
+		}
+	case "plain", "scram-sha-256", "scram-sha-512":
+		if s.Username == "" {
+			wrong("sasl.username", "is missing")
+		}
+		if (s.Password == "") == (s.PasswordFile == "") {
+			wrong("sasl.password", "set either this or kafka.sasl.password_file")
+		}
+	default:
+		wrong("sasl.mechanism", "%q is not plain, scram-sha-256 or scram-sha-512", s.Mechanism)
+	}
+	return errors.Join(errs...)
+}
+
+func (t *TLSConfig) load() (*tls.Config, error) {
+	if !t.Enabled {
+		return nil, nil
+	}
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify}
+	if t.CAFile != "" {
+		pem, err := os.ReadFile(t.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("kafka.tls.ca_file: %w", err)
+		}
+		conf.RootCAs = x509.NewCertPool()
+		if !conf.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("kafka.tls.ca_file: %s holds no certificate", t.CAFile)
+		}
+	}
+	if t.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("kafka.tls.cert_file: %w", err)
+		}
+		conf.Certificates = []tls.Certificate{pair}
+	}
+	return conf, nil
+}
+
+func (s *SASLConfig) password() (string, error) {
+	if s.PasswordFile == "" {
+		return string(s.Password), nil
+	}
+	b, err := os.ReadFile(s.PasswordFile)
+	if err != nil {
+		return "", fmt.Errorf("kafka.sasl.password_file: %w", err)
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	return strings.TrimSuffix(line, "\r"), nil
+}

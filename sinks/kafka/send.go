@@ -1,0 +1,157 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+)
+
+// message is one record to send.
+type message struct {
+	topic      string
+	key, value []byte
+	time       time.Time
+}
+
+const (
+	batchBytes     = 900_000 // uncompressed: below the brokers' default of 1 MiB whatever the data
+	recordOverhead = 40      // at most, of a record without headers
+	inFlight       = 8       // partitions written at the same time
+	requestTimeout = 30 * time.Second
+	minBackoff     = 100 * time.Millisecond
+	maxBackoff     = 5 * time.Second
+)
+
+// sender sends messages with acks=all, in order within a partition. kafka-go has no idempotent producer: a request whose answer was
+// lost is sent again, so a message may be stored twice. Readers of what is sent here drop repeats.
+type sender struct {
+	client *kafka.Client
+	log    *zap.Logger
+}
+
+func newSender(client *kafka.Client, log *zap.Logger) *sender {
+	patient := *client
+	patient.Timeout = requestTimeout // kafka-go tells the broker to wait for its followers half of it
+	return &sender{client: &patient, log: log}
+}
+
+// send returns when all messages are stored, or with an error that trying again does not cure, or ctx's.
+func (s *sender) send(ctx context.Context, messages []message) error {
+	type target struct {
+		topic     string
+		partition int
+	}
+	partitions := map[string][]int{}
+	batches := map[target][]message{}
+	for _, m := range messages {
+		ids := partitions[m.topic]
+		if ids == nil {
+			var err error
+			if ids, err = s.partitions(ctx, m.topic); err != nil {
+				return err
+			}
+			partitions[m.topic] = ids
+		}
+		// Consistent: also without a key. The partition is that of Kafka's own Java client.
+		to := target{m.topic, kafka.Murmur2Balancer{Consistent: true}.Balance(kafka.Message{Key: m.key}, ids...)}
+		batches[to] = append(batches[to], m)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(inFlight)
+	for to, all := range batches {
+		g.Go(func() error {
+			for len(all) > 0 {
+				n, bytes := 0, 0
+				for n < len(all) && (n == 0 || bytes+size(all[n]) <= batchBytes) {
+					bytes += size(all[n])
+					n++
+				}
+				if err := s.produce(ctx, to.topic, to.partition, all[:n]); err != nil {
+					return err
+				}
+				all = all[n:]
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+func size(m message) int { return len(m.key) + len(m.value) + recordOverhead }
+
+// partitions waits for a topic that was just created.
+func (s *sender) partitions(ctx context.Context, topic string) (ids []int, err error) {
+	err = s.retry(ctx, topic, func() error {
+		meta, err := s.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+		if err != nil {
+			return err
+		}
+		for _, t := range meta.Topics {
+			if t.Error != nil {
+				return t.Error
+			}
+			for i := range t.Partitions {
+				ids = append(ids, i)
+			}
+		}
+		if len(ids) == 0 {
+			return kafka.UnknownTopicOrPartition
+		}
+		return nil
+	})
+	return ids, err
+}
+
+func (s *sender) produce(ctx context.Context, topic string, partition int, batch []message) error {
+	return s.retry(ctx, topic, func() error {
+		records := make([]kafka.Record, len(batch))
+		for i, m := range batch {
+			records[i] = kafka.Record{Time: m.time, Key: kafka.NewBytes(m.key), Value: kafka.NewBytes(m.value)}
+		}
+		res, err := s.client.Produce(ctx, &kafka.ProduceRequest{
+			Topic: topic, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...), Compression: kafka.Lz4,
+		})
+		if err != nil {
+			return err
+		}
+		return res.Error
+	})
+}
+
+// retry repeats what fails for now, logging at a bounded rate, until ctx ends.
+func (s *sender) retry(ctx context.Context, topic string, do func() error) error {
+	var logged time.Duration
+	for pause, waited := minBackoff, time.Duration(0); ; pause = min(2*pause, maxBackoff) {
+		err := do()
+		if err == nil {
+			return nil
+		}
+		var code kafka.Error
+		if errors.As(err, &code) && !code.Temporary() {
+			return refused(topic, code, err)
+		}
+		if waited == 0 || waited-logged >= 10*time.Second {
+			logged = waited
+			s.log.Warn("writing to a topic is delayed", zap.String("topic", topic), zap.Error(err))
+		}
+		if sleep(ctx, pause) != nil {
+			return fmt.Errorf("writing to topic %s: %w (the last try said: %w)", topic, context.Cause(ctx), explain(s.client, err))
+		}
+		waited += pause
+	}
+}
+
+func refused(topic string, code kafka.Error, err error) error {
+	switch code {
+	case kafka.TopicAuthorizationFailed, kafka.ClusterAuthorizationFailed:
+		return fmt.Errorf("writing to topic %s is not allowed: grant the user of kafka.sasl the operations Write and Describe on it: %w", topic, err)
+	case kafka.MessageSizeTooLarge, kafka.RecordListTooLarge:
+		return fmt.Errorf("topic %s does not take messages of this size: raise its max.message.bytes to 1048588 or more: %w", topic, err)
+	}
+	return fmt.Errorf("writing to topic %s: %w", topic, err)
+}
