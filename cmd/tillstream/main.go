@@ -32,6 +32,7 @@ type cli struct {
 	Migrate  migrateCmd  `cmd:"" help:"Bring the databases tillstream and pos to this version."`
 	Audit    auditCmd    `cmd:"" help:"Prove that the books balance, or name the table, the lane and the offsets."`
 	Config   configCmd   `cmd:"" help:"Check or print the configuration."`
+	Ready    readyCmd    `cmd:"" help:"Ask a running processor whether all its lanes work."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

@@ -349,8 +349,11 @@ func (d *Decoder) tax(t *Tax) bool {
 func (d *Decoder) totals() bool {
 	t, s := &d.event.Transaction.Totals, &d.scan
 	*t = Totals{}
-	return s.optObject(func(key string) bool {
-		d.has.totals = true
+	if s.null() {
+		return true
+	}
+	d.has.totals = true
+	return s.object(func(key string) bool {
 		ok := true
 		switch key {
 		case "gross":
