@@ -81,7 +81,10 @@ func (c *demoCmd) Run(e *env) error {
 	if err := kafka.topics(e.ctx, demoTopics); err != nil {
 		return err
 	}
-	proc := kafka.processor(processor.Deps{Sink: sink, Streams: streams{sink}, Registerer: prometheus.NewRegistry()})
+	proc, err := kafka.processor(e.ctx, processor.Deps{Sink: sink, Streams: streams{sink}, Registerer: prometheus.NewRegistry()})
+	if err != nil {
+		return err
+	}
 
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
@@ -306,7 +309,7 @@ func (c *demoCmd) live(ctx context.Context, kafka *source) error {
 type question struct{ title, sql string }
 
 var questions = []question{
-	{"Top sellers", "SELECT product_id, any(category) AS category, currency, sum(units) AS sold, sum(revenue) AS revenue, sum(baskets) AS baskets\nFROM pos.product_sales GROUP BY product_id, currency ORDER BY baskets DESC LIMIT 10"},
+	{"Top sellers", "SELECT product_id, max(category) AS category, currency, sum(units) AS sold, sum(revenue) AS revenue, sum(baskets) AS baskets\nFROM pos.product_sales GROUP BY product_id, currency ORDER BY baskets DESC LIMIT 10"},
 	{"Peak hours", "SELECT local_hour, sales, round(sales / days, 1) AS a_day, bar(sales, 0, max(sales) OVER (), 30) AS chart\nFROM (SELECT local_hour, sum(transactions) AS sales, uniqExact(business_date) AS days FROM pos.sales_hourly GROUP BY local_hour)\nORDER BY local_hour"},
 	{"Worst availability", "SELECT terminal_id, round(100 * (1 - sum(down_ms) / nullIf(sum(up_ms) + sum(degraded_ms) + sum(down_ms), 0)), 3) AS availability_pct, round(sum(down_ms) / 60000) AS down_min, round(sum(silent_ms) / 60000) AS silent_min\nFROM pos.availability_hourly GROUP BY terminal_id HAVING availability_pct IS NOT NULL ORDER BY availability_pct, silent_min DESC LIMIT 10"},
 	{"Payment mix", "SELECT method, entry_mode, currency, sum(attempts) AS attempts, sum(approved) AS approved, sum(declined) AS declined, sum(failed) AS failed, sum(amount) AS amount, round(max(authorisation_ms_p95)) AS worst_hour_p95_ms\nFROM pos.payments_hourly GROUP BY method, entry_mode, currency ORDER BY attempts DESC LIMIT 12"},

@@ -65,12 +65,16 @@ func (s *source) ingest(e *env, ctx context.Context, name string, sent func()) (
 }
 
 // processor makes the processor that folds this Kafka into a sink.
-func (s *source) processor(deps processor.Deps) *processor.Processor {
+func (s *source) processor(ctx context.Context, deps processor.Deps) (*processor.Processor, error) {
 	k := s.cfg.Kafka
+	letters := kafka.NewDeadLetters(s.client, kafka.DeadLettersConfig{Topic: k.DeadLettersTopic}, s.log.Named("dead-letters"))
+	if err := letters.Open(ctx); err != nil {
+		return nil, err
+	}
+	deps.Letters = letters
 	deps.Client, deps.Dialer, deps.Brokers, deps.Now, deps.Log = s.client, s.dialer, k.Brokers, time.Now, s.log
 	deps.Source = fetch.New(s.client, fetch.Config{MaxWait: duration(k.FetchMaxWait), MaxBytes: int32(k.FetchMaxBytes)}, s.log.Named("fetch"))
-	deps.Letters = kafka.NewDeadLetters(s.client, kafka.DeadLettersConfig{Topic: k.DeadLettersTopic}, s.log.Named("dead-letters"))
-	return processor.New(processorConfig(s.cfg), deps)
+	return processor.New(processorConfig(s.cfg), deps), nil
 }
 
 // folded waits until everything that is in the topics now has been folded and committed.

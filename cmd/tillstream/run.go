@@ -55,7 +55,10 @@ func (c *runCmd) Run(e *env) error {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	proc := kafka.processor(processor.Deps{Sink: sink, Streams: streams{sink}, Registerer: registry})
+	proc, err := kafka.processor(e.ctx, processor.Deps{Sink: sink, Streams: streams{sink}, Registerer: registry})
+	if err != nil {
+		return err
+	}
 
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
@@ -83,7 +86,8 @@ func openChecked(ctx context.Context, cfg *config.Config, migrate bool) (*clickh
 		err = sink.Check(ctx)
 	}
 	if err == nil {
-		err = sink.PutRetireAfter(ctx, duration(cfg.Processor.RetireAfter))
+		// The views close what is open by the fold's own rule, which keeps a till at least as long as its timeline.
+		err = sink.PutRetireAfter(ctx, max(duration(cfg.Processor.RetireAfter), duration(cfg.Processor.TimelineWindow)+2*time.Hour))
 	}
 	if err != nil {
 		return nil, errors.Join(err, sink.Close())

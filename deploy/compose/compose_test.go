@@ -3,6 +3,8 @@ package compose
 
 import (
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,7 +16,7 @@ import (
 
 func load(t *testing.T) *types.Project {
 	t.Helper()
-	options, err := cli.NewProjectOptions([]string{filepath.Join("..", "..", "docker-compose.yml")}, cli.WithOsEnv)
+	options, err := cli.NewProjectOptions([]string{filepath.Join("..", "..", "docker-compose.yml")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,6 +26,8 @@ func load(t *testing.T) *types.Project {
 	}
 	return project
 }
+
+var version = regexp.MustCompile(`^\d+\.\d+(\.\d+)*$`)
 
 func TestServices(t *testing.T) {
 	project := load(t)
@@ -36,7 +40,7 @@ func TestServices(t *testing.T) {
 			t.Errorf("%s has no health check", name)
 		}
 		if s.Build == nil {
-			if _, tag, ok := strings.Cut(s.Image, ":"); !ok || tag == "latest" {
+			if _, tag, _ := strings.Cut(s.Image, ":"); !version.MatchString(tag) {
 				t.Errorf("%s is not pinned: %s", name, s.Image)
 			}
 		}
@@ -65,10 +69,16 @@ func TestEnvironmentIsAConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var environ []string
+	var known, environ []string
+	for _, k := range config.Keys() {
+		known = append(known, k.Env)
+	}
 	for name, value := range s.Environment {
 		if value == nil {
 			t.Fatalf("%s has no value", name)
+		}
+		if !slices.Contains(known, name) {
+			t.Errorf("%s is not a key of the configuration", name)
 		}
 		environ = append(environ, name+"="+*value)
 	}

@@ -9,24 +9,30 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// runEngine loads libchdb and runs ClickHouse with the given arguments until it ends. It can be done once in a process.
-func runEngine(library string, args []string) (err error) {
+// libchdb is the two functions of the library that are needed.
+type libchdb struct {
+	cmdline func(argc int32, argv unsafe.Pointer) unsafe.Pointer
+	failure func(result unsafe.Pointer) unsafe.Pointer
+}
+
+// load opens the library.
+func load(path string) (l libchdb, err error) {
 	defer func() {
 		if r := recover(); r != nil { // purego panics where a symbol is missing
-			err = fmt.Errorf("loading %s: %v", library, r)
+			err = fmt.Errorf("loading %s: %v", path, r)
 		}
 	}()
-	lib, err := purego.Dlopen(library, purego.RTLD_NOW|purego.RTLD_LOCAL)
+	lib, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
-		return fmt.Errorf("loading %s: %w", library, err)
+		return l, fmt.Errorf("loading %s: %w", path, err)
 	}
-	var (
-		cmdline func(argc int32, argv unsafe.Pointer) unsafe.Pointer
-		failure func(result unsafe.Pointer) unsafe.Pointer
-	)
-	purego.RegisterLibFunc(&cmdline, lib, "chdb_query_cmdline")
-	purego.RegisterLibFunc(&failure, lib, "chdb_result_error")
+	purego.RegisterLibFunc(&l.cmdline, lib, "chdb_query_cmdline")
+	purego.RegisterLibFunc(&l.failure, lib, "chdb_result_error")
+	return l, nil
+}
 
+// run runs ClickHouse with the given arguments until it ends. It can be done once in a process.
+func (l libchdb) run(args []string) error {
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	argv := make([]*byte, len(args)+1)
@@ -36,11 +42,11 @@ func runEngine(library string, args []string) (err error) {
 		argv[i] = &b[0]
 	}
 	pin.Pin(&argv[0])
-	result := cmdline(int32(len(args)), unsafe.Pointer(&argv[0]))
+	result := l.cmdline(int32(len(args)), unsafe.Pointer(&argv[0]))
 	if result == nil {
 		return errors.New("running ClickHouse: no result")
 	}
-	if msg := goString(failure(result)); msg != "" {
+	if msg := goString(l.failure(result)); msg != "" {
 		return fmt.Errorf("running ClickHouse: %s", msg)
 	}
 	return nil

@@ -1,269 +1,119 @@
 package embedded
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
-	"github.com/segmentio/kafka-go"
-	"go.uber.org/goleak"
 	"go.uber.org/zap"
 )
 
-// parentEnv makes the test binary start an engine on a directory and wait to be killed.
-const parentEnv = "TILLSTREAM_TEST_ENGINE_PARENT"
-
-func TestMain(m *testing.M) {
-	RunChildIfAsked()
-	if dir := os.Getenv(parentEnv); dir != "" {
-		beParent(dir)
-	}
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
-}
-
-func beParent(dir string) {
-	lib, err := Library(context.Background(), func(string) {})
-	if err == nil {
-		var e *Engine
-		if e, err = StartEngine(context.Background(), EngineConfig{Dir: dir, Library: lib, Log: zap.NewNop()}); err == nil {
-			fmt.Println(e.child.cmd.Process.Pid)
-			_, _ = io.Copy(io.Discard, os.Stdin)
-		}
-	}
-	fmt.Fprintln(os.Stderr, err)
-	os.Exit(1)
-}
-
-func startTestEngine(t *testing.T, dir string) *Engine {
-	t.Helper()
-	lib, err := Library(t.Context(), func(s string) { t.Log(s) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := StartEngine(t.Context(), EngineConfig{Dir: dir, Library: lib, Log: zap.NewNop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e
-}
-
-// query asks over HTTP as the given user and returns status and body.
-func query(t *testing.T, base, sql string) (int, string) {
-	t.Helper()
-	res, err := http.Post(base, "text/plain", strings.NewReader(sql))
-	if err != nil {
-		return 0, err.Error()
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		return 0, err.Error()
-	}
-	return res.StatusCode, strings.TrimSpace(string(body))
-}
-
-func TestEngineKeepsDataThroughKills(t *testing.T) {
+func TestEngineKeepsDataAndAddressThroughKills(t *testing.T) {
 	e := startTestEngine(t, t.TempDir())
-	defer e.Close()
-	base := "http://" + e.HTTPAddr()
-	for _, sql := range []string{"CREATE TABLE kept (n UInt64) ENGINE = MergeTree ORDER BY n", "INSERT INTO kept SELECT number FROM numbers(1000)"} {
-		if code, body := query(t, base, sql); code != http.StatusOK {
-			t.Fatal(body)
-		}
-	}
+	base, native := "http://"+e.HTTPAddr(), e.NativeAddr()
+	run(t, base, "CREATE TABLE kept (n UInt64) ENGINE = MergeTree ORDER BY n", "INSERT INTO kept SELECT number FROM numbers(1000)")
 	for range 2 {
-		e.mu.Lock()
-		c := e.child
-		e.mu.Unlock()
-		if err := c.cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		<-c.exited
-		eventually(t, func() bool {
+		e.child.Load().Kill()
+		eventually(t, "the data are back", func() bool {
 			_, body := query(t, base, "SELECT count(), sum(n) FROM kept")
 			return body == "1000\t499500"
 		})
 	}
-	if n := e.Restarts(); n < 2 {
-		t.Errorf("%d restarts, want at least 2", n)
+	if n := e.Restarts(); n < 2 || e.NativeAddr() != native {
+		t.Errorf("%d restarts, want at least 2; native address %s, before %s", n, e.NativeAddr(), native)
 	}
 }
 
-// eventually polls until ok or the test's patience ends.
-func eventually(t *testing.T, ok func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-ctx.Done():
-			t.Fatal("it never happened")
-		case <-tick.C:
+func TestEngineGoesOnWhereItWasClosed(t *testing.T) {
+	t.Setenv("TZ", "America/New_York")
+	dir := filepath.Join(t.TempDir(), "a b & <c>")
+	e := startTestEngine(t, dir)
+	base := "http://" + e.HTTPAddr()
+	run(t, base, "CREATE TABLE kept (n UInt64, v UInt64) ENGINE = MergeTree ORDER BY n", "INSERT INTO kept SELECT number, 0 FROM numbers(1000)",
+		"ALTER TABLE kept UPDATE v = 1 WHERE n < 10 SETTINGS mutations_sync = 1") // the small pool has room for mutations
+	child := e.child.Load()
+	for range 2 { // the second does nothing
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
 		}
+	}
+	if child.Reason() != "exit status 0" {
+		t.Errorf("the engine ended with %s", child.Reason())
+	}
+	if dsn, ok := Running(t.Context(), dir); ok {
+		t.Errorf("a closed engine is said to run at %s", dsn)
+	}
+	e = startTestEngine(t, dir)
+	if _, body := query(t, "http://"+e.HTTPAddr(), "SELECT count(), sum(v), toHour(toDateTime(0)), getServerSetting('max_server_memory_usage') FROM kept"); body != "1000\t10\t0\t4294967296" {
+		t.Errorf("got %q", body)
 	}
 }
 
 func TestSecondEngineOnOneDirectoryIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	e := startTestEngine(t, dir)
-	defer e.Close()
-	lib, err := Library(t.Context(), func(string) {})
-	if err != nil {
-		t.Fatal(err)
+	_, err := StartEngine(t.Context(), EngineConfig{Dir: dir, MemoryBytes: 1 << 30, Log: zap.NewNop()})
+	if !errors.Is(err, ErrLocked) {
+		t.Fatalf("got %v", err)
 	}
-	_, err = StartEngine(t.Context(), EngineConfig{Dir: dir, Library: lib, Log: zap.NewNop()})
-	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), "--data") {
-		t.Errorf("got %v", err)
+	for _, part := range []string{"--data", "process " + strconv.Itoa(os.Getpid()), e.HTTPAddr()} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q is not in %q", part, err)
+		}
 	}
-	if dsn, ok := Running(t.Context(), dir); !ok || !strings.HasPrefix(dsn, "http://") {
+	config, err := os.ReadFile(e.path("config.xml"))
+	if err != nil || !strings.Contains(string(config), e.id) {
+		t.Errorf("the second engine changed the first one's configuration: %v", err)
+	}
+	if dsn, ok := Running(t.Context(), dir); !ok || dsn != e.DSN() {
 		t.Errorf("the running engine was not found: %q, %v", dsn, ok)
 	}
 }
 
-func TestEngineEndsWithItsParent(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), parentEnv+"="+t.TempDir())
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stdin.Close()
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(line))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait()
-	eventually(t, func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) || zombie(pid) })
-}
-
-// zombie says that a process has ended and only its entry is left.
-func zombie(pid int) bool {
-	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	return err == nil && strings.Contains(string(stat), ") Z ")
-}
-
-func TestProxy(t *testing.T) {
-	e := startTestEngine(t, t.TempDir())
-	defer e.Close()
-	direct := "http://" + e.HTTPAddr()
-	for _, sql := range []string{
-		"CREATE DATABASE pos", "CREATE DATABASE tillstream", "CREATE TABLE tillstream.inner (n UInt8) ENGINE = MergeTree ORDER BY n",
-		"INSERT INTO tillstream.inner VALUES (7)", "CREATE VIEW pos.outer SQL SECURITY DEFINER AS SELECT n FROM tillstream.inner",
+// A port that a dead engine had may be another's now, with other data.
+func TestStaleEndpointIsNotBelieved(t *testing.T) {
+	e, dir := startTestEngine(t, t.TempDir()), t.TempDir()
+	for name, content := range map[string]string{
+		"none": "", "broken": "{", "of another engine": `{"http":"` + e.HTTPAddr() + `","dsn":"` + e.DSN() + `","id":"gone"}`, "of nobody": `{"http":"127.0.0.1:1","id":"gone"}`,
 	} {
-		if code, body := query(t, direct, sql); code != http.StatusOK {
-			t.Fatalf("%s: %s", sql, body)
-		}
-	}
-	server := httptest.NewServer(e.Proxy())
-	defer server.Close()
-	if code, body := query(t, server.URL, "SELECT n FROM pos.outer"); code != http.StatusOK || body != "7" {
-		t.Errorf("reading pos: %d %s", code, body)
-	}
-	for _, c := range []struct{ query, sql string }{
-		{"", "SELECT n FROM tillstream.inner"},
-		{"", "CREATE TABLE pos.mine (n UInt8) ENGINE = Memory"},
-		{"", "INSERT INTO tillstream.inner VALUES (8)"},
-		{"?user=default", "INSERT INTO tillstream.inner VALUES (8)"},
-		{"?user=default", "SELECT n FROM tillstream.inner"},
-	} {
-		if code, body := query(t, server.URL+"/"+c.query, c.sql); code == http.StatusOK {
-			t.Errorf("%s %s was allowed: %s", c.query, c.sql, body)
-		}
-	}
-
-	// What aborts the engine when it comes straight.
-	addr, err := url.Parse(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, raw := range []string{"GARBAGE\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "POST / HTTP/1.1\r\nContent-Len", "\x16\x03\x01\x02\x00\x01\x00", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", strings.Repeat("A", 100_000)} {
-		conn, err := net.Dial("tcp", addr.Host)
-		if err != nil {
+		if err := os.WriteFile(filepath.Join(dir, endpointName), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, _ = io.WriteString(conn, raw)
-		_ = conn.(*net.TCPConn).CloseWrite()
-		_, _ = io.Copy(io.Discard, conn)
-		conn.Close()
-	}
-	if code, body := query(t, server.URL, "SELECT n FROM pos.outer"); code != http.StatusOK || body != "7" || e.Restarts() != 0 {
-		t.Errorf("after malformed requests: %d %s, %d restarts", code, body, e.Restarts())
+		if dsn, ok := Running(t.Context(), dir); ok {
+			t.Errorf("%s: found %q", name, dsn)
+		}
 	}
 }
 
-func TestBrokerKeepsTopicsMessagesAndMetadata(t *testing.T) {
+func TestEngineEndsWithItsParentAndTheDataAreFree(t *testing.T) {
 	dir := t.TempDir()
-	start := func() (*Broker, *kafka.Client) {
-		b, err := StartBroker(BrokerConfig{Dir: dir, Log: zap.NewNop()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b, &kafka.Client{Addr: kafka.TCP(b.Addrs()...), Transport: &kafka.Transport{}, Timeout: 10 * time.Second}
-	}
-	b, c := start()
-	if _, err := c.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: "t", NumPartitions: 1, ReplicationFactor: 1}}}); err != nil {
-		t.Fatal(err)
-	}
-	w := &kafka.Writer{Addr: c.Addr, Topic: "t", Transport: c.Transport, RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond}
-	if err := w.WriteMessages(t.Context(), kafka.Message{Value: []byte("kept")}); err != nil {
-		t.Fatal(err)
-	}
-	w.Close()
-	res, err := c.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{GroupID: "g", GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{"t": {{Offset: 1, Metadata: "intent"}}}})
-	if err != nil || res.Topics["t"][0].Error != nil {
-		t.Fatal(err, res)
-	}
-	meta, err := c.Metadata(t.Context(), &kafka.MetadataRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Transport.(*kafka.Transport).CloseIdleConnections()
-	b.Close()
+	pid, kill := helper(t, asEngine, dir)
+	kill()
+	startTestEngine(t, dir) // at once
+	eventually(t, "process "+pid+" has ended", func() bool {
+		stat, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
+		return err != nil || strings.Contains(string(stat), ") Z ") // only its entry is left
+	})
+}
 
-	b, c = start()
-	defer b.Close()
-	defer c.Transport.(*kafka.Transport).CloseIdleConnections()
-	again, err := c.Metadata(t.Context(), &kafka.MetadataRequest{})
-	if err != nil || again.ClusterID != meta.ClusterID || len(again.Topics) == 0 {
-		t.Errorf("cluster %v then %v, %v", meta, again, err)
+func TestEngineThatCannotStartSaysWhy(t *testing.T) {
+	text := filepath.Join(t.TempDir(), "libchdb.so")
+	if err := os.WriteFile(text, []byte("no library"), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	got, err := c.OffsetFetch(t.Context(), &kafka.OffsetFetchRequest{GroupID: "g", Topics: map[string][]int{"t": {0}}})
-	if err != nil || got.Topics["t"][0].Metadata != "intent" || got.Topics["t"][0].CommittedOffset != 1 {
-		t.Errorf("%+v, %v", got, err)
+	_, err := StartEngine(t.Context(), EngineConfig{Dir: t.TempDir(), Library: text, Log: zap.NewNop()})
+	if err == nil || !strings.Contains(err.Error(), "loading "+text) || !strings.Contains(err.Error(), LibraryEnv) || !strings.Contains(err.Error(), "--clickhouse") {
+		t.Errorf("with a library that is none: %v", err)
 	}
-	r := kafka.NewReader(kafka.ReaderConfig{Brokers: b.Addrs(), Topic: "t", MaxWait: 10 * time.Millisecond})
-	defer r.Close()
-	if m, err := r.ReadMessage(t.Context()); err != nil || string(m.Value) != "kept" {
-		t.Errorf("%q, %v", m.Value, err)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	dir := t.TempDir()
+	if _, err := StartEngine(ended, EngineConfig{Dir: dir, Log: zap.NewNop()}); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the end of its context: %v", err)
 	}
+	startTestEngine(t, dir) // what was given up holds nothing
 }

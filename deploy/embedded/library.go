@@ -14,6 +14,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
+	"time"
+
+	"github.com/tillstream/tillstream/deploy/embedded/internal/flock"
 )
 
 // The pinned engine. The version matters: only this one can listen (see docs/adr/0005).
@@ -36,9 +39,9 @@ const waysOut = "; set " + LibraryEnv + " to a libchdb.so of version 26.7 or new
 func Library(ctx context.Context, say func(string)) (string, error) {
 	if path := os.Getenv(LibraryEnv); path != "" {
 		if _, err := os.Stat(path); err != nil {
-			return "", fmt.Errorf("%s: %w", LibraryEnv, err)
+			return "", fmt.Errorf("looking for the library that %s names: %w", LibraryEnv, err)
 		}
-		return path, nil
+		return filepath.Abs(path)
 	}
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		return "", fmt.Errorf("the embedded ClickHouse exists for linux/amd64 only, this is %s/%s%s", runtime.GOOS, runtime.GOARCH, waysOut)
@@ -68,7 +71,12 @@ func (l *fetchedLibrary) path(ctx context.Context) (string, error) {
 	if err := os.MkdirAll(l.dir, 0o755); err != nil {
 		return "", fmt.Errorf("making the cache for the embedded ClickHouse: %w%s", err, waysOut)
 	}
-	unlock, err := lock(filepath.Join(l.dir, "lock"))
+	lock := filepath.Join(l.dir, "lock")
+	unlock, err := flock.Try(lock)
+	if errors.Is(err, flock.ErrHeld) {
+		l.say("waiting for another process that is fetching the embedded ClickHouse")
+		unlock, err = flock.Lock(ctx, lock)
+	}
 	if err != nil {
 		return "", fmt.Errorf("locking the cache for the embedded ClickHouse: %w%s", err, waysOut)
 	}
@@ -76,11 +84,12 @@ func (l *fetchedLibrary) path(ctx context.Context) (string, error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil // another process was faster
 	}
+	l.sweep()
 	if free, err := l.free(l.dir); err == nil && free < librarySize+tarballSize {
 		return "", fmt.Errorf("the embedded ClickHouse needs %d MB in %s and %d MB are free%s", (librarySize+tarballSize)/1_000_000, l.dir, free/1_000_000, waysOut)
 	}
-	l.say("fetching the embedded ClickHouse through npm, once (190 MB)")
-	work, err := os.MkdirTemp(l.dir, "fetch-")
+	l.say("fetching the embedded ClickHouse through npm, once (178 MB)")
+	work, err := os.MkdirTemp(l.dir, fetching)
 	if err != nil {
 		return "", fmt.Errorf("fetching the embedded ClickHouse: %w%s", err, waysOut)
 	}
@@ -103,13 +112,25 @@ func (l *fetchedLibrary) path(ctx context.Context) (string, error) {
 	return path, nil
 }
 
+// fetching begins the names of directories of fetches under way.
+const fetching = "fetch-"
+
+// sweep removes what fetches left whose process was killed. We hold the lock, so none is under way.
+func (l *fetchedLibrary) sweep() {
+	left, _ := filepath.Glob(filepath.Join(l.dir, fetching+"*")) // the pattern is well-formed
+	for _, dir := range left {
+		_ = os.RemoveAll(dir) // a later fetch tries again
+	}
+}
+
 // npmPack has npm download the pinned package from wherever npm is configured to.
 func npmPack(ctx context.Context, dir string) (string, error) {
 	if _, err := exec.LookPath("npm"); err != nil {
 		return "", errors.New("npm is not installed")
 	}
-	cmd := exec.CommandContext(ctx, "npm", "pack", "--silent", npmPackage)
+	cmd := exec.CommandContext(ctx, "npm", "pack", "--silent", "--ignore-scripts", npmPackage)
 	cmd.Dir = dir
+	cmd.WaitDelay = time.Second // of its children, when ctx ends
 	out := &tail{}
 	cmd.Stderr = out
 	if err := cmd.Run(); err != nil {
@@ -169,17 +190,6 @@ func extract(tarball, to string) error {
 		}
 		return errors.Join(out.Sync(), out.Close())
 	}
-}
-
-func lock(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return func() { f.Close() }, nil // closing it unlocks
 }
 
 func freeBytes(dir string) (uint64, error) {

@@ -311,3 +311,31 @@ func TestTextsAreCutBetweenCharacters(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// Nearest rank: the smallest value that at least 95 % of the values do not exceed.
+func TestResponses(t *testing.T) {
+	for n, want := range map[int][2]float32{0: {0, 0}, 1: {1, 1}, 10: {5.5, 10}, 19: {10, 19}, 20: {10.5, 19}, 21: {11, 20}, 100: {50.5, 95}} {
+		ev := []Evidence{{Sale: true}}
+		for i := n; i > 0; i-- {
+			ev = append(ev, Evidence{Response: event.Some(uint32(i))})
+		}
+		if mean, p95, _ := responses(ev, nil); mean != want[0] || p95 != want[1] {
+			t.Errorf("1 to %d: mean %v, p95 %v, want %v", n, mean, p95, want)
+		}
+	}
+}
+
+// The partition that keeps a new terminal does not depend on which partition was read first.
+func TestPartitionOfNewTerminal(t *testing.T) {
+	for _, order := range [][]int32{{9, 3, 7}, {3, 7, 9}, {7, 9, 3}} {
+		f := New(Config{}, noStale(t))
+		for _, p := range order {
+			f.Fold(report(someHour, "up"), rollup.Input{Partition: p})
+		}
+		for _, row := range f.Seal(rollup.Version{Epoch: 1, Batch: 1}).State {
+			if row.Partition != 3 {
+				t.Errorf("order %v: state goes to partition %d", order, row.Partition)
+			}
+		}
+	}
+}

@@ -63,6 +63,8 @@ var timelines = []struct{ name, events, want string }{
 	{"month boundary", "2026-03-31 23:50 down, 2026-04-01 00:10 up", "2026-03-31 23:50 down (reported), 2026-04-01 00:10 up > 2026-04-01 00:13"},
 	{"retired and back", "2026-01-01 10:00 up, 2026-03-01 12:00 up", "2026-01-01 10:00 up, 2026-01-01 10:03 silent, 2026-02-01 10:00 none, 12:00 up > 12:03"},
 	{"retired, back with a sale", "2026-01-01 10:00 up, 11:50-12:00 sale", "2026-01-01 10:00 up, 2026-01-01 10:03 silent, 2026-02-01 10:00 none, 11:50 up > 12:03"},
+	{"a sale long after, of a till still reported down", "2024-01-01 10:00 down !403, 2025-06-01 10:00-10:00 sale | 2027-01-01 10:00-10:00 sale", "2024-01-01 10:00 down (403), 2025-01-01 10:00 none, 2025-06-01 10:00 down (403), 2026-06-02 10:00 none, 2027-01-01 10:00 down (403)"},
+	{"a sale across the edge of what is kept", "10:00 up every 1200, 11:40-12:20 sale, 2026-03-03 12:50 up every 1200 | 2026-03-03 13:05 up every 1200 | 13:10 up every 1200", "10:00 up, 11:00 silent, 11:40 up, 14:10 silent, 2026-03-03 12:50 up > 2026-03-03 14:05"},
 	{"nobody is down for ever", "2024-01-01 10:00 down, 2026-03-01 12:00 up", "2024-01-01 10:00 down (reported), 2025-01-01 10:00 none, 12:00 up > 12:03"},
 }
 
@@ -77,7 +79,11 @@ func parseBatches(t *testing.T, s string) [][]*event.Event {
 				words = append([]string{words[0] + " " + words[1]}, words[2:]...)
 			}
 			if words[1] == "sale" {
-				start, end, _ := strings.Cut(words[0], "-")
+				i := strings.LastIndexByte(words[0], '-')
+				start, end := words[0][:i], words[0][i+1:]
+				if day, _, dated := strings.Cut(start, " "); dated {
+					end = day + " " + end
+				}
 				events = append(events, sale(clock(t, start), clock(t, end)))
 				continue
 			}
@@ -130,8 +136,21 @@ func TestTimelines(t *testing.T) {
 
 			batches := parseBatches(t, c.events)
 			var all []*event.Event
-			inOrder, got := New(Config{}, noStale(t)), tables{}
+			inOrder, got, restarted, gotRestarted, st := New(Config{}, noStale(t)), tables{}, New(Config{}, noStale(t)), tables{}, state{}
 			for i, b := range batches {
+				for _, row := range st.rows(i%2 == 0) {
+					if err := restarted.Load(row); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for _, e := range b {
+					restarted.Fold(e, rollup.Input{})
+				}
+				s := restarted.Seal(rollup.Version{Epoch: 1, Batch: uint64(i + 1)})
+				gotRestarted.apply(t, s, rollup.Version{Epoch: 1, Batch: uint64(i + 1)})
+				st.apply(s.State)
+				restarted = New(Config{}, noStale(t))
+
 				for _, e := range b {
 					inOrder.Fold(e, rollup.Input{})
 					all = append(all, e)
@@ -141,6 +160,9 @@ func TestTimelines(t *testing.T) {
 			}
 			if d := cmp.Diff(want, intervalsOf(got)); d != "" {
 				t.Errorf("in batches (-want +got):\n%s", d)
+			}
+			if d := cmp.Diff(got, gotRestarted); d != "" {
+				t.Errorf("in batches (-kept state +loaded state):\n%s", d)
 			}
 
 			slices.Reverse(all)

@@ -55,7 +55,8 @@ func (c *codecs) decompress(codec uint16, p []byte, limit int) (out []byte, err 
 		return nil, malformed(fmt.Sprintf("its compression %d is unknown", codec))
 	}
 	switch {
-	case err == nil && len(c.out) > limit, errors.Is(err, errTooLarge), errors.Is(err, zstd.ErrDecoderSizeExceeded):
+	case err == nil && len(c.out) > limit, errors.Is(err, errTooLarge), errors.Is(err, zstd.ErrDecoderSizeExceeded),
+		errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return nil, errTooLarge
 	case err != nil:
 		return nil, malformed("it does not decompress: " + err.Error())

@@ -16,7 +16,8 @@ type Record struct {
 
 // Walker goes through chunks, reusing its buffers. It is for one goroutine.
 type Walker struct {
-	// MaxBatch is how many bytes a batch may have when decompressed; a larger one is a *CorruptError. 64 MiB.
+	// MaxBatch is how many bytes a batch may have when decompressed, and how large a zstd window may be; a larger one is a
+	// *CorruptError. 64 MiB.
 	MaxBatch int
 
 	codecs  codecs

@@ -22,7 +22,7 @@ func (a *audit) rowCounts(ctx context.Context) error {
 	}
 	a.report.Terminals = int(terminals)
 	for _, c := range counted {
-		err := a.terminals(ctx, c[0], fmt.Sprintf(`SELECT store_id, terminal_id, 0, concat('it has ', toString(sum(have)), ' rows, terminal_status counts ', toString(sum(want))) FROM
+		err := a.terminals(ctx, c[0], fmt.Sprintf(`SELECT store_id, terminal_id, toUInt32(0), concat('it has ', toString(sum(have)), ' rows, terminal_status counts ', toString(sum(want))) FROM
 			(
 				SELECT toString(store_id) AS store_id, toString(terminal_id) AS terminal_id, %s AS want, 0 AS have, 1 AS known FROM tillstream.terminal_status FINAL WHERE lane = ''
 				UNION ALL
@@ -51,11 +51,11 @@ func (a *audit) closedHours(ctx context.Context) error {
 func (a *audit) entities(ctx context.Context) error {
 	const remembered = "SELECT splitByChar(char(0), key)[1] AS store_id, splitByChar(char(0), key)[2] AS terminal_id FROM tillstream.state FINAL WHERE kind = 'terminal' AND mark = ''"
 	const shown = "SELECT toString(store_id) AS store_id, toString(terminal_id) AS terminal_id FROM tillstream.terminal_status FINAL WHERE lane = ''"
-	err := a.terminals(ctx, "terminal_status", fmt.Sprintf("SELECT store_id, terminal_id, 0, 'the state knows it, but it has no row' FROM (%s EXCEPT %s) ORDER BY store_id, terminal_id LIMIT %d", remembered, shown, most))
+	err := a.terminals(ctx, "terminal_status", fmt.Sprintf("SELECT store_id, terminal_id, toUInt32(0), 'the state knows it, but it has no row' FROM (%s EXCEPT %s) ORDER BY store_id, terminal_id LIMIT %d", remembered, shown, most))
 	if err != nil {
 		return err
 	}
-	return a.terminals(ctx, "state", fmt.Sprintf("SELECT store_id, terminal_id, 0, 'it has a row in terminal_status, but the state does not know it' FROM (%s EXCEPT %s) ORDER BY store_id, terminal_id LIMIT %d", shown, remembered, most))
+	return a.terminals(ctx, "state", fmt.Sprintf("SELECT store_id, terminal_id, toUInt32(0), 'it has a row in terminal_status, but the state does not know it' FROM (%s EXCEPT %s) ORDER BY store_id, terminal_id LIMIT %d", shown, remembered, most))
 }
 
 // terminals makes a finding of every row (store, terminal, month, problem) of a query.

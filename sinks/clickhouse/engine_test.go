@@ -70,14 +70,14 @@ func empty(t testing.TB, s *Sink) {
 	do(t, s, "DROP DATABASE IF EXISTS tillstream SYNC")
 }
 
-// fresh gives a sink with empty tables.
+// fresh gives a sink with empty tables. A test that changes the schema calls empty when it is done.
 func fresh(t testing.TB) *Sink {
 	t.Helper()
 	s := open(t, nil)
-	empty(t, s)
 	if _, err := s.Migrate(t.Context(), MigrateOptions{Binary: "test"}); err != nil {
 		t.Fatal(err)
 	}
+	do(t, s, "TRUNCATE TABLES FROM tillstream NOT LIKE 'schema_migrations'")
 	return s
 }
 
@@ -110,5 +110,19 @@ func insert(t testing.TB, s *Sink, b *rollup.Block, lane, mark, token string) {
 	t.Helper()
 	if err := s.Insert(t.Context(), processor.Insert{Block: b.Seal(), Lane: lane, Mark: mark, Token: token}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// cleanUp drops the databases after a test that has changed their schema.
+func cleanUp(t *testing.T) {
+	s, err := Open(Config{Addr: []string{engine.HTTPAddr()}, Protocol: "http"}, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, db := range []string{"pos", "tillstream"} {
+		if err := s.exec(context.Background(), "DROP DATABASE IF EXISTS "+db+" SYNC"); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -14,7 +14,7 @@ const oneOfEach = `SELECT number AS n, 'a"b,' || char(10) || 'c' AS s, toDecimal
 	toDateTime('2026-11-03 09:00:00', 'UTC') AS t, toDateTime64('2026-11-03 09:00:00.120', 3, 'UTC') AS ms, toDate('2026-11-03') AS day, [toDate('2026-11-03')] AS days,
 	18446744073709551615 AS big, 0.1 + number AS f, nan AS nothing, map('k', toUInt8(1)) AS m, true AS yes FROM numbers(2)`
 
-func written(t *testing.T, s *Sink, sql string, f Format) string {
+func printed(t *testing.T, s *Sink, sql string, f Format) string {
 	t.Helper()
 	r, err := s.Query(t.Context(), sql)
 	if err != nil {
@@ -30,15 +30,15 @@ func written(t *testing.T, s *Sink, sql string, f Format) string {
 func TestFormats(t *testing.T) {
 	for _, s := range []*Sink{open(t, nil), open(t, overNative)} {
 		wantTable := strings.Join([]string{
-			`n  s         d     none  t                    ms                       day         days                             big    f  nothing  m        yes `,
-			`─  ────────  ────  ────  ───────────────────  ───────────────────────  ──────────  ──────────────  ────────────────────  ───  ───────  ───────  ────`,
-			`0  a"b,\nc   12.5     -  2026-11-03 09:00:00  2026-11-03 09:00:00.120  2026-11-03  ["2026-11-03"]  18446744073709551615  0.1      nan  {"k":1}  true`,
-			`1  a"b,\nc   12.5     -  2026-11-03 09:00:00  2026-11-03 09:00:00.120  2026-11-03  ["2026-11-03"]  18446744073709551615  1.1      nan  {"k":1}  true`, "",
+			`n  s           d  none  t                    ms                       day         days                             big    f  nothing  m        yes `,
+			`─  ───────  ────  ────  ───────────────────  ───────────────────────  ──────────  ──────────────  ────────────────────  ───  ───────  ───────  ────`,
+			`0  a"b,\nc  12.5     -  2026-11-03 09:00:00  2026-11-03 09:00:00.120  2026-11-03  ["2026-11-03"]  18446744073709551615  0.1      nan  {"k":1}  true`,
+			`1  a"b,\nc  12.5     -  2026-11-03 09:00:00  2026-11-03 09:00:00.120  2026-11-03  ["2026-11-03"]  18446744073709551615  1.1      nan  {"k":1}  true`, "",
 		}, "\n")
-		if diff := cmp.Diff(clean(wantTable), clean(written(t, s, oneOfEach, FormatTable))); diff != "" {
+		if diff := cmp.Diff(clean(wantTable), clean(printed(t, s, oneOfEach, FormatTable))); diff != "" {
 			t.Error(diff)
 		}
-		records, err := csv.NewReader(strings.NewReader(written(t, s, oneOfEach, FormatCSV))).ReadAll()
+		records, err := csv.NewReader(strings.NewReader(printed(t, s, oneOfEach, FormatCSV))).ReadAll()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +48,7 @@ func TestFormats(t *testing.T) {
 		if diff := cmp.Diff([][]string{{"n", "s", "d", "none", "t", "ms", "day", "days", "big", "f", "nothing", "m", "yes"}, row("0", "0.1"), row("1", "1.1")}, records); diff != "" {
 			t.Error(diff)
 		}
-		text := written(t, s, oneOfEach, FormatJSON)
+		text := printed(t, s, oneOfEach, FormatJSON)
 		var rows []map[string]any
 		if err := json.Unmarshal([]byte(text), &rows); err != nil {
 			t.Fatal(err, text)
@@ -79,14 +79,14 @@ func clean(s string) []string {
 
 func TestQueryEdges(t *testing.T) {
 	s := open(t, nil)
-	if got := written(t, s, "SELECT 1 AS n WHERE n = 2", FormatJSON); got != "[\n]\n" {
+	if got := printed(t, s, "SELECT 1 AS n WHERE n = 2", FormatJSON); got != "[\n]\n" {
 		t.Errorf("no rows in JSON: %q", got)
 	}
-	if got := written(t, s, "SELECT 1 AS n WHERE n = 2", FormatCSV); got != "n\r\n" && got != "" {
+	if got := printed(t, s, "SELECT 1 AS n WHERE n = 2", FormatCSV); got != "n\r\n" && got != "" {
 		t.Errorf("no rows in CSV: %q", got)
 	}
 	for _, f := range []Format{FormatTable, FormatCSV} {
-		if got := written(t, s, "CREATE TABLE IF NOT EXISTS default.q (a UInt8) ENGINE = Memory", f); got != "" {
+		if got := printed(t, s, "CREATE TABLE IF NOT EXISTS default.q (a UInt8) ENGINE = Memory", f); got != "" {
 			t.Errorf("a statement without a result: %q", got)
 		}
 	}

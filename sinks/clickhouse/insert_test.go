@@ -209,6 +209,7 @@ func TestInsertOutcomes(t *testing.T) {
 		t.Fatal(err)
 	}
 	do(t, s, "DROP TABLE tillstream.product_sales SYNC")
+	t.Cleanup(func() { cleanUp(t) })
 	if o, err := try(t.Context(), s); o != Permanent || !errors.Is(err, processor.ErrRejected) {
 		t.Errorf("dropped: %v %v", o, err)
 	}

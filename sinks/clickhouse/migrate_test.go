@@ -12,6 +12,7 @@ import (
 )
 
 func TestMigrate(t *testing.T) {
+	t.Cleanup(func() { cleanUp(t) })
 	s := open(t, nil)
 	empty(t, s)
 	all, err := schema.Migrations()
@@ -55,7 +56,7 @@ func TestMigrate(t *testing.T) {
 			t.Errorf("%s: %s", step.what, diff)
 		}
 	}
-	_, err = open(t, func(c *Config) { c.Username = "reader" }).Migrate(t.Context(), MigrateOptions{})
+	_, err = open(t, func(c *Config) { c.Username, c.QueryTimeout = "reader", 30*time.Second }).Migrate(t.Context(), MigrateOptions{})
 	if err == nil || !strings.Contains(err.Error(), `clickhouse.username: user "reader" lacks a right`) {
 		t.Errorf("reader: got %v", err)
 	}
@@ -67,7 +68,7 @@ func TestMigrate(t *testing.T) {
 // What was cut short is run again, and a second process that migrates at the same time does no harm.
 func TestMigrateTwiceAtOnce(t *testing.T) {
 	s := open(t, nil)
-	for range 3 {
+	for range 2 {
 		empty(t, s)
 		do(t, s, "CREATE DATABASE tillstream")
 		do(t, s, "CREATE TABLE tillstream.sales_hourly (cut UInt8) ENGINE = MergeTree ORDER BY cut")
@@ -95,6 +96,7 @@ func TestMigrateTwiceAtOnce(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
+	t.Cleanup(func() { cleanUp(t) })
 	s := fresh(t)
 	if err := s.Check(t.Context()); err != nil {
 		t.Error(err)

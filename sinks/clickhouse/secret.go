@@ -46,7 +46,11 @@ func (d DSN) String() string {
 	}
 	params := strings.Split(query, "&")
 	for i, p := range params {
-		if name, _, ok := strings.Cut(p, "="); !ok || strings.Contains(strings.ToLower(name), "pass") || strings.Contains(name, "%") || strings.EqualFold(name, "http_proxy") {
+		name, _, ok := strings.Cut(p, "=")
+		switch {
+		case !ok: // perhaps what follows an unescaped & in the password
+			params[i] = redacted
+		case strings.Contains(strings.ToLower(name), "pass"), strings.Contains(name, "%"), strings.EqualFold(name, "http_proxy"):
 			params[i] = name + "=" + redacted
 		}
 	}

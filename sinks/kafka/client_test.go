@@ -88,7 +88,7 @@ func TestUnreachable(t *testing.T) {
 		"nobody there":          {Config{Brokers: []string{closed.Addr().String()}}, "no broker of kafka.brokers (" + closed.Addr().String() + ") can be reached: check the addresses, and that Kafka runs"},
 		"silence":               {Config{Brokers: []string{silent.Addr().String()}}, "no broker of kafka.brokers (" + silent.Addr().String() + ") answered in time: check the addresses and the firewall"},
 		"no such host":          {Config{Brokers: []string{"kafka.invalid:9092"}}, "no broker of kafka.brokers (kafka.invalid:9092) can be reached: check the addresses, and that Kafka runs"},
-		"TLS to a plain port":   {Config{Brokers: plainBroker.ListenAddrs(), TLS: TLSConfig{Enabled: true, CAFile: ca}}, "does not answer to TLS: name its TLS port in kafka.brokers, or set kafka.tls.enabled to false"},
+		"TLS to a plain port":   {Config{Brokers: plainBroker.ListenAddrs(), TLS: TLSConfig{Enabled: true, CAFile: ca}}, "do not answer to TLS: name its TLS port in kafka.brokers, or set kafka.tls.enabled to false"},
 		"plain to a TLS port":   {Config{Brokers: tlsBroker.ListenAddrs()}, "hung up: if this port wants TLS or a login, set kafka.tls.enabled or kafka.sasl"},
 		"unknown authority":     {Config{Brokers: tlsBroker.ListenAddrs(), TLS: TLSConfig{Enabled: true}}, "signed by an authority that is not known here: set kafka.tls.ca_file"},
 		"another host":          {Config{Brokers: tlsBroker.ListenAddrs(), TLS: TLSConfig{Enabled: true, CAFile: ca, ServerName: "kafka.example"}}, "is for another host: set kafka.tls.server_name"},

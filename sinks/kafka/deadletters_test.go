@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 	"pgregory.net/rapid"
 
 	"github.com/tillstream/tillstream/processor"
@@ -137,6 +138,23 @@ func TestSendTrouble(t *testing.T) {
 	}
 	if err := (&DeadLettersConfig{Retention: -1, MaxBytes: 1 << 30}).Validate(); err == nil || !strings.Contains(err.Error(), "kafka.dead_letters.retention") || !strings.Contains(err.Error(), "kafka.dead_letters.max_bytes") {
 		t.Fatal(err)
+	}
+}
+
+// Trouble is logged once it lasts, and once in ten seconds for all partitions together.
+func TestDelayed(t *testing.T) {
+	core, logs := observer.New(zap.WarnLevel)
+	now := time.UnixMilli(0)
+	s := &sender{log: zap.New(core), now: func() time.Time { return now }}
+	for range 100 { // 0.5 s apart, on four partitions
+		for range 4 {
+			s.delayed("pos.health", 1, kerr.LeaderNotAvailable)
+			s.delayed("pos.health", 3, kerr.LeaderNotAvailable)
+		}
+		now = now.Add(500 * time.Millisecond)
+	}
+	if n := logs.Len(); n != 5 {
+		t.Fatalf("%d lines in 50 s", n)
 	}
 }
 

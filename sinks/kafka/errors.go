@@ -29,19 +29,19 @@ func explain(client *kafka.Client, err error) error {
 	cut := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 	switch {
 	case transport.SASL != nil && (cut || errors.Is(err, kafka.SASLAuthenticationFailed) || strings.Contains(err.Error(), "SCRAM")):
-		return fmt.Errorf("Kafka at %s refused the login with %s: check kafka.sasl.username and the password: %w", brokers, transport.SASL.Name(), err)
+		return fmt.Errorf("the brokers at %s refused the login with %s: check kafka.sasl.username and the password: %w", brokers, transport.SASL.Name(), err)
 	case errors.Is(err, kafka.UnsupportedSASLMechanism):
-		return fmt.Errorf("Kafka at %s does not offer the login %s: set kafka.sasl.mechanism to one that it does: %w", brokers, transport.SASL.Name(), err)
+		return fmt.Errorf("the brokers at %s do not offer the login %s: set kafka.sasl.mechanism to one that they do: %w", brokers, transport.SASL.Name(), err)
 	case errors.As(err, &unknown):
 		return fmt.Errorf("the certificate of Kafka at %s is signed by an authority that is not known here: set kafka.tls.ca_file: %w", brokers, err)
 	case errors.As(err, &host):
 		return fmt.Errorf("the certificate of Kafka at %s is for another host: set kafka.tls.server_name: %w", brokers, err)
 	case errors.As(err, &plaintext):
-		return fmt.Errorf("Kafka at %s does not speak TLS on this port: name its TLS port in kafka.brokers, or set kafka.tls.enabled to false: %w", brokers, err)
+		return fmt.Errorf("the brokers at %s do not speak TLS on this port: name its TLS port in kafka.brokers, or set kafka.tls.enabled to false: %w", brokers, err)
 	case transport.TLS != nil && (cut || errors.As(err, &dial) && dial.Op == "read"):
-		return fmt.Errorf("Kafka at %s does not answer to TLS: name its TLS port in kafka.brokers, or set kafka.tls.enabled to false: %w", brokers, err)
+		return fmt.Errorf("the brokers at %s do not answer to TLS: name its TLS port in kafka.brokers, or set kafka.tls.enabled to false: %w", brokers, err)
 	case cut:
-		return fmt.Errorf("Kafka at %s hung up: if this port wants TLS or a login, set kafka.tls.enabled or kafka.sasl: %w", brokers, err)
+		return fmt.Errorf("the brokers at %s hung up: if this port wants TLS or a login, set kafka.tls.enabled or kafka.sasl: %w", brokers, err)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &dial) && dial.Timeout():
 		return fmt.Errorf("no broker of kafka.brokers (%s) answered in time: check the addresses and the firewall: %w", brokers, err)
 	case errors.As(err, &dial) && dial.Op == "dial":

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -25,6 +26,7 @@ const (
 	requestTimeout = 30 * time.Second
 	minBackoff     = 100 * time.Millisecond
 	maxBackoff     = 5 * time.Second
+	logEvery       = 10 * time.Second
 )
 
 // sender sends messages with acks=all, in order within a partition. kafka-go has no idempotent producer: a request whose answer was
@@ -32,12 +34,16 @@ const (
 type sender struct {
 	client *kafka.Client
 	log    *zap.Logger
+	now    func() time.Time
+
+	mu     sync.Mutex
+	logged time.Time
 }
 
 func newSender(client *kafka.Client, log *zap.Logger) *sender {
 	patient := *client
 	patient.Timeout = requestTimeout // kafka-go tells the broker to wait for its followers half of it
-	return &sender{client: &patient, log: log}
+	return &sender{client: &patient, log: log, now: time.Now}
 }
 
 // send returns when all messages are stored, or with an error that trying again does not cure, or ctx's.
@@ -123,10 +129,10 @@ func (s *sender) produce(ctx context.Context, topic string, partition int, batch
 	})
 }
 
-// retry repeats what fails for now, logging at a bounded rate, until ctx ends.
+// retry repeats what fails for now, until ctx ends.
 func (s *sender) retry(ctx context.Context, topic string, do func() error) error {
-	var logged time.Duration
-	for pause, waited := minBackoff, time.Duration(0); ; pause = min(2*pause, maxBackoff) {
+	pause := minBackoff
+	for times := 1; ; times++ {
 		err := do()
 		if err == nil {
 			return nil
@@ -135,14 +141,21 @@ func (s *sender) retry(ctx context.Context, topic string, do func() error) error
 		if errors.As(err, &code) && !code.Temporary() {
 			return refused(topic, code, err)
 		}
-		if waited == 0 || waited-logged >= 10*time.Second {
-			logged = waited
-			s.log.Warn("writing to a topic is delayed", zap.String("topic", topic), zap.Error(err))
-		}
+		s.delayed(topic, times, err)
 		if sleep(ctx, pause) != nil {
 			return fmt.Errorf("writing to topic %s: %w (the last try said: %w)", topic, context.Cause(ctx), explain(s.client, err))
 		}
-		waited += pause
+		pause = min(2*pause, maxBackoff)
+	}
+}
+
+// delayed logs trouble that lasts (that of a leader which is not elected yet does not), at a bounded rate for all partitions together.
+func (s *sender) delayed(topic string, times int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := s.now(); times >= 3 && now.Sub(s.logged) >= logEvery {
+		s.logged = now
+		s.log.Warn("writing to a topic is delayed", zap.String("topic", topic), zap.Int("times", times), zap.Error(err))
 	}
 }
 

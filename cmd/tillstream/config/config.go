@@ -20,7 +20,7 @@ type Kafka struct {
 	Topics            []string `yaml:"topics" doc:"Co-partitioned topics, keyed by store_id, with the same number of partitions."`
 	DeadLettersTopic  string   `yaml:"dead_letters_topic" doc:"Where records go that could not be folded; made if it is missing."`
 	SessionTimeout    Duration `yaml:"session_timeout" doc:"How long a member may be silent. Half of it bounds the inserts of one batch and how long a successor waits after a crash."`
-	HeartbeatInterval Duration `yaml:"heartbeat_interval" doc:"At most a third of session_timeout."`
+	HeartbeatInterval Duration `yaml:"heartbeat_interval" doc:"How often a member says that it lives; at most a third of session_timeout."`
 	RebalanceTimeout  Duration `yaml:"rebalance_timeout" doc:"How long a rebalance waits for a member that finishes its batch; at least session_timeout / 2."`
 	FetchMaxBytes     Size     `yaml:"fetch_max_bytes" doc:"Bytes one leader may answer with at once."`
 	FetchMaxWait      Duration `yaml:"fetch_max_wait" doc:"How long a leader waits for data before it answers with none."`
@@ -40,21 +40,21 @@ type TLS struct {
 
 // SASL says who we are to Kafka.
 type SASL struct {
-	Mechanism    string `yaml:"mechanism" doc:"plain, scram-sha-256 or scram-sha-512; empty: none."`
+	Mechanism    string `yaml:"mechanism" doc:"How we log in: plain, scram-sha-256 or scram-sha-512; empty: not at all."`
 	Username     string `yaml:"username" doc:"Who we are."`
-	Password     Secret `yaml:"password" doc:"Better in password_file."`
-	PasswordFile string `yaml:"password_file" doc:"File with the password; wins over password."`
+	Password     Secret `yaml:"password" doc:"Our password; better in password_file."`
+	PasswordFile string `yaml:"password_file" doc:"File with the password, white space around it left out; wins over password."`
 }
 
 // ClickHouse is where rollups go.
 type ClickHouse struct {
-	DSN           Secret   `yaml:"dsn" doc:"clickhouse://user:password@host:9000/default?secure=true, or http(s)://…; the fields below win over what it says."`
-	Username      string   `yaml:"username" doc:"Who we are."`
-	Password      Secret   `yaml:"password" doc:"Better in password_file."`
-	PasswordFile  string   `yaml:"password_file" doc:"File with the password; wins over password."`
+	DSN           Secret   `yaml:"dsn" doc:"Where it is: clickhouse://host:9000/default (native, with ?secure=true TLS) or http(s)://host:8123/default; several replicas of one shard as host:9000,host:9000. The keys below win over what it says." show:"url"`
+	Username      string   `yaml:"username" doc:"Who we are; empty: as the DSN says, or default."`
+	Password      Secret   `yaml:"password" doc:"Our password; better in password_file."`
+	PasswordFile  string   `yaml:"password_file" doc:"File with the password, white space around it left out; wins over password."`
 	TLS           TLS      `yaml:"tls"`
 	InsertTimeout Duration `yaml:"insert_timeout" doc:"Longest a single INSERT may take; half of kafka.session_timeout bounds it too."`
-	InsertQuorum  string   `yaml:"insert_quorum" doc:"insert_quorum of replicated tables: a number or auto; empty: the server's own."`
+	InsertQuorum  string   `yaml:"insert_quorum" doc:"Replicas that must have an INSERT before it counts: a number or auto; empty: as the server is set."`
 	Migrate       bool     `yaml:"migrate" doc:"Bring the databases to this version before starting."`
 }
 
@@ -75,14 +75,14 @@ type Processor struct {
 
 // Privacy keeps customers out of the data.
 type Privacy struct {
-	Secret     Secret `yaml:"secret" doc:"Key of the customers' pseudonyms, at least 16 bytes. Another key makes other customers. Better in secret_file."`
-	SecretFile string `yaml:"secret_file" doc:"File with the key; wins over secret."`
+	Secret     Secret `yaml:"secret" doc:"Key of the customers' pseudonyms, at least 16 bytes. Another key makes other customers, so keep it. Better in secret_file."`
+	SecretFile string `yaml:"secret_file" doc:"File with the key, white space around it left out; wins over secret."`
 }
 
 // Log says what is logged, to standard error.
 type Log struct {
-	Level  string `yaml:"level" doc:"debug, info, warn or error."`
-	Format string `yaml:"format" doc:"console for people, json for programs."`
+	Level  string `yaml:"level" doc:"The least that is logged: debug, info, warn or error."`
+	Format string `yaml:"format" doc:"How it is written: console for people, json for programs."`
 }
 
 // Default is what holds where nothing is said.

@@ -2,19 +2,27 @@ package config
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // Key is one configurable value.
 type Key struct {
 	Path  string // kafka.session_timeout
 	Env   string // TILLSTREAM_KAFKA_SESSION_TIMEOUT
-	Doc   string
+	Doc   string // one or more sentences
 	value reflect.Value
+	url   bool // a secret that may be shown where there is no password in it
 }
+
+// Keys lists every key in the order in which they are printed.
+func Keys() []Key { return keys(Default()) }
 
 // keys lists the values of a configuration in the order of their fields.
 func keys(c *Config) []Key { return walk(reflect.ValueOf(c).Elem(), "") }
@@ -29,14 +37,18 @@ func walk(v reflect.Value, prefix string) []Key {
 			continue
 		}
 		out = append(out, Key{
-			Path: path, Env: "TILLSTREAM_" + strings.ToUpper(strings.ReplaceAll(path, ".", "_")), Doc: field.Tag.Get("doc"), value: v.Field(i),
+			Path: path, Env: envPrefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_")), Doc: field.Tag.Get("doc"),
+			value: v.Field(i), url: field.Tag.Get("show") == "url",
 		})
 	}
 	return out
 }
 
-// set takes a value as the environment has it.
+// set takes a value as the environment, or a scalar of the file, has it.
 func (k *Key) set(text string) error {
+	if !utf8.ValidString(text) {
+		return errors.New("the value is not UTF-8")
+	}
 	if u, ok := k.value.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return u.UnmarshalText([]byte(text))
 	}
@@ -68,20 +80,45 @@ func (k *Key) set(text string) error {
 	return nil
 }
 
-// text is the value as YAML has it on one line, secrets hidden.
-func (k *Key) text() string {
-	switch v := k.value.Interface().(type) {
-	case encoding.TextMarshaler:
-		b, err := v.MarshalText()
-		if err != nil || len(b) == 0 {
-			return `""`
-		}
-		return string(b)
-	case []string:
-		return "[" + strings.Join(v, ", ") + "]"
-	case string:
-		return strconv.Quote(v)
-	default:
-		return fmt.Sprint(v)
+// text is the value as YAML has it on one line. hidden says that it is not the whole: a secret was left out.
+func (k *Key) text() (text string, hidden bool) {
+	v, ok := k.value.Interface().(Secret)
+	switch {
+	case !ok:
+		return yamlText(k.value.Interface()), false
+	case k.url:
+		shown := withoutPassword(string(v))
+		return yamlText(shown), shown != string(v)
 	}
+	return yamlText(v.String()), v != ""
+}
+
+// yamlText is a value as YAML has it on one line.
+func yamlText(value any) string {
+	n := &yaml.Node{Kind: yaml.ScalarNode}
+	switch v := value.(type) {
+	case string:
+		n = scalar(v)
+	case []string:
+		n = &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
+		for _, s := range v {
+			n.Content = append(n.Content, scalar(s))
+		}
+	default: // bool, int, Duration, Size
+		n.Value = fmt.Sprint(v)
+	}
+	b, err := yaml.Marshal(n)
+	if err != nil {
+		return strconv.Quote(err.Error()) // a tree of valid nodes has none
+	}
+	return strings.TrimSuffix(string(b), "\n")
+}
+
+// scalar keeps values with line breaks and the like on one line.
+func scalar(s string) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}
+	if strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		n.Style = yaml.DoubleQuotedStyle
+	}
+	return n
 }

@@ -7,13 +7,16 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
 
+const envPrefix = "TILLSTREAM_"
+
 // Load reads the file at path (none if empty), then the environment (as os.Environ gives it), then the files that hold secrets,
-// and validates the whole. Every problem names its key and what it accepts.
+// and validates the whole. The error holds every problem found, one a line, each with its key and what the key takes.
 func Load(path string, environ []string) (*Config, error) {
 	c := Default()
 	if path != "" {
@@ -25,43 +28,160 @@ func Load(path string, environ []string) (*Config, error) {
 			return nil, fmt.Errorf("reading %s: %w", path, err)
 		}
 	}
-	if err := c.overlay(environ); err != nil {
+	if err := errors.Join(c.overlay(environ), c.readFiles()); err != nil {
 		return nil, err
 	}
-	if err := c.readSecrets(); err != nil {
+	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return c, c.Validate()
+	return c, nil
 }
 
-var unknownField = regexp.MustCompile(`field (\S+) not found in type config\.\S+`)
-
+// parse takes a YAML document. It is strict: what it does not know, or finds twice, is an error.
 func (c *Config) parse(text []byte) error {
+	var doc yaml.Node
 	d := yaml.NewDecoder(bytes.NewReader(text))
-	d.KnownFields(true)
-	err := d.Decode(c)
-	var wrong *yaml.TypeError
-	switch {
+	switch err := d.Decode(&doc); {
 	case errors.Is(err, io.EOF): // an empty file
 		return nil
-	case errors.As(err, &wrong):
-		for i, e := range wrong.Errors {
-			wrong.Errors[i] = unknownField.ReplaceAllString(e, "there is no key $1 here (tillstream config print lists all)")
-		}
-		return errors.New(strings.Join(wrong.Errors, "; "))
+	case err != nil:
+		return err
 	}
-	return err
+	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return errors.New("the file holds more than one YAML document; put all keys into one")
+	}
+	p := parser{leaves: map[string]Key{}, seen: map[string]bool{}}
+	for _, k := range keys(c) {
+		p.leaves[k.Path] = k
+	}
+	p.section(doc.Content[0], "")
+	return errors.Join(p.problems...)
 }
 
+// parser sets the keys of a document and collects what is wrong with it.
+type parser struct {
+	leaves   map[string]Key
+	seen     map[string]bool
+	problems []error
+}
+
+func (p *parser) wrong(at *yaml.Node, format string, args ...any) {
+	p.problems = append(p.problems, fmt.Errorf("line %d: %w", at.Line, fmt.Errorf(format, args...)))
+}
+
+// section takes a mapping whose keys begin with prefix.
+func (p *parser) section(n *yaml.Node, prefix string) {
+	n = resolved(n)
+	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" { // all of its keys are commented out
+		return
+	}
+	if n.Kind != yaml.MappingNode {
+		p.wrong(n, "%s takes keys with values", name(prefix))
+		return
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		path := prefix + key.Value
+		leaf, isLeaf := p.leaves[path]
+		switch {
+		case p.seen[path]:
+			p.wrong(key, "%s is given twice", path)
+		case isLeaf:
+			p.value(&leaf, resolved(value))
+		case p.isSection(path):
+			p.section(value, path+".")
+		default:
+			p.wrong(key, "there is no key %s; %s", path, p.advice(path))
+		}
+		p.seen[path] = true
+	}
+}
+
+func (p *parser) value(k *Key, n *yaml.Node) {
+	list, isList := k.value.Addr().Interface().(*[]string)
+	switch {
+	case n.Kind == yaml.ScalarNode && n.Tag == "!!null":
+		p.wrong(n, "%s has no value; give it one, or leave the key out", k.Path)
+	case isList && n.Kind == yaml.SequenceNode:
+		*list = nil
+		for _, e := range n.Content {
+			if e = resolved(e); e.Kind != yaml.ScalarNode {
+				p.wrong(e, "%s takes a list of plain values", k.Path)
+				return
+			}
+			*list = append(*list, e.Value)
+		}
+	case isList:
+		p.wrong(n, "%s takes a list, as [a, b]", k.Path)
+	case n.Kind != yaml.ScalarNode:
+		p.wrong(n, "%s takes one value", k.Path)
+	default:
+		if err := k.set(n.Value); err != nil {
+			p.wrong(n, "%s: %w", k.Path, err)
+		}
+	}
+}
+
+func (p *parser) isSection(path string) bool {
+	for leaf := range p.leaves {
+		if strings.HasPrefix(leaf, path+".") {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *parser) advice(path string) string {
+	var known []string
+	for _, k := range Keys() {
+		for i, c := range k.Path {
+			if c == '.' {
+				known = append(known, k.Path[:i]) // sections too
+			}
+		}
+		known = append(known, k.Path)
+	}
+	if n := nearest(path, known, '.'); n != "" {
+		return "did you mean " + n + "?"
+	}
+	return listsAll
+}
+
+const listsAll = "tillstream config print lists all"
+
+func resolved(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
+func name(prefix string) string {
+	if prefix == "" {
+		return "the file"
+	}
+	return strings.TrimSuffix(prefix, ".")
+}
+
+// serviceLink matches what Kubernetes puts into every pod's environment for a service called tillstream, or tillstream-kafka.
+var serviceLink = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
+
+// overlay takes the variables that name keys. One that begins as a section does, or is a slip of the pen away from a key, is an error;
+// others that begin with the prefix belong to somebody else.
 func (c *Config) overlay(environ []string) error {
 	known := map[string]Key{}
+	var names, sections []string
 	for _, k := range keys(c) {
 		known[k.Env] = k
+		names = append(names, k.Env)
+		if section, _, ok := strings.Cut(k.Path, "."); ok {
+			sections = append(sections, envPrefix+strings.ToUpper(section)+"_")
+		}
 	}
 	var problems []error
 	for _, e := range environ {
 		name, value, _ := strings.Cut(e, "=")
-		if !strings.HasPrefix(name, "TILLSTREAM_") {
+		if !strings.HasPrefix(name, envPrefix) {
 			continue
 		}
 		if k, ok := known[name]; ok {
@@ -70,18 +190,32 @@ func (c *Config) overlay(environ []string) error {
 			}
 			continue
 		}
-		for _, section := range []string{"KAFKA_", "CLICKHOUSE_", "PROCESSOR_", "PRIVACY_", "LOG_"} {
-			if strings.HasPrefix(name, "TILLSTREAM_"+section) {
-				problems = append(problems, fmt.Errorf("%s: there is no such key (tillstream config print lists all)", name))
-			}
+		if serviceLink.MatchString(name) {
+			continue
+		}
+		switch n := nearest(name, names, '_'); {
+		case n != "":
+			problems = append(problems, fmt.Errorf("%s: there is no such key; did you mean %s?", name, n))
+		case slices.ContainsFunc(sections, func(s string) bool { return strings.HasPrefix(name, s) }):
+			problems = append(problems, fmt.Errorf("%s: there is no such key; %s", name, listsAll))
 		}
 	}
 	return errors.Join(problems...)
 }
 
-// readSecrets takes the secrets that are kept in files.
-func (c *Config) readSecrets() error {
+// readFiles takes the secrets that are kept in files, and sees that the other files that are named can be read.
+func (c *Config) readFiles() error {
 	var problems []error
+	read := func(key, path string) (text []byte, ok bool) {
+		if path == "" {
+			return nil, false
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", key, err))
+		}
+		return text, err == nil
+	}
 	for _, s := range []struct {
 		key, path string
 		into      *Secret
@@ -90,15 +224,21 @@ func (c *Config) readSecrets() error {
 		{"clickhouse.password_file", c.ClickHouse.PasswordFile, &c.ClickHouse.Password},
 		{"privacy.secret_file", c.Privacy.SecretFile, &c.Privacy.Secret},
 	} {
-		if s.path == "" {
-			continue
+		text, ok := read(s.key, s.path)
+		text = bytes.TrimSpace(text)
+		if ok && len(text) == 0 {
+			problems = append(problems, fmt.Errorf("%s: %s is empty", s.key, s.path))
+		} else if ok {
+			*s.into = Secret(text)
 		}
-		text, err := os.ReadFile(s.path)
-		if err != nil {
-			problems = append(problems, fmt.Errorf("%s: %w", s.key, err))
-			continue
-		}
-		*s.into = Secret(bytes.TrimSpace(text))
+	}
+	for _, t := range []struct {
+		key string
+		TLS
+	}{{"kafka.tls", c.Kafka.TLS}, {"clickhouse.tls", c.ClickHouse.TLS}} {
+		read(t.key+".ca_file", t.CAFile)
+		read(t.key+".cert_file", t.CertFile)
+		read(t.key+".key_file", t.KeyFile)
 	}
 	return errors.Join(problems...)
 }

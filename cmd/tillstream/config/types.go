@@ -21,15 +21,16 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText writes what UnmarshalText reads, without trailing zeros.
-func (d Duration) MarshalText() ([]byte, error) {
+// String writes what UnmarshalText reads, without trailing zeros: 48h, not 48h0m0s.
+func (d Duration) String() string {
 	s := time.Duration(d).String()
-	for _, zero := range []string{"0s", "0m"} {
-		if trimmed := strings.TrimSuffix(s, zero); trimmed != s && strings.HasSuffix(trimmed, map[string]string{"0s": "m", "0m": "h"}[zero]) {
-			s = trimmed
-		}
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
 	}
-	return []byte(s), nil
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // Size is a number of bytes, written plain or as 64KiB, 8MiB, 1GiB.
@@ -57,14 +58,14 @@ func (s *Size) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText writes what UnmarshalText reads.
-func (s Size) MarshalText() ([]byte, error) {
+// String writes what UnmarshalText reads, in the largest unit that is exact.
+func (s Size) String() string {
 	for _, u := range units {
 		if s != 0 && int64(s)%u.bytes == 0 {
-			return fmt.Appendf(nil, "%d%s", int64(s)/u.bytes, u.suffix), nil
+			return fmt.Sprintf("%d%s", int64(s)/u.bytes, u.suffix)
 		}
 	}
-	return strconv.AppendInt(nil, int64(s), 10), nil
+	return strconv.FormatInt(int64(s), 10)
 }
 
 // Secret is a string that shows itself to nobody; convert it to string to use it.
@@ -83,11 +84,29 @@ func (s Secret) String() string {
 // GoString hides the secret from %#v.
 func (s Secret) GoString() string { return s.String() }
 
-// MarshalText hides the secret.
+// MarshalText hides the secret from JSON, YAML and zap.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText takes the secret.
 func (s *Secret) UnmarshalText(text []byte) error {
 	*s = Secret(text)
 	return nil
+}
+
+// withoutPassword is a data source name without its password. It works on the text, because what does not parse must not leak either: it
+// hides too much rather than too little.
+func withoutPassword(dsn string) string {
+	scheme, rest, ok := strings.Cut(dsn, "://")
+	if !ok {
+		return Secret(dsn).String()
+	}
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		if user, _, ok := strings.Cut(rest[:at], ":"); ok {
+			rest = user + ":" + redacted + rest[at:]
+		}
+	}
+	if rest, query, ok := strings.Cut(rest, "?"); ok && strings.Contains(strings.ToLower(query), "pass") || strings.ContainsAny(query, "%@") {
+		return scheme + "://" + rest + "?" + redacted
+	}
+	return scheme + "://" + rest
 }

@@ -8,6 +8,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+)
+
+const (
+	minSession = time.Second
+	minMemory  = 64 << 20 // bytes
 )
 
 // Validate says everything that is wrong, each problem with its key, what was given and what is accepted.
@@ -18,12 +24,23 @@ func (c *Config) Validate() error {
 	}
 	oneOf := func(key, given string, accepted ...string) {
 		if !slices.Contains(accepted, given) {
-			wrong(key, strings.Join(accepted, ", "), strconv.Quote(given))
+			last := len(accepted) - 1
+			wrong(key, strings.Join(accepted[:last], ", ")+" or "+accepted[last], strconv.Quote(given))
 		}
 	}
 	between := func(key string, given Duration, low, high time.Duration) {
 		if d := time.Duration(given); d < low || d > high {
-			wrong(key, fmt.Sprintf("%v to %v", low, high), d)
+			wrong(key, fmt.Sprintf("%v to %v", Duration(low), Duration(high)), given)
+		}
+	}
+	size := func(key string, given, low, high Size) {
+		if given < low || given > high {
+			wrong(key, fmt.Sprintf("%v to %v", low, high), given)
+		}
+	}
+	number := func(key string, given, low, high int) {
+		if given < low || given > high {
+			wrong(key, fmt.Sprintf("%d to %d", low, high), given)
 		}
 	}
 
@@ -32,78 +49,77 @@ func (c *Config) Validate() error {
 		wrong("kafka.brokers", "at least one host:port", "empty")
 	}
 	for _, b := range k.Brokers {
-		if !hostPort(b) {
+		if host, ok := hostPort(b); !ok || host == "" {
 			wrong("kafka.brokers", "host:port", strconv.Quote(b))
 		}
 	}
-	if k.Group == "" || strings.ContainsAny(k.Group, "/#| ") {
-		wrong("kafka.group", "a name without /, #, | and spaces", strconv.Quote(k.Group))
+	if k.Group == "" || strings.ContainsFunc(k.Group, func(r rune) bool { return strings.ContainsRune("/#|", r) || unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		wrong("kafka.group", "a name without /, #, | and spaces", strconv.Quote(k.Group)) // it is part of lanes' names and of marks
 	}
-	if len(k.Topics) == 0 || slices.Contains(k.Topics, "") || len(slices.Compact(slices.Sorted(slices.Values(k.Topics)))) != len(k.Topics) {
-		wrong("kafka.topics", "one or more different topics", k.Topics)
+	if len(k.Topics) == 0 || len(slices.Compact(slices.Sorted(slices.Values(k.Topics)))) != len(k.Topics) {
+		wrong("kafka.topics", "one or more different topics", fmt.Sprintf("%q", k.Topics))
 	}
-	if k.DeadLettersTopic == "" || slices.Contains(k.Topics, k.DeadLettersTopic) {
-		wrong("kafka.dead_letters_topic", "a topic that is not in kafka.topics", strconv.Quote(k.DeadLettersTopic))
-	}
-	between("kafka.session_timeout", k.SessionTimeout, time.Second, 30*time.Minute)
-	between("kafka.heartbeat_interval", k.HeartbeatInterval, 100*time.Millisecond, time.Duration(k.SessionTimeout)/3)
-	between("kafka.rebalance_timeout", k.RebalanceTimeout, time.Duration(k.SessionTimeout)/2, time.Hour)
-	between("kafka.fetch_max_wait", k.FetchMaxWait, time.Millisecond, time.Minute)
-	if k.FetchMaxBytes < 64<<10 || k.FetchMaxBytes > 1<<30 {
-		wrong("kafka.fetch_max_bytes", "64KiB to 1GiB", int64(k.FetchMaxBytes))
-	}
-	oneOf("kafka.sasl.mechanism", k.SASL.Mechanism, "", "plain", "scram-sha-256", "scram-sha-512")
-	if k.SASL.Mechanism != "" && (k.SASL.Username == "" || k.SASL.Password == "") {
-		wrong("kafka.sasl", "username and password (or password_file) where mechanism is set", "incomplete")
-	}
-	for key, t := range map[string]TLS{"kafka.tls": k.TLS, "clickhouse.tls": c.ClickHouse.TLS} {
-		if (t.CertFile == "") != (t.KeyFile == "") {
-			wrong(key, "cert_file and key_file together", "incomplete")
+	for _, t := range k.Topics {
+		if !topicName(t) {
+			wrong("kafka.topics", "names of 1 to 249 letters, digits, dots, dashes and underscores", strconv.Quote(t))
 		}
-		if !t.Enabled && (t.CAFile != "" || t.CertFile != "") {
-			wrong(key+".enabled", "true where ca_file or cert_file is set", false)
+	}
+	if !topicName(k.DeadLettersTopic) || slices.Contains(k.Topics, k.DeadLettersTopic) {
+		wrong("kafka.dead_letters_topic", "the name of a topic that is not in kafka.topics", strconv.Quote(k.DeadLettersTopic))
+	}
+	session := max(time.Duration(k.SessionTimeout), minSession)
+	between("kafka.session_timeout", k.SessionTimeout, minSession, 30*time.Minute)
+	between("kafka.heartbeat_interval", k.HeartbeatInterval, 100*time.Millisecond, session/3)
+	between("kafka.rebalance_timeout", k.RebalanceTimeout, session/2, time.Hour)
+	between("kafka.fetch_max_wait", k.FetchMaxWait, time.Millisecond, time.Minute)
+	size("kafka.fetch_max_bytes", k.FetchMaxBytes, 64<<10, 1<<30)
+	if (k.SASL != SASL{}) {
+		oneOf("kafka.sasl.mechanism", k.SASL.Mechanism, "plain", "scram-sha-256", "scram-sha-512")
+		if k.SASL.Username == "" || k.SASL.Password == "" {
+			wrong("kafka.sasl", "username and password (or password_file) where mechanism is set", "incomplete")
+		}
+	}
+	for _, t := range []struct {
+		key string
+		TLS
+	}{{"kafka.tls", k.TLS}, {"clickhouse.tls", c.ClickHouse.TLS}} {
+		if (t.CertFile == "") != (t.KeyFile == "") {
+			wrong(t.key, "cert_file and key_file together", "incomplete")
+		}
+		if !t.Enabled && (t.TLS != TLS{}) {
+			wrong(t.key+".enabled", "true where another key of "+t.key+" is set", false)
 		}
 	}
 
-	if c.ClickHouse.DSN == "" {
-		wrong("clickhouse.dsn", "clickhouse://host:9000/default or http(s)://host:8123/default", "empty")
+	if !clickHouseURL(string(c.ClickHouse.DSN)) {
+		wrong("clickhouse.dsn", "clickhouse://host:9000/default or http(s)://host:8123/default", strconv.Quote(withoutPassword(string(c.ClickHouse.DSN))))
 	}
 	between("clickhouse.insert_timeout", c.ClickHouse.InsertTimeout, time.Second, time.Hour)
 	if q := c.ClickHouse.InsertQuorum; q != "" && q != "auto" {
 		if n, err := strconv.Atoi(q); err != nil || n < 0 {
-			wrong("clickhouse.insert_quorum", "a number, auto or nothing", strconv.Quote(q))
+			wrong("clickhouse.insert_quorum", "0, 1, 2 …, auto or nothing", strconv.Quote(q))
 		}
 	}
 
 	p := &c.Processor
-	if p.Lanes < 0 || p.Lanes > 1024 {
-		wrong("processor.lanes", "0 to 1024", p.Lanes)
-	}
+	number("processor.lanes", p.Lanes, 0, 1024)
 	between("processor.batch_age", p.BatchAge, 10*time.Millisecond, 5*time.Minute)
-	if p.BatchRecords < 1 || p.BatchRecords > 500_000 {
-		wrong("processor.batch_records", "1 to 500000", p.BatchRecords)
-	}
-	if p.BatchBytes < 0 || p.BatchBytes > 1<<30 {
-		wrong("processor.batch_bytes", "0 to 1GiB", int64(p.BatchBytes))
-	}
-	if p.Memory < 64<<20 {
-		wrong("processor.memory", "64MiB or more", int64(p.Memory))
-	}
-	if p.MaxEventBytes < 1<<10 || p.MaxEventBytes > 64<<20 {
-		wrong("processor.max_event_bytes", "1KiB to 64MiB", int64(p.MaxEventBytes))
-	}
+	number("processor.batch_records", p.BatchRecords, 1, 500_000)
+	size("processor.memory", p.Memory, minMemory, 1<<40)
+	size("processor.batch_bytes", p.BatchBytes, 0, min(max(p.Memory, minMemory), 1<<30))
+	size("processor.max_event_bytes", p.MaxEventBytes, 1<<10, 64<<20)
 	between("processor.max_lateness", p.MaxLateness, 0, 100*365*24*time.Hour)
 	between("processor.business_day_cutoff", p.BusinessDayCutoff, 0, 12*time.Hour)
 	between("processor.heartbeat_timeout", p.HeartbeatTimeout, 0, 31*24*time.Hour)
 	between("processor.timeline_window", p.TimelineWindow, time.Hour, 31*24*time.Hour)
-	between("processor.retire_after", p.RetireAfter, 24*time.Hour, 366*24*time.Hour)
+	between("processor.retire_after", p.RetireAfter, max(24*time.Hour, time.Duration(p.TimelineWindow)+2*time.Hour), 366*24*time.Hour)
 
 	if n := len(c.Privacy.Secret); n > 0 && n < 16 {
 		wrong("privacy.secret", "at least 16 bytes", fmt.Sprintf("%d bytes", n))
 	}
 	oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf("log.format", c.Log.Format, "console", "json")
-	if c.Listen != "" && !hostPort(c.Listen) {
+	if _, ok := hostPort(c.Listen); c.Listen != "" && !ok {
 		wrong("listen", "host:port, or nothing", strconv.Quote(c.Listen))
 	}
 	return errors.Join(problems...)
@@ -117,11 +133,23 @@ func (c *Config) RequireSecret() error {
 	return nil
 }
 
-func hostPort(s string) bool {
-	_, port, err := net.SplitHostPort(s)
+// topicName says whether Kafka takes the name.
+func topicName(s string) bool {
+	return s != "" && len(s) <= 249 && s != "." && s != ".." && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("._-", r)
+	})
+}
+
+func clickHouseURL(s string) bool {
+	scheme, rest, ok := strings.Cut(s, "://")
+	return ok && rest != "" && slices.Contains([]string{"clickhouse", "tcp", "http", "https"}, scheme)
+}
+
+func hostPort(s string) (host string, ok bool) {
+	host, port, err := net.SplitHostPort(s)
 	if err != nil {
-		return false
+		return "", false
 	}
-	n, err := strconv.Atoi(port)
-	return err == nil && n >= 0 && n <= 65535
+	_, err = strconv.ParseUint(port, 10, 16)
+	return host, err == nil
 }

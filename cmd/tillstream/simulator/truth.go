@@ -1,0 +1,126 @@
+package simulator
+
+// Truth is what the rollups of a run must be. Lists are sorted by their first fields; amounts are minor units of the currency,
+// quantities thousandths, instants ms since 1970, dates as 2006-01-02, numbers of distinct events unless said otherwise.
+type Truth struct {
+	Seed       uint64          `json:"seed"`
+	From       int64           `json:"from"`
+	Until      int64           `json:"until"` // what arrived before this counts
+	Sales      []SalesTruth    `json:"sales"`
+	Hours      []StoreHour     `json:"hours"`
+	Products   []ProductTruth  `json:"products"`
+	Customers  []CustomerTruth `json:"customers"`
+	Payments   []PaymentTruth  `json:"payments"`
+	Tills      []TillTruth     `json:"tills"`
+	TillHours  []HourTruth     `json:"till_hours"`
+	Outages    []Outage        `json:"outages"`
+	Deliveries []DeliveryTruth `json:"deliveries"`
+	Dead       []DeadTruth     `json:"dead"`
+}
+
+// SalesTruth is a business date of a store: pos.sales_hourly, summed over hours.
+type SalesTruth struct {
+	Store        string `json:"store"`
+	Date         string `json:"date"`
+	Channel      string `json:"channel"`
+	Currency     string `json:"currency"`
+	Transactions int64  `json:"transactions"`
+	Returns      int64  `json:"returns"`
+	Voids        int64  `json:"voids"`
+	Units        int64  `json:"units"`
+	Gross        int64  `json:"gross"`
+	Discount     int64  `json:"discount"`
+	Tax          int64  `json:"tax"`
+	Net          int64  `json:"net"`
+}
+
+// StoreHour is a UTC hour of a store.
+type StoreHour struct {
+	Store        string `json:"store"`
+	Hour         int64  `json:"hour"`
+	Transactions int64  `json:"transactions"`
+}
+
+// ProductTruth is a business date of a product in all stores of a currency; units and revenue are net of returns.
+type ProductTruth struct {
+	Product  string `json:"product"`
+	Date     string `json:"date"`
+	Currency string `json:"currency"`
+	Units    int64  `json:"units"`
+	Revenue  int64  `json:"revenue"`
+}
+
+// CustomerTruth is what one customer did. Visits are distinct pairs of store and business date with a sale.
+type CustomerTruth struct {
+	Type      string `json:"type"`
+	ID        string `json:"id"`
+	Currency  string `json:"currency"`
+	Pseudonym uint64 `json:"pseudonym,string,omitempty"` // 0 without Config.Secret
+	Visits    int64  `json:"visits"`
+	Sales     int64  `json:"sales"`
+	Units     int64  `json:"units"`
+	Net       int64  `json:"net"`
+	Discount  int64  `json:"discount"`
+}
+
+// PaymentTruth is a means of payment in a store. Approved includes Offline; Amount is that of what was approved.
+type PaymentTruth struct {
+	Store    string `json:"store"`
+	Method   string `json:"method"`
+	Currency string `json:"currency"`
+	Attempts int64  `json:"attempts"`
+	Approved int64  `json:"approved"`
+	Declined int64  `json:"declined"`
+	Failed   int64  `json:"failed"`
+	Offline  int64  `json:"offline"`
+	Amount   int64  `json:"amount"`
+}
+
+// TillTruth is the span of a till's timeline: from its first to its newest evidence, by its own clock.
+type TillTruth struct {
+	Store    string `json:"store"`
+	Terminal string `json:"terminal"`
+	From     int64  `json:"from"`
+	Until    int64  `json:"until"`
+}
+
+// HourTruth is a UTC hour of a till, in ms of each status. The first and the last hour of a till are as far as its timeline goes.
+type HourTruth struct {
+	Store       string `json:"store"`
+	Terminal    string `json:"terminal"`
+	Hour        int64  `json:"hour"`
+	Up          int64  `json:"up"`
+	Degraded    int64  `json:"degraded"`
+	Down        int64  `json:"down"`
+	Silent      int64  `json:"silent"`
+	Maintenance int64  `json:"maintenance"`
+}
+
+// Outage is a maximal stretch of down; End 0 if it had not ended when the till was last heard.
+type Outage struct {
+	Store    string `json:"store"`
+	Terminal string `json:"terminal"`
+	Start    int64  `json:"start"`
+	End      int64  `json:"end"`
+}
+
+// DeliveryTruth is the account of a till and a topic.
+type DeliveryTruth struct {
+	Topic    string `json:"topic"`
+	Store    string `json:"store"`
+	Terminal string `json:"terminal"`
+	Accepted int64  `json:"accepted"` // test events among them
+	Test     int64  `json:"test"`
+	Repeats  int64  `json:"repeats"`  // records sent again, byte for byte
+	Rejected int64  `json:"rejected"` // spoiled records; some of them were sent again, whole
+	Lost     int64  `json:"lost"`     // numbered, and never sent
+	Missing  int64  `json:"missing"`  // holes in the numbers of what was accepted
+	Masked   int64  `json:"masked"`   // accepted with a card number in it
+}
+
+// DeadTruth counts dead letters.
+type DeadTruth struct {
+	Topic   string `json:"topic"`
+	Reason  string `json:"reason"`
+	Records int64  `json:"records"`
+}

@@ -1,0 +1,173 @@
+package embedded
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// startProxied starts an engine with something to read, behind its proxy.
+func startProxied(t *testing.T) (e *Engine, base string) {
+	t.Helper()
+	e = startTestEngine(t, t.TempDir())
+	run(t, "http://"+e.HTTPAddr(), "CREATE DATABASE pos", "CREATE DATABASE tillstream",
+		"CREATE TABLE tillstream.inner (n UInt8) ENGINE = MergeTree ORDER BY n", "INSERT INTO tillstream.inner VALUES (7)",
+		"CREATE VIEW pos.outer SQL SECURITY DEFINER AS SELECT n FROM tillstream.inner")
+	server := httptest.NewServer(e.Proxy())
+	t.Cleanup(server.Close)
+	return e, server.URL
+}
+
+const readable = "SELECT n FROM pos.outer"
+
+func TestReaderReadsPosAndNothingElse(t *testing.T) {
+	e, base := startProxied(t)
+	for _, sql := range []string{readable, "SELECT n FROM outer", readable + " SETTINGS max_execution_time = 5, max_result_rows = 9"} {
+		if status, body := query(t, base, sql); status != http.StatusOK || body != "7" {
+			t.Errorf("%s: %d %s", sql, status, body)
+		}
+	}
+	if _, body := query(t, base+"/?user=default&password=", "SELECT currentUser()"); body != "reader" {
+		t.Errorf("asked for user default, got %s", body)
+	}
+	for _, sql := range []string{
+		"SELECT n FROM tillstream.inner", "INSERT INTO tillstream.inner VALUES (8)", "DESCRIBE tillstream.inner", "SELECT * FROM mergeTreeIndex('tillstream', 'inner')",
+		"CREATE TABLE pos.mine (n UInt8) ENGINE = Memory", "DROP VIEW pos.outer", "CREATE TEMPORARY TABLE x (n UInt8)",
+		"SELECT * FROM file('x', 'CSV', 'a String')", "SELECT * FROM url('http://127.0.0.1:1/', 'CSV', 'a String')", "SELECT * FROM remote('127.0.0.1', 'tillstream', 'inner')",
+		"SELECT * FROM system.users", "SYSTEM SHUTDOWN", "SET readonly = 0",
+		// What keeps one reader from starving the rest, and other sites from reading through a browser.
+		"SELECT 1 SETTINGS max_execution_time = 0", "SELECT 1 SETTINGS max_execution_time = 600", "SELECT 1 SETTINGS max_memory_usage = 0",
+		"SELECT 1 SETTINGS max_memory_usage_for_user = 0", "SELECT 1 SETTINGS max_concurrent_queries_for_user = 0", "SELECT 1 SETTINGS add_http_cors_header = 1",
+		"SELECT 1 SETTINGS max_threads = 10000", "SELECT 1 SETTINGS max_parser_depth = 1000000",
+	} {
+		for _, as := range []string{"", "?user=default", "?User=default&PASSWORD="} {
+			if status, body := query(t, base+"/"+as, sql); status == http.StatusOK {
+				t.Errorf("%s as %q was allowed: %s", sql, as, body)
+			}
+		}
+	}
+	if _, body := query(t, "http://"+e.HTTPAddr(), "SELECT count(), sum(n) FROM tillstream.inner"); body != "1\t7" {
+		t.Errorf("the table now has %s", body)
+	}
+}
+
+func TestNoHeaderMakesReaderSomebodyElse(t *testing.T) {
+	_, base := startProxied(t)
+	transport := &http.Transport{DisableKeepAlives: true}
+	for name, value := range map[string]string{"Authorization": "Basic ZGVmYXVsdDo=", "X-ClickHouse-User": "default", "X-ClickHouse-Key": "x", "Origin": "http://elsewhere", "Cookie": "a=b"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/?add_http_cors_header=0", strings.NewReader("SELECT currentUser()"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set(name, value)
+		res, err := transport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || string(body) != "reader\n" || res.Header.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%s: %s, %v, %v", name, body, res.Header, err)
+		}
+	}
+}
+
+// send writes raw bytes and returns the status line of the answer. With cut it ends in the middle, as a client that dies.
+func send(t *testing.T, addr, raw string, cut bool) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(conn, raw) // an answer may come before all is sent
+	if cut {
+		_ = conn.(*net.TCPConn).CloseWrite()
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("no answer to %.60q", raw)
+	}
+	return strings.TrimSpace(line)
+}
+
+func TestNothingSentToTheProxyEndsTheEngine(t *testing.T) {
+	e, base := startProxied(t)
+	child, addr := e.child.Load(), strings.TrimPrefix(base, "http://")
+	const get, post = "GET /?query=SELECT+1", " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 8\r\n"
+	for name, raw := range map[string]string{
+		"garbage": "GARBAGE\r\n\r\n", "a version that is none": "GET / HTTP/9.9\r\n\r\n", "a TLS hello": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + strings.Repeat("\x00", 500),
+		"a native hello": "\x00\x05a b c\x01\x02\xb6\xa9\x03\x00\x07default\x00", "no end": strings.Repeat("A", 100_000),
+		"a method that is none": "FOO /" + post + "\r\nSELECT 1", "a long method": strings.Repeat("F", 5000) + " /" + post + "\r\nSELECT 1", "connect": "CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n",
+		"delete": "DELETE /" + post + "\r\nSELECT 1", "options": "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", "head": "HEAD /?query=SELECT+1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+		"a long header":                         "POST /" + post + "X-A: " + strings.Repeat("a", 300_000) + "\r\n\r\nSELECT 1",
+		"a long known header":                   "POST /" + post + "User-Agent: " + strings.Repeat("a", 300_000) + "\r\n\r\nSELECT 1",
+		"a known header of the greatest length": "POST /" + post + "User-Agent: " + strings.Repeat("a", maxHeader) + "\r\n\r\nSELECT 1",
+		"a long header name":                    "POST /" + post + strings.Repeat("a", 300_000) + ": x\r\n\r\nSELECT 1",
+		"many headers":                          "POST /" + post + strings.Repeat("A: b\r\n", 20_000) + "\r\nSELECT 1",
+		"forwarded by many":                     "POST /" + post + "X-Forwarded-For: " + strings.Repeat("1.1.1.1,", 30_000) + "\r\n\r\nSELECT 1",
+		"a long host":                           "GET / HTTP/1.1\r\nConnection: close\r\nHost: " + strings.Repeat("h", 200_000) + "\r\n\r\n",
+		"bytes that are no text":                "POST /" + post + "User-Agent: \xff\xfe\x80\r\n\r\nSELECT 1", "a cookie that is none": "POST /" + post + "Cookie: a; b=\"; =\r\n\r\nSELECT 1",
+		"a long URL": "GET /?query=" + strings.Repeat("a", 900_000) + post + "\r\nSELECT 1", "a URL of the greatest length": get + strings.Repeat("+", maxURL-21) + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+		"a long path": "GET /" + strings.Repeat("a", 900_000) + post + "\r\nSELECT 1", "a path with bad escapes": "GET /%zz" + post + "\r\nSELECT 1", "a path upwards": "GET /../../etc/passwd" + post + "\r\nSELECT 1",
+		"bad escapes":              "GET /?query=%zz;user=default&query=%ff%00" + post + "\r\nSELECT 1",
+		"parameters that are none": "GET /?max_threads=abc&wait_end_of_query=x&buffer_size=-1&session_timeout=x&session_id=1&log_comment=%00%ff" + post + "\r\nSELECT 1",
+		"a huge buffer":            "POST /?buffer_size=99999999999999999999&wait_end_of_query=1" + post + "\r\nSELECT 1",
+		"another protocol":         "POST /?client_protocol_version=99999999" + post + "\r\nSELECT 1",
+		"unknown format":           "POST /" + post + "X-ClickHouse-Format: Nope\r\nX-ClickHouse-Database: nope\r\nX-ClickHouse-Timezone: Nope\r\n\r\nSELECT 1",
+		"expect":                   "POST /" + post + "Expect: 100-continue\r\n\r\nSELECT 1", "expect what is not": "POST /" + post + "Expect: foo\r\n\r\nSELECT 1",
+		"upgrade": "GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", "old HTTP": "POST / HTTP/1.0\r\nContent-Length: 8\r\n\r\nSELECT 1",
+		"not gzip": "POST /" + post + "Content-Encoding: gzip\r\n\r\nSELECT 1", "unknown encoding": "POST /" + post + "Content-Encoding: nope\r\n\r\nSELECT 1",
+		"not compressed": "POST /?decompress=1" + post + "\r\nSELECT 1", "level of compression": "POST /?enable_http_compression=1&http_zlib_compression_level=99" + post + "Accept-Encoding: gzip\r\n\r\nSELECT 1",
+		"half of multipart": "POST /?query=SELECT+1" + post + "Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\nCon", "multipart without bounds": "POST /?query=SELECT+1" + post + "Content-Type: multipart/form-data\r\n\r\nSELECT 1",
+		"multipart":            "POST /?query=SELECT+1" + post + "Content-Type: multipart/form-data; boundary=" + strings.Repeat("b", 5000) + "\r\n\r\n--bbbb\r",
+		"a chunk that is none": "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "both lengths": "POST /" + post + "Transfer-Encoding: chunked\r\n\r\n8\r\nSELECT 1\r\n0\r\n\r\n",
+		"two lengths": "POST /" + post + "Content-Length: 9\r\n\r\nSELECT 1", "a negative length": "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\nSELECT 1",
+	} {
+		line := send(t, addr, raw, name == "no end")
+		if status, body := query(t, base, readable); status != http.StatusOK || body != "7" {
+			t.Fatalf("after %s (answered %q): %d %s", name, line, status, body)
+		}
+	}
+	for name, raw := range map[string]string{
+		"headers": "POST / HTTP/1.1\r\nContent-Len", "the length": "POST /" + strings.Replace(post, "8", "800", 1) + "\r\nSELECT 1",
+		"a chunk": "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nSELECT 1\r\n5\r\nab", "a parameter": "GET /?query=SELECT",
+	} {
+		send(t, addr, raw, true)
+		if status, body := query(t, base, readable); status != http.StatusOK || body != "7" {
+			t.Fatalf("cut off in %s: %d %s", name, status, body)
+		}
+	}
+	// An engine that aborts takes seconds over it and may answer meanwhile; how it ends tells.
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if child.Reason() != "exit status 0" || e.Restarts() != 0 {
+		t.Errorf("the engine ended with %s after %d restarts: %s", child.Reason(), e.Restarts(), child.output)
+	}
+}
+
+// Why there is a proxy; and what a user sees meanwhile.
+func TestEngineDiesOfWhatTheProxyKeepsFromIt(t *testing.T) {
+	e, base := startProxied(t)
+	child := e.child.Load()
+	send(t, e.HTTPAddr(), "POST / HTTP/1.1\r\nHost: x\r\nX-A: "+strings.Repeat("a", 300_000)+"\r\n\r\n", false)
+	<-child.Exited()
+	eventually(t, "the engine is back", func() bool {
+		status, body := query(t, base, readable)
+		if status != http.StatusOK && (status != http.StatusServiceUnavailable || !strings.Contains(body, "try again")) {
+			t.Fatalf("meanwhile: %d %s", status, body)
+		}
+		return body == "7"
+	})
+}

@@ -1,0 +1,281 @@
+package purchase
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/rollup"
+	"github.com/tillstream/tillstream/processor/table/tabletest"
+)
+
+// naive computes the tables once more, straight from the definitions and with nothing of the fold: calendar by package time, keys
+// as text, every figure by itself.
+type naive struct {
+	cutoff  time.Duration
+	content tabletest.Content
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+func (n *naive) add(e *event.Event) {
+	x := &e.Transaction
+	if e.Test || e.Type != "pos.transaction.v1" {
+		return
+	}
+	at := e.Time
+	if x.EndedAt.OK {
+		at = x.EndedAt
+	}
+	utc := time.UnixMilli(at.Milli).UTC()
+	local := utc.In(time.FixedZone("", int(at.Offset)))
+	date := local.Add(-n.cutoff).Format(time.DateOnly)
+	if x.BusinessDate.OK {
+		date = time.Unix(0, 0).UTC().AddDate(0, 0, int(x.BusinessDate.Value)).Format(time.DateOnly)
+	}
+	hour := utc.Format("2006-01-02T15")
+	channel := orElse(x.Channel, "store")
+
+	for _, t := range x.Tenders {
+		key := fmt.Sprintf("payments_hourly %s %s %s %s %s %s", e.StoreID, hour, orElse(t.Acquirer, "-"), orElse(t.Method, "-"), orElse(t.EntryMode, "-"), x.Currency)
+		said := t.Result == "failed" || t.Result == "timeout"
+		no := slices.Contains([]string{"Refusal", "WrongPIN", "InvalidCard", "PaymentRestriction", "InsertedCard"}, t.Error)
+		count := func(column string, yes bool) {
+			if yes {
+				n.content.Put(key, column, "sum", 1)
+			}
+		}
+		yes := t.Result == "approved" || t.Result == "approved_offline"
+		count("attempts", true)
+		count("approved", yes)
+		count("offline", t.Result == "approved_offline")
+		count("declined", t.Result == "declined" || said && no)
+		count("failed", said && !no && t.Error != "Cancel" && t.Error != "Aborted")
+		if yes {
+			n.content.Put(key, "amount", "sum", t.Amount)
+		}
+		if t.AuthorisationMS.OK && t.Result != "approved_offline" {
+			count("auth_n", true)
+			n.content.Put(key, "auth_ms", "sum", int64(t.AuthorisationMS.Value))
+			n.content.Put(key, "auth_in", "", int64(t.AuthorisationMS.Value))
+		}
+	}
+
+	var live []event.Line
+	for _, l := range x.Lines {
+		if !l.Voided {
+			live = append(live, l)
+		}
+	}
+	undone := x.Kind == "void" && (x.Original.TransactionID != "" || x.Original.Sequence.OK)
+	counters := map[string]string{"sale": "transactions", "return": "returns", "exchange": "returns", "void": "voids"}
+	counter := counters[x.Kind]
+	if counter == "" || x.Kind == "sale" && len(live) == 0 {
+		return
+	}
+	if x.Kind == "void" && !undone {
+		live = nil
+	}
+	sales := fmt.Sprintf("sales_hourly %s %s %s %d %s %s", date, e.StoreID, hour, local.Hour(), channel, x.Currency)
+	n.content.Put(sales, counter, "sum", 1)
+
+	customer := ""
+	if x.Customer.Pseudonym > 0 && (x.Kind != "void" || undone) {
+		customer = fmt.Sprintf("customer_days %d %s %s %s %s", x.Customer.Pseudonym, date, e.StoreID, channel, x.Currency)
+		n.content.Put(customer, "first_at", "min", utc.Unix())
+		n.content.Put(customer, "last_at", "max", utc.Unix())
+	}
+	put := func(key, column string, v int64) {
+		if key != "" {
+			n.content.Put(key, column, "sum", v)
+		}
+	}
+	var net, tax int64
+	bought := map[string]bool{}
+	for _, l := range live {
+		back := x.Kind == "return" || l.Quantity < 0
+		sign := int64(1)
+		if (back || undone) && l.Gross > 0 {
+			sign = -1
+		}
+		units := l.Quantity
+		if (back || undone) && units > 0 {
+			units = -units
+		}
+		lineNet := l.Gross - l.Discount
+		if l.Net.OK {
+			lineNet = l.Net.Value
+		}
+		lineNet *= sign
+		net += lineNet
+		tax += sign * l.Tax
+		put(sales, "gross", sign*l.Gross)
+		put(sales, "discount", sign*l.Discount)
+		put(customer, "discount", sign*l.Discount)
+		if l.Kind != "" && l.Kind != "item" {
+			continue
+		}
+		put(sales, "units", units)
+		put(customer, "units", units)
+		category := l.Category
+		if category == "" && len(l.Hierarchy) > 0 {
+			category = l.Hierarchy[0]
+		}
+		product := fmt.Sprintf("product_sales %s %s %s %s %s", date, e.StoreID, orElse(l.ProductID, "-"), orElse(category, "-"), x.Currency)
+		put(product, "units", units)
+		put(product, "revenue", lineNet)
+		put(product, "discount", sign*l.Discount)
+		if back && !undone {
+			put(product, "returned_units", -units)
+		}
+		if len(l.Promotions) > 0 {
+			put(product, "promoted_units", units)
+		}
+		if x.Kind == "sale" && !back && !bought[l.ProductID] {
+			bought[l.ProductID] = true
+			put(product, "baskets", 1)
+		}
+	}
+	if len(live) > 0 && !slices.ContainsFunc(live, func(l event.Line) bool { return l.Tax != 0 }) {
+		tax = x.Totals.Tax
+		if (x.Kind == "return" || undone) && x.Totals.Gross > 0 {
+			tax = -tax
+		}
+	}
+	put(sales, "net", net)
+	put(sales, "tax", tax)
+	put(customer, "net", net)
+	if x.Kind == "sale" {
+		n.content.Put(sales, "baskets_in", "", net)
+		put(customer, "transactions", 1)
+		if x.Customer.Pseudonym > 0 {
+			put(sales, "identified_transactions", 1)
+			n.content.Put(sales, "customers_in", "", int64(x.Customer.Pseudonym))
+		}
+		if x.Customer.Type == "loyalty" {
+			put(sales, "loyalty_transactions", 1)
+		}
+		if x.Offline.Mode != "" && x.Offline.Mode != "none" {
+			put(sales, "offline_transactions", 1)
+		}
+	}
+}
+
+func of[T any](t *rapid.T, values ...T) T { return rapid.SampledFrom(values).Draw(t, "one") }
+
+func anyLine(t *rapid.T) event.Line {
+	amount := rapid.Int64Range(-500, 500)
+	l := event.Line{
+		Kind: of(t, "", "item", "item", "tip", "deposit", "later_idea"), ProductID: of(t, "", "milk", "bread", "tea"),
+		Category: of(t, "", "", "dairy"), Hierarchy: of(t, nil, []string{"food", "fresh"}),
+		Quantity: 500 * rapid.Int64Range(-4, 8).Draw(t, "quantity"), Gross: amount.Draw(t, "gross"), Discount: amount.Draw(t, "discount"),
+		Tax: of[int64](t, 0, 0, 7, -7), Voided: of(t, false, false, true),
+		Promotions: of(t, nil, []event.Promotion{{}}, []event.Promotion{{}, {}}),
+	}
+	if rapid.Bool().Draw(t, "net sent") {
+		l.Net = event.Some(amount.Draw(t, "net"))
+	}
+	return l
+}
+
+func anyTender(t *rapid.T) event.Tender {
+	d := event.Tender{
+		Acquirer: of(t, "", "a"), Method: of(t, "cash", "card"), EntryMode: of(t, "", "icc"), Amount: rapid.Int64Range(-500, 500).Draw(t, "amount"),
+		Result: of(t, "approved", "approved_offline", "declined", "failed", "timeout", "cancelled", "reversed", ""),
+		Error:  of(t, "", "Refusal", "InsertedCard", "Cancel", "Aborted", "UnreachableHost"),
+	}
+	if rapid.Bool().Draw(t, "timed") {
+		d.AuthorisationMS = event.Some(rapid.Uint32().Draw(t, "ms"))
+	}
+	return d
+}
+
+func anyTransaction(t *rapid.T) *event.Event {
+	e := &event.Event{}
+	e.Type = of(t, event.TypeTransaction, event.TypeTransaction, event.TypeTransaction, event.TypeHealth)
+	e.StoreID, e.Test = of(t, "s1", "s2"), of(t, false, false, false, true)
+	// About two ends of a month, so that days, hours and months differ from zone to zone.
+	moment := rapid.Custom(func(t *rapid.T) event.Time {
+		base := of(t, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 10, 25, 1, 0, 0, 0, time.UTC)).UnixMilli()
+		return event.Time{Milli: base + rapid.Int64Range(-30*3_600_000, 30*3_600_000).Draw(t, "at"), Offset: of[int32](t, 0, 3600, 7200, 20700, -12600), OK: true}
+	})
+	e.Time = moment.Draw(t, "time")
+	if of(t, false, false, true) {
+		e.Transaction.EndedAt = moment.Draw(t, "ended")
+	}
+	if of(t, false, false, true) {
+		e.Transaction.BusinessDate = event.Some(rapid.Int32Range(20510, 20515).Draw(t, "business date"))
+	}
+	x := &e.Transaction
+	x.Kind = of(t, "sale", "sale", "return", "exchange", "void", "no_sale", "layaway")
+	x.Channel, x.Currency = of(t, "", "store", "web"), of(t, "EUR", "JPY")
+	x.Original = of(t, event.Original{}, event.Original{TransactionID: "x"}, event.Original{Sequence: event.Some[uint64](0)}, event.Original{Reason: "why"})
+	x.Offline.Mode = of(t, "", "none", "saf", "emv")
+	x.Customer = event.Customer{Pseudonym: of[uint64](t, 0, 1, 2), Type: of(t, "", "loyalty", "payment_token")}
+	x.Totals = event.Totals{Gross: rapid.Int64Range(-9, 9).Draw(t, "gross"), Tax: rapid.Int64Range(-9, 9).Draw(t, "tax")}
+	for range rapid.IntRange(0, 4).Draw(t, "lines") {
+		x.Lines = append(x.Lines, anyLine(t))
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "tenders") {
+		x.Tenders = append(x.Tenders, anyTender(t))
+	}
+	return e
+}
+
+// Whatever the order of the transactions and wherever batches end, the tables hold what the definitions say.
+func TestAgainstNaive(t *testing.T) {
+	schema := tabletest.Load(t)
+	rapid.Check(t, func(t *rapid.T) {
+		cutoff := of[time.Duration](t, 0, 4*time.Hour, -2*time.Hour)
+		events := rapid.SliceOfN(rapid.Custom(anyTransaction), 0, 25).Draw(t, "events")
+		want := naive{cutoff, tabletest.Content{}}
+		for _, e := range events {
+			want.add(e)
+		}
+		f := New(Config{BusinessDayCutoff: cutoff})
+		got := tabletest.Content{}
+		var sealed [][]*rollup.Block // looked at when later batches have been folded
+		for _, e := range rapid.Permutation(events).Draw(t, "order") {
+			f.Fold(e, rollup.Input{})
+			if of(t, false, false, true) {
+				sealed = append(sealed, f.Seal(rollup.Version{}).Blocks)
+			}
+		}
+		sealed = append(sealed, f.Seal(rollup.Version{}).Blocks)
+		for _, blocks := range sealed {
+			schema.Check(t, blocks)
+			schema.Add(got, blocks)
+		}
+		if diff := cmp.Diff(want.content.Lines("customers_in"), got.Lines("customers_in")); diff != "" {
+			t.Fatalf("%s", diff)
+		}
+	})
+}
+
+// One batch gives the same blocks, to the byte, in whatever order its transactions come.
+func TestSameBlocksInAnyOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		events := rapid.SliceOfN(rapid.Custom(anyTransaction), 1, 25).Draw(t, "events")
+		blocks := func(events []*event.Event) []*rollup.Block {
+			f := New(Config{})
+			for _, e := range events {
+				f.Fold(e, rollup.Input{})
+			}
+			return f.Seal(rollup.Version{}).Blocks
+		}
+		a, b := blocks(events), blocks(rapid.Permutation(events).Draw(t, "order"))
+		if diff := cmp.Diff(a, b, cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".sum" }, cmp.Ignore())); diff != "" {
+			t.Fatalf("%s", diff)
+		}
+	})
+}
