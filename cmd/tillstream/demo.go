@@ -31,6 +31,7 @@ type demoCmd struct {
 	Data             string        `help:"Where everything is kept." default:"tillstream-data" placeholder:"DIR"`
 	Once             bool          `help:"End when all is folded and committed."`
 	Listen           string        `help:"Address where ClickHouse's HTTP interface is offered, read-only." default:"127.0.0.1:8123" placeholder:"ADDR"`
+	Kafka            []string      `help:"Use this Kafka instead of the embedded one." placeholder:"HOST:PORT"`
 	ClickHouse       string        `name:"clickhouse" help:"Use this ClickHouse instead of the embedded one." placeholder:"DSN"`
 	HeartbeatTimeout time.Duration `help:"How long a report of up holds; three times what the till announces if not given." placeholder:"DURATION"`
 	Migrate          bool          `help:"Migrate the databases first." default:"true" negatable:""`
@@ -46,12 +47,15 @@ func (c *demoCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	broker, err := embedded.StartBroker(embedded.BrokerConfig{Dir: filepath.Join(c.Data, "kafka"), Log: log.Named("kafka")})
-	if err != nil {
-		return err
+	cfg.Kafka.Brokers = c.Kafka
+	if len(c.Kafka) == 0 {
+		broker, err := embedded.StartBroker(embedded.BrokerConfig{Dir: filepath.Join(c.Data, "kafka"), Log: log.Named("kafka")})
+		if err != nil {
+			return err
+		}
+		defer broker.Close()
+		cfg.Kafka.Brokers = broker.Addrs()
 	}
-	defer broker.Close()
-	cfg.Kafka.Brokers = broker.Addrs()
 
 	if c.ClickHouse == "" {
 		engine, err := startEngine(e, c.Data, log)
@@ -97,8 +101,8 @@ func (c *demoCmd) Run(e *env) error {
 	return g.Wait()
 }
 
-// demoTopics of the embedded Kafka keep the time that the sender gives: a simulated history arrives when it would have.
-var demoTopics = sinkkafka.Creation{Partitions: 4, Replication: 1, Settings: map[string]string{"message.timestamp.type": "CreateTime"}}
+// demoTopics keep the time that the sender gives, for ever: a simulated history arrives when it would have.
+var demoTopics = sinkkafka.Creation{Partitions: 4, Replication: 1, Settings: map[string]string{"message.timestamp.type": "CreateTime", "retention.ms": "-1"}}
 
 // config is that of a file if one is given, made fit for one machine.
 func (c *demoCmd) config(e *env) (*config.Config, error) {
@@ -195,9 +199,10 @@ func (c *demoCmd) work(ctx context.Context, e *env, kafka *source, sink *clickho
 
 // simulation is kept beside the data, so that the demo, started again, goes on with the same chain instead of a second one.
 type simulation struct {
-	Seed   uint64
-	End    time.Time // of the history
-	Loaded bool
+	Seed         uint64
+	Stores, Days int
+	End          time.Time // of the history
+	Loaded       bool
 }
 
 func (c *demoCmd) simulation() (s simulation, save func(simulation) error, err error) {
@@ -214,7 +219,7 @@ func (c *demoCmd) simulation() (s simulation, save func(simulation) error, err e
 	}
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		s = simulation{Seed: 1, End: time.Now().UTC().Truncate(time.Minute)}
+		s = simulation{Seed: 1, Stores: 8, Days: 14, End: time.Now().UTC().Truncate(time.Minute)}
 		return s, save, save(s)
 	}
 	if err != nil {
@@ -228,8 +233,8 @@ func (c *demoCmd) simulation() (s simulation, save func(simulation) error, err e
 
 func (s simulation) config(cfg *config.Config) simulator.Config {
 	sc := simulator.Default()
-	sc.Seed, sc.Secret = s.Seed, []byte(cfg.Privacy.Secret)
-	sc.Start, sc.End = s.End.AddDate(0, 0, -14), s.End
+	sc.Seed, sc.Stores, sc.Secret = s.Seed, s.Stores, []byte(cfg.Privacy.Secret)
+	sc.Start, sc.End = s.End.AddDate(0, 0, -s.Days), s.End
 	return sc
 }
 

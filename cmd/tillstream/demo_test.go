@@ -29,6 +29,7 @@ var settled = map[string]string{
 
 func snapshot(t *testing.T, data string) map[string]string {
 	t.Helper()
+	defer holdEngine(t, data)()
 	out := map[string]string{}
 	for name, query := range settled {
 		var csv strings.Builder
@@ -40,11 +41,17 @@ func snapshot(t *testing.T, data string) map[string]string {
 	return out
 }
 
-func (m realMonth) args(t *testing.T, data string) []string {
-	return []string{
-		"demo", "--once", "--data", data, "--heartbeat-timeout", "50h",
-		"--input", sharedFile(t, "transactions-2017-01.jsonl.zst"), "--input", sharedFile(t, "health-2025-2026.jsonl.zst"),
+// foldRealMonth is the command that folds the real inputs into a data directory.
+func foldRealMonth(t *testing.T, data, kafka string) []string {
+	return append(onKafka(kafka), "--once", "--data", data, "--heartbeat-timeout", "50h",
+		"--input", sharedFile(t, "transactions-2017-01.jsonl.zst"), "--input", sharedFile(t, "health-2025-2026.jsonl.zst"))
+}
+
+func onKafka(kafka string) []string {
+	if kafka == "" {
+		return []string{"demo"}
 	}
+	return []string{"demo", "--kafka", kafka}
 }
 
 func audit(t *testing.T, data string) (int, string) {
@@ -57,9 +64,9 @@ func audit(t *testing.T, data string) (int, string) {
 // The real month and the real shops, against a second computation from the same files; twice, which must change nothing but
 // duplicates; and with a row taken away by hand, which the audit must notice.
 func TestPipelineRealData(t *testing.T) {
-	data := filepath.Join(t.TempDir(), "data")
+	data, kafka := filepath.Join(t.TempDir(), "data"), testKafka(t)
 	var out strings.Builder
-	if code, stderr := tillstream(t, &out, realMonth{}.args(t, data)...); code != exitDone {
+	if code, stderr := tillstream(t, &out, foldRealMonth(t, data, kafka)...); code != exitDone {
 		t.Fatalf("demo exited %d: %s\n%s", code, stderr, out.String())
 	}
 	secret, err := os.ReadFile(filepath.Join(data, "secret"))
@@ -67,18 +74,21 @@ func TestPipelineRealData(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := computeRealMonth(t, bytes.TrimSpace(secret))
+	release := holdEngine(t, data)
 	compareRealMonth(t, want, heldRealMonth(t, data))
 	if code, said := audit(t, data); code != exitDone {
 		t.Fatalf("audit exited %d: %s", code, said)
 	}
+	release()
 
 	once := snapshot(t, data)
-	if code, stderr := tillstream(t, io.Discard, realMonth{}.args(t, data)...); code != exitDone {
+	if code, stderr := tillstream(t, io.Discard, foldRealMonth(t, data, kafka)...); code != exitDone {
 		t.Fatalf("second demo exited %d: %s", code, stderr)
 	}
 	if d := cmp.Diff(once, snapshot(t, data)); d != "" {
 		t.Errorf("the same input again changed rows:\n%s", d)
 	}
+	defer holdEngine(t, data)()
 	total := ask(t, data, "SELECT sum(records) AS r, sum(duplicates) AS d, sum(rejected) AS x FROM pos.ledger")[0]
 	if n := int64(want.sales + want.reports); scaled(t, total["r"], 1) != n || scaled(t, total["d"], 1) != n || scaled(t, total["x"], 1) != 0 {
 		t.Errorf("ledger has %v, want %d records and as many duplicates", total, n)
@@ -100,7 +110,7 @@ func TestPipelineRealData(t *testing.T) {
 // kill -9 at any moment, of the program and its engine together, started again: the same rows.
 func TestPipelineSurvivesKills(t *testing.T) {
 	quiet := filepath.Join(t.TempDir(), "quiet")
-	if code, stderr := tillstream(t, io.Discard, realMonth{}.args(t, quiet)...); code != exitDone {
+	if code, stderr := tillstream(t, io.Discard, foldRealMonth(t, quiet, testKafka(t))...); code != exitDone {
 		t.Fatalf("demo exited %d: %s", code, stderr)
 	}
 	want := snapshot(t, quiet)
@@ -109,7 +119,7 @@ func TestPipelineSurvivesKills(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	data := filepath.Join(t.TempDir(), "killed")
+	data, kafka := filepath.Join(t.TempDir(), "killed"), testKafka(t)
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +128,7 @@ func TestPipelineSurvivesKills(t *testing.T) {
 	}
 	rnd := rand.New(rand.NewPCG(7, 7))
 	for range 4 {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], realMonth{}.args(t, data)...)
+		cmd := exec.CommandContext(t.Context(), os.Args[0], foldRealMonth(t, data, kafka)...)
 		cmd.Env = append(os.Environ(), asProgram+"=1")
 		stderr, err := cmd.StderrPipe()
 		if err != nil {
@@ -132,7 +142,7 @@ func TestPipelineSurvivesKills(t *testing.T) {
 		_ = cmd.Process.Signal(syscall.SIGKILL)
 		_ = cmd.Wait()
 	}
-	if code, stderr := tillstream(t, io.Discard, realMonth{}.args(t, data)...); code != exitDone {
+	if code, stderr := tillstream(t, io.Discard, foldRealMonth(t, data, kafka)...); code != exitDone {
 		t.Fatalf("demo after kills exited %d: %s", code, stderr)
 	}
 	if d := cmp.Diff(want, snapshot(t, data)); d != "" {

@@ -95,7 +95,7 @@ func newEngine(ctx context.Context, cfg EngineConfig) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, id: uuid.NewString(), unlock: unlock, done: make(chan struct{}),
-		transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 8, IdleConnTimeout: 30 * time.Second},
+		transport: &http.Transport{DisableCompression: true, WriteBufferSize: headBuffer, MaxIdleConnsPerHost: 8, IdleConnTimeout: 30 * time.Second},
 	}
 	e.close = sync.OnceValue(e.shut)
 	return e, nil
@@ -144,10 +144,10 @@ func (e *Engine) Restarts() int64 { return e.restarts.Load() }
 func (e *Engine) Close() error { return e.close() }
 
 func (e *Engine) shut() error {
-	_ = os.Remove(e.endpointFile()) // first, so that nobody comes any more; one that stays is noticed to be stale
+	_ = os.Remove(e.endpointFile())    // first, so that nobody comes any more; one that stays is noticed to be stale
+	e.transport.CloseIdleConnections() // ClickHouse waits for them
 	e.cancel()
 	<-e.done
-	e.transport.CloseIdleConnections()
 	e.unlock()
 	if e.killed {
 		return fmt.Errorf("stopping ClickHouse: it did not end within %s and was killed; see %s", stopWithin, e.path("clickhouse.err.log"))

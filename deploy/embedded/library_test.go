@@ -60,6 +60,9 @@ func TestLibraryFromTarball(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "cache")
+			if err := os.MkdirAll(filepath.Join(dir, fetching+"of a killed process"), 0o755); err != nil {
+				t.Fatal(err)
+			}
 			var packed atomic.Int32
 			l := fetchedLibrary{dir: dir, sum: c.sum, free: c.free, say: func(string) {}, pack: func(_ context.Context, dir string) (string, error) {
 				packed.Add(1)
@@ -97,5 +100,30 @@ func TestLibraryFromTarball(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestLibraryOfTheUser(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	own := filepath.Join(dir, "own.so")
+	if err := os.WriteFile(own, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	silent := func(s string) { t.Errorf("it said %q", s) }
+	t.Setenv(LibraryEnv, "own.so")
+	if path, err := Library(t.Context(), silent); err != nil || !filepath.IsAbs(path) || filepath.Base(path) != "own.so" {
+		t.Errorf("got %q, %v", path, err)
+	}
+	t.Setenv(LibraryEnv, "none.so")
+	if _, err := Library(t.Context(), silent); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), LibraryEnv) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLibraryWithoutNpm(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	if _, err := npmPack(t.Context(), t.TempDir()); err == nil || !strings.Contains(err.Error(), "npm is not installed") {
+		t.Errorf("got %v", err)
 	}
 }

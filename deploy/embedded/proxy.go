@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -12,10 +11,12 @@ import (
 	"go.uber.org/zap"
 )
 
-// What the proxy lets through. ClickHouse aborts on requests it cannot read, so what it gets is what it needs and no more.
+// What the proxy lets through. ClickHouse aborts if a client hangs up in the head of a request, so a head goes out whole: it fits the
+// buffer of the connection, which is written when it is full or the head is complete, and a client that leaves does not end it.
 const (
-	maxURL    = 64 << 10 // bytes; ClickHouse takes 1 MiB, and longer queries can be posted
-	maxHeader = 16 << 10 // bytes a header; ClickHouse dies of 128 KiB
+	maxURL     = 64 << 10 // bytes; longer queries can be posted
+	maxHeaders = 32 << 10 // bytes of those that are passed on
+	headBuffer = 256 << 10
 )
 
 var (
@@ -37,13 +38,10 @@ func (e *Engine) Proxy() http.Handler {
 		Transport: e.transport,
 		Rewrite:   e.asReader,
 		ErrorLog:  zap.NewStdLog(e.cfg.Log),
-		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			if errors.Is(err, context.Canceled) { // the client has gone
-				return
-			}
-			e.cfg.Log.Warn("a query did not reach ClickHouse", zap.Error(err))
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			e.cfg.Log.Warn("a query got no answer from ClickHouse", zap.Error(err))
 			w.Header().Set("Retry-After", "1")
-			http.Error(w, "ClickHouse does not answer and is being started again; try again in a moment", http.StatusServiceUnavailable)
+			http.Error(w, "ClickHouse gave no answer; if it is being started again, try again in a moment", http.StatusServiceUnavailable)
 		},
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -55,10 +53,12 @@ func (e *Engine) Proxy() http.Handler {
 			http.Error(w, "send queries to /", http.StatusNotFound)
 		case len(r.RequestURI) > maxURL:
 			http.Error(w, "send long queries as the body of a POST", http.StatusRequestURITooLong)
-		case !smallHeaders(r.Header):
-			http.Error(w, "a header is too long", http.StatusRequestHeaderFieldsTooLarge)
+		case headerBytes(r.Header) > maxHeaders:
+			http.Error(w, "the headers are too long", http.StatusRequestHeaderFieldsTooLarge)
 		default:
-			proxy.ServeHTTP(w, r)
+			ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+			defer cancel()
+			proxy.ServeHTTP(w, r.WithContext(ctx))
 		}
 	})
 }
@@ -82,11 +82,9 @@ func (e *Engine) asReader(r *httputil.ProxyRequest) {
 	r.Out.Header = header
 }
 
-func smallHeaders(h http.Header) bool {
+func headerBytes(h http.Header) (n int) {
 	for _, name := range proxiedHeaders {
-		if len(h.Get(name)) > maxHeader {
-			return false
-		}
+		n += len(h.Get(name))
 	}
-	return true
+	return n
 }

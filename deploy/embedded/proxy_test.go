@@ -2,15 +2,12 @@ package embedded
 
 import (
 	"bufio"
-	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
-	"time"
 )
 
 // startProxied starts an engine with something to read, behind its proxy.
@@ -79,40 +76,39 @@ func TestNoHeaderMakesReaderSomebodyElse(t *testing.T) {
 	}
 }
 
-// send writes raw bytes and returns the status line of the answer. With cut it ends in the middle, as a client that dies.
-func send(t *testing.T, addr, raw string, cut bool) string {
+// send writes raw bytes. It waits for an answer and returns its first line, or hangs up at once.
+func send(t *testing.T, addr, raw string, hangUp bool) string {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
 	_, _ = io.WriteString(conn, raw) // an answer may come before all is sent
-	if cut {
-		_ = conn.(*net.TCPConn).CloseWrite()
+	if hangUp {
+		return "hung up"
 	}
-	line, err := bufio.NewReader(conn).ReadString('\n')
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("no answer to %.60q", raw)
-	}
+	line, _ := bufio.NewReader(conn).ReadString('\n') // or none
 	return strings.TrimSpace(line)
 }
 
 func TestNothingSentToTheProxyEndsTheEngine(t *testing.T) {
 	e, base := startProxied(t)
 	child, addr := e.child.Load(), strings.TrimPrefix(base, "http://")
+	survives := func(name, raw string, hangUp bool) {
+		line := send(t, addr, raw, hangUp)
+		if status, body := query(t, base, readable); status != http.StatusOK || body != "7" {
+			t.Fatalf("after %s (%s): %d %s", name, line, status, body)
+		}
+	}
 	const get, post = "GET /?query=SELECT+1", " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 8\r\n"
 	for name, raw := range map[string]string{
-		"garbage": "GARBAGE\r\n\r\n", "a version that is none": "GET / HTTP/9.9\r\n\r\n", "a TLS hello": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + strings.Repeat("\x00", 500),
-		"a native hello": "\x00\x05a b c\x01\x02\xb6\xa9\x03\x00\x07default\x00", "no end": strings.Repeat("A", 100_000),
+		"garbage": "GARBAGE\r\n\r\n", "a version that is none": "GET / HTTP/9.9\r\n\r\n",
 		"a method that is none": "FOO /" + post + "\r\nSELECT 1", "a long method": strings.Repeat("F", 5000) + " /" + post + "\r\nSELECT 1", "connect": "CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n",
 		"delete": "DELETE /" + post + "\r\nSELECT 1", "options": "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", "head": "HEAD /?query=SELECT+1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
 		"a long header":                         "POST /" + post + "X-A: " + strings.Repeat("a", 300_000) + "\r\n\r\nSELECT 1",
 		"a long known header":                   "POST /" + post + "User-Agent: " + strings.Repeat("a", 300_000) + "\r\n\r\nSELECT 1",
-		"a known header of the greatest length": "POST /" + post + "User-Agent: " + strings.Repeat("a", maxHeader) + "\r\n\r\nSELECT 1",
+		"a known header of the greatest length": "POST /" + post + "User-Agent: " + strings.Repeat("a", maxHeaders) + "\r\n\r\nSELECT 1",
 		"a long header name":                    "POST /" + post + strings.Repeat("a", 300_000) + ": x\r\n\r\nSELECT 1",
 		"many headers":                          "POST /" + post + strings.Repeat("A: b\r\n", 20_000) + "\r\nSELECT 1",
 		"forwarded by many":                     "POST /" + post + "X-Forwarded-For: " + strings.Repeat("1.1.1.1,", 30_000) + "\r\n\r\nSELECT 1",
@@ -126,26 +122,27 @@ func TestNothingSentToTheProxyEndsTheEngine(t *testing.T) {
 		"another protocol":         "POST /?client_protocol_version=99999999" + post + "\r\nSELECT 1",
 		"unknown format":           "POST /" + post + "X-ClickHouse-Format: Nope\r\nX-ClickHouse-Database: nope\r\nX-ClickHouse-Timezone: Nope\r\n\r\nSELECT 1",
 		"expect":                   "POST /" + post + "Expect: 100-continue\r\n\r\nSELECT 1", "expect what is not": "POST /" + post + "Expect: foo\r\n\r\nSELECT 1",
-		"upgrade": "GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", "old HTTP": "POST / HTTP/1.0\r\nContent-Length: 8\r\n\r\nSELECT 1",
+		"upgrade": "GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n\r\n", "old HTTP": "POST / HTTP/1.0\r\nContent-Length: 8\r\n\r\nSELECT 1",
 		"not gzip": "POST /" + post + "Content-Encoding: gzip\r\n\r\nSELECT 1", "unknown encoding": "POST /" + post + "Content-Encoding: nope\r\n\r\nSELECT 1",
 		"not compressed": "POST /?decompress=1" + post + "\r\nSELECT 1", "level of compression": "POST /?enable_http_compression=1&http_zlib_compression_level=99" + post + "Accept-Encoding: gzip\r\n\r\nSELECT 1",
 		"half of multipart": "POST /?query=SELECT+1" + post + "Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\nCon", "multipart without bounds": "POST /?query=SELECT+1" + post + "Content-Type: multipart/form-data\r\n\r\nSELECT 1",
-		"multipart":            "POST /?query=SELECT+1" + post + "Content-Type: multipart/form-data; boundary=" + strings.Repeat("b", 5000) + "\r\n\r\n--bbbb\r",
+		"multipart":            "POST /?query=SELECT+1" + post + "Content-Type: multipart/form-data; boundary=" + strings.Repeat("b", 5000) + "\r\n\r\n--bbbb\r\n",
 		"a chunk that is none": "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "both lengths": "POST /" + post + "Transfer-Encoding: chunked\r\n\r\n8\r\nSELECT 1\r\n0\r\n\r\n",
 		"two lengths": "POST /" + post + "Content-Length: 9\r\n\r\nSELECT 1", "a negative length": "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\nSELECT 1",
 	} {
-		line := send(t, addr, raw, name == "no end")
-		if status, body := query(t, base, readable); status != http.StatusOK || body != "7" {
-			t.Fatalf("after %s (answered %q): %d %s", name, line, status, body)
-		}
+		survives(name, raw, false)
+		survives(name, raw, true)
 	}
+	url := "POST /?log_comment=" + strings.Repeat("a", maxURL-100)
+	long := "User-Agent: " + strings.Repeat("a", maxHeaders-100) + "\r\n"
 	for name, raw := range map[string]string{
-		"headers": "POST / HTTP/1.1\r\nContent-Len", "the length": "POST /" + strings.Replace(post, "8", "800", 1) + "\r\nSELECT 1",
-		"a chunk": "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nSELECT 1\r\n5\r\nab", "a parameter": "GET /?query=SELECT",
+		"a TLS hello": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + strings.Repeat("\x00", 500), "a native hello": "\x00\x05a b c\x01\x02\xb6\xa9\x03\x00\x07default\x00",
+		"a body too short after a long URL": url + strings.Replace(post, "8", "800", 1) + "\r\nSELECT 1", "no body after a long URL": url + post + "\r\n",
+		"no end": strings.Repeat("A", 100_000), "cut headers": "POST / HTTP/1.1\r\nContent-Len", "a cut parameter": "GET /?query=SELECT", "a body too short": "POST /" + strings.Replace(post, "8", "800", 1) + long + "\r\nSELECT 1",
+		"a cut chunk": "POST / HTTP/1.1\r\nHost: x\r\n" + long + "Transfer-Encoding: chunked\r\n\r\n8\r\nSELECT 1\r\n5\r\nab", "no body at all": "POST /" + post + long + "\r\n",
 	} {
-		send(t, addr, raw, true)
-		if status, body := query(t, base, readable); status != http.StatusOK || body != "7" {
-			t.Fatalf("cut off in %s: %d %s", name, status, body)
+		for range 20 { // the client hangs up sooner or later
+			survives(name, raw, true)
 		}
 	}
 	// An engine that aborts takes seconds over it and may answer meanwhile; how it ends tells.
@@ -161,7 +158,7 @@ func TestNothingSentToTheProxyEndsTheEngine(t *testing.T) {
 func TestEngineDiesOfWhatTheProxyKeepsFromIt(t *testing.T) {
 	e, base := startProxied(t)
 	child := e.child.Load()
-	send(t, e.HTTPAddr(), "POST / HTTP/1.1\r\nHost: x\r\nX-A: "+strings.Repeat("a", 300_000)+"\r\n\r\n", false)
+	send(t, e.HTTPAddr(), "POST / HTTP/1.1\r\nContent-Len", true)
 	<-child.Exited()
 	eventually(t, "the engine is back", func() bool {
 		status, body := query(t, base, readable)

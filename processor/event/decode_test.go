@@ -322,6 +322,7 @@ func TestBadInput(t *testing.T) {
 		{"sequence overflows", with(`"sequence":9223372036854775808`), ReasonOutOfRange, "sequence"},
 		{"epoch overflows", with(`"sequence_epoch":4294967296`), ReasonOutOfRange, "sequence_epoch"},
 		{"long id", `{"id":"` + strings.Repeat("x", 129) + with("")[8:], ReasonMalformed, ""},
+		{"NUL in an id", strings.Replace(with(`"test":false`), `"t",`, `"t\u0000",`, 1), ReasonInvalidValue, "terminal_id"},
 		{"time without offset", with(`"sent_at":"2026-11-23T10:00:00"`), ReasonInvalidValue, "sent_at"},
 		{"30 February", with(`"sent_at":"2026-02-30T10:00:00Z"`), ReasonInvalidValue, "sent_at"},
 		{"hour 24", with(`"sent_at":"2026-02-01T24:00:00Z"`), ReasonInvalidValue, "sent_at"},

@@ -2,6 +2,7 @@ package event
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -16,6 +17,9 @@ func (d *Decoder) validate() bool {
 		}
 		if len(f.value) > maxID {
 			return s.fail(ReasonInvalidValue, "at most 128 bytes") || s.within(f.name)
+		}
+		if strings.IndexByte(f.value, 0) >= 0 { // keys of state are parted by it
+			return s.fail(ReasonInvalidValue, "no NUL") || s.within(f.name)
 		}
 	}
 	switch {

@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/rollup"
+	"github.com/tillstream/tillstream/processor/table/tabletest"
 )
 
 // baskets makes sales of three lines and one card payment: 100 stores, 1,000 products, an hour, every second customer known.
@@ -35,6 +39,35 @@ func baskets(n int) []event.Event {
 		}}
 	}
 	return events
+}
+
+// When too many strings have been seen all are forgotten between two batches; no row may show it.
+func TestForgetsNames(t *testing.T) {
+	events := baskets(100)
+	long := baskets(1)
+	blocks := func(f *Fold) []string {
+		for i := range events {
+			f.Fold(&events[i], rollup.Input{})
+		}
+		c := tabletest.Content{}
+		tabletest.Load(t).Add(c, f.Seal(rollup.Version{}).Blocks)
+		return c.Lines()
+	}
+	f := New(Config{})
+	want := blocks(f)
+	for i := range 70 {
+		long[0].Transaction.Lines[0].ProductID = strings.Repeat(string(rune('0'+i)), 1<<20)
+		f.Fold(&long[0], rollup.Input{})
+	}
+	before := f.names.Len()
+	f.Seal(rollup.Version{})
+	if after := f.names.Len(); after > 1 {
+		t.Fatalf("%d of %d strings kept, want the empty one", after, before)
+	}
+	f.names.ID("another one that takes a number")
+	if diff := cmp.Diff(want, blocks(f)); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // A batch of known keys, folded and sealed over and over, allocates while sealing only.

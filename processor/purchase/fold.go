@@ -31,12 +31,18 @@ type Fold struct {
 	baskets    []table.Sample[int64]  // of sales: baskets_in
 	authMS     []table.Sample[uint32] // of payments: auth_in
 
-	serial uint64   // of the transaction being folded
-	basket []uint64 // by product, the serial of the last sale that had it
+	serial uint64    // of the transaction being folded
+	known  []product // by number of its id
 }
 
 // recent are the fields that seldom change from one event or line to the next.
-type recent struct{ store, channel, currency, category, service, method, entryMode intern.Recent }
+type recent struct{ store, channel, currency, service, method, entryMode intern.Recent }
+
+// product is what is remembered of a product.
+type product struct {
+	sold     uint64 // serial of the last sale that had it in its basket
+	category uint32 // its last one: seldom another, and quicker compared than looked up
+}
 
 // New makes a fold with an empty batch.
 func New(cfg Config) *Fold {
@@ -217,7 +223,12 @@ func (f *Fold) item(l *event.Line, r role, returned bool, at *place, a *amounts)
 	if category == "" && len(l.Hierarchy) > 0 {
 		category = l.Hierarchy[0]
 	}
-	k := productKey{at.store, f.names.ID(l.ProductID), f.recent.category.ID(f.names, category), at.currency, at.date}
+	id := f.names.ID(l.ProductID)
+	known := f.product(id)
+	if f.names.String(known.category) != category {
+		known.category = f.names.ID(category)
+	}
+	k := productKey{at.store, id, known.category, at.currency, at.date}
 	_, p := f.products.At(k.hash(), k)
 	p.units += a.units
 	p.revenue += a.net
@@ -230,17 +241,16 @@ func (f *Fold) item(l *event.Line, r role, returned bool, at *place, a *amounts)
 		// Neither bought nor brought back.
 	case returned:
 		p.returned -= a.units
-	case r == sale && f.firstInBasket(k.product):
+	case r == sale && known.sold != f.serial:
+		known.sold = f.serial
 		p.baskets++
 	}
 }
 
-// firstInBasket says whether the sale being folded had no line of that product before.
-func (f *Fold) firstInBasket(product uint32) bool {
-	if int(product) >= len(f.basket) {
-		f.basket = slices.Grow(f.basket, f.names.Len()-len(f.basket))[:f.names.Len()]
+// product is what is remembered of the product whose id has that number.
+func (f *Fold) product(id uint32) *product {
+	if int(id) >= len(f.known) {
+		f.known = slices.Grow(f.known, f.names.Len()-len(f.known))[:f.names.Len()]
 	}
-	first := f.basket[product] != f.serial
-	f.basket[product] = f.serial
-	return first
+	return &f.known[id]
 }

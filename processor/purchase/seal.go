@@ -22,7 +22,7 @@ func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 	f.payments.Reset()
 	f.pseudonyms, f.baskets, f.authMS = f.pseudonyms[:0], f.baskets[:0], f.authMS[:0]
 	if f.names.Trim() {
-		f.recent, f.basket = recent{}, nil
+		f.recent, f.known = recent{}, nil
 	}
 	return rollup.Sealed{Blocks: blocks}
 }

@@ -220,6 +220,24 @@ func TestAgainstNaive(t *testing.T) {
 	})
 }
 
+// When too many strings have been seen all are forgotten between two batches; no row may show it.
+func TestForgetsNames(t *testing.T) {
+	f := New(Config{})
+	f.Duplicate("x", "t1", 20514)
+	for i := range 70 {
+		f.Duplicate("x", strings.Repeat(string(rune('0'+i)), 1<<20), 20514)
+	}
+	f.Duplicate("x", "t1", 20514)
+	f.Seal(rollup.Version{})
+	f.names.ID("another one that takes a number")
+	f.Duplicate("x", "t1", 20514)
+	got := tabletest.Content{}
+	tabletest.Load(t).Add(got, f.Seal(rollup.Version{}).Blocks)
+	if diff := cmp.Diff([]string{"data_quality x t1 2026-03-02 duplicates=1"}, got.Lines()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestNoAllocations(t *testing.T) {
 	f := New(Config{})
 	e := &event.Event{}

@@ -256,8 +256,8 @@ func TestAgainstModel(t *testing.T) {
 				counter++
 				e.n, e.at = counter, clock
 			case "any":
-				e.n = rapid.Uint64Range(0, 40).Draw(t, "n")
-				e.at = clock + rapid.Int64Range(-30, 5).Draw(t, "at")
+				e.n = rapid.Uint64Range(0, 15).Draw(t, "n")
+				e.at = clock + rapid.Int64Range(-12, 3).Draw(t, "at")
 			case "repeat":
 				if len(past) == 0 {
 					continue

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/rollup"
@@ -37,9 +38,17 @@ func TestByHand(t *testing.T) {
 		"old epoch late, above":                 {steps: "1@1 new, 2@2 new, 1@10 new, 3@3 new, 3@3 dup, 2@11 new", restarts: 1},
 		"old epoch late, hole":                  {steps: "1@1 new, 3@3!6 new, 1@10 new, 2@2!7 new, 2@11 new", restarts: 1},
 		"new epoch heard from its third number": {steps: "1@1 new, 2@2 new, 3@3 new, 3@12 new, 2@11!4 new, 1@10 new, 1@10 dup, 3@3 dup", restarts: 1},
-		"reinstalled twice":                     {steps: "1@1 new, 2@2 new, 1@10 new, 2@11 new, 1@20 new, 2@2 dup, 2@11 dup, 2@21 new", restarts: 2},
-		"numbers start again every day":         {steps: "1@1 new, 2@2 new, 1@11 new, 2@12 new, 3@13 new, 1@21 new, 2@22 new, 3@13 dup", restarts: 2},
-		"reinstalled, first seen high":          {steps: "50@1 new, 51@2 new, 1@10!3 new, 2@11 new", missing: map[int32]int64{3: 47}},
+		"a number that both epochs know, from between them": {
+			steps:   "1@1 new, 2@2 new, 3@3 new, 4@4 new, 5@5 new, 3@12 new, 3@10 dup, 7@11!4 new",
+			missing: map[int32]int64{4: 1}, restarts: 1,
+		},
+		"the new epoch begins where it is first heard of": {
+			steps:   "1@1 new, 2@2 new, 3@3 new, 4@4 new, 5@5 new, 3@12 new, 1@10!3 new, 7@11!4 new",
+			missing: map[int32]int64{3: 1, 4: 3}, restarts: 1,
+		},
+		"reinstalled twice":             {steps: "1@1 new, 2@2 new, 1@10 new, 2@11 new, 1@20 new, 2@2 dup, 2@11 dup, 2@21 new", restarts: 2},
+		"numbers start again every day": {steps: "1@1 new, 2@2 new, 1@11 new, 2@12 new, 3@13 new, 1@21 new, 2@22 new, 3@13 dup", restarts: 2},
+		"reinstalled, first seen high":  {steps: "50@1 new, 51@2 new, 1@10!3 new, 2@11 new", missing: map[int32]int64{3: 47}},
 
 		"epochs that the till names":           {steps: "e0:1@1 new, e0:2@2 new, e1:1@3 new, e1:2@4 new, e0:2@2 dup, e1:1@3 dup, e0:3@9 new"},
 		"in a named epoch the number decides":  {steps: "e0:1@1 new, e0:1@9 dup"},
@@ -48,42 +57,52 @@ func TestByHand(t *testing.T) {
 		"beyond eight epochs, the oldest ends": {steps: "e1:1@1 new, e2:1@1 new, e3:1@1 new, e4:1@1 new, e5:1@1 new, e6:1@1 new, e7:1@1 new, e8:1@1 new, e1:2@2 new, e9:1@1 new, e1:3@3 forgotten, e0:1@1 forgotten, e2:1@1 dup"},
 	}
 	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, limits{maxHoles, maxEpochs})
-			for _, step := range strings.Split(test.steps, ", ") {
-				epoch, day := int64(-1), int32(0)
-				var n uint64
-				var at int64
-				what, verdict, _ := strings.Cut(step, " ")
-				if rest, ok := strings.CutPrefix(what, "e"); ok {
-					fmt.Sscanf(rest, "%d:%s", &epoch, &what)
+		for _, reload := range []bool{false, true} { // nothing may depend on what is only in memory
+			t.Run(fmt.Sprintf("%s, reload %v", name, reload), func(t *testing.T) {
+				w := newWorld(t, limits{maxHoles, maxEpochs})
+				for _, step := range strings.Split(test.steps, ", ") {
+					epoch, n, at, day, want := parse(t, step)
+					if got := w.set.See(numbered("till", epoch, n, at), rollup.Input{Topic: topic}, day); got != want {
+						t.Fatalf("%s: %d", step, got)
+					}
+					if reload {
+						w.seal()
+						w.open(t)
+					}
 				}
-				fmt.Sscanf(what, "%d@%d!%d", &n, &at, &day)
-				want := map[string]Verdict{"new": Fresh, "dup": Duplicate, "forgotten": Forgotten}[verdict]
-				if got := w.set.See(numbered("till", epoch, n, at), rollup.Input{Topic: topic}, day); got != want {
-					t.Fatalf("%s: %d", step, got)
+				left := map[int32]int64{}
+				for day, n := range w.days["till"] {
+					if n != 0 {
+						left[day] = n
+					}
 				}
-				w.seal()
-				w.open(t) // nothing may depend on what is only in memory
-			}
-			left := map[int32]int64{}
-			for day, n := range w.days["till"] {
-				if n != 0 {
-					left[day] = n
+				if diff := cmp.Diff(test.missing, left, cmpopts.EquateEmpty()); diff != "" {
+					t.Errorf("missing: %s", diff)
 				}
-			}
-			want := test.missing
-			if want == nil {
-				want = map[int32]int64{}
-			}
-			if diff := cmp.Diff(want, left); diff != "" {
-				t.Errorf("missing: %s", diff)
-			}
-			if got := w.set.Stats().Restarts; got != test.restarts {
-				t.Errorf("%d restarts, want %d", got, test.restarts)
-			}
-		})
+				if got := w.set.Stats().Restarts; got != test.restarts {
+					t.Errorf("%d restarts, want %d", got, test.restarts)
+				}
+			})
+		}
 	}
+}
+
+func parse(t *testing.T, step string) (epoch int64, n uint64, at int64, day int32, want Verdict) {
+	what, verdict, _ := strings.Cut(step, " ")
+	var err error
+	epoch = -1
+	if rest, ok := strings.CutPrefix(what, "e"); ok {
+		_, err = fmt.Sscanf(rest, "%d:%d@%d", &epoch, &n, &at)
+	} else if strings.Contains(what, "!") {
+		_, err = fmt.Sscanf(what, "%d@%d!%d", &n, &at, &day)
+	} else {
+		_, err = fmt.Sscanf(what, "%d@%d", &n, &at)
+	}
+	want, ok := map[string]Verdict{"new": Fresh, "dup": Duplicate, "forgotten": Forgotten}[verdict]
+	if err != nil || !ok {
+		t.Fatalf("step %q: %v", step, err)
+	}
+	return epoch, n, at, day, want
 }
 
 // Terminals are apart by topic, partition and id.

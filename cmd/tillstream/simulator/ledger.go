@@ -104,9 +104,9 @@ func (l *ledger) accept(h *header) *book {
 	}
 	if b.install != h.till.install {
 		b.close()
-		b.install, b.low, b.high = h.till.install, h.sequence, h.sequence
+		b.install, b.low = h.till.install, h.sequence
 	}
-	b.low, b.high = min(b.low, h.sequence), max(b.high, h.sequence)
+	b.high = h.sequence // they are made in order, however they arrive
 	b.count++
 	return b
 }

@@ -136,7 +136,7 @@ func (l *timeline) at(x int64) uint8 {
 	switch {
 	case r.status == down || r.status == inMaintenance:
 		return r.status
-	case (r.status == up || r.status == degraded) && x <= r.at+r.hold+second:
+	case (r.status == up || r.status == degraded) && x < r.at+r.hold:
 		return r.status
 	case l.sold > 0 && x < l.sold+l.saleHold():
 		return up

@@ -285,17 +285,20 @@ func checkDecoder(t *testing.T, c Config, r run) {
 			t.Fatalf("forgotten: %s", ev.Value)
 		}
 	}
-	var lost, holes int64
+	var lost, holes, rejected int64
 	for _, d := range r.truth.Deliveries {
 		k := till{d.Topic, d.Terminal}
 		got := [...]int64{accepted[k], tests[k], repeats[k], missing[k], masked[k]}
 		if want := [...]int64{d.Accepted, d.Test, d.Repeats, d.Missing, d.Masked}; got != want {
 			t.Errorf("%v: processor has %v accepted, test, repeated, missing and masked; the truth is %v", k, got, want)
 		}
-		lost, holes = lost+d.Lost, holes+d.Missing
+		lost, holes, rejected = lost+d.Lost, holes+d.Missing, rejected+d.Rejected
 	}
 	if lost == 0 || holes == 0 || set.Stats().Restarts == 0 {
 		t.Errorf("%d lost, %d missing, %d restarts: not a hard run", lost, holes, set.Stats().Restarts)
+	}
+	if share := float64(holes-lost) / float64(rejected); share < 0.3 || share > 0.6 {
+		t.Errorf("%.2f of the spoiled events were never sent whole, half of them should be", share)
 	}
 	want := map[[2]string]int64{}
 	reasons := map[string]bool{}

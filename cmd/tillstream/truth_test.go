@@ -1,0 +1,153 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tillstream/tillstream/cmd/tillstream/config"
+	"github.com/tillstream/tillstream/cmd/tillstream/simulator"
+)
+
+// table is a rollup as text: key columns joined, then the figures.
+type table map[string]string
+
+func (t table) put(figures []any, key ...any) {
+	t[strings.TrimSuffix(fmt.Sprintln(key...), "\n")] = strings.TrimSuffix(fmt.Sprintln(figures...), "\n")
+}
+
+// asked is a query's rows: the first n columns are the key.
+func asked(t *testing.T, data string, n int, query string) table {
+	t.Helper()
+	out := table{}
+	var csv strings.Builder
+	if code, stderr := tillstream(t, &csv, "sql", "--data", data, "--format", "csv", query); code != exitDone {
+		t.Fatalf("%s: exit %d: %s", query, code, stderr)
+	}
+	for i, line := range strings.Split(strings.TrimSpace(strings.ReplaceAll(csv.String(), "\r", "")), "\n") {
+		if i == 0 {
+			continue
+		}
+		fields := strings.Split(line, ",")
+		out[strings.Join(fields[:n], " ")] = strings.Join(fields[n:], " ")
+	}
+	return out
+}
+
+// A simulated chain with all its dirt, against the simulator's own ground truth: sales, products, customers, payments, every till's
+// hours, outages, duplicates, holes and dead letters.
+func TestPipelineTruth(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := simulation{Seed: 7, Stores: 5, Days: 4, End: time.Date(2026, 10, 27, 0, 0, 0, 0, time.UTC)} // over a clock change
+	raw, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(data, "simulation.json"), raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, stderr := tillstream(t, io.Discard, append(onKafka(testKafka(t)), "--once", "--data", data)...); code != exitDone {
+		t.Fatalf("demo exited %d: %s", code, stderr)
+	}
+	defer holdEngine(t, data)()
+	if code, said := audit(t, data); code != exitDone {
+		t.Errorf("audit exited %d: %s", code, said)
+	}
+
+	secret, err := os.ReadFile(filepath.Join(data, "secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := config.Default()
+	cfg.Privacy.Secret = config.Secret(secret)
+	sim, err := simulator.New(s.config(cfg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range sim.Events() { //nolint:revive // the truth is there when the events are through
+	}
+	truth := sim.Truth()
+
+	type comparison struct {
+		name  string
+		keys  int
+		query string
+		want  table
+	}
+	const minor = "toInt64(sum(%s) * transform(toString(currency), ['JPY','TND'], [1, 1000], 100))"
+	money := func(columns ...string) string {
+		for i, c := range columns {
+			columns[i] = fmt.Sprintf(minor, c)
+		}
+		return strings.Join(columns, ", ")
+	}
+	units := "toInt64(sum(units) * 1000)"
+	until := map[string]int64{}
+	for _, x := range truth.Tills {
+		until[x.Terminal] = x.Until
+	}
+
+	all := []comparison{
+		{"sales", 4, "SELECT store_id, toString(business_date) AS d, channel, currency, sum(transactions), sum(returns), sum(voids), " + units + ", " + money("gross", "discount", "tax", "net") + " FROM pos.sales_hourly GROUP BY store_id, d, channel, currency", table{}},
+		{"hours", 2, "SELECT store_id, toUnixTimestamp(hour) * 1000 AS h, sum(transactions) AS n FROM pos.sales_hourly GROUP BY store_id, h HAVING n > 0", table{}},
+		{"products", 3, "SELECT product_id, toString(business_date) AS d, currency, " + units + ", " + money("revenue") + " FROM pos.product_sales GROUP BY product_id, d, currency", table{}},
+		{"customers", 2, "SELECT toString(customer) AS c, currency, uniqExactIf((business_date, store_id), transactions > 0), sum(transactions), " + units + ", " + money("net", "discount") + " FROM pos.customer_days GROUP BY c, currency", table{}},
+		{"payments", 3, "SELECT store_id, method, currency, sum(attempts), sum(approved), sum(declined), sum(failed), sum(offline), " + money("amount") + " FROM pos.payments_hourly GROUP BY store_id, method, currency", table{}},
+		{"till hours", 2, "SELECT terminal_id, toUnixTimestamp(hour) * 1000 AS h, up_ms, degraded_ms, down_ms, silent_ms, maintenance_ms FROM tillstream.availability_hourly FINAL WHERE lane = ''", table{}},
+		{"outages", 2, "SELECT terminal_id, toUnixTimestamp64Milli(started_at) AS s, ifNull(toUnixTimestamp64Milli(resolved_at), 0) FROM tillstream.outages FINAL WHERE lane = ''", table{}},
+		{"deliveries", 2, "SELECT topic, terminal_id, sum(accepted), sum(test), sum(missing), sum(pan_masked) FROM pos.data_quality WHERE terminal_id != '' GROUP BY topic, terminal_id HAVING sum(accepted) > 0", table{}},
+		{"dead letters", 2, "SELECT topic, reason, count() FROM pos.dead_letters GROUP BY topic, reason", table{}},
+	}
+	into := map[string]table{}
+	for _, c := range all {
+		into[c.name] = c.want
+	}
+	for _, x := range truth.Sales {
+		into["sales"].put([]any{x.Transactions, x.Returns, x.Voids, x.Units, x.Gross, x.Discount, x.Tax, x.Net}, x.Store, x.Date, x.Channel, x.Currency)
+	}
+	for _, x := range truth.Hours {
+		into["hours"].put([]any{x.Transactions}, x.Store, x.Hour)
+	}
+	for _, x := range truth.Products {
+		into["products"].put([]any{x.Units, x.Revenue}, x.Product, x.Date, x.Currency)
+	}
+	for _, x := range truth.Customers {
+		into["customers"].put([]any{x.Visits, x.Sales, x.Units, x.Net, x.Discount}, x.Pseudonym, x.Currency)
+	}
+	for _, x := range truth.Payments {
+		into["payments"].put([]any{x.Attempts, x.Approved, x.Declined, x.Failed, x.Offline, x.Amount}, x.Store, x.Method, x.Currency)
+	}
+	for _, x := range truth.TillHours {
+		into["till hours"].put([]any{x.Up, x.Degraded, x.Down, x.Silent, x.Maintenance}, x.Terminal, x.Hour)
+	}
+	for _, x := range truth.Outages {
+		into["outages"].put([]any{x.End}, x.Terminal, x.Start)
+	}
+	for _, x := range truth.Deliveries {
+		into["deliveries"].put([]any{x.Accepted, x.Test, x.Missing, x.Masked}, x.Topic, x.Terminal)
+	}
+	for _, x := range truth.Dead {
+		into["dead letters"].put([]any{x.Records}, x.Topic, x.Reason)
+	}
+	for _, c := range all {
+		if len(c.want) == 0 {
+			t.Errorf("%s: the truth is empty", c.name)
+		}
+		if d := cmp.Diff(c.want, asked(t, data, c.keys, c.query)); d != "" {
+			if len(d) > 3000 {
+				d = d[:3000] + "…"
+			}
+			t.Errorf("%s (-truth +views):\n%s", c.name, d)
+		}
+	}
+}
