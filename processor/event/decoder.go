@@ -50,7 +50,8 @@ func (d *Decoder) Decode(value []byte, e *Event) *Rejection {
 	case len(value) > d.opts.MaxBytes:
 		s.fail(ReasonTooLarge, fmt.Sprintf("at most %d bytes", d.opts.MaxBytes))
 		return &s.rejection
-	case !utf8.Valid(value):
+	}
+	if s.plain = isPlain(value); !s.plain && !utf8.Valid(value) {
 		s.fail(ReasonInvalidUTF8, "UTF-8")
 		return &s.rejection
 	}
@@ -110,12 +111,23 @@ func (d *Decoder) field(key string) bool {
 // body takes a field of a transaction or of a health report. kind is in both; the others have names of their own, except where the
 // type says whose they are.
 func (d *Decoder) body(key string) bool {
-	found, ok := d.transactionField(key)
-	if !found {
-		found, ok = d.healthField(key)
+	e := d.event
+	if key == "kind" {
+		e.filled = filledTransaction | filledHealth
+		ok := d.scan.string(&e.Transaction.Kind)
+		e.Health.Kind = e.Transaction.Kind
+		return ok || d.scan.within(key)
 	}
-	if !found {
-		ok = d.scan.skip()
+	found, ok := d.transactionField(key)
+	switch {
+	case found:
+		e.filled |= filledTransaction
+	default:
+		if found, ok = d.healthField(key); found {
+			e.filled |= filledHealth
+		} else {
+			ok = d.scan.skip()
+		}
 	}
 	return ok || d.scan.within(key)
 }
@@ -152,14 +164,28 @@ func (d *Decoder) pseudonymise() {
 	}
 }
 
-// reset empties an event and keeps the memory of its slices.
+// reset empties an event and keeps the memory of its slices. The body that was not filled is clean already.
 func (e *Event) reset() {
-	t, h := &e.Transaction, &e.Health
-	*e = Event{
-		Envelope: Envelope{Corrects: Corrects{IDs: e.Corrects.IDs[:0]}},
-		Transaction: Transaction{
-			Lines: t.Lines[:0], NotFound: t.NotFound[:0], Tenders: t.Tenders[:0], Taxes: t.Taxes[:0], Customer: Customer{Consent: t.Customer.Consent[:0]},
-		},
-		Health: Health{Components: h.Components[:0], Hosts: h.Hosts[:0], Errors: h.Errors[:0]},
+	ids := e.Corrects.IDs[:0]
+	e.Envelope, e.Notes = Envelope{}, Notes{}
+	e.Corrects.IDs = ids
+	if e.filled&filledTransaction != 0 {
+		t := &e.Transaction
+		lines, notFound, tenders, taxes, consent := t.Lines[:0], t.NotFound[:0], t.Tenders[:0], t.Taxes[:0], t.Customer.Consent[:0]
+		*t = Transaction{}
+		t.Lines, t.NotFound, t.Tenders, t.Taxes, t.Customer.Consent = lines, notFound, tenders, taxes, consent
 	}
+	if e.filled&filledHealth != 0 {
+		h := &e.Health
+		components, hosts, errors := h.Components[:0], h.Hosts[:0], h.Errors[:0]
+		*h = Health{}
+		h.Components, h.Hosts, h.Errors = components, hosts, errors
+	}
+	e.filled = 0
 }
+
+// Bodies that an event may have filled.
+const (
+	filledTransaction = 1 << iota
+	filledHealth
+)

@@ -29,6 +29,7 @@ type Time struct {
 type Event struct {
 	Envelope
 	Notes       Notes
+	filled      uint8 // which bodies the decoder touched
 	Transaction Transaction
 	Health      Health
 }

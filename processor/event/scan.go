@@ -16,6 +16,7 @@ type scanner struct {
 	in        []byte
 	pos       int
 	depth     int
+	plain     bool // no escapes, no control characters, ASCII: a string ends at the next quote
 	cards     bool // the text may hold a card number: look into every string
 	masked    bool
 	scratch   []byte // strings that had escapes
@@ -230,12 +231,11 @@ func (s *scanner) str(into *string, code bool) (ok bool) {
 // text takes a string in quotes at pos. It aliases the input, or scratch if it has escapes.
 func (s *scanner) text(code bool) (string, bool) {
 	start := s.pos + 1
-	i := start
-	if i+8 <= len(s.in) { // most strings and keys end within eight bytes
-		i += specialIn(binary.LittleEndian.Uint64(s.in[i:]))
-	}
-	if i == start+8 || i == start {
-		i = special(s.in, i)
+	var i int
+	if s.plain {
+		i = quote(s.in, start)
+	} else {
+		i = special(s.in, start)
 	}
 	if i < len(s.in) && s.in[i] == '"' {
 		s.pos = i + 1
@@ -336,27 +336,46 @@ func hex4(b []byte, i int) (r rune, ok bool) {
 	return r, true
 }
 
-// special is the index of the first quote, backslash or control character from i on, eight bytes at a time.
-func special(b []byte, i int) int {
+const ones, highs = 0x0101010101010101, 0x8080808080808080
+
+// quote is the index of the first quote from i on, eight bytes at a time.
+func quote(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
-		if n := specialIn(binary.LittleEndian.Uint64(b[i:])); n < 8 {
-			return i + n
+		x := binary.LittleEndian.Uint64(b[i:]) ^ ones*'"'
+		if hit := (x - ones) &^ x & highs; hit != 0 {
+			return i + bits.TrailingZeros64(hit)/8
 		}
 	}
-	for ; i < len(b); i++ {
-		if c := b[i]; c == '"' || c == '\\' || c < 0x20 {
-			return i
-		}
+	for i < len(b) && b[i] != '"' {
+		i++
 	}
 	return i
 }
 
-// specialIn is which of eight bytes is the first special one; 8 if none is. A byte is zero, or below 0x20, where the subtraction borrows
-// and the byte had no high bit. Borrows spill upwards only, so the lowest hit is right.
-func specialIn(x uint64) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	quote, slash := x^(ones*'"'), x^(ones*'\\')
-	return bits.TrailingZeros64(((quote-ones)&^quote|(slash-ones)&^slash|(x-ones*0x20)&^x)&highs) / 8
+// special is the index of the first quote, backslash or control character from i on.
+func special(b []byte, i int) int {
+	for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= 0x20 {
+		i++
+	}
+	return i
+}
+
+// isPlain says whether b is ASCII without backslashes and control characters, as most events are. A byte is zero, or below 0x20, where
+// the subtraction borrows and the byte had no high bit.
+func isPlain(b []byte) bool {
+	for ; len(b) >= 8; b = b[8:] {
+		x := binary.LittleEndian.Uint64(b)
+		slash := x ^ ones*'\\'
+		if ((slash-ones)&^slash|(x-ones*0x20)|x)&highs != 0 {
+			return false
+		}
+	}
+	for _, c := range b {
+		if c < 0x20 || c >= 0x80 || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // number takes the text of a number.

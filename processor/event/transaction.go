@@ -4,9 +4,6 @@ package event
 func (d *Decoder) transactionField(key string) (found, ok bool) {
 	t, s := &d.event.Transaction, &d.scan
 	switch key {
-	case "kind": // of health reports too
-		ok = s.string(&t.Kind)
-		d.event.Health.Kind = t.Kind
 	case "business_date":
 		ok = s.date(&t.BusinessDate)
 	case "started_at":
@@ -156,7 +153,9 @@ func (d *Decoder) loyalty() bool {
 
 func (d *Decoder) line(l *Line) bool {
 	s := &d.scan
-	*l = Line{Hierarchy: l.Hierarchy[:0], Promotions: l.Promotions[:0]}
+	hierarchy, promotions := l.Hierarchy[:0], l.Promotions[:0]
+	*l = Line{}
+	l.Hierarchy, l.Promotions = hierarchy, promotions
 	var hasLine, hasQuantity, hasGross bool
 	ok := s.object(func(key string) bool {
 		ok := true
