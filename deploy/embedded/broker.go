@@ -23,7 +23,7 @@ type BrokerConfig struct {
 	Port       int      // of loopback; a free one, another at each start, if 0
 	Topics     []string // made on a new directory
 	Partitions int      // of each of them, and of topics made without a number; 4 if 0
-	Sync       bool     // survive a power cut, not only a kill, for a tenth of the speed
+	Sync       bool     // survive a power cut, not only a kill, for an fsync a batch
 	Log        *zap.Logger
 }
 

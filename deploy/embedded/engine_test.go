@@ -17,8 +17,12 @@ func TestEngineKeepsDataAndAddressThroughKills(t *testing.T) {
 	base, native := "http://"+e.HTTPAddr(), e.NativeAddr()
 	run(t, base, "CREATE TABLE kept (n UInt64) ENGINE = MergeTree ORDER BY n", "INSERT INTO kept SELECT number FROM numbers(1000)")
 	for range 2 {
-		e.child.Load().Kill()
+		killed := e.child.Load()
+		killed.Kill()
 		eventually(t, "the data are back", func() bool {
+			if e.child.Load() == killed {
+				return false
+			}
 			_, body := query(t, base, "SELECT count(), sum(n) FROM kept")
 			return body == "1000\t499500"
 		})

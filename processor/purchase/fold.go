@@ -41,7 +41,7 @@ type recent struct{ store, channel, currency, service, method, entryMode intern.
 // product is what is remembered of a product.
 type product struct {
 	sold     uint64 // serial of the last sale that had it in its basket
-	category uint32 // its last one: seldom another, and quicker compared than looked up
+	category uint32 // its last one: seldom another, so it need not be looked up
 }
 
 // New makes a fold with an empty batch.

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// shaped is a chain whose shape can be seen: two weeks without anybody's card, and few heartbeats.
+// shaped is a chain whose shape can be seen: two weeks of transactions, and few heartbeats.
 func shaped(t *testing.T) (*Simulator, []*decoded) {
 	t.Helper()
 	c := Default()
@@ -202,21 +202,21 @@ func checkCustomers(t *testing.T, s *Simulator, all []*decoded) {
 			t.Errorf("%s shops in %v, which take different money", id, at)
 		}
 	}
-	close, all2 := 0, 0
+	near, visits := 0, 0
 	for _, h := range hours {
 		if len(h) < 3 {
 			continue
 		}
 		slices.Sort(h)
 		for _, x := range h {
-			all2++
+			visits++
 			if math.Abs(x-h[len(h)/2]) < 1.5 {
-				close++
+				near++
 			}
 		}
 	}
-	if all2 < 100 || float64(close) < 0.7*float64(all2) {
-		t.Errorf("%d of %d visits within 90 min of the customer's usual time", close, all2)
+	if visits < 100 || float64(near) < 0.7*float64(visits) {
+		t.Errorf("%d of %d visits within 90 min of the customer's usual time", near, visits)
 	}
 }
 

@@ -41,7 +41,7 @@ type heard struct {
 }
 
 // timeline is what must be known of a till: at each instant a function of the last report and the last sale before it. What is
-// older than the settling time is summed up and forgotten.
+// settled is summed up and forgotten.
 type timeline struct {
 	pending        []heard // what was heard from settled on
 	began, settled int64   // evaluated from, and up to here
