@@ -20,29 +20,43 @@ const insertsAtOnce = 4
 // writer writes batches in the order of package commit.
 type writer struct{ *lane }
 
-// write brings one batch in: intent, dead letters, blocks, verification, state. It tries until it is done, the lane is fenced,
-// the sink refuses for good, or ctx has ended and the round under way is over. pending is nil unless the batch was begun before.
+// write brings one batch in: intent, dead letters, blocks, verification, state. It tries until it is done, the lane is fenced or
+// the sink refuses for good. After ctx has ended it goes on for as long as a rebalance waits for this member: a batch that was begun is
+// better finished than left to a new owner, who would have to wait for its deadline. pending is nil unless it was begun before.
 func (w *writer) write(ctx context.Context, b *batch, pending *commit.Pending) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.MaxInterval = 10 * time.Second
+	var giveUp time.Time
 	for try := 0; ; try++ {
 		err := w.round(ctx, b, pending, try > 0)
-		if err == nil || final(err) || errors.Is(err, ErrFenced) || ctx.Err() != nil {
+		if err == nil || final(err) || errors.Is(err, ErrFenced) {
 			return err
 		}
 		pause := wait.NextBackOff()
+		if ctx.Err() != nil {
+			if giveUp.IsZero() {
+				giveUp = w.now().Add(w.cfg.RebalanceTimeout - w.window())
+			}
+			if w.now().After(giveUp) {
+				return err
+			}
+			pause = min(pause, time.Second)
+		}
 		w.log.Warn("batch not written yet, trying again", zap.Uint64("batch", b.version.Batch), zap.Error(err), zap.Duration("in", pause))
 		w.report.trouble(err)
+		timer := time.After(pause)
+		if ctx.Err() != nil {
+			<-timer
+			continue
+		}
 		select {
 		case <-ctx.Done():
-			return err
-		case <-time.After(pause):
+		case <-timer:
 		}
 	}
 }
 
-// round is one attempt inside one window: a fresh intent, then whatever is still missing. It is not cut short by ctx: what was
-// begun is better finished than left to a new owner.
+// round is one attempt inside one window: a fresh intent, then whatever is still missing. It is not cut short by ctx.
 func (w *writer) round(ctx context.Context, b *batch, pending *commit.Pending, again bool) error {
 	start := w.now()
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), start.Add(w.window()))

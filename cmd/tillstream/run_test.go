@@ -210,7 +210,7 @@ func TestRefusals(t *testing.T) {
 		{"unequal partitions", []string{"run", "--config", unequal}, exitFailed, []string{"three", "four", "3", "4"}},
 		{"bad key", []string{"config", "check", writeConfig(t, addr, dsn, "colour: red")}, exitUsage, []string{"colour"}},
 		{"no demo there", []string{"sql", "--data", t.TempDir(), "SELECT 1"}, exitUsage, []string{"there is no demo in", "tillstream demo"}},
-		{"bad SQL", []string{"sql", "--dsn", dsn, "SELEKT 1"}, exitFailed, []string{"SELEKT"}},
+		{"bad SQL", []string{"sql", "--dsn", dsn, "SELEKT 1"}, exitFailed, []string{"Syntax error"}},
 		{"disk full", []string{"simulate", "--stores", "1", "--days", "1", "--out", "/dev/full"}, exitFailed, []string{"no space left on device"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -65,6 +65,7 @@ func (d *Decoder) Decode(value []byte, e *Event) *Rejection {
 		ok = d.validate()
 	}
 	if !ok {
+		d.forget()
 		return &s.rejection
 	}
 	d.pseudonymise()
@@ -123,11 +124,10 @@ func (d *Decoder) body(key string) bool {
 	case found:
 		e.filled |= filledTransaction
 	default:
-		if found, ok = d.healthField(key); found {
-			e.filled |= filledHealth
-		} else {
-			ok = d.scan.skip()
+		if found, ok = d.healthField(key); !found {
+			return d.scan.skip() // an unknown key is not repeated: nobody knows what is in it
 		}
+		e.filled |= filledHealth
 	}
 	return ok || d.scan.within(key)
 }
@@ -142,7 +142,7 @@ func (d *Decoder) corrects() bool {
 		case "reason":
 			ok = s.string(&c.Reason)
 		default:
-			ok = s.skip()
+			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
 		return ok || s.within(key)
 	})
@@ -159,8 +159,17 @@ func (d *Decoder) pseudonymise() {
 	for i := range t.Tenders {
 		if ref := t.Tenders[i].clearRef; ref != "" {
 			t.Tenders[i].PaymentRef = d.names.of("payment_ref", ref)
-			t.Tenders[i].clearRef = ""
 		}
+	}
+	d.forget()
+}
+
+// forget drops what is kept as pseudonyms only.
+func (d *Decoder) forget() {
+	d.customerID, d.operator = "", ""
+	t := &d.event.Transaction
+	for i := range t.Tenders {
+		t.Tenders[i].clearRef = ""
 	}
 }
 

@@ -73,7 +73,7 @@ func (d *Decoder) component(c *Component) bool {
 		case "detail":
 			ok = s.string(&c.Detail)
 		default:
-			ok = s.skip()
+			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
 		return ok || s.within(key)
 	})
@@ -93,7 +93,7 @@ func (d *Decoder) host(h *Host) bool {
 		case "error":
 			ok = s.string(&h.Error)
 		default:
-			ok = s.skip()
+			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
 		return ok || s.within(key)
 	})
@@ -116,7 +116,7 @@ func (d *Decoder) network() bool {
 		case "failover":
 			ok = s.bool(&n.Failover)
 		default:
-			ok = s.skip()
+			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
 		return ok || s.within(key)
 	})
@@ -139,7 +139,7 @@ func (d *Decoder) backlog() bool {
 		case "oldest_at":
 			ok = s.time(&b.OldestAt)
 		default:
-			ok = s.skip()
+			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
 		return ok || s.within(key)
 	})
@@ -164,7 +164,7 @@ func (d *Decoder) resources() bool {
 		case "on_battery":
 			ok = s.bool(&r.OnBattery)
 		default:
-			ok = s.skip()
+			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
 		return ok || s.within(key)
 	})
@@ -187,7 +187,7 @@ func (d *Decoder) capability() bool {
 		case "offline":
 			ok = s.optBool(&c.Offline)
 		default:
-			ok = s.skip()
+			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
 		return ok || s.within(key)
 	})
@@ -207,7 +207,7 @@ func (d *Decoder) healthError(e *HealthError) bool {
 		case "last_at":
 			ok = s.time(&e.LastAt)
 		default:
-			ok = s.skip()
+			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
 		return ok || s.within(key)
 	})

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/bits"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 	"unsafe"
@@ -18,6 +19,7 @@ type scanner struct {
 	depth     int
 	plain     bool // no escapes, no control characters, ASCII: a string ends at the next quote
 	cards     bool // the text may hold a card number: look into every string
+	bare      bool // the next string is not masked
 	masked    bool
 	scratch   []byte // strings that had escapes
 	rejection Rejection
@@ -33,12 +35,12 @@ func (s *scanner) fail(reason Reason, expected string) bool {
 
 func (s *scanner) malformed(expected string) bool { return s.fail(ReasonMalformed, expected) }
 
-// in names the field that a failure happened in.
+// within names the field that a failure happened in. A rejection outlives the input, so it has a name of its own.
 func (s *scanner) within(name string) bool {
 	f := s.rejection.Field
 	switch {
 	case f == "":
-		s.rejection.Field = name
+		s.rejection.Field = strings.Clone(name)
 	case f[0] == '[':
 		s.rejection.Field = name + f
 	default:
@@ -89,6 +91,9 @@ func (s *scanner) literal(word string) bool {
 func (s *scanner) null() bool {
 	return s.space() == 'n' && s.literal("null")
 }
+
+// atNull says whether a null comes next.
+func (s *scanner) atNull() bool { return s.space() == 'n' }
 
 // object calls field for every key; field must take the value. Keys are valid during the call.
 func (s *scanner) object(field func(key string) bool) bool {
@@ -214,6 +219,14 @@ func (s *scanner) bool(into *bool) bool {
 // string takes a string, or null for none.
 func (s *scanner) string(into *string) bool { return s.str(into, false) }
 
+// clear takes a string as it is. It must not be kept: a pseudonym of a masked number would be that of all numbers that end alike.
+func (s *scanner) clear(into *string) bool {
+	s.bare = true
+	ok := s.str(into, false)
+	s.bare = false
+	return ok
+}
+
 // code takes a string that may be a GTIN, which a card number may look like.
 func (s *scanner) code(into *string) bool { return s.str(into, true) }
 
@@ -239,7 +252,7 @@ func (s *scanner) text(code bool) (string, bool) {
 	}
 	if i < len(s.in) && s.in[i] == '"' {
 		s.pos = i + 1
-		if s.cards && mask(s.in[start:i], code) > 0 {
+		if s.cards && !s.bare && mask(s.in[start:i], code) > 0 {
 			s.masked = true
 		}
 		return alias(s.in[start:i]), true
@@ -259,7 +272,7 @@ func (s *scanner) escaped(start, i int, code bool) (string, bool) {
 		case c == '"':
 			s.pos = i + 1
 			// An escape may have hidden the digits from the look at the whole text.
-			if mask(s.scratch[from:], code) > 0 {
+			if !s.bare && mask(s.scratch[from:], code) > 0 {
 				s.masked = true
 			}
 			return alias(s.scratch[from:]), true

@@ -11,7 +11,7 @@ func (d *Decoder) transactionField(key string) (found, ok bool) {
 	case "ended_at":
 		ok = s.time(&t.EndedAt)
 	case "operator":
-		ok = s.string(&d.operator)
+		ok = s.clear(&d.operator)
 	case "channel":
 		ok = s.string(&t.Channel)
 	case "order_id":
@@ -84,7 +84,7 @@ func (d *Decoder) original() bool {
 		case "reason":
 			ok = s.string(&o.Reason)
 		default:
-			ok = s.skip()
+			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
 		return ok || s.within(key)
 	})
@@ -103,7 +103,7 @@ func (d *Decoder) offline() bool {
 		case "forwarded_at":
 			ok = s.time(&o.ForwardedAt)
 		default:
-			ok = s.skip()
+			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
 		return ok || s.within(key)
 	})
@@ -116,7 +116,7 @@ func (d *Decoder) customer() bool {
 		ok := true
 		switch key {
 		case "id":
-			ok = s.string(&d.customerID)
+			ok = s.clear(&d.customerID)
 		case "type":
 			ok = s.string(&c.Type)
 		case "read_by":
@@ -124,7 +124,7 @@ func (d *Decoder) customer() bool {
 		case "consent":
 			ok = s.strings(&c.Consent)
 		default:
-			ok = s.skip()
+			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
 		return ok || s.within(key)
 	})
@@ -145,7 +145,7 @@ func (d *Decoder) loyalty() bool {
 		case "tier":
 			ok = s.string(&l.Tier)
 		default:
-			ok = s.skip()
+			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
 		return ok || s.within(key)
 	})
@@ -161,7 +161,7 @@ func (d *Decoder) line(l *Line) bool {
 		ok := true
 		switch key {
 		case "line":
-			hasLine = true
+			hasLine = hasLine || !s.atNull()
 			ok = s.int64(&l.Line)
 		case "kind":
 			ok = s.string(&l.Kind)
@@ -174,7 +174,7 @@ func (d *Decoder) line(l *Line) bool {
 		case "hierarchy":
 			ok = s.strings(&l.Hierarchy)
 		case "quantity":
-			hasQuantity = true
+			hasQuantity = hasQuantity || !s.atNull()
 			ok = s.quantity(&l.Quantity)
 		case "unit":
 			ok = s.string(&l.Unit)
@@ -183,7 +183,7 @@ func (d *Decoder) line(l *Line) bool {
 		case "unit_price":
 			ok = s.optAmount(&l.UnitPrice)
 		case "gross":
-			hasGross = true
+			hasGross = hasGross || !s.atNull()
 			ok = s.amount(&l.Gross)
 		case "discount":
 			ok = s.amount(&l.Discount)
@@ -202,7 +202,7 @@ func (d *Decoder) line(l *Line) bool {
 				return d.promotion(&l.Promotions[i])
 			})
 		default:
-			ok = s.skip()
+			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
 		return ok || s.within(key)
 	})
@@ -217,7 +217,7 @@ func (d *Decoder) line(l *Line) bool {
 		return d.missing("quantity")
 	case !hasGross:
 		return d.missing("gross")
-	case l.GTIN != "" && !isGTIN([]byte(l.GTIN)):
+	case l.GTIN != "" && !isGTIN(l.GTIN):
 		return s.fail(ReasonInvalidValue, "a GTIN with its check digit") || s.within("gtin")
 	}
 	return true
@@ -242,7 +242,7 @@ func (d *Decoder) promotion(p *Promotion) bool {
 		case "kind":
 			ok = s.string(&p.Kind)
 		default:
-			ok = s.skip()
+			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
 		return ok || s.within(key)
 	})
@@ -258,7 +258,7 @@ func (d *Decoder) notFound(n *NotFound) bool {
 		case "disposition":
 			ok = s.string(&n.Disposition)
 		default:
-			ok = s.skip()
+			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
 		return ok || s.within(key)
 	})
@@ -283,9 +283,9 @@ func (d *Decoder) tender(t *Tender) bool {
 		case "last4":
 			ok = s.string(&t.Last4)
 		case "payment_ref":
-			ok = s.string(&t.clearRef)
+			ok = s.clear(&t.clearRef)
 		case "amount":
-			hasAmount = true
+			hasAmount = hasAmount || !s.atNull()
 			ok = s.amount(&t.Amount)
 		case "tip":
 			ok = s.amount(&t.Tip)
@@ -308,7 +308,7 @@ func (d *Decoder) tender(t *Tender) bool {
 		case "interaction_ms":
 			ok = s.optUint32(&t.InteractionMS, maxMilli)
 		default:
-			ok = s.skip()
+			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
 		return ok || s.within(key)
 	})
@@ -339,7 +339,7 @@ func (d *Decoder) tax(t *Tax) bool {
 		case "amount":
 			ok = s.amount(&t.Amount)
 		default:
-			ok = s.skip()
+			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
 		return ok || s.within(key)
 	})
@@ -368,7 +368,7 @@ func (d *Decoder) totals() bool {
 		case "paid":
 			ok = s.optAmount(&t.Paid)
 		default:
-			ok = s.skip()
+			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
 		return ok || s.within(key)
 	})
@@ -385,7 +385,7 @@ func (d *Decoder) reserve() bool {
 		case "previous_signature":
 			ok = s.string(&r.PreviousSignature)
 		default:
-			ok = s.skip()
+			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
 		return ok || s.within(key)
 	})

@@ -25,7 +25,7 @@ func (d *Decoder) validate() bool {
 	switch {
 	case !e.Time.OK:
 		return d.missing("time")
-	case e.GLN != "" && (len(e.GLN) != 13 || !isGTIN([]byte(e.GLN))):
+	case e.GLN != "" && !isGLN(e.GLN):
 		return s.fail(ReasonInvalidValue, "13 digits with a GS1 check digit") || s.within("gln")
 	case e.Type == TypeTransaction:
 		if !d.validateTransaction() {
@@ -221,23 +221,41 @@ const maxAhead = 10 * time.Minute
 const epoch2000 = 946_684_800_000
 
 // CheckTime judges an event's times against the timestamp that Kafka gave the record, in ms: not against the clock, so that a replay
-// judges alike.
+// judges alike. A record without a timestamp (negative) can only be too old. The business date is judged too, since rows are filed under it.
 func (d *Decoder) CheckTime(e *Event, timestamp int64) *Rejection {
-	at := e.Time.Milli
-	if w := e.When(); w.Milli > at {
-		at = w.Milli
+	ok := d.checkTime("time", e.Time.Milli, 0, timestamp)
+	if t := &e.Transaction; ok && e.Type == TypeTransaction {
+		if t.EndedAt.OK {
+			ok = d.checkTime("ended_at", t.EndedAt.Milli, 0, timestamp)
+		}
+		if ok && t.BusinessDate.OK {
+			// A day of trade is local, and may begin on the evening before.
+			ok = d.checkTime("business_date", int64(t.BusinessDate.Value)*dayMilli, 2*dayMilli, timestamp)
+		}
 	}
-	oldest := min(e.Time.Milli, e.When().Milli)
-	late := d.opts.MaxLateness
-	switch {
-	case oldest < epoch2000:
-		d.scan.rejection = Rejection{ReasonTooOld, "time", "a time since the year 2000"}
-	case at > timestamp+maxAhead.Milliseconds():
-		d.scan.rejection = Rejection{ReasonFuture, "time", "at most 10 min after Kafka got the event"}
-	case late > 0 && oldest < timestamp-late.Milliseconds():
-		d.scan.rejection = Rejection{ReasonTooLate, "time", fmt.Sprintf("at most %v before Kafka got the event", late)}
-	default:
+	if ok {
 		return nil
 	}
 	return &d.scan.rejection
+}
+
+// dayMilli is a day in ms.
+const dayMilli = 86_400_000
+
+// checkTime judges an instant that is known to within slack. All in ms.
+func (d *Decoder) checkTime(field string, at, slack, timestamp int64) bool {
+	late := d.opts.MaxLateness
+	switch {
+	case at < epoch2000:
+		d.scan.rejection = Rejection{ReasonTooOld, field, "a time since the year 2000"}
+	case timestamp < 0:
+		return true
+	case at-slack > timestamp+maxAhead.Milliseconds():
+		d.scan.rejection = Rejection{ReasonFuture, field, "at most 10 min after Kafka got the event"}
+	case late > 0 && at+slack < timestamp-late.Milliseconds():
+		d.scan.rejection = Rejection{ReasonTooLate, field, fmt.Sprintf("at most %v before Kafka got the event", late)}
+	default:
+		return true
+	}
+	return false
 }
