@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -50,11 +51,11 @@ func (d *Decoder) Decode(value []byte, e *Event) *Rejection {
 	case len(value) > d.opts.MaxBytes:
 		s.fail(ReasonTooLarge, fmt.Sprintf("at most %d bytes", d.opts.MaxBytes))
 		return &s.rejection
-	}
-	if s.plain = isPlain(value); !s.plain && !utf8.Valid(value) {
+	case !utf8.Valid(value):
 		s.fail(ReasonInvalidUTF8, "UTF-8")
 		return &s.rejection
 	}
+	s.plain = bytes.IndexByte(value, '\\') < 0
 	s.cards = suspicious(value)
 	ok := s.space() == '{' || s.malformed("one JSON object")
 	if ok = ok && s.object(d.field); ok && s.space() != 0 {

@@ -17,7 +17,7 @@ type scanner struct {
 	in        []byte
 	pos       int
 	depth     int
-	plain     bool // no escapes, no control characters, ASCII: a string ends at the next quote
+	plain     bool // no escapes: a string ends at the next quote
 	cards     bool // the text may hold a card number: look into every string
 	bare      bool // the next string is not masked
 	masked    bool
@@ -110,18 +110,8 @@ func (s *scanner) object(field func(key string) bool) bool {
 		return true
 	}
 	for {
-		if s.space() != '"' {
-			return s.malformed("a key in quotes")
-		}
-		key, ok := s.text(false)
-		if !ok {
-			return false
-		}
-		if s.space() != ':' {
-			return s.malformed("a colon after a key")
-		}
-		s.pos++
-		if !field(key) {
+		key, ok := s.key()
+		if !ok || !field(key) {
 			return false
 		}
 		switch s.space() {
@@ -135,6 +125,28 @@ func (s *scanner) object(field func(key string) bool) bool {
 			return s.malformed("a comma or the end of an object")
 		}
 	}
+}
+
+// key takes a key and the colon behind it. Most have neither space nor escape, and no event has cards in its keys.
+func (s *scanner) key() (string, bool) {
+	if in, i := s.in, s.pos; s.plain && !s.cards && i < len(in) && in[i] == '"' {
+		if end := quote(in, i+1); end+1 < len(in) && in[end] == '"' && in[end+1] == ':' {
+			s.pos = end + 2
+			return alias(in[i+1 : end]), true
+		}
+	}
+	if s.space() != '"' {
+		return "", s.malformed("a key in quotes")
+	}
+	key, ok := s.text(false)
+	if !ok {
+		return "", false
+	}
+	if s.space() != ':' {
+		return "", s.malformed("a colon after a key")
+	}
+	s.pos++
+	return key, true
 }
 
 // array calls element for every element, with its index; element must take the value.
@@ -351,15 +363,17 @@ func hex4(b []byte, i int) (r rune, ok bool) {
 
 const ones, highs = 0x0101010101010101, 0x8080808080808080
 
-// quote is the index of the first quote from i on, eight bytes at a time.
+// quote is the index of the first quote or control character from i on, eight bytes at a time. A byte is zero, or below 0x20, where the
+// subtraction borrows and the byte had no high bit; borrows spill upwards only, so the lowest hit is right.
 func quote(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
-		x := binary.LittleEndian.Uint64(b[i:]) ^ ones*'"'
-		if hit := (x - ones) &^ x & highs; hit != 0 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		q := x ^ ones*'"'
+		if hit := ((q-ones)&^q | (x-ones*0x20)&^x) & highs; hit != 0 {
 			return i + bits.TrailingZeros64(hit)/8
 		}
 	}
-	for i < len(b) && b[i] != '"' {
+	for i < len(b) && b[i] != '"' && b[i] >= 0x20 {
 		i++
 	}
 	return i
@@ -371,24 +385,6 @@ func special(b []byte, i int) int {
 		i++
 	}
 	return i
-}
-
-// isPlain says whether b is ASCII without backslashes and control characters, as most events are. A byte is zero, or below 0x20, where
-// the subtraction borrows and the byte had no high bit.
-func isPlain(b []byte) bool {
-	for ; len(b) >= 8; b = b[8:] {
-		x := binary.LittleEndian.Uint64(b)
-		slash := x ^ ones*'\\'
-		if ((slash-ones)&^slash|(x-ones*0x20)|x)&highs != 0 {
-			return false
-		}
-	}
-	for _, c := range b {
-		if c < 0x20 || c >= 0x80 || c == '\\' {
-			return false
-		}
-	}
-	return true
 }
 
 // number takes the text of a number.
@@ -435,6 +431,10 @@ func (s *scanner) int(low, high int64) (int64, bool) {
 	if c != '-' && (c < '0' || c > '9') {
 		return 0, s.mistyped("a whole number")
 	}
+	if n, end := short(s.in, s.pos); end > 0 && n >= low && n <= high {
+		s.pos = end
+		return n, true
+	}
 	text, ok := s.number()
 	if !ok {
 		return 0, false
@@ -462,6 +462,28 @@ func (s *scanner) int(low, high int64) (int64, bool) {
 		return 0, s.fail(ReasonOutOfRange, expectRange(low, high))
 	}
 	return v, true
+}
+
+// short reads a whole number of up to 15 digits that something other than a digit, a point or an exponent follows; end is 0 if there is
+// none: then number says what is wrong, or right.
+func short(b []byte, i int) (n int64, end int) {
+	from := i
+	negative := b[i] == '-'
+	if negative {
+		i++
+		from++
+	}
+	for i < len(b) && b[i]-'0' <= 9 {
+		n = n*10 + int64(b[i]-'0')
+		i++
+	}
+	if i == from || i-from > 15 || i-from > 1 && b[from] == '0' || i == len(b) || b[i] == '.' || b[i]|0x20 == 'e' {
+		return 0, 0
+	}
+	if negative {
+		n = -n
+	}
+	return n, i
 }
 
 func expectRange(low, high int64) string {
