@@ -29,6 +29,7 @@ endif
 # The pipeline again, with a real Apache Kafka (Java 17 and Maven needed) in place of the embedded one.
 test-kafka:
 	TILLSTREAM_TEST_KAFKA=real go test -timeout $(TIMEOUT) -count 1 -run '$(KAFKA_TESTS)' $(KAFKA_PACKAGES)
+	go test -timeout $(TIMEOUT) -count 1 -tags realkafka ./deploy/embedded/realkafka
 
 lint:
 	@unformatted=$$(go tool gofumpt -l .); test -z "$$unformatted" || { echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; }

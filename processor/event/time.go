@@ -95,12 +95,14 @@ func parseDate(t string) (int32, bool) {
 	if day > daysIn(year, month) {
 		return 0, false
 	}
-	// Days from civil, as in H. Hinnant, chrono-Compatible Low-Level Date Algorithms: years begin in March.
+	// Days from civil, as in H. Hinnant, chrono-Compatible Low-Level Date Algorithms: years begin in March. 400 years of 146,097 days are
+	// added and taken away, so that nothing is negative.
+	year += 400
 	if month <= 2 {
 		year--
 		month += 12
 	}
-	return int32(365*year + year/4 - year/100 + year/400 + (153*(month-3)+2)/5 + day - 1 - 719468), true
+	return int32(365*year + year/4 - year/100 + year/400 + (153*(month-3)+2)/5 + day - 1 - 719468 - 146097), true
 }
 
 func daysIn(year, month int64) int64 {
