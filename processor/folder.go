@@ -43,6 +43,8 @@ type folder struct {
 	folds    []Fold
 
 	books   map[fetch.TopicPartition]*book
+	open    *book // of the partition last seen: records come in runs of one
+	openTP  fetch.TopicPartition
 	letters []DeadLetter
 	newest  int64 // newest record timestamp of the batch, ms
 	records int
@@ -82,11 +84,15 @@ func (f *folder) Load(row rollup.StateRow) error {
 // Begin sets where a partition's next record is expected.
 func (f *folder) Begin(tp fetch.TopicPartition, offset int64) {
 	f.books[tp] = &book{from: offset, next: offset}
+	f.open = nil
 }
 
 // Record takes one record. Nothing of it is kept that aliases it.
 func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) {
-	b := f.books[tp]
+	if f.open == nil || tp != f.openTP {
+		f.open, f.openTP = f.books[tp], tp
+	}
+	b := f.open
 	b.gaps += uint64(r.Offset - b.next)
 	b.next = r.Offset + 1
 	f.newest = max(f.newest, r.Timestamp)
