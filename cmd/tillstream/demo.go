@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -324,10 +326,11 @@ var questions = []question{
 // answer prints what a newcomer wants to see, with the SQL that gave it.
 func answer(e *env, sink *clickhouse.Sink) error {
 	for _, q := range questions {
-		fmt.Fprintf(e.stdout, "\n%s\n\n%s\n\n", q.title, q.sql)
-		if err := printQuery(e, sink, q.sql, clickhouse.FormatTable); err != nil {
+		var rows strings.Builder
+		if err := printQuery(&env{ctx: e.ctx, stdout: &rows}, sink, q.sql, clickhouse.FormatTable); err != nil {
 			return fmt.Errorf("asking for %q: %w", q.title, err)
 		}
+		fmt.Fprintf(e.stdout, "\n%s\n\n%s\n\n%s\n", q.title, q.sql, cmp.Or(rows.String(), "nothing yet"))
 	}
 	return nil
 }
