@@ -426,7 +426,7 @@ SELECT
 FROM tillstream.terminal_status AS t FINAL
 WHERE t.lane = '';
 
--- missing falls when a hole is filled. clock_skew_ms is the largest deviation, either way; positive: the till is ahead.
+-- missing falls when a hole is filled. clock_skew_ms is the largest deviation, either way; positive: the till is behind.
 CREATE OR REPLACE VIEW pos.data_quality
 (
   topic LowCardinality(String),
