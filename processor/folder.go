@@ -266,15 +266,24 @@ func deadLetterBlocks(letters []DeadLetter) []*rollup.Block {
 func owner(group string, partition int32) string { return fmt.Sprintf("%s#%d", group, partition) }
 
 func stateBlock(v rollup.Version, group string, rows []rollup.StateRow) *rollup.Block {
+	owners := map[int32]string{}
+	for _, r := range rows {
+		if _, named := owners[r.Partition]; !named {
+			owners[r.Partition] = owner(group, r.Partition)
+		}
+	}
 	slices.SortFunc(rows, func(x, y rollup.StateRow) int {
-		return cmp.Or(cmp.Compare(owner(group, x.Partition), owner(group, y.Partition)), cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Key, y.Key))
+		if x.Partition != y.Partition {
+			return cmp.Compare(owners[x.Partition], owners[y.Partition]) // as text: the table's key
+		}
+		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Key, y.Key))
 	})
 	blk := rollup.NewBlock(commit.StateTable, 0, len(rows))
 	lane, kind, key := blk.String("lane"), blk.String("kind"), blk.String("key")
 	blk.Version(v)
 	deleted, value := blk.Uint8("deleted"), blk.String("value")
 	for i, r := range rows {
-		lane[i], kind[i], key[i], value[i] = owner(group, r.Partition), r.Kind, r.Key, string(r.Value)
+		lane[i], kind[i], key[i], value[i] = owners[r.Partition], r.Kind, r.Key, string(r.Value)
 		if r.Deleted {
 			deleted[i] = 1
 		}

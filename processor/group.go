@@ -183,10 +183,11 @@ func (p *Processor) assign(ctx context.Context, gen *kafka.Generation, stream St
 	}
 	offsets := &memberOffsets{client: p.deps.Client, group: p.cfg.Group, member: gen.MemberID, generation: int(gen.ID)}
 	reports := map[int]*laneReport{}
+	fingerprint := p.cfg.Fingerprint()
 	for n, tps := range parts {
 		name := fmt.Sprintf("%s/%d", p.cfg.Group, n)
 		l := &lane{
-			name: name, cluster: stream.Cluster, epoch: stream.Epoch, tps: tps, cfg: &p.cfg, limit: p.cfg.batchBytes(stream.Lanes),
+			name: name, cluster: stream.Cluster, epoch: stream.Epoch, tps: tps, cfg: &p.cfg, fingerprint: fingerprint, limit: p.cfg.batchBytes(stream.Lanes),
 			source: p.deps.Source, offsets: offsets, sink: p.deps.Sink, letters: p.deps.Letters, now: p.deps.Now,
 			log: p.deps.Log.With(zap.String("lane", name), zap.Int32("generation", gen.ID)), report: newLaneReport(n, name, p.metrics),
 		}

@@ -35,12 +35,13 @@ type Offsets interface {
 
 // lane is one fixed share of the partitions, from fetch to commit.
 type lane struct {
-	name    string // group/number
-	cluster string
-	epoch   uint64
-	tps     []fetch.TopicPartition
-	cfg     *Config
-	limit   int // bytes of records a batch may take
+	name        string // group/number
+	cluster     string
+	epoch       uint64
+	tps         []fetch.TopicPartition
+	cfg         *Config
+	fingerprint string // of the configuration and the code
+	limit       int    // bytes of records a batch may take
 
 	source  Source
 	offsets Offsets
@@ -118,9 +119,6 @@ func (l *lane) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range at {
-		f.Begin(p.TopicPartition, p.Offset)
-	}
 	batch := plan.Batch
 	if p := plan.Pending; p != nil {
 		l.log.Info("finishing a batch that was begun before", zap.Uint64("batch", p.Batch))
@@ -128,8 +126,12 @@ func (l *lane) session(ctx context.Context) error {
 			return err
 		}
 		batch = p.Batch
-		for i := range at {
-			at[i].Offset = f.books[at[i].TopicPartition].next
+	}
+	for i, p := range at {
+		if k := f.books[p.TopicPartition]; k != nil {
+			at[i].Offset = k.next // of the batch just finished
+		} else {
+			f.Begin(p.TopicPartition, p.Offset)
 		}
 	}
 	l.report.position(at)
@@ -203,7 +205,8 @@ func (l *lane) positions(ctx context.Context, plan commit.Plan) ([]fetch.Positio
 	return at, nil
 }
 
-// replay reads exactly the ranges of a pending batch again and writes what is missing of it.
+// replay reads exactly the ranges of a pending batch again and writes what is missing of it. Partitions that the lane got since then are
+// not in the batch: f must not know them yet, or its ranges would differ from those that the tables hold.
 func (l *lane) replay(ctx context.Context, f *folder, p *commit.Pending) error {
 	walker := fetch.NewWalker()
 	open := map[fetch.TopicPartition]int64{}

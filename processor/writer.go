@@ -66,7 +66,7 @@ func (w *writer) round(ctx context.Context, b *batch, pending *commit.Pending, a
 	for _, r := range b.ranges {
 		intent[r.TopicPartition] = commit.Committed{Offset: r.From, Metadata: commit.Metadata{
 			Epoch: b.version.Epoch, Batch: b.version.Batch, Pending: true, To: r.To,
-			Deadline: start.Add(w.window()).UnixMilli(), Fingerprint: w.cfg.Fingerprint(),
+			Deadline: start.Add(w.window()).UnixMilli(), Fingerprint: w.fingerprint,
 		}.String()}
 	}
 	if err := w.offsets.Commit(ctx, intent); err != nil {
@@ -95,7 +95,7 @@ func (w *writer) round(ctx context.Context, b *batch, pending *commit.Pending, a
 	verify := make([]string, 0, len(b.blocks))
 	for _, blk := range b.blocks {
 		if pending != nil {
-			skip, err := pending.Skip(w.name, w.cfg.Fingerprint(), blk.Table, blk.Name())
+			skip, err := pending.Skip(w.name, w.fingerprint, blk.Table, blk.Name())
 			if err != nil {
 				return errors.Join(err, g.Wait())
 			}
@@ -130,7 +130,7 @@ func (w *writer) insert(ctx context.Context, b *batch, blk *rollup.Block, months
 		Block: blk,
 		Lane:  w.name,
 		Mark: commit.Mark{
-			Epoch: b.version.Epoch, Batch: b.version.Batch, Fingerprint: w.cfg.Fingerprint(), Blocks: months, Ranges: b.ranges,
+			Epoch: b.version.Epoch, Batch: b.version.Batch, Fingerprint: w.fingerprint, Blocks: months, Ranges: b.ranges,
 		}.String(),
 		Token: commit.Token(w.cluster, w.name, b.version.Epoch, b.version.Batch, blk.Name()),
 	})

@@ -1,0 +1,90 @@
+package processor
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/tillstream/tillstream/processor/commit"
+	"github.com/tillstream/tillstream/processor/fetch"
+	"github.com/tillstream/tillstream/processor/rollup"
+)
+
+// still is a Kafka in which nothing comes, with the offsets of a group.
+type still struct {
+	committed map[commit.TopicPartition]commit.Committed
+}
+
+func (*still) Fetch(ctx context.Context, _ []fetch.Position) ([]fetch.Chunk, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (*still) Bounds(context.Context, []fetch.TopicPartition) (map[fetch.TopicPartition]fetch.Bounds, error) {
+	return map[fetch.TopicPartition]fetch.Bounds{}, nil
+}
+
+func (s *still) Committed(context.Context, []commit.TopicPartition) (map[commit.TopicPartition]commit.Committed, error) {
+	return s.committed, nil
+}
+
+func (*still) Commit(context.Context, map[commit.TopicPartition]commit.Committed) error { return nil }
+
+func (*still) Send(context.Context, []DeadLetter) error { return nil }
+
+// heldMarks keeps marks, and tells when the state has landed.
+type heldMarks struct {
+	marks   []TableMark
+	landed  func()
+	inserts []string
+}
+
+func (h *heldMarks) Insert(_ context.Context, in Insert) error {
+	h.inserts = append(h.inserts, in.Block.Name())
+	h.marks = slices.DeleteFunc(h.marks, func(m TableMark) bool { return m.Table == in.Block.Table && m.Month == in.Block.Month })
+	h.marks = append(h.marks, TableMark{in.Block.Table, in.Block.Month, in.Mark})
+	if in.Block.Table == commit.StateTable {
+		h.landed()
+	}
+	return nil
+}
+
+func (h *heldMarks) Marks(context.Context, string) ([]TableMark, error) {
+	return slices.Clone(h.marks), nil
+}
+
+func (*heldMarks) State(context.Context, []string, func(rollup.StateRow) error) error { return nil }
+
+// A batch that was begun before the lane got another partition is finished with the ranges that it was begun with: with the new
+// partition in them they would contradict what the tables hold.
+func TestPendingBatchKeepsItsRangesWhenAPartitionIsAdded(t *testing.T) {
+	old, added := fetch.TopicPartition{Topic: "pos.health", Partition: 0}, fetch.TopicPartition{Topic: "pos.transactions", Partition: 0}
+	cfg := benchConfig()
+	cfg.SessionTimeout, cfg.BatchAge, cfg.BatchRecords = 10*time.Second, time.Second, 10
+	ranges := commit.Ranges{{TopicPartition: commit.TopicPartition(old), From: 7, To: 7}}
+	ledger := commit.Mark{Epoch: 1, Batch: 1, Fingerprint: cfg.Fingerprint(), Blocks: 1, Ranges: ranges}.String()
+	kafka := &still{committed: map[commit.TopicPartition]commit.Committed{commit.TopicPartition(old): {Offset: 7}, commit.TopicPartition(added): {Offset: -1}}}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	sink := &heldMarks{marks: []TableMark{{"ledger", 197001, ledger}}, landed: cancel}
+	l := &lane{
+		name: "g/0", epoch: 1, tps: []fetch.TopicPartition{old, added}, cfg: cfg, fingerprint: cfg.Fingerprint(), limit: 1 << 20, source: kafka, offsets: kafka,
+		sink: sink, letters: kafka, now: time.Now, log: zap.NewNop(), report: newLaneReport(0, "g/0", newMetrics(prometheus.NewRegistry())),
+	}
+	if err := l.session(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(sink.inserts, []string{"state/000000"}) {
+		t.Errorf("inserted %v, want only the state: the ledger was there", sink.inserts)
+	}
+	i := slices.IndexFunc(sink.marks, func(m TableMark) bool { return m.Table == commit.StateTable })
+	got, err := commit.ParseMark(sink.marks[i].Mark)
+	if err != nil || !cmp.Equal(got.Ranges, ranges) || got.Batch != 1 {
+		t.Errorf("the state says %+v, %v; want batch 1 with %v", got, err, ranges)
+	}
+}
