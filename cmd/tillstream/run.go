@@ -86,8 +86,7 @@ func openChecked(ctx context.Context, cfg *config.Config, migrate bool) (*clickh
 		err = sink.Check(ctx)
 	}
 	if err == nil {
-		// The views close what is open by the fold's own rule, which keeps a till at least as long as its timeline.
-		err = sink.PutRetireAfter(ctx, max(duration(cfg.Processor.RetireAfter), duration(cfg.Processor.TimelineWindow)+2*time.Hour))
+		err = sink.PutRetireAfter(ctx, duration(cfg.Processor.RetireAfter))
 	}
 	if err != nil {
 		return nil, errors.Join(err, sink.Close())

@@ -2,16 +2,15 @@ package clickhouse
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-	"go.uber.org/zap"
 
 	"github.com/tillstream/tillstream/deploy/embedded"
+	"github.com/tillstream/tillstream/deploy/embedded/embeddedtest"
 	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
@@ -19,31 +18,7 @@ import (
 var engine *embedded.Engine // of all tests of the package; they run one after the other
 
 func TestMain(m *testing.M) {
-	embedded.RunChildIfAsked()
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func run(m *testing.M) (int, error) {
-	ctx := context.Background()
-	library, err := embedded.Library(ctx, func(s string) { fmt.Fprintln(os.Stderr, s) })
-	if err != nil {
-		return 0, err
-	}
-	dir, err := os.MkdirTemp("", "sink")
-	if err != nil {
-		return 0, err
-	}
-	defer os.RemoveAll(dir)
-	if engine, err = embedded.StartEngine(ctx, embedded.EngineConfig{Dir: dir, Library: library, Log: zap.NewNop()}); err != nil {
-		return 0, err
-	}
-	defer engine.Close()
-	return m.Run(), nil
+	os.Exit(embeddedtest.Main(m, func(e *embedded.Engine) { engine = e }))
 }
 
 // open connects to the engine with the config as f leaves it.
