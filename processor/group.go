@@ -2,7 +2,6 @@ package processor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -31,11 +30,35 @@ type Streams interface {
 	PutStream(ctx context.Context, s Stream) error
 }
 
+// Kafka is what a Processor asks of a cluster beside records. *Cluster is one.
+type Kafka interface {
+	// Topics says the cluster's id and how many partitions each topic has.
+	Topics(ctx context.Context, topics []string) (cluster string, partitions map[string]int, err error)
+	// Join makes this process a member of the group that Config names. The group's leader assigns by balancer.
+	Join(cfg *Config, balancer kafka.GroupBalancer) (Group, error)
+}
+
+// Group is the membership of one process.
+type Group interface {
+	// Next waits until the group has agreed on a generation. An error is passing trouble: ask again.
+	Next(ctx context.Context) (Generation, error)
+	// Close ends the generation, waits for what it runs, and leaves the group.
+	Close() error
+}
+
+// Generation is what one member may work on until the group changes.
+type Generation struct {
+	ID       int32
+	Assigned []fetch.TopicPartition
+	Offsets  Offsets // fenced: commits work in this generation only
+	// Start runs f in a goroutine until the context ends, which it does with the generation; and where f returns earlier, the
+	// generation ends and the group is joined again.
+	Start func(f func(context.Context))
+}
+
 // Deps are what a Processor works with.
 type Deps struct {
-	Client     *kafka.Client
-	Dialer     *kafka.Dialer
-	Brokers    []string
+	Kafka      Kafka
 	Source     Source
 	Sink       Sink
 	Streams    Streams
@@ -90,12 +113,7 @@ func (p *Processor) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: p.cfg.Group, Brokers: p.deps.Brokers, Dialer: p.deps.Dialer, Topics: p.cfg.Topics,
-		GroupBalancers:    []kafka.GroupBalancer{&laneBalancer{lanes: stream.Lanes, owned: p.owned}},
-		HeartbeatInterval: p.cfg.Heartbeat, SessionTimeout: p.cfg.SessionTimeout, RebalanceTimeout: p.cfg.RebalanceTimeout,
-		JoinGroupBackoff: time.Second, WatchPartitionChanges: true, StartOffset: kafka.FirstOffset,
-	})
+	group, err := p.deps.Kafka.Join(&p.cfg, &laneBalancer{lanes: stream.Lanes, owned: p.owned})
 	if err != nil {
 		return fmt.Errorf("joining group %s: %w", p.cfg.Group, err)
 	}
@@ -105,7 +123,7 @@ func (p *Processor) Run(ctx context.Context) error {
 	for {
 		gen, err := group.Next(ctx)
 		switch {
-		case ctx.Err() != nil, errors.Is(err, kafka.ErrGroupClosed):
+		case ctx.Err() != nil:
 			return nil
 		case err != nil: // a coordinator that is not there yet, a broker that went away
 			p.deps.Log.Warn("joining the group again", zap.Error(err))
@@ -117,19 +135,16 @@ func (p *Processor) Run(ctx context.Context) error {
 
 // open reads how the data was written, checks that the configuration fits it, and notes it on the first start.
 func (p *Processor) open(ctx context.Context) (Stream, error) {
-	meta, err := p.deps.Client.Metadata(ctx, &kafka.MetadataRequest{Topics: p.cfg.Topics})
+	cluster, counts, err := p.deps.Kafka.Topics(ctx, p.cfg.Topics)
 	if err != nil {
 		return Stream{}, fmt.Errorf("asking Kafka for topics %v: %w", p.cfg.Topics, err)
 	}
 	partitions := 0
-	for _, t := range meta.Topics {
-		if t.Error != nil {
-			return Stream{}, fmt.Errorf("asking Kafka for topic %s: %w", t.Name, t.Error)
-		}
-		partitions = len(t.Partitions) // equal for all of them: EnsureTopics saw to it
+	for _, n := range counts {
+		partitions = n // equal for all of them: EnsureTopics saw to it
 	}
 	now := Stream{
-		Group: p.cfg.Group, Epoch: 1, Lanes: p.cfg.Lanes, Partitions: partitions, Topics: slices.Sorted(slices.Values(p.cfg.Topics)), Cluster: meta.ClusterID,
+		Group: p.cfg.Group, Epoch: 1, Lanes: p.cfg.Lanes, Partitions: partitions, Topics: slices.Sorted(slices.Values(p.cfg.Topics)), Cluster: cluster,
 	}
 	was, ok, err := p.deps.Streams.Stream(ctx, p.cfg.Group)
 	if err != nil {
@@ -174,21 +189,19 @@ func (s Stream) fits(now Stream) error {
 }
 
 // assign starts the lanes of a generation. Each holds the generation open until it has drained.
-func (p *Processor) assign(ctx context.Context, gen *kafka.Generation, stream Stream, running *sync.WaitGroup) {
+func (p *Processor) assign(ctx context.Context, gen Generation, stream Stream, running *sync.WaitGroup) {
 	parts := map[int][]fetch.TopicPartition{}
-	for topic, assigned := range gen.Assignments {
-		for _, a := range assigned {
-			parts[a.ID%stream.Lanes] = append(parts[a.ID%stream.Lanes], fetch.TopicPartition{Topic: topic, Partition: int32(a.ID)})
-		}
+	for _, tp := range gen.Assigned {
+		n := int(tp.Partition) % stream.Lanes
+		parts[n] = append(parts[n], tp)
 	}
-	offsets := &memberOffsets{client: p.deps.Client, group: p.cfg.Group, member: gen.MemberID, generation: int(gen.ID)}
 	reports := map[int]*laneReport{}
 	fingerprint := p.cfg.Fingerprint()
 	for n, tps := range parts {
 		name := fmt.Sprintf("%s/%d", p.cfg.Group, n)
 		l := &lane{
 			name: name, cluster: stream.Cluster, epoch: stream.Epoch, tps: tps, cfg: &p.cfg, fingerprint: fingerprint, limit: p.cfg.batchBytes(stream.Lanes),
-			source: p.deps.Source, offsets: offsets, sink: p.deps.Sink, letters: p.deps.Letters, now: p.deps.Now,
+			source: p.deps.Source, offsets: gen.Offsets, sink: p.deps.Sink, letters: p.deps.Letters, now: p.deps.Now,
 			log: p.deps.Log.With(zap.String("lane", name), zap.Int32("generation", gen.ID)), report: newLaneReport(n, name, p.metrics),
 		}
 		reports[n] = l.report

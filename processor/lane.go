@@ -61,7 +61,7 @@ func (l *lane) window() time.Duration { return l.cfg.SessionTimeout / 2 }
 
 // run works until ctx ends, then finishes the batch in flight. Passing trouble is retried from recovery on; an error is for good.
 func (l *lane) run(ctx context.Context) error {
-	wait := backoff.NewExponentialBackOff()
+	wait := pauses()
 	for {
 		began := l.now()
 		err := l.session(ctx)
@@ -83,6 +83,14 @@ func (l *lane) run(ctx context.Context) error {
 		case <-time.After(pause):
 		}
 	}
+}
+
+// pauses grow from half a second. They have no jitter: lanes fail at moments of their own, and a seed of the simulation must reproduce
+// its run.
+func pauses() *backoff.ExponentialBackOff {
+	p := backoff.NewExponentialBackOff()
+	p.RandomizationFactor = 0
+	return p
 }
 
 // final says that trying again cannot help.
@@ -337,6 +345,10 @@ func (l *lane) fold(ctx context.Context, f *folder, last uint64, in <-chan []fet
 		}
 	}
 	for {
+		select {
+		case <-done: // before chunks, so that what a batch holds does not depend on the scheduler
+		default:
+		}
 		select {
 		case <-ctx.Done():
 			return nil

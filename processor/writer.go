@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
@@ -24,7 +23,7 @@ type writer struct{ *lane }
 // the sink refuses for good. After ctx has ended it goes on for as long as a rebalance waits for this member: a batch that was begun is
 // better finished than left to a new owner, who would have to wait for its deadline. pending is nil unless it was begun before.
 func (w *writer) write(ctx context.Context, b *batch, pending *commit.Pending) error {
-	wait := backoff.NewExponentialBackOff()
+	wait := pauses()
 	wait.MaxInterval = 10 * time.Second
 	var giveUp time.Time
 	for try := 0; ; try++ {

@@ -72,7 +72,8 @@ func (s *source) processor(ctx context.Context, deps processor.Deps) (*processor
 		return nil, err
 	}
 	deps.Letters = letters
-	deps.Client, deps.Dialer, deps.Brokers, deps.Now, deps.Log = s.client, s.dialer, k.Brokers, time.Now, s.log
+	deps.Kafka = &processor.Cluster{Client: s.client, Dialer: s.dialer, Brokers: k.Brokers}
+	deps.Now, deps.Log = time.Now, s.log
 	deps.Source = fetch.New(s.client, fetch.Config{MaxWait: duration(k.FetchMaxWait), MaxBytes: int32(k.FetchMaxBytes)}, s.log.Named("fetch"))
 	return processor.New(processorConfig(s.cfg), deps), nil
 }

@@ -4,11 +4,70 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 
 	"github.com/tillstream/tillstream/processor/commit"
+	"github.com/tillstream/tillstream/processor/fetch"
 )
+
+// Cluster is Kafka, by way of kafka-go.
+type Cluster struct {
+	Client  *kafka.Client
+	Dialer  *kafka.Dialer
+	Brokers []string
+}
+
+// Topics implements Kafka.
+func (c *Cluster) Topics(ctx context.Context, topics []string) (string, map[string]int, error) {
+	meta, err := c.Client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
+	if err != nil {
+		return "", nil, err
+	}
+	partitions := make(map[string]int, len(topics))
+	for _, t := range meta.Topics {
+		if t.Error != nil {
+			return "", nil, fmt.Errorf("topic %s: %w", t.Name, t.Error)
+		}
+		partitions[t.Name] = len(t.Partitions)
+	}
+	return meta.ClusterID, partitions, nil
+}
+
+// Join implements Kafka.
+func (c *Cluster) Join(cfg *Config, balancer kafka.GroupBalancer) (Group, error) {
+	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
+		ID: cfg.Group, Brokers: c.Brokers, Dialer: c.Dialer, Topics: cfg.Topics, GroupBalancers: []kafka.GroupBalancer{balancer},
+		HeartbeatInterval: cfg.Heartbeat, SessionTimeout: cfg.SessionTimeout, RebalanceTimeout: cfg.RebalanceTimeout,
+		JoinGroupBackoff: time.Second, WatchPartitionChanges: true, StartOffset: kafka.FirstOffset,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &membership{group, c.Client}, nil
+}
+
+type membership struct {
+	*kafka.ConsumerGroup
+	client *kafka.Client
+}
+
+// Next implements Group.
+func (m *membership) Next(ctx context.Context) (Generation, error) {
+	gen, err := m.ConsumerGroup.Next(ctx)
+	if err != nil {
+		return Generation{}, err
+	}
+	var tps []fetch.TopicPartition
+	for topic, assigned := range gen.Assignments {
+		for _, a := range assigned {
+			tps = append(tps, fetch.TopicPartition{Topic: topic, Partition: int32(a.ID)})
+		}
+	}
+	offsets := &memberOffsets{client: m.client, group: gen.GroupID, member: gen.MemberID, generation: int(gen.ID)}
+	return Generation{ID: gen.ID, Assigned: tps, Offsets: offsets, Start: gen.Start}, nil
+}
 
 // memberOffsets are the offsets of a group as one member of one generation commits them. kafka-go's Generation.CommitOffsets and
 // Reader.CommitMessages would erase the metadata, and with it intents: Client.OffsetCommit is the only way used.
