@@ -112,7 +112,7 @@ func (o *memberOffsets) Commit(ctx context.Context, entries map[commit.TopicPart
 	}
 	res, err := o.client.OffsetCommit(ctx, req)
 	if err != nil {
-		return fmt.Errorf("committing offsets of group %s: %w", o.group, err)
+		return fmt.Errorf("committing offsets of group %s: %w: %w", o.group, ErrUnacknowledged, err)
 	}
 	taken := 0
 	for topic, partitions := range res.Topics {

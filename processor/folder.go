@@ -181,6 +181,15 @@ type batch struct {
 	at      time.Time // sealed
 }
 
+// ends are the offsets after the batch.
+func (b *batch) ends() map[commit.TopicPartition]int64 {
+	ends := make(map[commit.TopicPartition]int64, len(b.ranges))
+	for _, r := range b.ranges {
+		ends[r.TopicPartition] = r.To
+	}
+	return ends
+}
+
 // Seal closes the open batch and begins the next one where it ends.
 func (f *folder) Seal(v rollup.Version, lane string, now time.Time) *batch {
 	b := &batch{version: v, letters: f.letters, records: f.records, bytes: f.bytes, at: now}

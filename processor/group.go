@@ -2,6 +2,7 @@ package processor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -212,7 +213,13 @@ func (p *Processor) assign(ctx context.Context, gen Generation, stream Stream, r
 			defer cancel()
 			defer context.AfterFunc(ctx, cancel)()
 			l.log.Info("lane assigned")
-			if err := l.run(laneCtx); err != nil {
+			err := l.run(laneCtx)
+			if errors.Is(err, ErrUnacknowledged) {
+				l.report.trouble(err)
+				l.log.Warn("joining the group again, so that a commit without an answer can do no harm", zap.Error(err))
+				return // which ends the generation
+			}
+			if err != nil {
 				l.report.stop(err)
 				l.log.Error("lane stopped", zap.Error(err))
 			}

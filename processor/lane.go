@@ -29,7 +29,8 @@ type Source interface {
 // Offsets are the group's committed offsets, as one member of one generation may see and change them.
 type Offsets interface {
 	Committed(ctx context.Context, tps []commit.TopicPartition) (map[commit.TopicPartition]commit.Committed, error)
-	// Commit returns nil only if the coordinator took every entry, and ErrFenced if the group has moved on.
+	// Commit returns nil only if the coordinator took every entry, ErrFenced if the group has moved on, and ErrUnacknowledged if it is not
+	// known what the coordinator did or will do.
 	Commit(ctx context.Context, entries map[commit.TopicPartition]commit.Committed) error
 }
 
@@ -59,7 +60,8 @@ const clockMargin = 5 * time.Second
 // timeout has passed since then.
 func (l *lane) window() time.Duration { return l.cfg.SessionTimeout / 2 }
 
-// run works until ctx ends, then finishes the batch in flight. Passing trouble is retried from recovery on; an error is for good.
+// run works until ctx ends, then finishes the batch in flight. Passing trouble is retried from recovery on; an error is for good, but for
+// ErrUnacknowledged: that ends with the generation.
 func (l *lane) run(ctx context.Context) error {
 	wait := pauses()
 	for {
@@ -68,7 +70,7 @@ func (l *lane) run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil, errors.Is(err, ErrFenced):
 			return nil
-		case err == nil || final(err):
+		case err == nil || final(err) || errors.Is(err, ErrUnacknowledged):
 			return err
 		}
 		if l.now().Sub(began) > time.Minute {
@@ -84,6 +86,9 @@ func (l *lane) run(ctx context.Context) error {
 		}
 	}
 }
+
+// idleAgain is how long after a failure the end of a batch is committed again.
+const idleAgain = 3 * time.Second
 
 // pauses grow from half a second. They have no jitter: lanes fail at moments of their own, and a seed of the simulation must reproduce
 // its run.
@@ -134,6 +139,10 @@ func (l *lane) session(ctx context.Context) error {
 			return err
 		}
 		batch = p.Batch
+	} else if plan.Behind {
+		if _, err := (&writer{lane: l}).idle(ctx, rollup.Version{Epoch: l.epoch, Batch: plan.Batch}, plan.Position); err != nil {
+			return err
+		}
 	}
 	for i, p := range at {
 		if k := f.books[p.TopicPartition]; k != nil {
@@ -255,7 +264,8 @@ func (l *lane) replay(ctx context.Context, f *folder, p *commit.Pending) error {
 	if err := w.write(ctx, b, p); err != nil {
 		return err
 	}
-	return w.idle(ctx, b)
+	_, err := w.idle(ctx, b.version, b.ends())
+	return err
 }
 
 // pipeline fetches, folds and writes, each in its own goroutine: while one batch is being written the next is folded, and when
@@ -275,21 +285,41 @@ func (l *lane) pipeline(ctx context.Context, f *folder, last uint64, at []fetch.
 		defer close(batches)
 		return l.fold(gctx, f, last, chunks, batches, &writing, done)
 	})
-	g.Go(func() error {
-		w := &writer{lane: l}
-		var unsaid *batch // written, its end not committed: the next intent says it
-		for b := range batches {
-			if gctx.Err() != nil {
-				break // not begun: the next owner reads it again
+	g.Go(func() error { return l.write(gctx, batches, &writing, done) })
+	return g.Wait()
+}
+
+// write brings batches in. The end of a batch is said to Kafka by the next intent, or, where none follows at once, for itself: a
+// failure loses nothing, since the ledger knows, but whoever looks at the group's offsets would see a lag for ever.
+func (l *lane) write(ctx context.Context, batches <-chan *batch, writing *atomic.Int32, done chan<- struct{}) error {
+	w := &writer{lane: l}
+	var unsaid *batch // written, its end not committed
+	var again <-chan time.Time
+	say := func() error {
+		said, err := w.idle(ctx, unsaid.version, unsaid.ends())
+		if said {
+			unsaid, again = nil, nil
+		} else {
+			again = time.After(idleAgain)
+		}
+		return err
+	}
+	for {
+		select {
+		case b, more := <-batches:
+			if !more || ctx.Err() != nil { // a batch not begun is read again by the next owner
+				if unsaid != nil {
+					return say()
+				}
+				return nil
 			}
-			if err := w.write(gctx, b, nil); err != nil {
+			if err := w.write(ctx, b, nil); err != nil {
 				return err
 			}
 			l.report.wrote(b)
 			unsaid = b
 			if len(batches) == 0 {
-				unsaid = nil
-				if err := w.idle(gctx, b); err != nil {
+				if err := say(); err != nil {
 					return err
 				}
 			}
@@ -298,13 +328,12 @@ func (l *lane) pipeline(ctx context.Context, f *folder, last uint64, at []fetch.
 			case done <- struct{}{}:
 			default:
 			}
+		case <-again:
+			if err := say(); err != nil {
+				return err
+			}
 		}
-		if unsaid != nil {
-			return w.idle(gctx, unsaid)
-		}
-		return nil
-	})
-	return g.Wait()
+	}
 }
 
 func (l *lane) fetch(ctx context.Context, at []fetch.Position, out chan<- []fetch.Chunk) error {

@@ -28,7 +28,7 @@ func (w *writer) write(ctx context.Context, b *batch, pending *commit.Pending) e
 	var giveUp time.Time
 	for try := 0; ; try++ {
 		err := w.round(ctx, b, pending, try > 0)
-		if err == nil || final(err) || errors.Is(err, ErrFenced) {
+		if err == nil || final(err) || errors.Is(err, ErrFenced) || errors.Is(err, ErrUnacknowledged) {
 			return err
 		}
 		pause := wait.NextBackOff()
@@ -140,22 +140,18 @@ func (w *writer) insert(ctx context.Context, b *batch, blk *rollup.Block, months
 	return nil
 }
 
-// idle commits the end of a batch whose state has landed. A failure loses nothing: the ledger knows.
-func (w *writer) idle(ctx context.Context, b *batch) error {
+// idle commits the end of a batch whose state has landed, and says whether that was acknowledged. An error is for good.
+func (w *writer) idle(ctx context.Context, v rollup.Version, ends map[commit.TopicPartition]int64) (said bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.window())
 	defer cancel()
-	entries := make(map[commit.TopicPartition]commit.Committed, len(b.ranges))
-	for _, r := range b.ranges {
-		entries[r.TopicPartition] = commit.Committed{
-			Offset: r.To, Metadata: commit.Metadata{Epoch: b.version.Epoch, Batch: b.version.Batch}.String(),
-		}
+	entries := make(map[commit.TopicPartition]commit.Committed, len(ends))
+	for tp, end := range ends {
+		entries[tp] = commit.Committed{Offset: end, Metadata: commit.Metadata{Epoch: v.Epoch, Batch: v.Batch}.String()}
 	}
-	err := w.offsets.Commit(ctx, entries)
-	if errors.Is(err, ErrFenced) {
-		return err
+	err = w.offsets.Commit(ctx, entries)
+	if err == nil || errors.Is(err, ErrFenced) || errors.Is(err, ErrUnacknowledged) {
+		return err == nil, err
 	}
-	if err != nil {
-		w.log.Warn("end of batch not committed, the ledger has it", zap.Uint64("batch", b.version.Batch), zap.Error(err))
-	}
-	return nil
+	w.log.Warn("end of batch not committed, the ledger has it", zap.Uint64("batch", v.Batch), zap.Error(err))
+	return false, nil
 }

@@ -46,6 +46,7 @@ type Plan struct {
 	Wait     int64                    // not 0: ask again after this instant (ms); nothing else is set
 	Batch    uint64                   // last complete batch
 	Position map[TopicPartition]int64 // next offset to read after Batch; absent: from the start of the log
+	Behind   bool                     // Kafka says less than Position: the end of Batch was never committed, or was overwritten
 	Pending  *Pending
 }
 
@@ -128,6 +129,7 @@ func Recover(f Found) (Plan, error) {
 		if m.Pending && m.Batch == next {
 			intents++
 		}
+		plan.Behind = plan.Behind || known && (c.Offset < position || m.Pending)
 	}
 
 	pending := &Pending{Batch: next}

@@ -1,0 +1,143 @@
+package simulation
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tillstream/tillstream/processor/fetch"
+)
+
+// check compares what ClickHouse holds with what one undisturbed batch made of the same log, and with what was predicted. It returns what is wrong.
+func check(got, calm *clickhouse, want expected) []string {
+	s := schemata()
+	wrong := ledger(got, want)
+	a, b := tables(s, got.parts), tables(s, calm.parts)
+	for _, table := range slices.Sorted(maps.Keys(s)) {
+		if table == "ledger" || table == "state" { // how it came, not what it says
+			continue
+		}
+		wrong = append(wrong, difference(table, rowsOf(a[table]), rowsOf(b[table]))...)
+	}
+	return append(wrong, sums(a, want)...)
+}
+
+func rowsOf(m *merged) map[string]string {
+	if m == nil {
+		return nil
+	}
+	return m.texts()
+}
+
+func difference(table string, got, want map[string]string) (wrong []string) {
+	keys := map[string]bool{}
+	for k := range got {
+		keys[k] = true
+	}
+	for k := range want {
+		keys[k] = true
+	}
+	for _, k := range slices.Sorted(maps.Keys(keys)) {
+		if got[k] != want[k] {
+			wrong = append(wrong, fmt.Sprintf("%s: %s\n  is     %s\n  not    %s", table, k, cmp.Or(got[k], "missing"), cmp.Or(want[k], "there at all")))
+		}
+	}
+	return wrong
+}
+
+// ledger checks that the ranges of all batches tile every partition, and that the books say what was predicted.
+func ledger(c *clickhouse, want expected) (wrong []string) {
+	type span struct{ from, to int64 }
+	spans := map[fetch.TopicPartition][]span{}
+	books := map[fetch.TopicPartition]book{}
+	for _, p := range c.parts {
+		if p.table != "ledger" {
+			continue
+		}
+		b := p.block
+		topic, number := column[string](b, "topic"), column[int32](b, "partition")
+		from, to := column[int64](b, "from_offset"), column[int64](b, "to_offset")
+		records, duplicates := column[uint64](b, "records"), column[uint64](b, "duplicates")
+		rejected, gaps := column[uint64](b, "rejected"), column[uint64](b, "gaps")
+		for i := 1; i <= b.Rows; i++ {
+			tp := fetch.TopicPartition{Topic: topic[i], Partition: number[i]}
+			spans[tp] = append(spans[tp], span{from[i], to[i]})
+			k := books[tp]
+			books[tp] = book{k.records + records[i], k.duplicates + duplicates[i], k.rejected + rejected[i], k.gaps + gaps[i]}
+		}
+	}
+	for _, tp := range sortedPartitions(slices.Collect(maps.Keys(want.books))) {
+		slices.SortFunc(spans[tp], func(a, b span) int { return cmp.Compare(a.from, b.from) })
+		at := int64(0)
+		for _, s := range spans[tp] {
+			if s.from != at {
+				wrong = append(wrong, fmt.Sprintf("ledger: %s goes on at %d after %d", tp, s.from, at))
+			}
+			at = s.to
+		}
+		if books[tp] != *want.books[tp] {
+			wrong = append(wrong, fmt.Sprintf("ledger: %s has %+v, want %+v", tp, books[tp], *want.books[tp]))
+		}
+	}
+	return wrong
+}
+
+// sums compares a few totals with the prediction, which knows nothing of folds.
+func sums(got map[string]*merged, want expected) (wrong []string) {
+	stores := map[string]sales{}
+	for _, r := range keyed(got["sales_hourly"], "store_id") {
+		s := stores[r.key]
+		stores[r.key] = sales{s.transactions + r.columns["transactions"].(uint64), s.units + r.columns["units"].(int64), s.net + r.columns["net"].(int64)}
+	}
+	products := map[string]int64{}
+	for _, r := range keyed(got["product_sales"], "product_id") {
+		products[r.key] += r.columns["units"].(int64)
+	}
+	tenders := map[string]uint64{}
+	for _, r := range keyed(got["payments_hourly"], "method") {
+		tenders[r.key] += r.columns["attempts"].(uint64)
+	}
+	accepted, missing := map[string]uint64{}, map[string]int64{}
+	for _, r := range keyed(got["data_quality"], "terminal_id") {
+		if n := r.columns["accepted"].(uint64); n > 0 {
+			accepted[r.key] += n
+		}
+		missing[r.key] += r.columns["missing"].(int64)
+	}
+	maps.DeleteFunc(missing, func(_ string, n int64) bool { return n == 0 })
+	for name, pair := range map[string][2]any{
+		"sales by store": {stores, want.sales}, "units by product": {products, want.products}, "tenders by method": {tenders, want.tenders},
+		"events accepted by terminal": {accepted, want.accepted}, "numbers missing by terminal": {missing, want.missing},
+	} {
+		if a, b := fmt.Sprint(pair[0]), fmt.Sprint(pair[1]); a != b {
+			wrong = append(wrong, fmt.Sprintf("%s: %s, want %s", name, a, b))
+		}
+	}
+	slices.Sort(wrong)
+	return wrong
+}
+
+type keyedRow struct {
+	key     string
+	columns map[string]any
+}
+
+// keyed are a table's rows with one column of their key.
+func keyed(m *merged, column string) (out []keyedRow) {
+	if m == nil {
+		return nil
+	}
+	for key, row := range m.rows {
+		out = append(out, keyedRow{field(key, column), row})
+	}
+	return out
+}
+
+// field is the value of one column in the text of a key.
+func field(key, column string) string {
+	_, rest, _ := strings.Cut(" "+key, " "+column+"=")
+	value, _, _ := strings.Cut(rest, " ")
+	return value
+}

@@ -1,0 +1,163 @@
+package simulation
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tillstream/tillstream/processor"
+	"github.com/tillstream/tillstream/processor/commit"
+	"github.com/tillstream/tillstream/processor/rollup"
+)
+
+// tokenWindow is how many deduplication tokens a table remembers. The DDL says 10,000; here it is small, so that forgetting is met.
+const tokenWindow = 100
+
+// clickhouse holds what was inserted: one part an INSERT, visible at once and whole.
+type clickhouse struct {
+	parts   []part
+	tokens  map[string][]string // by table, oldest first
+	streams map[string]processor.Stream
+}
+
+type part struct {
+	table string
+	month uint32
+	lane  string
+	mark  string
+	block *rollup.Block
+}
+
+func newClickHouse() *clickhouse {
+	return &clickhouse{tokens: map[string][]string{}, streams: map[string]processor.Stream{}}
+}
+
+// insert makes a part, or silently nothing if the table remembers the token, whatever the rows are: as measured.
+func (c *clickhouse) insert(in processor.Insert) {
+	table := in.Block.Table
+	if in.Token != "" && slices.Contains(c.tokens[table], in.Token) {
+		return
+	}
+	c.parts = append(c.parts, part{table, in.Block.Month, in.Lane, in.Mark, in.Block})
+	known := append(c.tokens[table], in.Token)
+	c.tokens[table] = known[max(0, len(known)-tokenWindow):]
+}
+
+// marks are the newest of each table and month, of the first n parts.
+func (c *clickhouse) marks(lane string, n int) []processor.TableMark {
+	newest := map[processor.TableMark]string{}
+	for _, p := range c.parts[:n] {
+		if p.lane == lane {
+			k := processor.TableMark{Table: p.table, Month: p.month}
+			newest[k] = max(newest[k], p.mark)
+		}
+	}
+	var out []processor.TableMark
+	for k, mark := range newest {
+		k.Mark = mark
+		out = append(out, k)
+	}
+	slices.SortFunc(out, func(a, b processor.TableMark) int { return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Month, b.Month)) })
+	return out
+}
+
+// versioned is a row of the state table.
+type versioned struct {
+	rollup.StateRow
+	owner   string
+	version uint64
+}
+
+// state is the newest of each row of the owners, by version, as of the first n parts.
+func (c *clickhouse) state(owners []string, n int) []versioned {
+	newest := map[string]versioned{}
+	for _, p := range c.parts[:n] {
+		if p.table != commit.StateTable {
+			continue
+		}
+		b := p.block
+		owner, kind, key := column[string](b, "lane"), column[string](b, "kind"), column[string](b, "key")
+		version, deleted, value := column[uint64](b, "version"), column[uint8](b, "deleted"), column[string](b, "value")
+		for i := 1; i <= b.Rows; i++ {
+			if !slices.Contains(owners, owner[i]) {
+				continue
+			}
+			id := owner[i] + "\x00" + kind[i] + "\x00" + key[i]
+			if old, ok := newest[id]; ok && old.version > version[i] {
+				continue
+			}
+			_, partition, _ := strings.Cut(owner[i], "#")
+			number, _ := strconv.Atoi(partition)
+			newest[id] = versioned{
+				rollup.StateRow{Partition: int32(number), Kind: kind[i], Key: key[i], Value: []byte(value[i]), Deleted: deleted[i] != 0}, owner[i], version[i],
+			}
+		}
+	}
+	maps.DeleteFunc(newest, func(_ string, r versioned) bool { return r.Deleted })
+	return slices.SortedFunc(maps.Values(newest), func(a, b versioned) int {
+		return cmp.Or(cmp.Compare(a.version, b.version), cmp.Compare(a.owner, b.owner), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Key, b.Key))
+	})
+}
+
+func column[T any](b *rollup.Block, name string) []T {
+	for _, c := range b.Columns {
+		if c.Name == name {
+			return c.Data.([]T)
+		}
+	}
+	panic(fmt.Sprintf("block %s has no column %s", b.Name(), name))
+}
+
+// sink is how one member reaches ClickHouse: processor.Sink and processor.Streams.
+type sink struct{ *member }
+
+func (s sink) Insert(ctx context.Context, in processor.Insert) error {
+	return s.world.call(ctx, s.member, kindInsert, in.Lane+" "+in.Block.Name()+" "+in.Mark[:25], nil, func() error {
+		s.world.clickhouse.insert(in)
+		return nil
+	})
+}
+
+func (s sink) Marks(ctx context.Context, lane string) (marks []processor.TableMark, err error) {
+	err = s.world.call(ctx, s.member, kindRead, "marks "+lane, nil, func() error {
+		marks = s.world.clickhouse.marks(lane, s.world.visible())
+		return nil
+	})
+	return marks, err
+}
+
+func (s sink) State(ctx context.Context, owners []string, row func(rollup.StateRow) error) error {
+	var rows []versioned
+	err := s.world.call(ctx, s.member, kindRead, fmt.Sprint("state ", owners), nil, func() error {
+		rows = s.world.clickhouse.state(owners, s.world.visible())
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if err := row(r.StateRow); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s sink) Stream(ctx context.Context, group string) (stream processor.Stream, ok bool, err error) {
+	err = s.world.call(ctx, s.member, kindRead, "stream", nil, func() error {
+		stream, ok = s.world.clickhouse.streams[group]
+		return nil
+	})
+	return stream, ok, err
+}
+
+func (s sink) PutStream(ctx context.Context, stream processor.Stream) error {
+	return s.world.call(ctx, s.member, kindInsert, "stream", nil, func() error {
+		s.world.clickhouse.streams[stream.Group] = stream
+		return nil
+	})
+}

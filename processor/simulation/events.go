@@ -1,0 +1,204 @@
+package simulation
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/fetch"
+)
+
+const (
+	transactions = "pos.transactions"
+	health       = "pos.health"
+)
+
+// produce is one record batch that will be sent.
+type produce struct {
+	tp       fetch.TopicPartition
+	messages []message
+	aborted  bool // in a transaction that is aborted
+}
+
+// book is what must become of the offsets of a partition.
+type book struct{ records, duplicates, rejected, gaps uint64 }
+
+// sales are sums over one store.
+type sales struct {
+	transactions uint64
+	units, net   int64 // thousandths, minor units
+}
+
+// expected is what the rollups must say, reckoned while the events are made.
+type expected struct {
+	books    map[fetch.TopicPartition]*book
+	sales    map[string]sales
+	products map[string]int64  // units, thousandths
+	tenders  map[string]uint64 // attempts by method
+	letters  map[fetch.Position]string
+	accepted map[string]uint64 // by terminal
+	missing  map[string]int64  // sequence numbers that never came, by terminal
+}
+
+// traffic makes the events of a run: sales and heartbeats of a few stores over two days and a month's end, sent again, late, with holes that are
+// filled or not, broken, and in transactions that are aborted.
+type traffic struct {
+	rnd        *rand.Rand
+	partitions int
+	want       expected
+	out        []produce
+	ends       map[fetch.TopicPartition]int64
+	sent       map[fetch.TopicPartition][]message // for repeats
+	sequence   map[string]int
+	holes      []pending
+	now        time.Time
+}
+
+// pending is a sale that its till could not send yet.
+type pending struct {
+	terminal string
+	m        message
+	count    func()
+}
+
+func newTraffic(rnd *rand.Rand, partitions, events int) *traffic {
+	t := &traffic{
+		rnd: rnd, partitions: partitions, ends: map[fetch.TopicPartition]int64{}, sent: map[fetch.TopicPartition][]message{}, sequence: map[string]int{},
+		now: time.Date(2026, 11, 29, 8, 0, 0, 0, time.UTC),
+		want: expected{
+			books: map[fetch.TopicPartition]*book{}, sales: map[string]sales{}, products: map[string]int64{}, tenders: map[string]uint64{},
+			letters: map[fetch.Position]string{}, accepted: map[string]uint64{}, missing: map[string]int64{},
+		},
+	}
+	for p := range partitions {
+		for _, topic := range []string{transactions, health} {
+			t.want.books[fetch.TopicPartition{Topic: topic, Partition: int32(p)}] = &book{}
+		}
+	}
+	for made := 0; made < events; {
+		store := rnd.IntN(4)
+		topic := transactions
+		if rnd.IntN(3) == 0 {
+			topic = health
+		}
+		tp := fetch.TopicPartition{Topic: topic, Partition: int32(store % partitions)}
+		n := 1 + rnd.IntN(5)
+		made += n
+		t.batch(tp, store, n)
+	}
+	for _, h := range t.holes { // what never came
+		t.want.missing[h.terminal]++
+	}
+	return t
+}
+
+// batch makes one record batch of n messages.
+func (t *traffic) batch(tp fetch.TopicPartition, store, n int) {
+	if t.rnd.IntN(20) == 0 { // a producer's attempt that it takes back
+		m := []message{{at: millis(t.now), key: "x", value: []byte(`{"id":"never"}`)}}
+		t.send(tp, m, true)
+		t.want.books[tp].gaps += 2
+	}
+	var messages []message
+	for range n {
+		t.now = t.now.Add(time.Duration(t.rnd.IntN(1200)) * time.Second)
+		messages = append(messages, t.message(tp, store, t.ends[tp]+int64(len(messages))))
+	}
+	t.send(tp, messages, false)
+	t.sent[tp] = append(t.sent[tp], messages...)
+}
+
+func (t *traffic) send(tp fetch.TopicPartition, messages []message, aborted bool) {
+	t.out = append(t.out, produce{tp, messages, aborted})
+	t.ends[tp] += int64(len(messages))
+	if aborted {
+		t.ends[tp]++ // the marker
+	}
+}
+
+func (t *traffic) message(tp fetch.TopicPartition, store int, offset int64) message {
+	b := t.want.books[tp]
+	name := fmt.Sprintf("S%d", store)
+	terminal := fmt.Sprintf("%s-%d", name, t.rnd.IntN(2))
+	reject := func(value string, why event.Reason) message {
+		b.rejected++
+		t.want.letters[fetch.Position{TopicPartition: tp, Offset: offset}] = string(why)
+		return message{millis(t.now), name, []byte(value)}
+	}
+	switch x := t.rnd.IntN(100); {
+	case x < 8 && len(t.sent[tp]) > 0:
+		m := t.sent[tp][t.rnd.IntN(len(t.sent[tp]))]
+		if strings.HasSuffix(string(m.value), "}") && strings.Contains(string(m.value), `"time"`) {
+			b.duplicates++
+			m.at = millis(t.now)
+			return m
+		}
+	case x < 10:
+		return reject(`{"id":"half`, event.ReasonMalformed)
+	case x < 12:
+		return reject(`{"id":"`+terminal+`","source":"s","type":"pos.health.v1"}`, event.ReasonMissingField)
+	}
+	if tp.Topic == health {
+		b.records++
+		t.want.accepted[terminal]++
+		status := [...]string{"up", "up", "up", "degraded", "down"}[t.rnd.IntN(5)]
+		return message{millis(t.now), name, fmt.Appendf(nil,
+			`{"id":"h%d/%d","source":"s","type":"pos.health.v1","time":"%s","store_id":"%s","terminal_id":"%s","kind":"heartbeat","status":"%s","heartbeat_interval_s":300}`,
+			tp.Partition, offset, t.now.Format(time.RFC3339), name, terminal, status)}
+	}
+	for i, h := range t.holes { // a till that has found its way back
+		if strings.HasPrefix(h.terminal, name) && t.rnd.IntN(2) == 0 {
+			t.holes = append(t.holes[:i:i], t.holes[i+1:]...)
+			b.records++
+			h.count()
+			h.m.at = millis(t.now)
+			return h.m
+		}
+	}
+	if t.sequence[terminal] > 0 && t.rnd.IntN(12) == 0 {
+		m, count := t.sale(name, terminal)
+		t.holes = append(t.holes, pending{terminal, m, count})
+	}
+	m, count := t.sale(name, terminal)
+	b.records++
+	count()
+	return m
+}
+
+// sale makes a till's next sale. count adds it to what is expected.
+func (t *traffic) sale(store, terminal string) (message, func()) {
+	t.sequence[terminal]++
+	var lines strings.Builder
+	var s sales
+	s.transactions = 1
+	products := map[string]int64{}
+	for l := range 1 + t.rnd.IntN(3) {
+		product, quantity, gross := fmt.Sprintf("P%d", t.rnd.IntN(12)), 1+t.rnd.Int64N(3), 1+t.rnd.Int64N(900)
+		if l > 0 {
+			lines.WriteByte(',')
+		}
+		fmt.Fprintf(&lines, `{"line":%d,"product_id":"%s","quantity":%d,"gross":%d}`, l+1, product, quantity, gross)
+		products[product] += 1000 * quantity
+		s.units += 1000 * quantity
+		s.net += gross
+	}
+	method := [...]string{"cash", "card"}[t.rnd.IntN(2)]
+	customer := ""
+	if t.rnd.IntN(2) == 0 {
+		customer = fmt.Sprintf(`"customer":{"id":"c%d","type":"loyalty"},`, t.rnd.IntN(9))
+	}
+	value := fmt.Appendf(nil, `{"id":"%s/%d","source":"s","type":"pos.transaction.v1","time":"%s","store_id":"%s","terminal_id":"%s","sequence":%d,`+
+		`"kind":"sale","currency":"EUR",%s"lines":[%s],"tenders":[{"method":"%s","amount":%d,"result":"approved"}],"totals":{"gross":%d,"net":%d}}`,
+		terminal, t.sequence[terminal], t.now.Format(time.RFC3339), store, terminal, t.sequence[terminal], customer, lines.String(), method, s.net, s.net, s.net)
+	return message{millis(t.now), store, value}, func() {
+		sum := t.want.sales[store]
+		t.want.sales[store] = sales{sum.transactions + 1, sum.units + s.units, sum.net + s.net}
+		for p, units := range products {
+			t.want.products[p] += units
+		}
+		t.want.tenders[method]++
+		t.want.accepted[terminal]++
+	}
+}

@@ -1,0 +1,182 @@
+package simulation
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/tillstream/tillstream/processor/commit"
+)
+
+// odds are how likely each fault is, in a thousand: of a call of its kind, or of a step.
+type odds struct {
+	insertRefused, insertLost, insertUnder   int
+	commitRefused, commitLost, commitUnder   int
+	commitSome, readRefused, letterLost      int
+	clickhouseAway, coordinatorAway          int
+	kill, stop, start, pause, overdue, erase int
+}
+
+// draw gives each run a mixture of its own: some faults never, some now and then, some all the time ("swarm testing", Groce et al. 2012).
+func draw(rnd *rand.Rand) odds {
+	some := func(often int) int {
+		switch rnd.IntN(4) {
+		case 0, 1:
+			return 0
+		case 2:
+			return max(1, often/5)
+		}
+		return often
+	}
+	return odds{
+		insertRefused: some(60), insertLost: some(60), insertUnder: some(60),
+		commitRefused: some(100), commitLost: some(100), commitUnder: some(100), commitSome: some(60),
+		readRefused: some(60), letterLost: some(100), clickhouseAway: some(5), coordinatorAway: some(5),
+		kill: some(8), stop: some(8), start: some(8), pause: some(8), overdue: some(500), erase: some(4),
+	}
+}
+
+// fault draws whether a fault happens. Each that does has a number, by which a later run can leave it out.
+func (w *World) fault(what string, thousandth int) bool {
+	if w.healed || w.faultRnd.IntN(1000) >= thousandth {
+		return false
+	}
+	number := len(w.faults)
+	w.faults = append(w.faults, what)
+	if w.options.Without[number] {
+		return false
+	}
+	w.trace("fault %d: %s", number, what)
+	return true
+}
+
+// some draws a duration below limit; mostly a short one.
+func (w *World) some(limit time.Duration) time.Duration {
+	return time.Duration(w.faultRnd.Float64() * w.faultRnd.Float64() * float64(limit))
+}
+
+// outcome lets the server take a call, and says how the caller hears of it.
+func (w *World) outcome(c *call) {
+	switch {
+	case w.away(c.kind):
+		w.answer(c, "refused, server away", errRefused)
+	case c.kind == kindInsert && w.fault("insert refused", w.odds.insertRefused),
+		c.kind == kindCommit && w.fault("commit refused", w.odds.commitRefused),
+		(c.kind == kindRead || c.kind == kindAsk) && w.fault("read refused", w.odds.readRefused),
+		c.kind == kindLetter && w.fault("letter refused", w.odds.letterLost):
+		w.answer(c, "refused", errRefused)
+	case c.kind == kindInsert && w.fault("answer to insert lost", w.odds.insertLost),
+		c.kind == kindCommit && w.fault("answer to commit lost", w.odds.commitLost),
+		c.kind == kindLetter && w.fault("answer to letter lost", w.odds.letterLost):
+		_ = c.do()
+		w.answer(c, "done, answer lost", errLost)
+	case c.kind == kindInsert && w.fault("insert under way while its connection is lost", w.odds.insertUnder):
+		w.insertUnderWay(c)
+		w.answer(c, "under way, answer lost", errLost)
+	case c.kind == kindCommit && w.fault("commit under way while its connection is lost", w.odds.commitUnder):
+		w.doLater(c, time.Now().Add(w.some(40*time.Second)))
+		w.answer(c, "under way, answer lost", errLost)
+	default:
+		err := c.do()
+		w.answer(c, "done", err)
+	}
+}
+
+// insertUnderWay lets an INSERT land at a moment before its deadline, until which the server works on it at most.
+func (w *World) insertUnderWay(c *call) {
+	left := 10 * time.Second
+	if deadline, ok := c.ctx.Deadline(); ok {
+		left = time.Until(deadline)
+	}
+	if left > 0 {
+		w.doLater(c, time.Now().Add(w.some(left)))
+	}
+}
+
+// disturb lets something happen to members and servers.
+func (w *World) disturb() {
+	alive := w.living()
+	switch {
+	case w.fault("ClickHouse away", w.odds.clickhouseAway):
+		w.gone[kindInsert] = time.Now().Add(w.some(90 * time.Second))
+		w.gone[kindRead] = w.gone[kindInsert]
+	case w.fault("coordinator away", w.odds.coordinatorAway):
+		w.gone[kindCommit] = time.Now().Add(w.some(60 * time.Second))
+		w.gone[kindAsk], w.gone[kindGroup] = w.gone[kindCommit], w.gone[kindCommit]
+	case len(alive) > 0 && w.fault("kill", w.odds.kill):
+		w.kill(alive[w.faultRnd.IntN(len(alive))])
+	case len(alive) > 1 && w.fault("stop", w.odds.stop):
+		alive[w.faultRnd.IntN(len(alive))].stop()
+	case len(alive) < 3 && w.fault("start", w.odds.start):
+		w.start()
+	case len(alive) > 0 && w.fault("pause", w.odds.pause):
+		w.pause(alive[w.faultRnd.IntN(len(alive))])
+	case w.fault("metadata erased by another tool", w.odds.erase):
+		w.meddled, w.erased = true, true
+		for tp, c := range w.coordinator.committed {
+			w.coordinator.committed[tp] = commit.Committed{Offset: c.Offset}
+		}
+	}
+	if len(alive) == 0 && len(w.wakeups) == 0 {
+		w.start()
+	}
+}
+
+// kill ends a process at once. What it had sent may have arrived, may still arrive, or may be lost.
+func (w *World) kill(m *member) {
+	w.trace("kill %s", m)
+	w.mu.Lock()
+	m.dead = true
+	w.mu.Unlock()
+	for _, c := range w.waiting() {
+		if c.member != m {
+			continue
+		}
+		if c.kind == kindInsert || c.kind == kindCommit || c.kind == kindLetter {
+			switch w.faultRnd.IntN(3) {
+			case 0:
+				_ = c.do()
+			case 1:
+				if c.kind == kindInsert {
+					w.insertUnderWay(c)
+				}
+			}
+		}
+		err := errDead
+		w.answer(c, "dead", err)
+	}
+	m.cancel()
+}
+
+// pause stops a process (SIGSTOP) for up to a minute and a half. It wakes not knowing it.
+func (w *World) pause(m *member) {
+	w.trace("pause %s", m)
+	m.paused = true
+	w.wakeups = append(w.wakeups, wakeup{time.Now().Add(w.some(90 * time.Second)), m})
+}
+
+type wakeup struct {
+	at time.Time
+	m  *member
+}
+
+// wake lets paused processes go on that are due. One that was stopped between its last look at the clock and the sending of an INSERT
+// sends it now, however late.
+func (w *World) wake() {
+	now := time.Now()
+	for i := 0; i < len(w.wakeups); i++ {
+		u := w.wakeups[i]
+		if u.at.After(now) && !w.healed {
+			continue
+		}
+		w.wakeups = append(w.wakeups[:i], w.wakeups[i+1:]...)
+		i--
+		u.m.paused = false
+		w.trace("wake %s", u.m)
+		for _, c := range w.waiting() {
+			if c.member == u.m && c.kind == kindInsert && c.ctx.Err() != nil && w.fault("insert sent long after its deadline", w.odds.overdue) {
+				w.meddled = true
+				_ = c.do()
+			}
+		}
+	}
+}

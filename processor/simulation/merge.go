@@ -1,0 +1,216 @@
+package simulation
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/tillstream/tillstream/processor/rollup"
+	schemas "github.com/tillstream/tillstream/schemas/clickhouse"
+)
+
+// rule is how two values of a column with equal keys become one.
+type rule string
+
+const (
+	ruleKey     rule = "key"
+	ruleSum     rule = "sum"
+	ruleMin     rule = "min"
+	ruleMax     rule = "max"
+	ruleSet     rule = "set" // values that a set sketch is made of
+	ruleBag     rule = "bag" // values that another sketch is made of
+	ruleNewest  rule = "newest"
+	ruleIgnored rule = "ignored" // says how rows came, not what they say
+)
+
+// schema is what the DDL says about merging a table.
+type schema struct {
+	rules    map[string]rule
+	versions bool // ReplacingMergeTree with a version
+	deletes  bool
+}
+
+var (
+	createTable = regexp.MustCompile(`(?s)CREATE TABLE IF NOT EXISTS tillstream\.(\w+) \((.*?)\n\) ENGINE = (\w+)(?:\(([^)]*)\))?(.*?);`)
+	columnLine  = regexp.MustCompile(`(?m)^  (\w+) (.*?),?$`)
+	orderBy     = regexp.MustCompile(`ORDER BY \(([^)]*)\)`)
+)
+
+// schemata reads the tables that batches are written to out of the real DDL.
+func schemata() map[string]schema {
+	out := map[string]schema{}
+	for _, m := range createTable.FindAllStringSubmatch(ddl(), -1) {
+		name, columns, engine, arguments, rest := m[1], m[2], m[3], m[4], m[5]
+		order := orderBy.FindStringSubmatch(rest)
+		if order == nil || !strings.Contains(columns, "\n  mark ") {
+			continue
+		}
+		s := schema{rules: map[string]rule{}, versions: strings.HasPrefix(arguments, "version"), deletes: strings.Contains(arguments, "deleted")}
+		sets := map[string]bool{}
+		for _, c := range columnLine.FindAllStringSubmatch(columns, -1) {
+			if _, from, ok := strings.Cut(c[2], "arrayReduce('uniq"); ok {
+				_, from, _ = strings.Cut(from, ", ")
+				sets[from[:strings.IndexByte(from, ')')]] = true
+			}
+		}
+		for _, c := range columnLine.FindAllStringSubmatch(columns, -1) {
+			column, kind := c[1], c[2]
+			switch {
+			case column == "lane" && name != "state", column == "mark", column == "version", column == "deleted", column == "written_at":
+				s.rules[column] = ruleIgnored
+			case slices.Contains(strings.Split(order[1], ", "), column):
+				s.rules[column] = ruleKey
+			case strings.HasPrefix(kind, "SimpleAggregateFunction("):
+				s.rules[column] = rule(kind[len("SimpleAggregateFunction("):strings.IndexByte(kind, ',')])
+			case strings.Contains(kind, "EPHEMERAL") && sets[column]:
+				s.rules[column] = ruleSet
+			case strings.Contains(kind, "EPHEMERAL"):
+				s.rules[column] = ruleBag
+			case engine == "AggregatingMergeTree":
+				s.rules[column] = ruleIgnored // a sketch: its raw values are compared instead
+			default:
+				s.rules[column] = ruleNewest
+			}
+		}
+		out[name] = s
+	}
+	return out
+}
+
+func ddl() string {
+	migrations, err := schemas.Migrations()
+	if err != nil {
+		panic(err)
+	}
+	var all strings.Builder
+	for _, m := range migrations {
+		all.WriteString(m.SQL)
+	}
+	return all.String()
+}
+
+// merged are the rows of one table by their key, as the server would show them after its last merge.
+type merged struct {
+	schema
+	rows map[string]map[string]any
+}
+
+func (m *merged) add(b *rollup.Block) {
+	for i := 1; i <= b.Rows; i++ {
+		row := make(map[string]any, len(b.Columns))
+		var key strings.Builder
+		for _, c := range b.Columns {
+			r, known := m.rules[c.Name]
+			if !known {
+				panic(fmt.Sprintf("table %s has no column %s", b.Table, c.Name))
+			}
+			v := reflect.ValueOf(c.Data).Index(i).Interface()
+			if r == ruleKey {
+				fmt.Fprintf(&key, "%s=%v ", c.Name, v)
+			} else {
+				row[c.Name] = v
+			}
+		}
+		if old, ok := m.rows[key.String()]; ok {
+			row = m.merge(old, row)
+		}
+		m.rows[key.String()] = row
+	}
+}
+
+func (m *merged) merge(old, new map[string]any) map[string]any {
+	if m.versions && old["version"].(uint64) > new["version"].(uint64) {
+		return old
+	}
+	out := maps.Clone(new)
+	for name, v := range new {
+		a, b := reflect.ValueOf(old[name]), reflect.ValueOf(v)
+		switch m.rules[name] {
+		case ruleSum:
+			out[name] = sum(a, b)
+		case ruleMin:
+			if less(a, b) {
+				out[name] = old[name]
+			}
+		case ruleMax:
+			if less(b, a) {
+				out[name] = old[name]
+			}
+		case ruleSet, ruleBag:
+			joined := reflect.MakeSlice(a.Type(), 0, a.Len()+b.Len())
+			out[name] = reflect.AppendSlice(reflect.AppendSlice(joined, a), b).Interface()
+		}
+	}
+	return out
+}
+
+func sum(a, b reflect.Value) any {
+	if a.CanInt() {
+		return a.Int() + b.Int()
+	}
+	return a.Uint() + b.Uint()
+}
+
+func less(a, b reflect.Value) bool {
+	switch {
+	case a.CanInt():
+		return a.Int() < b.Int()
+	case a.CanUint():
+		return a.Uint() < b.Uint()
+	}
+	return a.String() < b.String()
+}
+
+// texts are the live rows as comparable text.
+func (m *merged) texts() map[string]string {
+	out := make(map[string]string, len(m.rows))
+	for key, row := range m.rows {
+		if m.deletes && row["deleted"].(uint8) != 0 {
+			continue
+		}
+		var text strings.Builder
+		for _, name := range slices.Sorted(maps.Keys(row)) {
+			switch m.rules[name] {
+			case ruleIgnored:
+			case ruleSet, ruleBag:
+				values := sortedTexts(reflect.ValueOf(row[name]))
+				if m.rules[name] == ruleSet {
+					values = slices.Compact(values)
+				}
+				fmt.Fprintf(&text, "%s=%v ", name, values)
+			default:
+				fmt.Fprintf(&text, "%s=%v ", name, row[name])
+			}
+		}
+		out[key] = text.String()
+	}
+	return out
+}
+
+func sortedTexts(v reflect.Value) []string {
+	texts := make([]string, v.Len())
+	for i := range texts {
+		texts[i] = fmt.Sprint(v.Index(i).Interface())
+	}
+	slices.Sort(texts)
+	return texts
+}
+
+// tables merges parts.
+func tables(schemata map[string]schema, parts []part) map[string]*merged {
+	out := map[string]*merged{}
+	for _, p := range parts {
+		if out[p.table] == nil {
+			s, known := schemata[p.table]
+			if !known {
+				panic("no such table: " + p.table)
+			}
+			out[p.table] = &merged{s, map[string]map[string]any{}}
+		}
+		out[p.table].add(p.block)
+	}
+	return out
+}

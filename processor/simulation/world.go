@@ -1,0 +1,344 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/tillstream/tillstream/processor"
+	"github.com/tillstream/tillstream/processor/commit"
+	"github.com/tillstream/tillstream/processor/fetch"
+)
+
+// Options say which run.
+type Options struct {
+	Seed    uint64
+	Without map[int]bool // faults left out, by number
+	Trace   io.Writer    // nil: none
+	Events  int          // 0: as the seed says
+}
+
+// Result is how a run ended.
+type Result struct {
+	Wrong   []string // what the oracle objects to; nil if all is right
+	Stopped string   // the sentence of a lane that stopped because somebody meddled
+	Faults  []string // by number
+	Steps   int
+	Batches int
+	Hash    uint64 // of everything that happened, in order
+}
+
+// World is one run.
+type World struct {
+	options       Options
+	rnd, faultRnd *rand.Rand
+	odds          odds
+	cfg           processor.Config
+	logs          map[fetch.TopicPartition]*partition
+	letters       map[fetch.Position]string
+	coordinator   *coordinator
+	clickhouse    *clickhouse
+	traffic       []produce
+
+	mu    sync.Mutex // members' goroutines add calls
+	calls []*call
+
+	members []*member
+	under   []later
+	gone    map[kind]time.Time // servers that are away until then
+	wakeups []wakeup
+	faults  []string
+	healed  bool // no more faults
+	meddled bool // something happened that a lane may stop for
+	erased  bool // metadata were
+	steps   int
+	hash    interface {
+		io.Writer
+		Sum64() uint64
+	}
+}
+
+// member is one process.
+type member struct {
+	id      int
+	world   *World
+	proc    *processor.Processor
+	cancel  context.CancelFunc
+	dead    bool
+	paused  bool
+	stopped bool
+}
+
+func (m *member) String() string { return fmt.Sprintf("m%d", m.id) }
+
+var topics = []string{health, transactions}
+
+// Run plays one run and judges it. It must be called in a bubble of testing/synctest of its own.
+func Run(o Options) Result {
+	time.Sleep(time.Until(time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)))
+	rnd := rand.New(rand.NewPCG(o.Seed, 1))
+	events := max(o.Events, 0)
+	if events == 0 {
+		events = 40 + rnd.IntN(160)
+	}
+	partitions := 1 + rnd.IntN(4)
+	t := newTraffic(rnd, partitions, events)
+	cfg := processor.Config{
+		Group: "g", Topics: topics, Lanes: 1 + rnd.IntN(partitions), BatchAge: time.Duration(200+rnd.IntN(2000)) * time.Millisecond, BatchRecords: 2 + rnd.IntN(60),
+		Memory: 1 << 30, SessionTimeout: 15 * time.Second, Heartbeat: 3 * time.Second, RebalanceTimeout: 60 * time.Second, Secret: []byte("secret"),
+		MaxEventBytes: 1 << 20, TimelineWindow: 48 * time.Hour, RetireAfter: 31 * 24 * time.Hour,
+	}
+	calm := newWorld(Options{Seed: o.Seed}, cfg, t, partitions)
+	calm.cfg.BatchRecords, calm.cfg.BatchAge, calm.healed = 1<<30, 10*time.Second, true
+	for _, p := range calm.traffic {
+		calm.append(p)
+	}
+	calm.traffic = nil
+	calm.start()
+	if problem := calm.play(); problem != "" {
+		return Result{Wrong: []string{"undisturbed: " + problem}, Hash: calm.hash.Sum64()}
+	}
+
+	w := newWorld(o, cfg, t, partitions)
+	w.odds = draw(rnd)
+	for range 1 + rnd.IntN(3) {
+		w.start()
+	}
+	problem := w.play()
+	r := Result{Faults: w.faults, Steps: w.steps, Hash: w.hash.Sum64()}
+	for _, p := range w.clickhouse.parts {
+		if p.table == commit.StateTable {
+			r.Batches++
+		}
+	}
+	switch {
+	case problem == "":
+		r.Wrong = append(check(w.clickhouse, calm.clickhouse, t.want), w.lettersWrong(t.want)...)
+	case w.meddled && w.stoppedFor() != "":
+		r.Stopped = w.stoppedFor()
+	default:
+		r.Wrong = []string{problem}
+	}
+	return r
+}
+
+func newWorld(o Options, cfg processor.Config, t *traffic, partitions int) *World {
+	w := &World{
+		options: o, rnd: rand.New(rand.NewPCG(o.Seed, 2)), faultRnd: rand.New(rand.NewPCG(o.Seed, 3)), cfg: cfg, traffic: slices.Clone(t.out),
+		logs: map[fetch.TopicPartition]*partition{}, letters: map[fetch.Position]string{}, clickhouse: newClickHouse(), gone: map[kind]time.Time{}, hash: fnv.New64a(),
+	}
+	w.coordinator = &coordinator{w: w, members: map[string]*membership{}, committed: map[commit.TopicPartition]commit.Committed{}}
+	for p := range partitions {
+		for _, topic := range topics {
+			w.logs[fetch.TopicPartition{Topic: topic, Partition: int32(p)}] = &partition{}
+		}
+	}
+	return w
+}
+
+func (w *World) trace(format string, args ...any) {
+	line := fmt.Sprintf("%s "+format+"\n", append([]any{time.Now().UTC().Format("15:04:05.000")}, args...)...)
+	io.WriteString(w.hash, line)
+	if w.options.Trace != nil {
+		io.WriteString(w.options.Trace, line)
+	}
+}
+
+// append puts a batch into its log.
+func (w *World) append(p produce) {
+	l := w.logs[p.tp]
+	if p.aborted {
+		l.abort(p.messages, 1000+l.end)
+	} else {
+		l.append(p.messages, 0, nobody)
+	}
+}
+
+// start begins a new process.
+func (w *World) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	m := &member{id: len(w.members) + 1, world: w, cancel: cancel}
+	m.proc = processor.New(w.cfg, processor.Deps{
+		Kafka: cluster{m}, Source: source{m}, Sink: sink{m}, Streams: sink{m}, Letters: letters{m}, Now: time.Now, Log: zap.NewNop(),
+		Registerer: prometheus.NewRegistry(),
+	})
+	w.members = append(w.members, m)
+	w.trace("start %s", m)
+	go func() {
+		for ctx.Err() == nil {
+			if err := m.proc.Run(ctx); err != nil && ctx.Err() == nil {
+				time.Sleep(time.Second) // as what supervises processes does
+			}
+		}
+	}()
+}
+
+// stop is SIGTERM.
+func (m *member) stop() {
+	m.world.trace("stop %s", m)
+	m.stopped = true
+	m.cancel()
+}
+
+// living are the processes that work.
+func (w *World) living() (alive []*member) {
+	for _, m := range w.members {
+		if !m.dead && !m.stopped && !m.paused {
+			alive = append(alive, m)
+		}
+	}
+	return alive
+}
+
+func (w *World) away(k kind) bool { return time.Now().Before(w.gone[k]) }
+
+// visible is how many parts a reader sees: all, since reads are sequentially consistent.
+func (w *World) visible() int { return len(w.clickhouse.parts) }
+
+// Limits of a run. Reaching one is a failure: a lane that never comes to rest is no better than a wrong one.
+const (
+	maxSteps  = 200_000
+	rest      = 15 * time.Minute // of simulated time, for what follows the last fault
+	produceIn = 6                // steps between record batches, on average
+)
+
+// play goes on until everything is folded and at rest, and then ends all members. It says what prevented that.
+func (w *World) play() (problem string) {
+	defer w.end()
+	var since time.Time
+	for w.steps = 0; w.steps < maxSteps; w.steps++ {
+		synctest.Wait()
+		w.land()
+		w.wake()
+		w.expire()
+		w.coordinator.tick()
+		synctest.Wait()
+		if len(w.traffic) == 0 && !w.healed && w.rnd.IntN(200) == 0 {
+			w.heal()
+		}
+		if w.healed && since.IsZero() {
+			since = time.Now()
+		}
+		if len(w.traffic) > 0 && w.rnd.IntN(produceIn) == 0 {
+			w.append(w.traffic[0])
+			w.traffic = w.traffic[1:]
+		}
+		if !w.healed {
+			w.disturb()
+		} else if w.atRest() {
+			return ""
+		} else if stopped := w.stoppedFor(); stopped != "" {
+			return "stopped without a cause: " + stopped
+		} else if time.Since(since) > rest {
+			return "not at rest " + rest.String() + " after the last fault"
+		}
+		w.answerOne()
+	}
+	return "not at rest after " + fmt.Sprint(maxSteps) + " steps"
+}
+
+// answerOne answers one call, or lets time pass.
+func (w *World) answerOne() {
+	ready := slices.DeleteFunc(w.waiting(), func(c *call) bool {
+		return c.member.paused || c.ready != nil && !c.ready()
+	})
+	if len(ready) == 0 {
+		time.Sleep(time.Duration(1+w.rnd.IntN(250)) * time.Millisecond)
+		return
+	}
+	if w.rnd.IntN(3) == 0 {
+		time.Sleep(time.Duration(1+w.rnd.IntN(50)) * time.Millisecond)
+		return
+	}
+	w.outcome(ready[w.rnd.IntN(len(ready))])
+}
+
+// expire answers calls whose context has ended. An INSERT that was cut short before its deadline may be under way.
+func (w *World) expire() {
+	for _, c := range w.waiting() {
+		if c.member.paused || c.ctx.Err() == nil {
+			continue
+		}
+		if c.kind == kindInsert && w.fault("insert under way while its client gives up", w.odds.insertUnder) {
+			w.insertUnderWay(c)
+		}
+		w.answer(c, "given up", c.ctx.Err())
+	}
+}
+
+// heal ends all faults.
+func (w *World) heal() {
+	w.trace("healed")
+	w.healed = true
+	clear(w.gone)
+	w.wake()
+	if len(w.living()) == 0 {
+		w.start()
+	}
+}
+
+// atRest says that all is folded, written and said to Kafka, and nothing is under way.
+func (w *World) atRest() bool {
+	if len(w.traffic) > 0 || len(w.under) > 0 {
+		return false
+	}
+	for tp, l := range w.logs {
+		c := w.coordinator.committed[commit.TopicPartition(tp)]
+		m, ok := commit.ParseMetadata(c.Metadata)
+		if l.end > 0 && (c.Offset != l.end || m.Pending || !ok && !w.erased) {
+			return false
+		}
+	}
+	return true
+}
+
+// stoppedFor is why a lane has stopped for good, "" if none has.
+func (w *World) stoppedFor() string {
+	for _, m := range w.members {
+		if m.dead || m.stopped {
+			continue
+		}
+		for _, l := range m.proc.Progress() {
+			if l.State == processor.StateStopped {
+				return l.Error.Error()
+			}
+		}
+	}
+	return ""
+}
+
+// end ends all processes and waits for them, so that the bubble can close.
+func (w *World) end() {
+	w.healed = true
+	for _, m := range w.members {
+		m.paused = false
+		if !m.dead {
+			w.kill(m)
+		}
+	}
+	w.under = nil
+	time.Sleep(10 * time.Minute)
+	synctest.Wait()
+}
+
+func (w *World) lettersWrong(want expected) (wrong []string) {
+	if len(w.letters) != len(want.letters) {
+		wrong = append(wrong, fmt.Sprintf("dead letters in Kafka: %d, want %d", len(w.letters), len(want.letters)))
+	}
+	for at, reason := range want.letters {
+		if w.letters[at] != reason {
+			wrong = append(wrong, fmt.Sprintf("dead letter %s@%d is %q, want %q", at.TopicPartition, at.Offset, w.letters[at], reason))
+		}
+	}
+	slices.Sort(wrong)
+	return wrong
+}
