@@ -181,13 +181,12 @@ type batch struct {
 	at      time.Time // sealed
 }
 
-// ends are the offsets after the batch.
-func (b *batch) ends() map[commit.TopicPartition]int64 {
-	ends := make(map[commit.TopicPartition]int64, len(b.ranges))
+func (b *batch) end() *ending {
+	e := &ending{b.version, make(map[commit.TopicPartition]int64, len(b.ranges))}
 	for _, r := range b.ranges {
-		ends[r.TopicPartition] = r.To
+		e.offsets[r.TopicPartition] = r.To
 	}
-	return ends
+	return e
 }
 
 // Seal closes the open batch and begins the next one where it ends.

@@ -133,16 +133,16 @@ func (l *lane) session(ctx context.Context) error {
 		return err
 	}
 	batch := plan.Batch
+	var unsaid *ending
 	if p := plan.Pending; p != nil {
 		l.log.Info("finishing a batch that was begun before", zap.Uint64("batch", p.Batch))
-		if err := l.replay(ctx, f, p); err != nil {
+		b, err := l.replay(ctx, f, p)
+		if err != nil {
 			return err
 		}
-		batch = p.Batch
+		batch, unsaid = p.Batch, b.end()
 	} else if plan.Behind {
-		if _, err := (&writer{lane: l}).idle(ctx, rollup.Version{Epoch: l.epoch, Batch: plan.Batch}, plan.Position); err != nil {
-			return err
-		}
+		unsaid = &ending{rollup.Version{Epoch: l.epoch, Batch: plan.Batch}, plan.Position}
 	}
 	for i, p := range at {
 		if k := f.books[p.TopicPartition]; k != nil {
@@ -153,7 +153,7 @@ func (l *lane) session(ctx context.Context) error {
 	}
 	l.report.position(at)
 	l.report.state(StateRunning)
-	return l.pipeline(ctx, f, batch, at)
+	return l.pipeline(ctx, f, batch, unsaid, at)
 }
 
 // recover asks Kafka and ClickHouse where the lane stands, waiting for the deadline of a batch that may still be in flight.
@@ -224,7 +224,7 @@ func (l *lane) positions(ctx context.Context, plan commit.Plan) ([]fetch.Positio
 
 // replay reads exactly the ranges of a pending batch again and writes what is missing of it. Partitions that the lane got since then are
 // not in the batch: f must not know them yet, or its ranges would differ from those that the tables hold.
-func (l *lane) replay(ctx context.Context, f *folder, p *commit.Pending) error {
+func (l *lane) replay(ctx context.Context, f *folder, p *commit.Pending) (*batch, error) {
 	walker := fetch.NewWalker()
 	open := map[fetch.TopicPartition]int64{}
 	for _, r := range p.Ranges {
@@ -241,7 +241,7 @@ func (l *lane) replay(ctx context.Context, f *folder, p *commit.Pending) error {
 		}
 		chunks, err := l.source.Fetch(ctx, at)
 		if err != nil {
-			return fmt.Errorf("reading batch %d of lane %s again: %w", p.Batch, l.name, err)
+			return nil, fmt.Errorf("reading batch %d of lane %s again: %w", p.Batch, l.name, err)
 		}
 		for i := range chunks {
 			c := &chunks[i]
@@ -251,7 +251,7 @@ func (l *lane) replay(ctx context.Context, f *folder, p *commit.Pending) error {
 				return nil
 			})
 			if err != nil {
-				return fmt.Errorf("reading batch %d of lane %s again: %w", p.Batch, l.name, err)
+				return nil, fmt.Errorf("reading batch %d of lane %s again: %w", p.Batch, l.name, err)
 			}
 			f.Passed(tp, min(next, to))
 			if next >= to {
@@ -260,17 +260,12 @@ func (l *lane) replay(ctx context.Context, f *folder, p *commit.Pending) error {
 		}
 	}
 	b := f.Seal(rollup.Version{Epoch: l.epoch, Batch: p.Batch}, l.name, l.now())
-	w := &writer{lane: l}
-	if err := w.write(ctx, b, p); err != nil {
-		return err
-	}
-	_, err := w.idle(ctx, b.version, b.ends())
-	return err
+	return b, (&writer{lane: l}).write(ctx, b, p)
 }
 
 // pipeline fetches, folds and writes, each in its own goroutine: while one batch is being written the next is folded, and when
 // both are full fetching stops.
-func (l *lane) pipeline(ctx context.Context, f *folder, last uint64, at []fetch.Position) error {
+func (l *lane) pipeline(ctx context.Context, f *folder, last uint64, unsaid *ending, at []fetch.Position) error {
 	g, gctx := errgroup.WithContext(ctx)
 	chunks := make(chan []fetch.Chunk)
 	batches := make(chan *batch, 1)
@@ -285,24 +280,28 @@ func (l *lane) pipeline(ctx context.Context, f *folder, last uint64, at []fetch.
 		defer close(batches)
 		return l.fold(gctx, f, last, chunks, batches, &writing, done)
 	})
-	g.Go(func() error { return l.write(gctx, batches, &writing, done) })
+	g.Go(func() error { return l.write(gctx, unsaid, batches, &writing, done) })
 	return g.Wait()
 }
 
 // write brings batches in. The end of a batch is said to Kafka by the next intent, or, where none follows at once, for itself: a
 // failure loses nothing, since the ledger knows, but whoever looks at the group's offsets would see a lag for ever.
-func (l *lane) write(ctx context.Context, batches <-chan *batch, writing *atomic.Int32, done chan<- struct{}) error {
+func (l *lane) write(ctx context.Context, unsaid *ending, batches <-chan *batch, writing *atomic.Int32, done chan<- struct{}) error {
 	w := &writer{lane: l}
-	var unsaid *batch // written, its end not committed
 	var again <-chan time.Time
 	say := func() error {
-		said, err := w.idle(ctx, unsaid.version, unsaid.ends())
+		said, err := w.idle(ctx, unsaid)
 		if said {
 			unsaid, again = nil, nil
 		} else {
 			again = time.After(idleAgain)
 		}
 		return err
+	}
+	if unsaid != nil {
+		if err := say(); err != nil {
+			return err
+		}
 	}
 	for {
 		select {
@@ -317,7 +316,7 @@ func (l *lane) write(ctx context.Context, batches <-chan *batch, writing *atomic
 				return err
 			}
 			l.report.wrote(b)
-			unsaid = b
+			unsaid = b.end()
 			if len(batches) == 0 {
 				if err := say(); err != nil {
 					return err

@@ -140,18 +140,24 @@ func (w *writer) insert(ctx context.Context, b *batch, blk *rollup.Block, months
 	return nil
 }
 
+// ending is where a batch ends.
+type ending struct {
+	version rollup.Version
+	offsets map[commit.TopicPartition]int64
+}
+
 // idle commits the end of a batch whose state has landed, and says whether that was acknowledged. An error is for good.
-func (w *writer) idle(ctx context.Context, v rollup.Version, ends map[commit.TopicPartition]int64) (said bool, err error) {
+func (w *writer) idle(ctx context.Context, e *ending) (said bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.window())
 	defer cancel()
-	entries := make(map[commit.TopicPartition]commit.Committed, len(ends))
-	for tp, end := range ends {
-		entries[tp] = commit.Committed{Offset: end, Metadata: commit.Metadata{Epoch: v.Epoch, Batch: v.Batch}.String()}
+	entries := make(map[commit.TopicPartition]commit.Committed, len(e.offsets))
+	for tp, end := range e.offsets {
+		entries[tp] = commit.Committed{Offset: end, Metadata: commit.Metadata{Epoch: e.version.Epoch, Batch: e.version.Batch}.String()}
 	}
 	err = w.offsets.Commit(ctx, entries)
 	if err == nil || errors.Is(err, ErrFenced) || errors.Is(err, ErrUnacknowledged) {
 		return err == nil, err
 	}
-	w.log.Warn("end of batch not committed, the ledger has it", zap.Uint64("batch", v.Batch), zap.Error(err))
+	w.log.Warn("end of batch not committed, the ledger has it", zap.Uint64("batch", e.version.Batch), zap.Error(err))
 	return false, nil
 }

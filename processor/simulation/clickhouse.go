@@ -61,7 +61,9 @@ func (c *clickhouse) marks(lane string, n int) []processor.TableMark {
 		k.Mark = mark
 		out = append(out, k)
 	}
-	slices.SortFunc(out, func(a, b processor.TableMark) int { return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Month, b.Month)) })
+	slices.SortFunc(out, func(a, b processor.TableMark) int {
+		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Month, b.Month))
+	})
 	return out
 }
 
