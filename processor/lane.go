@@ -316,7 +316,7 @@ func (l *lane) write(ctx context.Context, unsaid *ending, batches <-chan *batch,
 				return err
 			}
 			l.report.wrote(b)
-			unsaid = b.end()
+			unsaid, again = b.end(), nil
 			if len(batches) == 0 {
 				if err := say(); err != nil {
 					return err

@@ -4,24 +4,30 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
 
-// tokenWindow is how many deduplication tokens a table remembers. The DDL says 10,000; here it is small, so that forgetting is met.
-const tokenWindow = 100
-
 // clickhouse holds what was inserted: one part an INSERT, visible at once and whole.
 type clickhouse struct {
-	parts   []part
-	tokens  map[string][]string // by table, oldest first
-	streams map[string]processor.Stream
+	parts    []part
+	tokens   map[string]time.Time // when each was first used
+	forgets  time.Duration        // how long a token is remembered; 0: for ever
+	streams  map[string]processor.Stream
+	contents map[string]uint64 // what was to be written under each token
+	unequal  []string
+}
+
+func newClickHouse() *clickhouse {
+	return &clickhouse{tokens: map[string]time.Time{}, streams: map[string]processor.Stream{}, contents: map[string]uint64{}}
 }
 
 type part struct {
@@ -32,19 +38,34 @@ type part struct {
 	block *rollup.Block
 }
 
-func newClickHouse() *clickhouse {
-	return &clickhouse{tokens: map[string][]string{}, streams: map[string]processor.Stream{}}
+// offered notes what a client wants to write, whether or not it arrives. Whoever writes a block again must write the same, or what it
+// means would depend on which of the two came first.
+func (c *clickhouse) offered(in processor.Insert) {
+	content := digest(in.Block)
+	if before, known := c.contents[in.Token]; known && before != content {
+		c.unequal = append(c.unequal, "block "+in.Block.Name()+" of "+in.Lane+" is written again with other rows: "+in.Mark)
+	}
+	c.contents[in.Token] = content
 }
 
 // insert makes a part, or silently nothing if the table remembers the token, whatever the rows are: as measured.
 func (c *clickhouse) insert(in processor.Insert) {
-	table := in.Block.Table
-	if in.Token != "" && slices.Contains(c.tokens[table], in.Token) {
+	if used, known := c.tokens[in.Token]; known && in.Token != "" && (c.forgets == 0 || time.Since(used) < c.forgets) {
 		return
 	}
-	c.parts = append(c.parts, part{table, in.Block.Month, in.Lane, in.Mark, in.Block})
-	known := append(c.tokens[table], in.Token)
-	c.tokens[table] = known[max(0, len(known)-tokenWindow):]
+	c.tokens[in.Token] = time.Now()
+	c.parts = append(c.parts, part{in.Block.Table, in.Block.Month, in.Lane, in.Mark, in.Block})
+}
+
+// digest is of a block's rows in their order, without the moment of writing.
+func digest(b *rollup.Block) uint64 {
+	h := fnv.New64a()
+	for _, c := range b.Columns {
+		if c.Name != "written_at" {
+			fmt.Fprintf(h, "%s%v", c.Name, c.Data)
+		}
+	}
+	return h.Sum64()
 }
 
 // marks are the newest of each table and month, of the first n parts.
@@ -118,6 +139,9 @@ func column[T any](b *rollup.Block, name string) []T {
 type sink struct{ *member }
 
 func (s sink) Insert(ctx context.Context, in processor.Insert) error {
+	s.world.mu.Lock()
+	s.world.clickhouse.offered(in)
+	s.world.mu.Unlock()
 	return s.world.call(ctx, s.member, kindInsert, in.Lane+" "+in.Block.Name()+" "+in.Mark[:25], nil, func() error {
 		s.world.clickhouse.insert(in)
 		return nil

@@ -136,10 +136,9 @@ func (m *membership) run() {
 		}
 		cancel()
 		running.Wait()
-		select {
-		case <-m.closed:
+		if m.stopped || m.dead {
+			<-m.closed
 			return
-		default:
 		}
 	}
 }

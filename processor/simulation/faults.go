@@ -2,6 +2,8 @@ package simulation
 
 import (
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/tillstream/tillstream/processor/commit"
@@ -31,7 +33,7 @@ func draw(rnd *rand.Rand) odds {
 		insertRefused: some(60), insertLost: some(60), insertUnder: some(60),
 		commitRefused: some(100), commitLost: some(100), commitUnder: some(100), commitSome: some(60),
 		readRefused: some(60), letterLost: some(100), clickhouseAway: some(5), coordinatorAway: some(5),
-		kill: some(8), stop: some(8), start: some(8), pause: some(8), overdue: some(500), erase: some(4),
+		kill: some(8), stop: some(8), start: some(8), pause: some(10), overdue: some(700), erase: some(30),
 	}
 }
 
@@ -83,7 +85,7 @@ func (w *World) outcome(c *call) {
 
 // insertUnderWay lets an INSERT land at a moment before its deadline, until which the server works on it at most.
 func (w *World) insertUnderWay(c *call) {
-	left := 10 * time.Second
+	left := 40 * time.Second
 	if deadline, ok := c.ctx.Deadline(); ok {
 		left = time.Until(deadline)
 	}
@@ -110,14 +112,37 @@ func (w *World) disturb() {
 		w.start()
 	case len(alive) > 0 && w.fault("pause", w.odds.pause):
 		w.pause(alive[w.faultRnd.IntN(len(alive))])
+	case w.odds.erase*w.odds.overdue > 0 && w.beginner() != nil && w.fault("paused before the first insert of a batch, whose intent is then erased", 200):
+		w.pause(w.beginner())
+		w.erase()
 	case w.fault("metadata erased by another tool", w.odds.erase):
-		w.meddled, w.erased = true, true
-		for tp, c := range w.coordinator.committed {
-			w.coordinator.committed[tp] = commit.Committed{Offset: c.Offset}
-		}
+		w.erase()
 	}
 	if len(alive) == 0 && len(w.wakeups) == 0 {
 		w.start()
+	}
+}
+
+// beginner is a process that is about to write the first block of a batch.
+func (w *World) beginner() *member {
+	for _, c := range w.waiting() {
+		if c.kind != kindInsert || c.member.paused {
+			continue
+		}
+		of := strings.Fields(c.key) // lane, block, number
+		landed := func(p part) bool { return p.lane == of[0] && strings.HasPrefix(p.mark, of[len(of)-1]) }
+		if !slices.ContainsFunc(w.clickhouse.parts, landed) {
+			return c.member
+		}
+	}
+	return nil
+}
+
+// erase is what a tool does that commits the group's offsets without knowing of metadata.
+func (w *World) erase() {
+	w.meddled, w.erased = true, true
+	for tp, c := range w.coordinator.committed {
+		w.coordinator.committed[tp] = commit.Committed{Offset: c.Offset}
 	}
 }
 
@@ -151,7 +176,21 @@ func (w *World) kill(m *member) {
 func (w *World) pause(m *member) {
 	w.trace("pause %s", m)
 	m.paused = true
+	if w.fault("metadata erased while a process is paused", 10*w.odds.erase) {
+		w.erase()
+	}
 	w.wakeups = append(w.wakeups, wakeup{time.Now().Add(w.some(90 * time.Second)), m})
+}
+
+// collides says that another process is just writing a block that a paused one was about to write: the worst moment to wake.
+func (w *World) collides(m *member) bool {
+	calls := w.waiting()
+	for _, c := range calls {
+		if c.member == m && c.kind == kindInsert && slices.ContainsFunc(calls, func(o *call) bool { return o.member != m && o.key == c.key }) {
+			return w.faultRnd.IntN(3) == 0
+		}
+	}
+	return false
 }
 
 type wakeup struct {
@@ -165,7 +204,7 @@ func (w *World) wake() {
 	now := time.Now()
 	for i := 0; i < len(w.wakeups); i++ {
 		u := w.wakeups[i]
-		if u.at.After(now) && !w.healed {
+		if u.at.After(now) && !w.healed && !w.collides(u.m) {
 			continue
 		}
 		w.wakeups = append(w.wakeups[:i], w.wakeups[i+1:]...)

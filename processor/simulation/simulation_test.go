@@ -3,17 +3,19 @@ package simulation
 import (
 	"flag"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 )
 
 var (
-	seeds = flag.Uint64("seeds", 200, "how many runs")
+	seeds = flag.Uint64("seeds", 300, "how many runs")
 	first = flag.Uint64("seed", 1, "the first seed")
 	trace = flag.Bool("trace", false, "print what happens")
+	small = flag.Bool("shrink", true, "look for the fewest faults of a failure")
 )
 
-func run(t *testing.T, o Options) (r Result) {
+func play(t *testing.T, o Options) (r Result) {
 	t.Helper()
 	synctest.Test(t, func(*testing.T) { r = Run(o) })
 	return r
@@ -26,15 +28,41 @@ func TestNoSeedGivesAWrongRow(t *testing.T) {
 		if *trace {
 			o.Trace = os.Stdout
 		}
-		r := run(t, o)
+		r := play(t, o)
+		if len(r.Wrong) > 0 {
+			report(t, o, r)
+			return
+		}
 		if r.Stopped != "" {
 			stopped++
 		}
 		faults += len(r.Faults)
 		batches += r.Batches
-		if len(r.Wrong) > 0 {
-			t.Errorf("seed %d: %d faults: %v", seed, len(r.Faults), r.Wrong[:min(3, len(r.Wrong))])
+	}
+	t.Logf("%d seeds, %d faults, %d batches, %d runs with a lane that stopped for a cause", *seeds, faults, batches, stopped)
+}
+
+// report says what is wrong with a seed, and the fewest faults that still make something wrong.
+func report(t *testing.T, o Options, r Result) {
+	t.Helper()
+	t.Errorf("seed %d is wrong after %d faults:\n%s", o.Seed, len(r.Faults), strings.Join(r.Wrong[:min(4, len(r.Wrong))], "\n"))
+	if *trace || !*small {
+		return
+	}
+	o.Without = Shrink(o, len(r.Faults), func(o Options) bool { return len(play(t, o).Wrong) > 0 })
+	var trace strings.Builder
+	o.Trace = &trace
+	r = play(t, o)
+	lines := strings.Split(trace.String(), "\n")
+	t.Logf("without %d of the faults it is still wrong; the last steps:\n%s\n%s", len(o.Without), strings.Join(lines[max(0, len(lines)-60):], "\n"), strings.Join(r.Wrong, "\n"))
+}
+
+// A seed must say everything, or a failure could not be looked at.
+func TestSeedReproducesItsRun(t *testing.T) {
+	for seed := uint64(1); seed <= 25; seed++ {
+		a, b := play(t, Options{Seed: seed}), play(t, Options{Seed: seed})
+		if a.Hash != b.Hash {
+			t.Errorf("seed %d went two ways: %x after %d steps, %x after %d", seed, a.Hash, a.Steps, b.Hash, b.Steps)
 		}
 	}
-	t.Logf("%d seeds, %d faults, %d batches, %d runs stopped for a cause", *seeds, faults, batches, stopped)
 }

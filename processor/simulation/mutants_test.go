@@ -1,0 +1,93 @@
+package simulation
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// mutant is a way to break the protocol: a piece of the real code, and what takes its place. within is how many seeds may be needed to notice.
+type mutant struct {
+	name, file, old, new string
+	within               int
+}
+
+var mutants = []mutant{
+	{
+		"commit before insert", "processor/writer.go",
+		`Offset: r.From, Metadata: commit.Metadata{
+			Epoch: b.version.Epoch, Batch: b.version.Batch, Pending: true, To: r.To,`,
+		`Offset: r.To, Metadata: commit.Metadata{
+			Epoch: b.version.Epoch, Batch: b.version.Batch, To: r.To,`, 50,
+	},
+	{"no token", "processor/writer.go", `Token: commit.Token(w.cluster, w.name, b.version.Epoch, b.version.Batch, blk.Name()),`, `Token: "",`, 100},
+	{"no look at the ledger before a block is written again", "processor/writer.go", `if skip {`, `if skip && len(b.blocks) == 0 {`, 300},
+	{"no look at the ledger before another try", "processor/writer.go", `if !there[blk.Name()] {`, `if true {`, 300},
+	{"fencing ignored", "processor/writer.go", `err := w.offsets.Commit(ctx, intent); err != nil {`, `err := w.offsets.Commit(ctx, intent); err != nil && !errors.Is(err, ErrFenced) {`, 300},
+	{"intent on some partitions is enough", "processor/writer.go", `err := w.offsets.Commit(ctx, intent); err != nil {`, `err := w.offsets.Commit(ctx, intent); errors.Is(err, ErrFenced) {`, 300},
+	{"a commit without an answer is forgotten", "processor/writer.go", `err == nil || final(err) || errors.Is(err, ErrFenced) || errors.Is(err, ErrUnacknowledged)`, `err == nil || final(err) || errors.Is(err, ErrFenced)`, 1000},
+	{"another range on replay", "processor/lane.go", `if p := plan.Pending; p != nil {`, `if p := plan.Pending; p != nil && l.epoch == 0 {`, 100},
+	{"state before the rollups", "processor/writer.go", `	there := map[string]bool{}
+`, `	if err := w.insert(ctx, b, b.state, 1); err != nil {
+		return err
+	}
+	there := map[string]bool{}
+`, 100},
+	{"no deadline for inserts", "processor/writer.go", `context.WithDeadline(context.WithoutCancel(ctx), start.Add(w.window()))`, `context.WithCancel(context.WithoutCancel(ctx))`, 1000},
+	{"no verification before the state", "processor/writer.go", `if err := commit.Verify(w.name, b.version.Batch, b.ranges, verify, held); err != nil {`, `if len(held) < 0 {`, 1000},
+	{"state not loaded", "processor/lane.go", `l.sink.State(ctx, owners, f.Load)`, `l.sink.State(ctx, nil, f.Load)`, 50},
+	{"state of the lane's first partition only", "processor/lane.go", `!slices.Contains(owners, o)`, `len(owners) == 0`, 50},
+	{"a gap ignored", "processor/folder.go", `b.gaps += uint64(next - b.next)`, ``, 10},
+	{"aborted transactions counted", "processor/fetch/walk.go", `} else if i >= 0 {`, `} else if i >= 1 {`, 10},
+	{"dead letters not sent again", "processor/writer.go", `err := w.letters.Send(ctx, b.letters); err != nil {`, `err := w.letters.Send(ctx, b.letters); err != nil && !again {`, 300},
+	{"rows in the order of arrival", "processor/table/order.go", `for w := len(differ) - 1; w >= 0; w-- {`, `for w := 0; w >= 0; w-- {`, 300},
+	{"the clock in a row", "processor/folder.go", `day := rollup.Days(f.newest / 86_400_000)`, `day := rollup.Days(now.Unix() % 50)`, 300},
+	{"the end of a batch said once", "processor/lane.go", `again = time.After(idleAgain)`, `again = nil`, 1000},
+}
+
+// A simulation that finds nothing proves nothing: each of these must be caught by it, within so many seeds.
+func TestMutantsAreCaught(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range mutants {
+		t.Run(strings.ReplaceAll(m.name, " ", "-"), func(t *testing.T) {
+			t.Parallel()
+			source := filepath.Join(root, m.file)
+			code, err := os.ReadFile(source)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(code), m.old); n != 1 {
+				t.Fatalf("%s has %d places like %q, want one: the mutant must follow the code", m.file, n, m.old)
+			}
+			dir := t.TempDir()
+			broken, overlay := filepath.Join(dir, "broken.go"), filepath.Join(dir, "overlay.json")
+			if err := os.WriteFile(broken, []byte(strings.Replace(string(code), m.old, m.new, 1)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			replace, err := json.Marshal(map[string]any{"Replace": map[string]string{source: broken}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(overlay, replace, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.CommandContext(t.Context(), "go", "test", "-overlay", overlay, "-vet=off", "-run", "^TestNoSeedGivesAWrongRow$", ".", "-shrink=false", "-seeds", strconv.Itoa(m.within))
+			out, err := cmd.CombinedOutput()
+			var exit *exec.ExitError
+			found := regexp.MustCompile(`seed (\d+) is wrong[^\n]*\n([^\n]*)`).FindSubmatch(out)
+			if !errors.As(err, &exit) || found == nil {
+				t.Fatalf("not caught: %v\n%s", err, out)
+			}
+			t.Logf("seed %s: %s", found[1], found[2])
+		})
+	}
+}
