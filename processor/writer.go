@@ -58,7 +58,7 @@ func (w *writer) write(ctx context.Context, b *batch, pending *commit.Pending) e
 // round is one attempt inside one window: a fresh intent, then whatever is still missing. It is not cut short by ctx.
 func (w *writer) round(ctx context.Context, b *batch, pending *commit.Pending, again bool) error {
 	start := w.now()
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), start.Add(w.window()))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.window())
 	defer cancel()
 
 	intent := make(map[commit.TopicPartition]commit.Committed, len(b.ranges))

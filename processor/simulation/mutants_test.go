@@ -39,7 +39,13 @@ var mutants = []mutant{
 	}
 	there := map[string]bool{}
 `, 100},
-	{"no deadline for inserts", "processor/writer.go", `context.WithDeadline(context.WithoutCancel(ctx), start.Add(w.window()))`, `context.WithCancel(context.WithoutCancel(ctx))`, 1000},
+	{"no deadline for inserts", "processor/writer.go", `ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.window())
+	defer cancel()
+
+	intent`, `ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+
+	intent`, 1000},
 	{"no verification before the state", "processor/writer.go", `if err := commit.Verify(w.name, b.version.Batch, b.ranges, verify, held); err != nil {`, `if len(held) < 0 {`, 1000},
 	{"state not loaded", "processor/lane.go", `l.sink.State(ctx, owners, f.Load)`, `l.sink.State(ctx, nil, f.Load)`, 50},
 	{"state of the lane's first partition only", "processor/lane.go", `!slices.Contains(owners, o)`, `len(owners) == 0`, 50},

@@ -48,6 +48,9 @@ type World struct {
 	coordinator   *coordinator
 	clickhouse    *clickhouse
 	traffic       []produce
+	added         int32         // a partition that is made only during the run; -1: none
+	skew          time.Duration // by which members' clocks may be wrong
+	versions      bool          // members of two versions
 
 	mu    sync.Mutex // members' goroutines add calls
 	calls []*call
@@ -93,7 +96,7 @@ func Run(o Options) Result {
 	partitions := 1 + rnd.IntN(4)
 	t := newTraffic(rnd, partitions, events)
 	cfg := processor.Config{
-		Group: "g", Topics: topics, Lanes: 1 + rnd.IntN(partitions), BatchAge: time.Duration(200+rnd.IntN(2000)) * time.Millisecond, BatchRecords: 2 + rnd.IntN(60),
+		Group: "g", Topics: topics, Lanes: rnd.IntN(max(1, partitions)), BatchAge: time.Duration(200+rnd.IntN(2000)) * time.Millisecond, BatchRecords: 2 + rnd.IntN(60),
 		Memory: 1 << 30, SessionTimeout: 15 * time.Second, Heartbeat: 3 * time.Second, RebalanceTimeout: 60 * time.Second, Secret: []byte("secret"),
 		MaxEventBytes: 1 << 20, TimelineWindow: 48 * time.Hour, RetireAfter: 31 * 24 * time.Hour,
 	}
@@ -115,6 +118,14 @@ func Run(o Options) Result {
 		// the DDL's 10,000 do.
 		w.clickhouse.forgets, w.odds.overdue = cfg.SessionTimeout/2, 0
 	}
+	w.skew = time.Duration(rnd.IntN(3)) * time.Second // what Check lets pass is 2 s
+	w.versions = rnd.IntN(4) == 0
+	if partitions > 1 && rnd.IntN(4) == 0 {
+		w.added = int32(partitions) - 1
+		for _, topic := range topics {
+			delete(w.logs, fetch.TopicPartition{Topic: topic, Partition: w.added})
+		}
+	}
 	for range 1 + rnd.IntN(3) {
 		w.start()
 	}
@@ -131,7 +142,7 @@ func Run(o Options) Result {
 			r.Wrong = w.clickhouse.unequal
 		}
 		r.Wrong = slices.Concat(r.Wrong, check(w.clickhouse, calm.clickhouse, t.want), w.lettersWrong(t.want))
-	case w.meddled && stopped:
+	case (w.meddled || w.versions) && stopped:
 		r.Stopped = problem
 	default:
 		r.Wrong = []string{problem}
@@ -144,6 +155,7 @@ func newWorld(o Options, cfg processor.Config, t *traffic, partitions int) *Worl
 		options: o, rnd: rand.New(rand.NewPCG(o.Seed, 2)), faultRnd: rand.New(rand.NewPCG(o.Seed, 3)), cfg: cfg, traffic: slices.Clone(t.out),
 		logs: map[fetch.TopicPartition]*partition{}, letters: map[fetch.Position]string{}, clickhouse: newClickHouse(), gone: map[kind]time.Time{}, hash: fnv.New64a(),
 	}
+	w.added = -1
 	w.coordinator = &coordinator{w: w, members: map[string]*membership{}, committed: map[commit.TopicPartition]commit.Committed{}}
 	for p := range partitions {
 		for _, topic := range topics {
@@ -161,6 +173,20 @@ func (w *World) trace(format string, args ...any) {
 	}
 }
 
+// produce appends the next batch, making its partition first where there is none yet.
+func (w *World) produce() {
+	p := w.traffic[0]
+	w.traffic = w.traffic[1:]
+	if w.logs[p.tp] == nil {
+		w.trace("partition %d is added", p.tp.Partition)
+		for _, topic := range topics {
+			w.logs[fetch.TopicPartition{Topic: topic, Partition: p.tp.Partition}] = &partition{}
+		}
+		w.coordinator.rebalance() // members watch for that
+	}
+	w.append(p)
+}
+
 // append puts a batch into its log.
 func (w *World) append(p produce) {
 	l := w.logs[p.tp]
@@ -175,9 +201,16 @@ func (w *World) append(p produce) {
 func (w *World) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	m := &member{id: len(w.members) + 1, world: w, cancel: cancel}
-	m.proc = processor.New(w.cfg, processor.Deps{
-		Kafka: cluster{m}, Source: source{m}, Sink: sink{m}, Streams: sink{m}, Letters: letters{m}, Now: time.Now, Log: zap.NewNop(),
-		Registerer: prometheus.NewRegistry(),
+	cfg, skew := w.cfg, time.Duration(0)
+	if w.versions && m.id%2 == 0 {
+		cfg.MaxEventBytes++ // another fingerprint, the same rows
+	}
+	if w.skew > 0 {
+		skew = time.Duration(w.rnd.Int64N(2*int64(w.skew))) - w.skew
+	}
+	m.proc = processor.New(cfg, processor.Deps{
+		Kafka: cluster{m}, Source: source{m}, Sink: sink{m}, Streams: sink{m}, Letters: letters{m}, Log: zap.NewNop(),
+		Now: func() time.Time { return time.Now().Add(skew) }, Registerer: prometheus.NewRegistry(),
 	})
 	w.members = append(w.members, m)
 	w.trace("start %s", m)
@@ -238,8 +271,7 @@ func (w *World) play() (problem string, stopped bool) {
 			since = time.Now()
 		}
 		if len(w.traffic) > 0 && w.rnd.IntN(produceIn) == 0 {
-			w.append(w.traffic[0])
-			w.traffic = w.traffic[1:]
+			w.produce()
 		}
 		if !w.healed {
 			w.disturb()
