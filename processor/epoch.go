@@ -227,7 +227,8 @@ func (e *Epochs) Carry(ctx context.Context, next Stream) (Stream, error) {
 // ErrMoved says that somebody worked for a group, or began an epoch of it, while its epoch was being changed.
 var ErrMoved = errors.New("somebody else worked for the group, or changed its epoch, at the same time")
 
-// Begin takes the steps 2 to 4. at is where the lanes ended as Rest said; next.Start may name other places for some partitions. Those that
+// Begin takes the steps 2 to 4. at is where the lanes ended as Rest said; next.Start may name other places for some partitions, and
+// next.Losses with epoch 0 say what is lost thereby. Those that
 // neither names begin with what Kafka holds. What it returns may be the row of somebody who was faster.
 func (e *Epochs) Begin(ctx context.Context, s *Survey, next Stream, at map[commit.TopicPartition]int64, ends Ends) (Stream, error) {
 	bounds, err := e.Source.Bounds(ctx, s.tps)
@@ -235,6 +236,12 @@ func (e *Epochs) Begin(ctx context.Context, s *Survey, next Stream, at map[commi
 		return Stream{}, fmt.Errorf("asking for the offsets of group %s: %w", next.Group, err)
 	}
 	next.Epoch = s.Newest + 1
+	next.Losses = slices.Clone(next.Losses)
+	for i := range next.Losses {
+		if next.Losses[i].Epoch == 0 { // noted for the one that begins
+			next.Losses[i].Epoch = next.Epoch
+		}
+	}
 	moved := next.Start
 	next.Start = make(map[fetch.TopicPartition]int64, len(s.tps))
 	entries := make(map[commit.TopicPartition]commit.Committed, len(s.tps))

@@ -109,6 +109,7 @@ func (p *Processor) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.metrics.losses(stream)
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: p.cfg.Group, Brokers: p.deps.Brokers, Dialer: p.deps.Dialer, Topics: p.cfg.Topics,
 		GroupBalancers:    []kafka.GroupBalancer{&laneBalancer{lanes: stream.Lanes, owned: p.owned}},

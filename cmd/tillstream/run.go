@@ -101,6 +101,10 @@ type streams struct{ sink *clickhouse.Sink }
 
 func (s streams) Stream(ctx context.Context, group string) (processor.Stream, bool, error) {
 	was, err := s.sink.Streams(ctx, group)
+	if err != nil {
+		return processor.Stream{}, false, err
+	}
+	losses, err := s.sink.Losses(ctx, group)
 	out := processor.Stream{
 		Group: was.Group, Epoch: was.Epoch, Lanes: int(was.Lanes), Partitions: int(was.Partitions), Topics: was.Topics, Cluster: was.ClusterID,
 		Start: make(map[fetch.TopicPartition]int64, len(was.Start)), Reason: was.Reason, By: was.By, Hold: was.Hold,
@@ -108,10 +112,25 @@ func (s streams) Stream(ctx context.Context, group string) (processor.Stream, bo
 	for tp, at := range was.Start {
 		out.Start[fetch.TopicPartition(tp)] = at
 	}
+	for _, l := range losses {
+		out.Losses = append(out.Losses, processor.Loss{
+			Epoch: l.Epoch, TopicPartition: fetch.TopicPartition(l.TopicPartition), From: l.From, To: l.To, Reason: l.Reason, By: l.By,
+		})
+	}
 	return out, was.Lanes > 0, err
 }
 
 func (s streams) BeginStream(ctx context.Context, now processor.Stream) error {
+	var own []clickhouse.Loss
+	for _, l := range now.Losses {
+		if l.Epoch == now.Epoch {
+			r := commit.Range{TopicPartition: commit.TopicPartition(l.TopicPartition), From: l.From, To: l.To}
+			own = append(own, clickhouse.Loss{Group: now.Group, Epoch: l.Epoch, Range: r, Reason: l.Reason, By: l.By, At: time.Now()})
+		}
+	}
+	if err := s.sink.PutLosses(ctx, own); err != nil {
+		return err
+	}
 	return s.sink.BeginStream(ctx, stored(now))
 }
 

@@ -132,7 +132,7 @@ func TestCheck(t *testing.T) {
 				c.Addr, c.Protocol, c.DSN = nil, "", DSN("http://default@"+engine.HTTPAddr()+"/?deduplicate_insert=disable")
 			}, want: "ClickHouse does not honour insert_deduplication_token: of two INSERTs with one token both landed (4 rows, want 2)",
 		},
-		{what: "no schema", before: "DROP DATABASE tillstream SYNC", want: "the database has 0 of this binary's 2 migrations: run tillstream migrate"},
+		{what: "no schema", before: "DROP DATABASE tillstream SYNC", want: "the database has 0 of this binary's 3 migrations: run tillstream migrate"},
 	} {
 		if c.before != "" {
 			do(t, s, c.before)
