@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -48,6 +49,36 @@ func (c *Cluster) Join(cfg *Config, balancer kafka.GroupBalancer) (Group, error)
 	return &membership{group, c.Client}, nil
 }
 
+// Outside implements Kafka.
+func (c *Cluster) Outside(group string) Outsider {
+	return &outsider{memberOffsets{client: c.Client, group: group, generation: -1}}
+}
+
+type outsider struct{ memberOffsets }
+
+// Members implements Outsider.
+func (o *outsider) Members(ctx context.Context) ([]string, error) {
+	res, err := o.client.DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{o.group}})
+	if err != nil {
+		return nil, err
+	}
+	var members []string
+	for _, g := range res.Groups {
+		for _, m := range g.Members {
+			members = append(members, m.ClientID+" at "+m.ClientHost)
+		}
+		switch {
+		case len(members) > 0, g.GroupState == "Empty", g.GroupState == "Dead", errors.Is(g.Error, kafka.GroupIdNotFound):
+		case g.Error != nil:
+			return nil, g.Error
+		default:
+			members = append(members, "its state is "+g.GroupState)
+		}
+	}
+	slices.Sort(members)
+	return members, nil
+}
+
 type membership struct {
 	*kafka.ConsumerGroup
 	client *kafka.Client
@@ -87,10 +118,16 @@ func (o *memberOffsets) Committed(ctx context.Context, tps []commit.TopicPartiti
 	if err != nil {
 		return nil, fmt.Errorf("fetching offsets of group %s: %w", o.group, err)
 	}
+	out := make(map[commit.TopicPartition]commit.Committed, len(tps))
+	if errors.Is(res.Error, kafka.GroupIdNotFound) { // some brokers' way to say that it never committed
+		for _, tp := range tps {
+			out[tp] = commit.Committed{Offset: -1}
+		}
+		return out, nil
+	}
 	if res.Error != nil {
 		return nil, fmt.Errorf("fetching offsets of group %s: %w", o.group, res.Error)
 	}
-	out := make(map[commit.TopicPartition]commit.Committed, len(tps))
 	for topic, partitions := range res.Topics {
 		for _, p := range partitions {
 			if p.Error != nil {

@@ -64,7 +64,7 @@ func (w *writer) round(ctx context.Context, b *batch, pending *commit.Pending, a
 	intent := make(map[commit.TopicPartition]commit.Committed, len(b.ranges))
 	for _, r := range b.ranges {
 		intent[r.TopicPartition] = commit.Committed{Offset: r.From, Metadata: commit.Metadata{
-			Epoch: b.version.Epoch, Batch: b.version.Batch, Pending: true, To: r.To,
+			Epoch: b.version.Epoch, Batch: b.version.Batch, Pending: true, Partitions: len(b.ranges), To: r.To,
 			Deadline: start.Add(w.window()).UnixMilli(), Fingerprint: w.fingerprint,
 		}.String()}
 	}
@@ -82,7 +82,7 @@ func (w *writer) round(ctx context.Context, b *batch, pending *commit.Pending, a
 			return err
 		}
 		for _, h := range held {
-			there[h.Block()] = h.Mark.Batch == b.version.Batch
+			there[h.Block()] = h.Mark.Epoch == b.version.Epoch && h.Mark.Batch == b.version.Batch
 		}
 	}
 	months := map[string]int{}
@@ -117,7 +117,7 @@ func (w *writer) round(ctx context.Context, b *batch, pending *commit.Pending, a
 	if err != nil {
 		return err
 	}
-	if err := commit.Verify(w.name, b.version.Batch, b.ranges, verify, held); err != nil {
+	if err := commit.Verify(w.name, b.version.Epoch, b.version.Batch, b.ranges, verify, held); err != nil {
 		return err
 	}
 	return w.insert(ctx, b, b.state, 1)

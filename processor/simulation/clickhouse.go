@@ -21,13 +21,13 @@ type clickhouse struct {
 	parts    []part
 	tokens   map[string]time.Time // when each was first used
 	forgets  time.Duration        // how long a token is remembered; 0: for ever
-	streams  map[string]processor.Stream
-	contents map[string]uint64 // what was to be written under each token
+	streams  []processor.Stream   // by epoch, of the one group
+	contents map[string]uint64    // what was to be written under each token
 	unequal  []string
 }
 
 func newClickHouse() *clickhouse {
-	return &clickhouse{tokens: map[string]time.Time{}, streams: map[string]processor.Stream{}, contents: map[string]uint64{}}
+	return &clickhouse{tokens: map[string]time.Time{}, contents: map[string]uint64{}}
 }
 
 type part struct {
@@ -173,17 +173,35 @@ func (s sink) State(ctx context.Context, owners []string, row func(rollup.StateR
 	return nil
 }
 
-func (s sink) Stream(ctx context.Context, group string) (stream processor.Stream, ok bool, err error) {
+func (s sink) Stream(ctx context.Context, _ string) (stream processor.Stream, ok bool, err error) {
 	err = s.world.call(ctx, s.member, kindRead, "stream", nil, func() error {
-		stream, ok = s.world.clickhouse.streams[group]
+		if all := s.world.clickhouse.streams; len(all) > 0 {
+			stream, ok = all[len(all)-1], true
+		}
 		return nil
 	})
 	return stream, ok, err
 }
 
+// BeginStream keeps the first row of an epoch: a token sees to it.
+func (s sink) BeginStream(ctx context.Context, stream processor.Stream) error {
+	return s.world.call(ctx, s.member, kindInsert, fmt.Sprint("epoch ", stream.Epoch), nil, func() error {
+		all := &s.world.clickhouse.streams
+		if !slices.ContainsFunc(*all, func(e processor.Stream) bool { return e.Epoch == stream.Epoch }) {
+			*all = append(*all, stream)
+			slices.SortFunc(*all, func(a, b processor.Stream) int { return cmp.Compare(a.Epoch, b.Epoch) })
+		}
+		return nil
+	})
+}
+
 func (s sink) PutStream(ctx context.Context, stream processor.Stream) error {
-	return s.world.call(ctx, s.member, kindInsert, "stream", nil, func() error {
-		s.world.clickhouse.streams[stream.Group] = stream
+	return s.world.call(ctx, s.member, kindInsert, fmt.Sprint("epoch again ", stream.Epoch), nil, func() error {
+		for i, e := range s.world.clickhouse.streams {
+			if e.Epoch == stream.Epoch {
+				s.world.clickhouse.streams[i] = stream
+			}
+		}
 		return nil
 	})
 }

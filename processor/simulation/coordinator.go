@@ -77,6 +77,29 @@ func (c cluster) Join(cfg *processor.Config, balancer kafka.GroupBalancer) (proc
 	return m, nil
 }
 
+func (c cluster) Outside(string) processor.Outsider { return outsider{c.member} }
+
+// outsider is how a process that is no member sees the group.
+type outsider struct{ *member }
+
+func (o outsider) Members(ctx context.Context) (names []string, err error) {
+	err = o.world.call(ctx, o.member, kindAsk, "members", nil, func() error {
+		for _, m := range o.world.coordinator.sorted() {
+			names = append(names, m.id)
+		}
+		return nil
+	})
+	return names, err
+}
+
+func (o outsider) Committed(ctx context.Context, tps []commit.TopicPartition) (map[commit.TopicPartition]commit.Committed, error) {
+	return o.committed(ctx, tps)
+}
+
+func (o outsider) Commit(ctx context.Context, entries map[commit.TopicPartition]commit.Committed) error {
+	return o.commit(ctx, entries, func(c *coordinator) bool { return len(c.members) == 0 })
+}
+
 func (m *membership) Next(ctx context.Context) (processor.Generation, error) {
 	select {
 	case g := <-m.next:
@@ -266,10 +289,25 @@ type offsets struct {
 }
 
 func (o *offsets) Committed(ctx context.Context, tps []commit.TopicPartition) (map[commit.TopicPartition]commit.Committed, error) {
+	return o.committed(ctx, tps)
+}
+
+func (o *offsets) Commit(ctx context.Context, entries map[commit.TopicPartition]commit.Committed) error {
+	return o.commit(ctx, entries, func(c *coordinator) bool {
+		m := c.members[o.as]
+		if m == nil || c.generation != o.generation {
+			return false
+		}
+		m.seen = time.Now()
+		return true
+	})
+}
+
+func (m *member) committed(ctx context.Context, tps []commit.TopicPartition) (map[commit.TopicPartition]commit.Committed, error) {
 	out := map[commit.TopicPartition]commit.Committed{}
-	err := o.world.call(ctx, o.member, kindAsk, fmt.Sprint("committed ", tps), nil, func() error {
+	err := m.world.call(ctx, m, kindAsk, fmt.Sprint("committed ", tps), nil, func() error {
 		for _, tp := range tps {
-			c, ok := o.world.coordinator.committed[tp]
+			c, ok := m.world.coordinator.committed[tp]
 			if !ok {
 				c.Offset = -1
 			}
@@ -280,15 +318,14 @@ func (o *offsets) Committed(ctx context.Context, tps []commit.TopicPartition) (m
 	return out, err
 }
 
-func (o *offsets) Commit(ctx context.Context, entries map[commit.TopicPartition]commit.Committed) error {
-	c := o.world.coordinator
+// commit changes offsets where the coordinator lets it.
+func (m *member) commit(ctx context.Context, entries map[commit.TopicPartition]commit.Committed, may func(*coordinator) bool) error {
+	c := m.world.coordinator
 	tps := slices.SortedFunc(maps.Keys(entries), commit.TopicPartition.Compare)
-	err := o.world.call(ctx, o.member, kindCommit, fmt.Sprintf("%s %s", tps[0], entries[tps[0]].Metadata), nil, func() error {
-		m := c.members[o.as]
-		if m == nil || c.generation != o.generation {
+	err := m.world.call(ctx, m, kindCommit, fmt.Sprintf("%s %s", tps[0], entries[tps[0]].Metadata), nil, func() error {
+		if !may(c) {
 			return processor.ErrFenced
 		}
-		m.seen = time.Now()
 		some := c.w.fault("commit refused for some partitions", c.w.odds.commitSome)
 		for i, tp := range tps {
 			if some && i == len(tps)-1 {

@@ -16,6 +16,7 @@ type odds struct {
 	commitSome, readRefused, letterLost      int
 	clickhouseAway, coordinatorAway          int
 	kill, stop, start, pause, overdue, erase int
+	lanes                                    int
 }
 
 // draw gives each run a mixture of its own: some faults never, some now and then, some all the time ("swarm testing", Groce et al. 2012).
@@ -33,7 +34,7 @@ func draw(rnd *rand.Rand) odds {
 		insertRefused: some(60), insertLost: some(60), insertUnder: some(60),
 		commitRefused: some(100), commitLost: some(100), commitUnder: some(100), commitSome: some(60),
 		readRefused: some(60), letterLost: some(100), clickhouseAway: some(5), coordinatorAway: some(5),
-		kill: some(8), stop: some(8), start: some(8), pause: some(10), overdue: some(700), erase: some(30),
+		kill: some(8), stop: some(8), start: some(8), pause: some(10), overdue: some(700), erase: some(30), lanes: some(500),
 	}
 }
 
@@ -106,6 +107,10 @@ func (w *World) disturb() {
 		w.gone[kindAsk], w.gone[kindGroup] = w.gone[kindCommit], w.gone[kindCommit]
 	case len(alive) > 0 && w.fault("kill", w.odds.kill):
 		w.kill(alive[w.faultRnd.IntN(len(alive))])
+	case len(alive) > 1 && w.fault("stop all", w.odds.stop/2):
+		for _, m := range alive {
+			m.stop()
+		}
 	case len(alive) > 1 && w.fault("stop", w.odds.stop):
 		alive[w.faultRnd.IntN(len(alive))].stop()
 	case len(alive) < 3 && w.fault("start", w.odds.start):

@@ -96,7 +96,7 @@ func Run(o Options) Result {
 	partitions := 1 + rnd.IntN(4)
 	t := newTraffic(rnd, partitions, events)
 	cfg := processor.Config{
-		Group: "g", Topics: topics, Lanes: rnd.IntN(max(1, partitions)), BatchAge: time.Duration(200+rnd.IntN(2000)) * time.Millisecond, BatchRecords: 2 + rnd.IntN(60),
+		Group: "g", Topics: topics, Lanes: rnd.IntN(partitions + 1), BatchAge: time.Duration(200+rnd.IntN(2000)) * time.Millisecond, BatchRecords: 2 + rnd.IntN(60),
 		Memory: 1 << 30, SessionTimeout: 15 * time.Second, Heartbeat: 3 * time.Second, RebalanceTimeout: 60 * time.Second, Secret: []byte("secret"),
 		MaxEventBytes: 1 << 20, TimelineWindow: 48 * time.Hour, RetireAfter: 31 * 24 * time.Hour,
 	}
@@ -201,6 +201,9 @@ func (w *World) append(p produce) {
 func (w *World) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	m := &member{id: len(w.members) + 1, world: w, cancel: cancel}
+	if len(w.members) > 0 && w.fault("another number of lanes", w.odds.lanes) {
+		w.cfg.Lanes = 1 + w.faultRnd.IntN(4)
+	}
 	cfg, skew := w.cfg, time.Duration(0)
 	if w.versions && m.id%2 == 0 {
 		cfg.MaxEventBytes++ // another fingerprint, the same rows

@@ -42,11 +42,11 @@ func TestMigrate(t *testing.T) {
 		err          string
 	}{
 		{what: "empty database, an old binary", binary: "v1", ms: all[:1], now: []uint32{1}},
-		{what: "older database", binary: "v2", ms: all, now: []uint32{2}},
+		{what: "older database", binary: "v2", ms: all, now: []uint32{2, 3}},
 		{what: "nothing to do", binary: "v2", ms: all},
 		{what: "another content", binary: "v2", ms: changed, err: "migration 0001_tables was applied by v1 with another content (checksum " + all[0].Checksum + ") than this binary has (0123456789abcdef)"},
-		{what: "one more", binary: "v3", ms: next, now: []uint32{3}},
-		{what: "newer database", binary: "v2", ms: all, err: "the database is newer than this tillstream: it has migration 0003_later, applied by v3, and this binary knows 2; start that version or a later one"},
+		{what: "one more", binary: "v3", ms: next, now: []uint32{4}},
+		{what: "newer database", binary: "v2", ms: all, err: "the database is newer than this tillstream: it has migration 0004_later, applied by v3, and this binary knows 3; start that version or a later one"},
 	} {
 		now, err := migrate(step.binary, step.ms)
 		if (err == nil) != (step.err == "") || err != nil && !strings.Contains(err.Error(), step.err) {
@@ -60,7 +60,7 @@ func TestMigrate(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `clickhouse.username: user "reader" lacks a right`) {
 		t.Errorf("reader: got %v", err)
 	}
-	if diff := cmp.Diff([]string{"1 tables v1", "2 views v2", "3 later v3"}, ask(t, s, "version, name, binary", "FROM tillstream.schema_migrations ORDER BY version")); diff != "" {
+	if diff := cmp.Diff([]string{"1 tables v1", "2 views v2", "3 epochs v2", "4 later v3"}, ask(t, s, "version, name, binary", "FROM tillstream.schema_migrations ORDER BY version")); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -85,7 +85,7 @@ func TestMigrateTwiceAtOnce(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if diff := cmp.Diff([]string{"15 13"}, ask(t, s, "countIf(engine LIKE '%MergeTree'), countIf(engine = 'View')", "FROM system.tables WHERE database IN ('tillstream', 'pos')")); diff != "" {
+		if diff := cmp.Diff([]string{"16 14"}, ask(t, s, "countIf(engine LIKE '%MergeTree'), countIf(engine = 'View')", "FROM system.tables WHERE database IN ('tillstream', 'pos')")); diff != "" {
 			t.Error(diff)
 		}
 		if err := s.Check(t.Context()); err != nil {
@@ -132,7 +132,7 @@ func TestCheck(t *testing.T) {
 				c.Addr, c.Protocol, c.DSN = nil, "", DSN("http://default@"+engine.HTTPAddr()+"/?deduplicate_insert=disable")
 			}, want: "ClickHouse does not honour insert_deduplication_token: of two INSERTs with one token both landed (4 rows, want 2)",
 		},
-		{what: "no schema", before: "DROP DATABASE tillstream SYNC", want: "the database has 0 of this binary's 2 migrations: run tillstream migrate"},
+		{what: "no schema", before: "DROP DATABASE tillstream SYNC", want: "the database has 0 of this binary's 3 migrations: run tillstream migrate"},
 	} {
 		if c.before != "" {
 			do(t, s, c.before)
