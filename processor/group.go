@@ -105,6 +105,7 @@ type Processor struct {
 
 	mu    sync.Mutex
 	lanes map[int]*laneReport
+	hands map[int]*handle // of the lanes of this generation; the next one that has them, too, goes on with them
 }
 
 // New makes a Processor; nothing happens before Run.
@@ -317,14 +318,17 @@ func (p *Processor) assign(ctx context.Context, gen Generation, stream Stream, r
 		n := int(tp.Partition) % stream.Lanes
 		parts[n] = append(parts[n], tp)
 	}
-	reports := map[int]*laneReport{}
+	reports, hands := map[int]*laneReport{}, map[int]*handle{}
 	fingerprint, start := p.cfg.Fingerprint(), starts(stream.Start)
 	for n, tps := range parts {
 		name := laneName(p.cfg.Group, n)
+		if hands[n] = p.hands[n]; hands[n] == nil {
+			hands[n] = &handle{}
+		}
 		l := &lane{
 			name: name, cluster: stream.Cluster, epoch: stream.Epoch, start: start, tps: tps, cfg: &p.cfg, fingerprint: fingerprint, limit: p.cfg.batchBytes(stream.Lanes),
 			source: p.deps.Source, offsets: gen.Offsets, sink: p.deps.Sink, letters: p.deps.Letters, now: p.deps.Now,
-			log: p.deps.Log.With(zap.String("lane", name), zap.Int32("generation", gen.ID)), report: newLaneReport(n, name, p.metrics),
+			log: p.deps.Log.With(zap.String("lane", name), zap.Int32("generation", gen.ID)), report: newLaneReport(n, name, p.metrics), hand: hands[n],
 		}
 		reports[n] = l.report
 		running.Add(1)
@@ -349,6 +353,6 @@ func (p *Processor) assign(ctx context.Context, gen Generation, stream Stream, r
 		})
 	}
 	p.mu.Lock()
-	p.lanes = reports
+	p.lanes, p.hands = reports, hands
 	p.mu.Unlock()
 }

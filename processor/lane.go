@@ -52,6 +52,7 @@ type lane struct {
 	now     func() time.Time
 	log     *zap.Logger
 	report  *laneReport
+	hand    *handle
 }
 
 // clockMargin is added to another member's deadline: clocks were checked against ClickHouse's to 2 s at start.
@@ -119,42 +120,59 @@ func (l *lane) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f := newFolder(l.cfg)
+	h := l.hand.take()
+	warm := h.fits(l, plan)
+	if !warm {
+		if h, err = l.load(ctx, plan); err != nil {
+			return err
+		}
+	}
+	var unsaid *ending
+	if p := plan.Pending; p != nil {
+		l.log.Info("finishing a batch that was begun before", zap.Uint64("batch", p.Batch), zap.Bool("warm", warm))
+		if unsaid, err = l.finish(ctx, h, p); err != nil {
+			return err
+		}
+	} else if plan.Behind {
+		unsaid = &ending{rollup.Version{Epoch: l.epoch, Batch: plan.Batch}, plan.Position}
+	}
+	if err := l.begin(ctx, h, plan); err != nil {
+		return err
+	}
+	l.report.running(warm)
+	err = l.pipeline(ctx, h, unsaid)
+	l.hand.keep(h)
+	return err
+}
+
+// load makes a hand from the state in ClickHouse.
+func (l *lane) load(ctx context.Context, plan commit.Plan) (*hand, error) {
+	h := &hand{epoch: l.epoch, tps: l.tps, folder: newFolder(l.cfg), last: plan.Batch}
 	owners := make([]string, 0, len(l.tps))
 	for _, tp := range l.tps {
 		if o := owner(l.cfg.Group, tp.Partition); !slices.Contains(owners, o) {
 			owners = append(owners, o)
 		}
 	}
-	if err := l.sink.State(ctx, owners, f.Load); err != nil {
-		return fmt.Errorf("loading state of lane %s: %w", l.name, err)
+	if err := l.sink.State(ctx, owners, h.folder.Load); err != nil {
+		return nil, fmt.Errorf("loading state of lane %s: %w", l.name, err)
 	}
-	at, err := l.positions(ctx, plan)
-	if err != nil {
-		return err
-	}
-	batch := plan.Batch
-	var unsaid *ending
-	if p := plan.Pending; p != nil {
-		l.log.Info("finishing a batch that was begun before", zap.Uint64("batch", p.Batch))
-		b, err := l.replay(ctx, f, p)
-		if err != nil {
-			return err
-		}
-		batch, unsaid = p.Batch, b.end()
-	} else if plan.Behind {
-		unsaid = &ending{rollup.Version{Epoch: l.epoch, Batch: plan.Batch}, plan.Position}
-	}
-	for i, p := range at {
-		if k := f.books[p.TopicPartition]; k != nil {
-			at[i].Offset = k.next // of the batch just finished
-		} else {
-			f.Begin(p.TopicPartition, p.Offset)
+	return h, nil
+}
+
+// finish writes a batch that was begun before: it is at hand, or folded again.
+func (l *lane) finish(ctx context.Context, h *hand, p *commit.Pending) (*ending, error) {
+	if len(h.sealed) == 0 {
+		if err := l.replay(ctx, h, p); err != nil {
+			return nil, err
 		}
 	}
-	l.report.position(at)
-	l.report.state(StateRunning)
-	return l.pipeline(ctx, f, batch, unsaid, at)
+	b := h.sealed[0]
+	if err := (&writer{lane: l}).write(ctx, b, p); err != nil {
+		return nil, err
+	}
+	h.wrote(b.version.Batch)
+	return b.end(), nil
 }
 
 // recover asks Kafka and ClickHouse where the lane stands, waiting for the deadline of a batch that may still be in flight.
@@ -194,26 +212,30 @@ func (l *lane) held(ctx context.Context) ([]commit.Held, error) {
 	return readMarks(ctx, l.sink, l.name)
 }
 
-// positions are where reading goes on after the plan's last complete batch.
-func (l *lane) positions(ctx context.Context, plan commit.Plan) ([]fetch.Position, error) {
+// begin opens the books of partitions that the hand does not have yet, where the plan says.
+func (l *lane) begin(ctx context.Context, h *hand, plan commit.Plan) error {
 	bounds, err := l.source.Bounds(ctx, l.tps)
 	if err != nil {
-		return nil, fmt.Errorf("asking for the offsets of lane %s: %w", l.name, err)
+		return fmt.Errorf("asking for the offsets of lane %s: %w", l.name, err)
 	}
-	at := make([]fetch.Position, len(l.tps))
-	for i, tp := range l.tps {
+	for _, tp := range l.tps {
+		if h.folder.books[tp] != nil {
+			continue
+		}
 		offset, known := plan.Position[commit.TopicPartition(tp)]
 		if !known {
 			offset = bounds[tp].Start
 		}
-		at[i] = fetch.Position{TopicPartition: tp, Offset: offset}
+		h.folder.Begin(tp, offset)
 	}
-	return at, nil
+	l.report.position(h.written())
+	return nil
 }
 
-// replay reads exactly the ranges of a pending batch again and writes what is missing of it. Partitions that the lane got since then are
+// replay reads exactly the ranges of a pending batch again and folds them. Partitions that the lane got since then are
 // not in the batch: f must not know them yet, or its ranges would differ from those that the tables hold.
-func (l *lane) replay(ctx context.Context, f *folder, p *commit.Pending) (*batch, error) {
+func (l *lane) replay(ctx context.Context, h *hand, p *commit.Pending) error {
+	f := h.folder
 	walker := fetch.NewWalker()
 	open := map[fetch.TopicPartition]int64{}
 	for _, r := range p.Ranges {
@@ -230,7 +252,7 @@ func (l *lane) replay(ctx context.Context, f *folder, p *commit.Pending) (*batch
 		}
 		chunks, err := l.source.Fetch(ctx, at)
 		if err != nil {
-			return nil, fmt.Errorf("reading batch %d of lane %s again: %w", p.Batch, l.name, err)
+			return fmt.Errorf("reading batch %d of lane %s again: %w", p.Batch, l.name, err)
 		}
 		for i := range chunks {
 			c := &chunks[i]
@@ -240,7 +262,7 @@ func (l *lane) replay(ctx context.Context, f *folder, p *commit.Pending) (*batch
 				return nil
 			})
 			if err != nil {
-				return nil, fmt.Errorf("reading batch %d of lane %s again: %w", p.Batch, l.name, err)
+				return fmt.Errorf("reading batch %d of lane %s again: %w", p.Batch, l.name, err)
 			}
 			f.Passed(tp, min(next, to))
 			if next >= to {
@@ -248,18 +270,18 @@ func (l *lane) replay(ctx context.Context, f *folder, p *commit.Pending) (*batch
 			}
 		}
 	}
-	b := f.Seal(rollup.Version{Epoch: l.epoch, Batch: p.Batch}, l.name, l.now())
-	return b, (&writer{lane: l}).write(ctx, b, p)
+	h.seal(l)
+	return nil
 }
 
 // pipeline fetches, folds and writes, each in its own goroutine: while one batch is being written the next is folded, and when
 // both are full fetching stops.
-func (l *lane) pipeline(ctx context.Context, f *folder, last uint64, unsaid *ending, at []fetch.Position) error {
+func (l *lane) pipeline(ctx context.Context, h *hand, unsaid *ending) error {
 	g, gctx := errgroup.WithContext(ctx)
 	chunks := make(chan []fetch.Chunk)
 	batches := make(chan *batch, 1)
-	var writing atomic.Int32
-	done := make(chan struct{}, 1)
+	p := &progress{done: make(chan struct{}, 1)}
+	at := h.at()
 
 	g.Go(func() error {
 		defer close(chunks)
@@ -267,15 +289,24 @@ func (l *lane) pipeline(ctx context.Context, f *folder, last uint64, unsaid *end
 	})
 	g.Go(func() error {
 		defer close(batches)
-		return l.fold(gctx, f, last, chunks, batches, &writing, done)
+		return l.fold(gctx, h, chunks, batches, p)
 	})
-	g.Go(func() error { return l.write(gctx, unsaid, batches, &writing, done) })
-	return g.Wait()
+	g.Go(func() error { return l.write(gctx, unsaid, batches, p) })
+	err := g.Wait()
+	h.wrote(p.written.Load())
+	return err
+}
+
+// progress is what the writer says to the fold.
+type progress struct {
+	queued  atomic.Int32  // batches given to the writer and not written
+	written atomic.Uint64 // newest batch that is written
+	done    chan struct{} // one more is
 }
 
 // write brings batches in. The end of a batch is said to Kafka by the next intent, or, where none follows at once, for itself: a
 // failure loses nothing, since the ledger knows, but whoever looks at the group's offsets would see a lag for ever.
-func (l *lane) write(ctx context.Context, unsaid *ending, batches <-chan *batch, writing *atomic.Int32, done chan<- struct{}) error {
+func (l *lane) write(ctx context.Context, unsaid *ending, batches <-chan *batch, p *progress) error {
 	w := &writer{lane: l}
 	var again <-chan time.Time
 	say := func() error {
@@ -304,6 +335,7 @@ func (l *lane) write(ctx context.Context, unsaid *ending, batches <-chan *batch,
 			if err := w.write(ctx, b, nil); err != nil {
 				return err
 			}
+			p.written.Store(b.version.Batch)
 			l.report.wrote(b)
 			unsaid, again = b.end(), nil
 			if len(batches) == 0 {
@@ -311,9 +343,9 @@ func (l *lane) write(ctx context.Context, unsaid *ending, batches <-chan *batch,
 					return err
 				}
 			}
-			writing.Add(-1)
+			p.queued.Add(-1)
 			select {
-			case done <- struct{}{}:
+			case p.done <- struct{}{}:
 			default:
 			}
 		case <-again:
@@ -347,29 +379,35 @@ func (l *lane) fetch(ctx context.Context, at []fetch.Position, out chan<- []fetc
 }
 
 // fold folds chunks into the open batch and closes it when it is old and the writer has nothing to do, or when it is full.
-func (l *lane) fold(ctx context.Context, f *folder, last uint64, in <-chan []fetch.Chunk, out chan<- *batch, writing *atomic.Int32, done <-chan struct{}) error {
+func (l *lane) fold(ctx context.Context, h *hand, in <-chan []fetch.Chunk, out chan<- *batch, p *progress) error {
+	f := h.folder
 	walker := fetch.NewWalker()
 	var opened time.Time // when the open batch got its first offset
 	var age <-chan time.Time
-	send := func() {
-		last++
-		b := f.Seal(rollup.Version{Epoch: l.epoch, Batch: last}, l.name, l.now())
-		opened, age = time.Time{}, nil
-		writing.Add(1)
+	send := func(b *batch) {
+		p.queued.Add(1)
 		select {
 		case out <- b:
 		case <-ctx.Done():
 		}
 	}
+	seal := func() {
+		h.wrote(p.written.Load())
+		send(h.seal(l))
+		opened, age = time.Time{}, nil
+	}
+	for _, b := range h.sealed {
+		send(b)
+	}
 	for {
 		select {
-		case <-done: // before chunks, so that what a batch holds does not depend on the scheduler
+		case <-p.done: // before chunks, so that what a batch holds does not depend on the scheduler
 		default:
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-done:
+		case <-p.done:
 		case <-age:
 			age = nil
 		case chunks, ok := <-in:
@@ -384,12 +422,13 @@ func (l *lane) fold(ctx context.Context, f *folder, last uint64, in <-chan []fet
 					return nil
 				})
 				if err != nil {
+					h.broken = true
 					return fmt.Errorf("reading %s:%d for lane %s: %w", tp.Topic, tp.Partition, l.name, err)
 				}
 				f.Passed(tp, next)
 				l.report.end(tp, c.LastStableOffset)
 				if f.bytes >= l.limit || f.records >= l.cfg.BatchRecords {
-					send()
+					seal()
 				}
 			}
 		}
@@ -398,8 +437,8 @@ func (l *lane) fold(ctx context.Context, f *folder, last uint64, in <-chan []fet
 		case opened.IsZero():
 			opened = l.now()
 			age = time.After(l.cfg.BatchAge)
-		case writing.Load() == 0 && l.now().Sub(opened) >= l.cfg.BatchAge:
-			send()
+		case p.queued.Load() == 0 && l.now().Sub(opened) >= l.cfg.BatchAge:
+			seal()
 		}
 	}
 }

@@ -48,6 +48,7 @@ type metrics struct {
 	lag     *prometheus.GaugeVec
 	stopped *prometheus.GaugeVec
 	trouble *prometheus.CounterVec
+	starts  *prometheus.CounterVec
 	lost    *prometheus.GaugeVec
 }
 
@@ -65,12 +66,15 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "tillstream_lag_offsets", Help: "Offsets between what ClickHouse holds and the end of the lane's partitions.",
 		}, []string{"lane"}),
 		stopped: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tillstream_lane_stopped", Help: "1 if the lane has stopped for good and needs a person."}, []string{"lane"}),
+		starts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tillstream_lane_starts_total", Help: "Recoveries of a lane: warm with what was in memory, or cold, reading its state from ClickHouse.",
+		}, []string{"lane", "memory"}),
 		trouble: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tillstream_lane_retries_total", Help: "Attempts that failed and were tried again."}, []string{"lane"}),
 		lost: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "tillstream_lost_offsets", Help: "Offsets that somebody decided to go without, as known at start (pos.losses).",
 		}, []string{"lane"}),
 	}
-	reg.MustRegister(m.events, m.batches, m.inserts, m.rows, m.lag, m.stopped, m.trouble, m.lost)
+	reg.MustRegister(m.events, m.batches, m.inserts, m.rows, m.lag, m.stopped, m.trouble, m.starts, m.lost)
 	return m
 }
 
@@ -112,6 +116,16 @@ func (r *laneReport) state(s LaneState) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.progress.State = s
+}
+
+// running says that recovery is over. warm: with what was in memory.
+func (r *laneReport) running(warm bool) {
+	memory := "cold"
+	if warm {
+		memory = "warm"
+	}
+	r.metrics.starts.WithLabelValues(r.name, memory).Inc()
+	r.state(StateRunning)
 }
 
 func (r *laneReport) stop(err error) {

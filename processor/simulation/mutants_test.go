@@ -55,6 +55,13 @@ var mutants = []mutant{
 	{"dead letters not sent again", "processor/writer.go", `err := w.letters.Send(ctx, b.letters); err != nil {`, `err := w.letters.Send(ctx, b.letters); err != nil && !again {`, 300},
 	{"rows in the order of arrival", "processor/table/order.go", `for w := len(differ) - 1; w >= 0; w-- {`, `for w := 0; w >= 0; w-- {`, 300},
 	{"the clock in a row", "processor/folder.go", `day := rollup.Days(f.newest / 86_400_000)`, `day := rollup.Days(now.Unix() % 50)`, 300},
+	{"memory is trusted whatever another owner did", "processor/hand.go", `	h.wrote(plan.Batch)
+	if h.last`, `	if h.wrote(plan.Batch); h.epoch > 0 {
+		return true
+	}
+	if h.last`, 300},
+	{"memory after a batch that was not written is kept", "processor/hand.go", `	h.sealed = append(h.sealed, b)
+`, ``, 300},
 	{"the end of a batch said once", "processor/lane.go", `again = time.After(idleAgain)`, `again = nil`, 1000},
 }
 
