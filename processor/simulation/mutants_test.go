@@ -27,7 +27,7 @@ var mutants = []mutant{
 			Epoch: b.version.Epoch, Batch: b.version.Batch, To: r.To,`, 50,
 	},
 	{"no token", "processor/writer.go", `Token: commit.Token(w.cluster, w.name, b.version.Epoch, b.version.Batch, blk.Name()),`, `Token: "",`, 100},
-	{"an intent counts for whatever partitions the lane has now", "processor/commit/recover.go", `len(intended) == wanted && wanted > 0`, `len(intended) == len(f.Partitions)`, 1000},
+	{"an intent counts for whatever partitions the lane has now", "processor/commit/recover.go", `len(intended) == wanted && wanted > 0`, `len(intended) == len(f.Partitions) && wanted > 0`, 1000},
 	{"no look at the ledger before a block is written again", "processor/writer.go", `if skip {`, `if skip && len(b.blocks) == 0 {`, 300},
 	{"no look at the ledger before another try", "processor/writer.go", `if !there[blk.Name()] {`, `if true {`, 300},
 	{"fencing ignored", "processor/writer.go", `err := w.offsets.Commit(ctx, intent); err != nil {`, `err := w.offsets.Commit(ctx, intent); err != nil && !errors.Is(err, ErrFenced) {`, 300},
@@ -47,8 +47,8 @@ var mutants = []mutant{
 	defer cancel()
 
 	intent`, 1000},
-	{"no verification before the state", "processor/writer.go", `if err := commit.Verify(w.name, b.version.Batch, b.ranges, verify, held); err != nil {`, `if len(held) < 0 {`, 1000},
-	{"state not loaded", "processor/lane.go", `l.sink.State(ctx, owners, f.Load)`, `l.sink.State(ctx, nil, f.Load)`, 50},
+	{"no verification before the state", "processor/writer.go", `if err := commit.Verify(w.name, b.version.Epoch, b.version.Batch, b.ranges, verify, held); err != nil {`, `if len(held) < 0 {`, 1000},
+	{"state not loaded", "processor/lane.go", `l.sink.State(ctx, owners, h.folder.Load)`, `l.sink.State(ctx, nil, h.folder.Load)`, 50},
 	{"state of the lane's first partition only", "processor/lane.go", `!slices.Contains(owners, o)`, `len(owners) == 0`, 50},
 	{"a gap ignored", "processor/folder.go", `b.gaps += uint64(next - b.next)`, ``, 10},
 	{"aborted transactions counted", "processor/fetch/walk.go", `} else if i >= 0 {`, `} else if i >= 1 {`, 10},
@@ -60,8 +60,8 @@ var mutants = []mutant{
 		return true
 	}
 	if h.last`, 300},
-	{"memory after a batch that was not written is kept", "processor/hand.go", `	h.sealed = append(h.sealed, b)
-`, ``, 300},
+	{"an epoch begins while others work", "processor/epoch.go", `if len(s.Members) > 0 {`, `if len(s.Members) > 100 {`, 1000},
+	{"an epoch without its fence in Kafka", "processor/epoch.go", `if err := e.Kafka.Outside(next.Group).Commit(ctx, entries); err != nil {`, `if err := ctx.Err(); err != nil {`, 1000},
 	{"the end of a batch said once", "processor/lane.go", `again = time.After(idleAgain)`, `again = nil`, 1000},
 }
 

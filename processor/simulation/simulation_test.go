@@ -66,3 +66,14 @@ func TestSeedReproducesItsRun(t *testing.T) {
 		}
 	}
 }
+
+// Reads of marks and state are sequentially consistent (select_sequential_consistency). With replicas that lag the protocol would be wrong, and
+// the simulation knows it.
+func TestReadsFromLaggingReplicasAreCaught(t *testing.T) {
+	for seed := uint64(1); seed <= 50; seed++ {
+		if len(play(t, Options{Seed: seed, Lag: 10}).Wrong) > 0 {
+			return
+		}
+	}
+	t.Error("50 seeds and nothing wrong")
+}

@@ -25,6 +25,7 @@ type Options struct {
 	Without map[int]bool // faults left out, by number
 	Trace   io.Writer    // nil: none
 	Events  int          // 0: as the seed says
+	Lag     int          // by how many parts less than these a read may be behind; 0: reads are sequentially consistent, as Sink's are
 }
 
 // Result is how a run ended.
@@ -245,8 +246,14 @@ func (w *World) living() (alive []*member) {
 
 func (w *World) away(k kind) bool { return time.Now().Before(w.gone[k]) }
 
-// visible is how many parts a reader sees: all, since reads are sequentially consistent.
-func (w *World) visible() int { return len(w.clickhouse.parts) }
+// visible is how many parts a reader sees: all, unless replicas may lag.
+func (w *World) visible() int {
+	n := len(w.clickhouse.parts)
+	if w.options.Lag == 0 {
+		return n
+	}
+	return max(0, n-w.rnd.IntN(w.options.Lag))
+}
 
 // Limits of a run. Reaching one is a failure: a lane that never comes to rest is no better than a wrong one.
 const (
