@@ -50,11 +50,13 @@ type Bounder interface {
 
 // Survey is what Kafka and ClickHouse hold of a group.
 type Survey struct {
-	Stream  Stream   // the newest epoch; Epoch 0 if there was none
-	Members []string // of the group, as Kafka names their clients and hosts
-	Newest  uint64   // newest epoch that either has heard of
-	lanes   []commit.Found
-	tps     []fetch.TopicPartition
+	Stream     Stream   // the newest epoch; Epoch 0 if there was none
+	Members    []string // of the group, as Kafka names their clients and hosts
+	Newest     uint64   // newest epoch that either has heard of
+	Cluster    string   // Kafka's cluster id
+	Partitions int      // of every topic, now
+	lanes      []commit.Found
+	tps        []fetch.TopicPartition
 }
 
 // BusyError says why the epoch cannot be changed now.
@@ -92,6 +94,7 @@ func (e *Epochs) Survey(ctx context.Context, group string, topics []string) (Sur
 	if err != nil {
 		return Survey{}, fmt.Errorf("asking Kafka for topics %v: %w", topics, err)
 	}
+	s.Cluster = meta.ClusterID
 	lanes := max(stream.Lanes, 1)
 	parts := make([][]commit.TopicPartition, lanes)
 	var all []commit.TopicPartition
@@ -99,6 +102,7 @@ func (e *Epochs) Survey(ctx context.Context, group string, topics []string) (Sur
 		if t.Error != nil {
 			return Survey{}, fmt.Errorf("asking Kafka for topic %s: %w", t.Name, t.Error)
 		}
+		s.Partitions = len(t.Partitions) // equal for all of them: EnsureTopics saw to it
 		for _, p := range t.Partitions {
 			tp := commit.TopicPartition{Topic: t.Name, Partition: int32(p.ID)}
 			parts[p.ID%lanes] = append(parts[p.ID%lanes], tp)
