@@ -36,8 +36,9 @@ func (s *site) stops(lanes int) string {
 	for {
 		n, err := r.Read(buf)
 		log = append(log, buf[:n]...)
-		if m := regexp.MustCompile(`lane stopped\s.*"error": (".*")`).FindSubmatch(log); m != nil && sentence == "" {
-			sentence = string(m[1])
+		// A lane that stopped, or a start that was refused.
+		if m := regexp.MustCompile(`(?m)(lane stopped\s.*"error": ".*"|^tillstream: .*)$`).Find(log); m != nil && sentence == "" {
+			sentence = string(m)
 			cancel()
 		}
 		if err != nil {
@@ -281,7 +282,19 @@ func TestAdoptClickHouseOlderThanKafka(t *testing.T) {
 		t.Error(said)
 	}
 	s.fold(2)
+
+	for _, sql := range []string{"DROP DATABASE pos SYNC", "DROP DATABASE tillstream SYNC"} {
+		if code, stderr := tillstream(t, io.Discard, "sql", "--dsn", s.dsn, sql); code != exitDone {
+			t.Fatal(stderr)
+		}
+	}
+	sentence = s.stops(2)
+	if commands = adopts(sentence); len(commands) != 1 {
+		t.Fatalf("commands %v in %s", commands, sentence)
+	}
+	s.adopt(commands[0])
+	s.fold(2)
 	if d := cmp.Diff(clean(t, files...), s.rows()); d != "" {
-		t.Errorf("rows (-clean +restored):\n%s", d)
+		t.Errorf("rows (-clean +restored and emptied):\n%s", d)
 	}
 }
