@@ -50,11 +50,13 @@ type Bounder interface {
 
 // Survey is what Kafka and ClickHouse hold of a group.
 type Survey struct {
-	Stream  Stream   // the newest epoch; Epoch 0 if there was none
-	Members []string // of the group, as Kafka names their clients and hosts
-	Newest  uint64   // newest epoch that either has heard of
-	lanes   []commit.Found
-	tps     []fetch.TopicPartition
+	Stream     Stream   // the newest epoch; Epoch 0 if there was none
+	Members    []string // of the group, as Kafka names their clients and hosts
+	Newest     uint64   // newest epoch that either has heard of
+	Cluster    string   // Kafka's cluster id
+	Partitions int      // of every topic, now
+	lanes      []commit.Found
+	tps        []fetch.TopicPartition
 }
 
 // BusyError says why the epoch cannot be changed now.
@@ -88,14 +90,16 @@ func (e *Epochs) Survey(ctx context.Context, group string, topics []string) (Sur
 	if s.Members, err = e.Kafka.Outside(group).Members(ctx); err != nil {
 		return Survey{}, fmt.Errorf("asking for the members of group %s: %w", group, err)
 	}
-	_, counts, err := e.Kafka.Topics(ctx, topics)
+	cluster, counts, err := e.Kafka.Topics(ctx, topics)
 	if err != nil {
 		return Survey{}, fmt.Errorf("asking Kafka for topics %v: %w", topics, err)
 	}
+	s.Cluster = cluster
 	lanes := max(stream.Lanes, 1)
 	parts := make([][]commit.TopicPartition, lanes)
 	var all []commit.TopicPartition
 	for _, topic := range slices.Sorted(maps.Keys(counts)) {
+		s.Partitions = counts[topic] // equal for all of them: EnsureTopics saw to it
 		for p := range counts[topic] {
 			tp := commit.TopicPartition{Topic: topic, Partition: int32(p)}
 			parts[p%lanes] = append(parts[p%lanes], tp)

@@ -277,10 +277,12 @@ func (s Stream) fits(now Stream) error {
 	case s.Hold != "":
 		return fmt.Errorf("group %s is held: %s", s.Group, s.Hold)
 	case s.Cluster != now.Cluster:
-		return fmt.Errorf("group %s in ClickHouse was read from Kafka cluster %q, this one is %q: its offsets mean something else; set kafka.group to a new name",
+		return fmt.Errorf("group %s in ClickHouse was read from Kafka cluster %q, this one is %q: its offsets mean something else. "+
+			"If it took the other's place and the topics were made anew, stop all members with SIGTERM and run tillstream adopt --offset earliest --recreated --reason TEXT",
 			s.Group, s.Cluster, now.Cluster)
 	case now.Partitions < s.Partitions:
-		return fmt.Errorf("the topics of group %s had %d partitions and have %d now: they were re-created; set kafka.group to a new name", s.Group, s.Partitions, now.Partitions)
+		return fmt.Errorf("the topics of group %s had %d partitions and have %d now: they were made anew; "+
+			"stop all members with SIGTERM and run tillstream adopt --offset earliest --recreated --reason TEXT", s.Group, s.Partitions, now.Partitions)
 	}
 	for _, t := range s.Topics {
 		if !slices.Contains(now.Topics, t) {

@@ -16,6 +16,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/tillstream/tillstream/deploy/embedded"
+	"github.com/tillstream/tillstream/processor/commit"
 )
 
 // chain is a small simulated chain of stores, in so many files of canonical events.
@@ -208,4 +209,91 @@ func TestPipelineLanesChange(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("rows (-one epoch +three):\n%s", d)
 	}
+}
+
+// state is the newest epoch, its lanes and why it began.
+const state = "SELECT concat(toString(epoch), ' ', toString(lanes), ' ', reason) FROM tillstream.streams FINAL ORDER BY epoch DESC LIMIT 1"
+
+// commit sets the committed offset of every partition to where ClickHouse ends, with metadata.
+func (s *site) commit(meta func(at int64) commit.Metadata) {
+	s.t.Helper()
+	req := &kafka.OffsetCommitRequest{GroupID: "tests", GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{}}
+	for _, topic := range []string{"pos.transactions", "pos.health"} {
+		for p := range 4 {
+			at, err := strconv.ParseInt(s.ask(fmt.Sprintf("SELECT max(to_offset) FROM pos.ledger WHERE topic = '%s' AND partition = %d", topic, p)), 10, 64)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			req.Topics[topic] = append(req.Topics[topic], kafka.OffsetCommit{Partition: p, Offset: at, Metadata: meta(at).String()})
+		}
+	}
+	res, err := s.client.OffsetCommit(s.t.Context(), req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, partitions := range res.Topics {
+		for _, p := range partitions {
+			if p.Error != nil {
+				s.t.Fatal(p.Error)
+			}
+		}
+	}
+}
+
+// check runs tillstream epoch --check.
+func (s *site) check() (int, string) {
+	s.t.Helper()
+	var out strings.Builder
+	code, stderr := tillstream(s.t, &out, "epoch", "--config", s.config(0), "--check")
+	return code, out.String() + stderr
+}
+
+func TestEpochWaitsForABatchUnderWay(t *testing.T) {
+	files := chain(t, 2)
+	s := newSite(t)
+	defer s.release()
+	s.ingest(files[0])
+	s.fold(1)
+	if code, said := s.check(); code != exitDone || !strings.Contains(said, "lane tests/0: at rest after batch ") {
+		t.Errorf("a clean stop: check exited %d: %s", code, said)
+	}
+	mark, err := commit.ParseMark(s.ask("SELECT max(mark) FROM tillstream.state WHERE lane = 'tests/0'"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As a member leaves it that is killed when it has just begun a batch.
+	s.ingest(files[1])
+	s.commit(func(at int64) commit.Metadata {
+		return commit.Metadata{Epoch: 1, Batch: mark.Batch + 1, Pending: true, To: at, Deadline: 1, Fingerprint: "0badcafe"}
+	})
+	if code, said := s.check(); code != exitFailed || !strings.Contains(said, "batch "+fmt.Sprint(mark.Batch+1)+" begun by") || !strings.Contains(said, "1 lanes are not at rest") {
+		t.Errorf("a batch under way: check exited %d: %s", code, said)
+	}
+	for _, args := range [][]string{{"run", "--config", s.config(3)}, {"epoch", "--config", s.config(0), "--lanes", "3", "--reason", "more"}} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		code, stderr := tillstreamWith(t, ctx, strings.NewReader(""), io.Discard, args...)
+		cancel()
+		if code != exitFailed || !strings.Contains(stderr, fmt.Sprintf("lane tests/0 has batch %d begun by the version or configuration with fingerprint 0badcafe", mark.Batch+1)) ||
+			!strings.Contains(stderr, "start tillstream run once as it was (processor.lanes: 1)") {
+			t.Errorf("%v over a batch under way exited %d: %s", args, code, stderr)
+		}
+	}
+	stop := member(t, s.config(1))
+	s.until(passed, fmt.Sprint(s.ends()))
+	if code, said := s.check(); code != exitFailed || !strings.Contains(said, "has members (tillstream at") {
+		t.Errorf("a member at work: check exited %d: %s", code, said)
+	}
+	stop()
+	var out strings.Builder
+	if code, stderr := tillstream(t, &out, "epoch", "--config", s.config(0), "--lanes", "3", "--reason", "more"); code != exitDone {
+		t.Fatalf("epoch exited %d: %s", code, stderr)
+	}
+	s.until(state, "2 3 more")
+
+	// As a change leaves it that is killed between Kafka and ClickHouse.
+	s.commit(func(int64) commit.Metadata { return commit.Metadata{Epoch: 3} })
+	s.ingest(files[0])
+	s.fold(0)
+	s.until(state, "4 3 a change of epoch was cut short")
+	s.audit()
 }

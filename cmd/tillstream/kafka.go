@@ -72,10 +72,15 @@ func (s *source) processor(ctx context.Context, deps processor.Deps) (*processor
 		return nil, err
 	}
 	deps.Letters = letters
-	deps.Kafka = &processor.Cluster{Client: s.client, Dialer: s.dialer, Brokers: k.Brokers}
+	deps.Kafka = s.cluster()
 	deps.Now, deps.Log = time.Now, s.log
 	deps.Source = fetch.New(s.client, fetch.Config{MaxWait: duration(k.FetchMaxWait), MaxBytes: int32(k.FetchMaxBytes)}, s.log.Named("fetch"))
 	return processor.New(processorConfig(s.cfg), deps), nil
+}
+
+// cluster is how a processor sees this Kafka.
+func (s *source) cluster() *processor.Cluster {
+	return &processor.Cluster{Client: s.client, Dialer: s.dialer, Brokers: s.cfg.Kafka.Brokers}
 }
 
 // folded waits until everything that is in the topics now has been folded and committed.

@@ -69,7 +69,6 @@ func Recover(f Found) (Plan, error) {
 	stop := func(remedy, what string, args ...any) (Plan, error) {
 		return Plan{}, &Contradiction{Lane: f.Lane, What: fmt.Sprintf(what, args...), Remedy: remedy}
 	}
-	const restored = "if ClickHouse was restored from a backup or emptied, give the group a new name (kafka.group) and read the topics again into empty databases"
 	const newerEpoch = "restart this process, so that it learns of the new epoch"
 
 	metas := make(map[TopicPartition]Metadata, len(f.Partitions))
@@ -125,7 +124,7 @@ func Recover(f Found) (Plan, error) {
 
 	for _, h := range held {
 		if h.Mark.Batch > next {
-			return stop(restored, "table %s holds batch %d of it, but its state ends with batch %d", h.Table, h.Mark.Batch, plan.Batch)
+			return stop(AdoptAll, "table %s holds batch %d of it, but its state ends with batch %d", h.Table, h.Mark.Batch, plan.Batch)
 		}
 	}
 	pending := &Pending{Batch: next}
@@ -137,14 +136,15 @@ func Recover(f Found) (Plan, error) {
 			continue // the epoch's beginning says no more than Start
 		}
 		if m.Batch > next || (m.Batch == next && !m.Pending) {
-			return stop(restored, "Kafka says that batch %d of %s was begun or done, but ClickHouse ends with batch %d", m.Batch, tp, plan.Batch)
+			return stop(AdoptAll, "Kafka says that batch %d of %s was begun or done, but ClickHouse ends with batch %d", m.Batch, tp, plan.Batch)
 		}
 		position, known := plan.Position[tp]
 		switch {
 		case !known && c.Offset >= 0:
 			plan.Position[tp] = c.Offset // never read by us: start where somebody put the group
 		case known && c.Offset > position:
-			return stop("set the group's offsets back with kafka-consumer-groups --reset-offsets to the offset ClickHouse holds, or give the group a new name",
+			return stop(fmt.Sprintf("stop all members with SIGTERM and run tillstream adopt --all-lanes --reason TEXT, which goes back to where ClickHouse ends, or "+
+				"tillstream adopt --topic %s --partition %d --offset committed --reason TEXT, which goes without what lies between", tp.Topic, tp.Partition),
 				"%s was committed at offset %d, but ClickHouse holds it only up to %d", tp, c.Offset, position)
 		}
 		if m.Pending && m.Batch == next {
@@ -162,7 +162,7 @@ func Recover(f Found) (Plan, error) {
 			pending.Ranges, pending.Fingerprint = h.Mark.Ranges, h.Mark.Fingerprint
 		}
 		if !slices.Equal(pending.Ranges, h.Mark.Ranges) {
-			return stop(restored, "its tables hold two different batches under number %d: a late insert of a forgotten batch took it (%s: %s)", next, h.Block(), h.Mark)
+			return stop(AdoptAll, "its tables hold two different batches under number %d: a late insert of a forgotten batch took it (%s: %s)", next, h.Block(), h.Mark)
 		}
 		pending.held = append(pending.held, h)
 	}
@@ -170,11 +170,11 @@ func Recover(f Found) (Plan, error) {
 		intended.Sort()
 		for _, r := range intended {
 			if p, ok := plan.Position[r.TopicPartition]; ok && p != r.From {
-				return stop(restored, "the intent of batch %d begins at offset %d of %s, but ClickHouse holds it up to %d", next, r.From, r.TopicPartition, p)
+				return stop(AdoptAll, "the intent of batch %d begins at offset %d of %s, but ClickHouse holds it up to %d", next, r.From, r.TopicPartition, p)
 			}
 		}
 		if pending.Ranges != nil && !slices.Equal(pending.Ranges, intended) {
-			return stop(restored, "the intent of batch %d and what its tables hold of it have different ranges", next)
+			return stop(AdoptAll, "the intent of batch %d and what its tables hold of it have different ranges", next)
 		}
 		pending.Ranges = intended
 	}
@@ -183,7 +183,7 @@ func Recover(f Found) (Plan, error) {
 	if pending.Ranges != nil {
 		for _, r := range pending.Ranges {
 			if p, ok := plan.Position[r.TopicPartition]; ok && p != r.From {
-				return stop(restored, "batch %d begins at offset %d of %s, but the state ends at %d", next, r.From, r.TopicPartition, p)
+				return stop(AdoptAll, "batch %d begins at offset %d of %s, but the state ends at %d", next, r.From, r.TopicPartition, p)
 			}
 		}
 		plan.Pending = pending
@@ -217,7 +217,7 @@ func (p *Pending) Skip(lane, fingerprint, table, block string) (bool, error) {
 	return false, &Contradiction{
 		Lane:   lane,
 		What:   fmt.Sprintf("table %s holds %d of the %d blocks that another version wrote of batch %d", table, have, other.Blocks, p.Batch),
-		Remedy: fmt.Sprintf("start the version or configuration with fingerprint %s once, stop it with SIGTERM, then start this one again", other.Fingerprint),
+		Remedy: fmt.Sprintf("start the version or configuration with fingerprint %s once, stop it with SIGTERM, then start this one again; if it is gone, %s", other.Fingerprint, AdoptAll),
 	}
 }
 
@@ -240,7 +240,7 @@ func Verify(lane string, epoch, batch uint64, ranges Ranges, blocks []string, he
 			return fmt.Errorf("verifying block %s of batch %d: the table does not hold it (newest is batch %d)", b, batch, m.Batch)
 		}
 		if !slices.Equal(m.Ranges, ranges) {
-			return &Contradiction{lane, fmt.Sprintf("a late insert of a forgotten batch took number %d in %s", batch, b), "see docs/operations.md, A lane that stopped"}
+			return &Contradiction{lane, fmt.Sprintf("a late insert of a forgotten batch took number %d in %s", batch, b), AdoptAll}
 		}
 	}
 	return nil

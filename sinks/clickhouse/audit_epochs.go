@@ -85,8 +85,13 @@ func (b *boundaries) follow(lane string, to uint64) {
 			continue
 		}
 		// A batch that was written in part may have its pages in the ledger and count as lost all the same.
-		if l, ok := b.losses[b.group][e.Epoch][b.tp]; ok && (l.From == b.end || l.From <= b.end && b.end <= l.To) {
-			b.end = l.To
+		if l, ok := b.losses[b.group][e.Epoch][b.tp]; ok {
+			switch {
+			case l.To <= l.From: // made anew
+				b.end = start
+			case l.From <= b.end && b.end <= l.To:
+				b.end = l.To
+			}
 		}
 		if b.known && b.end != start {
 			b.jump(lane, e.Epoch, start)
