@@ -150,9 +150,17 @@ func (s *Survey) Cut() bool {
 	return cut
 }
 
-// put is where somebody put the group before it was first started.
-func (s *Survey) put() map[fetch.TopicPartition]int64 {
-	at := map[fetch.TopicPartition]int64{}
+// first is where a group starts that was never started: where somebody put it, else with what Kafka holds now. It is noted, so that what Kafka
+// deletes before it is read is missed.
+func (e *Epochs) first(ctx context.Context, s *Survey) (map[fetch.TopicPartition]int64, error) {
+	bounds, err := e.Source.Bounds(ctx, s.tps)
+	if err != nil {
+		return nil, fmt.Errorf("asking for the offsets of group %s: %w", s.Stream.Group, err)
+	}
+	at := make(map[fetch.TopicPartition]int64, len(s.tps))
+	for tp, b := range bounds {
+		at[tp] = b.Start
+	}
 	for _, f := range s.lanes {
 		for tp, c := range f.Committed {
 			if _, ours := commit.ParseMetadata(c.Metadata); !ours && c.Offset >= 0 {
@@ -160,7 +168,7 @@ func (s *Survey) put() map[fetch.TopicPartition]int64 {
 			}
 		}
 	}
-	return at
+	return at, nil
 }
 
 // Ends says where lanes ended, as commit.NextStart does.
@@ -252,7 +260,7 @@ func (e *Epochs) Begin(ctx context.Context, s *Survey, next Stream, at map[commi
 			start, ok = at[commit.TopicPartition(tp)]
 		}
 		if !ok {
-			start = bounds[tp].Start
+			start = s.Stream.origin(tp, bounds[tp])
 		}
 		next.Start[tp] = start
 		entries[commit.TopicPartition(tp)] = commit.Committed{Offset: start, Metadata: commit.Metadata{Epoch: next.Epoch}.String()}
@@ -295,6 +303,17 @@ func (e *Epochs) Begin(ctx context.Context, s *Survey, next Stream, at map[commi
 	}
 	e.Log.Info("epoch begins", zap.Uint64("epoch", got.Epoch), zap.Int("lanes", got.Lanes), zap.String("reason", got.Reason), zap.String("by", got.By))
 	return got, nil
+}
+
+// origin is where a partition begins of which nothing else is known. One that was added to a topic of the epoch begins with its first record,
+// whether or not Kafka still holds that; a topic that was added begins with what Kafka holds.
+func (s Stream) origin(tp fetch.TopicPartition, b fetch.Bounds) int64 {
+	for known := range s.Start {
+		if known.Topic == tp.Topic {
+			return 0
+		}
+	}
+	return b.Start
 }
 
 func laneName(group string, n int) string { return fmt.Sprintf("%s/%d", group, n) }

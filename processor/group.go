@@ -216,7 +216,10 @@ func (p *Processor) join(ctx context.Context, epochs *Epochs, now Stream) (s Str
 		if now.Lanes == 0 {
 			now.Lanes = min(now.Partitions, 8)
 		}
-		now.Start, now.Reason, now.By = survey.put(), "first start", program()
+		if now.Start, err = epochs.first(ctx, &survey); err != nil {
+			return Stream{}, looked, err
+		}
+		now.Reason, now.By = "first start", program()
 		if err := p.deps.Streams.BeginStream(ctx, now); err != nil {
 			return Stream{}, looked, fmt.Errorf("noting how group %s is written: %w", now.Group, err)
 		}
@@ -328,7 +331,7 @@ func (p *Processor) assign(ctx context.Context, gen Generation, stream Stream, r
 			hands[n] = &handle{}
 		}
 		l := &lane{
-			name: name, cluster: stream.Cluster, epoch: stream.Epoch, start: start, tps: tps, cfg: &p.cfg, fingerprint: fingerprint, limit: p.cfg.batchBytes(stream.Lanes),
+			name: name, cluster: stream.Cluster, epoch: stream.Epoch, start: start, origin: stream.origin, tps: tps, cfg: &p.cfg, fingerprint: fingerprint, limit: p.cfg.batchBytes(stream.Lanes),
 			source: p.deps.Source, offsets: gen.Offsets, sink: p.deps.Sink, letters: p.deps.Letters, now: p.deps.Now,
 			log: p.deps.Log.With(zap.String("lane", name), zap.Int32("generation", gen.ID)), report: newLaneReport(n, name, p.metrics), hand: hands[n],
 		}

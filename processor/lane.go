@@ -39,7 +39,8 @@ type lane struct {
 	name        string // group/number
 	cluster     string
 	epoch       uint64
-	start       map[commit.TopicPartition]int64 // where the epoch begins
+	start       map[commit.TopicPartition]int64                // where the epoch begins
+	origin      func(fetch.TopicPartition, fetch.Bounds) int64 // of partitions that start does not name
 	tps         []fetch.TopicPartition
 	cfg         *Config
 	fingerprint string // of the configuration and the code
@@ -224,7 +225,7 @@ func (l *lane) begin(ctx context.Context, h *hand, plan commit.Plan) error {
 		}
 		offset, known := plan.Position[commit.TopicPartition(tp)]
 		if !known {
-			offset = bounds[tp].Start
+			offset = l.origin(tp, bounds[tp])
 		}
 		h.folder.Begin(tp, offset)
 	}

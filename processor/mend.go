@@ -33,6 +33,7 @@ type Standing struct {
 	fetch.Bounds
 	Committed int64 // -1: nothing
 	Held      int64 // where ClickHouse ends; -1: it knows nothing of the partition
+	Origin    int64 // where the partition begins if ClickHouse knows nothing of it
 	Beyond    int64 // end of batches that are there in part; Held if there are none
 	Begin     int64 // where the new epoch begins
 	Loss      *Loss
@@ -56,6 +57,7 @@ func (e *Epochs) Adopt(ctx context.Context, s *Survey, a Adoption) ([]Standing, 
 	for _, f := range s.lanes {
 		for _, tp := range f.Partitions {
 			st := Standing{TopicPartition: fetch.TopicPartition(tp), Bounds: bounds[fetch.TopicPartition(tp)], Committed: f.Committed[tp].Offset, Held: -1}
+			st.Origin = s.Stream.origin(st.TopicPartition, st.Bounds)
 			if at, ok := holding.At[tp]; ok {
 				st.Held = at
 			}
@@ -125,7 +127,7 @@ func (s *Standing) place(a Adoption) error {
 func (s *Standing) lose(remade bool) {
 	from := s.Held
 	if from < 0 {
-		from = s.Start
+		from = s.Origin
 	}
 	if remade && s.Held >= 0 || s.Begin > from {
 		s.Loss = &Loss{TopicPartition: s.TopicPartition, From: from, To: s.Begin}

@@ -67,9 +67,12 @@ func (p *process) batches() map[string]string {
 }
 
 // gaps watches for a while and returns the longest time without a new batch, by lane.
-func gaps(members map[string]*process, d time.Duration) map[string]time.Duration {
+func gaps(members map[string]*process, lanes []string, d time.Duration) map[string]time.Duration {
 	seen, at, longest := map[string]string{}, map[string]time.Time{}, map[string]time.Duration{}
 	begin := time.Now()
+	for _, lane := range lanes {
+		at[lane] = begin
+	}
 	look := func(end bool) {
 		now := time.Now()
 		for name, m := range members {
@@ -135,10 +138,12 @@ func TestMeasureStandstill(t *testing.T) {
 			tillstreamWith(t, ctx, strings.NewReader(""), io.Discard, "ingest", "--config", cfg, f)
 		}
 	}()
+	var lanes []string
 	report := func(what string, d time.Duration) {
-		g := gaps(members, d)
+		g := gaps(members, lanes, d)
+		lanes = slices.Sorted(maps.Keys(g))
 		var text []string
-		for _, lane := range slices.Sorted(maps.Keys(g)) {
+		for _, lane := range lanes {
 			text = append(text, fmt.Sprintf("%s %.1fs", strings.Trim(lane, `"`), g[lane].Seconds()))
 		}
 		t.Logf("%-16s longest time without a batch: %s", what, strings.Join(text, "  "))

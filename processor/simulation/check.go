@@ -10,18 +10,40 @@ import (
 	"github.com/tillstream/tillstream/processor/fetch"
 )
 
-// check compares what ClickHouse holds with what one undisturbed batch made of the same log, and with what was predicted. It returns what is wrong.
-func check(got, calm *clickhouse, want expected) []string {
+// check compares what ClickHouse holds with what one undisturbed batch makes of the same log, and with what was predicted. It returns what is
+// wrong.
+func (w *World) check(want expected) []string {
+	calm, problem := w.calm()
+	if problem != "" {
+		return []string{"undisturbed: " + problem}
+	}
 	s := schemata()
-	wrong := ledger(got, want)
-	a, b := tables(s, got.parts), tables(s, calm.parts)
+	wrong := w.ledger(want)
+	a, b := tables(s, w.clickhouse.parts), tables(s, calm.parts)
 	for _, table := range slices.Sorted(maps.Keys(s)) {
 		if table == "ledger" || table == "state" { // how it came, not what it says
 			continue
 		}
 		wrong = append(wrong, difference(table, rowsOf(a[table]), rowsOf(b[table]))...)
 	}
-	return append(wrong, sums(a, want)...)
+	if len(w.losses()) > 0 { // not predicted
+		return wrong
+	}
+	return slices.Concat(wrong, sums(a, want), w.lettersWrong(want))
+}
+
+// lettersWrong compares the dead letters in Kafka with the prediction.
+func (w *World) lettersWrong(want expected) (wrong []string) {
+	if len(w.letters) != len(want.letters) {
+		wrong = append(wrong, fmt.Sprintf("dead letters in Kafka: %d, want %d", len(w.letters), len(want.letters)))
+	}
+	for at, reason := range want.letters {
+		if w.letters[at] != reason {
+			wrong = append(wrong, fmt.Sprintf("dead letter %s@%d is %q, want %q", at.TopicPartition, at.Offset, w.letters[at], reason))
+		}
+	}
+	slices.Sort(wrong)
+	return wrong
 }
 
 func rowsOf(m *merged) map[string]string {
@@ -47,12 +69,12 @@ func difference(table string, got, want map[string]string) (wrong []string) {
 	return wrong
 }
 
-// ledger checks that the ranges of all batches tile every partition, and that the books say what was predicted.
-func ledger(c *clickhouse, want expected) (wrong []string) {
+// ledger checks that the ranges of all batches, and what was lost, tile every partition, and that the books say what was predicted.
+func (w *World) ledger(want expected) (wrong []string) {
 	type span struct{ from, to int64 }
 	spans := map[fetch.TopicPartition][]span{}
 	books := map[fetch.TopicPartition]book{}
-	for _, p := range c.parts {
+	for _, p := range w.clickhouse.parts {
 		if p.table != "ledger" {
 			continue
 		}
@@ -68,6 +90,9 @@ func ledger(c *clickhouse, want expected) (wrong []string) {
 			books[tp] = book{k.records + records[i], k.duplicates + duplicates[i], k.rejected + rejected[i], k.gaps + gaps[i]}
 		}
 	}
+	for _, l := range w.losses() {
+		spans[l.TopicPartition] = append(spans[l.TopicPartition], span{l.From, l.To})
+	}
 	for _, tp := range sortedPartitions(slices.Collect(maps.Keys(want.books))) {
 		slices.SortFunc(spans[tp], func(a, b span) int { return cmp.Compare(a.from, b.from) })
 		at := int64(0)
@@ -77,7 +102,10 @@ func ledger(c *clickhouse, want expected) (wrong []string) {
 			}
 			at = s.to
 		}
-		if books[tp] != *want.books[tp] {
+		if end := w.logs[tp].end; at != end {
+			wrong = append(wrong, fmt.Sprintf("ledger: %s ends at %d, Kafka at %d", tp, at, end))
+		}
+		if len(w.losses()) == 0 && books[tp] != *want.books[tp] {
 			wrong = append(wrong, fmt.Sprintf("ledger: %s has %+v, want %+v", tp, books[tp], *want.books[tp]))
 		}
 	}

@@ -1,11 +1,16 @@
 package simulation
 
 import (
+	"context"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
+	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/processor/commit"
 )
 
@@ -16,7 +21,7 @@ type odds struct {
 	commitSome, readRefused, letterLost      int
 	clickhouseAway, coordinatorAway          int
 	kill, stop, start, pause, overdue, erase int
-	lanes                                    int
+	lanes, retention                         int
 }
 
 // draw gives each run a mixture of its own: some faults never, some now and then, some all the time ("swarm testing", Groce et al. 2012).
@@ -34,7 +39,7 @@ func draw(rnd *rand.Rand) odds {
 		insertRefused: some(60), insertLost: some(60), insertUnder: some(60),
 		commitRefused: some(100), commitLost: some(100), commitUnder: some(100), commitSome: some(60),
 		readRefused: some(60), letterLost: some(100), clickhouseAway: some(5), coordinatorAway: some(5),
-		kill: some(8), stop: some(8), start: some(8), pause: some(10), overdue: some(700), erase: some(30), lanes: some(500),
+		kill: some(8), stop: some(8), start: some(8), pause: some(10), overdue: some(700), erase: some(30), lanes: some(500), retention: some(6),
 	}
 }
 
@@ -120,6 +125,8 @@ func (w *World) disturb() {
 	case w.odds.erase*w.odds.overdue > 0 && w.beginner() != nil && w.fault("paused before the first insert of a batch, whose intent is then erased", 200):
 		w.pause(w.beginner())
 		w.erase()
+	case !w.meddled && !w.versions && w.odds.erase == 0 && w.fault("retention", w.odds.retention):
+		w.retain()
 	case w.fault("metadata erased by another tool", w.odds.erase):
 		w.erase()
 	}
@@ -223,4 +230,69 @@ func (w *World) wake() {
 			}
 		}
 	}
+}
+
+// retain deletes the older part of a log, read or not.
+func (w *World) retain() {
+	tps := sortedPartitions(slices.Collect(maps.Keys(w.logs)))
+	tp := tps[w.faultRnd.IntN(len(tps))]
+	l := w.logs[tp]
+	if len(l.batches) == 0 {
+		return
+	}
+	at := l.batches[w.faultRnd.IntN(len(l.batches))].next
+	if at <= l.start {
+		return
+	}
+	w.trace("%s begins at %d", tp, at)
+	l.start = at
+	w.retained = true
+}
+
+// mend is what a person does whose lane says that records were deleted before they were read: stop all members, adopt, start again.
+func (w *World) mend() {
+	if w.operator != nil {
+		return
+	}
+	w.trace("adopt")
+	for _, m := range w.members {
+		if !m.dead && !m.stopped {
+			m.stop()
+		}
+	}
+	w.operator = &member{id: len(w.members) + 1, world: w, cancel: func() {}}
+	w.members = append(w.members, w.operator)
+	o := w.operator
+	go func() {
+		for {
+			err := o.adopt(&processor.Epochs{Kafka: cluster{o}, Source: source{o}, Marks: sink{o}, Streams: sink{o}, Now: time.Now, Log: zap.NewNop()})
+			if err == nil || err == errDead {
+				break
+			}
+			time.Sleep(2 * time.Second) // members are still there
+		}
+		o.done = true
+	}()
+}
+
+func (m *member) adopt(epochs *processor.Epochs) error {
+	ctx := context.Background()
+	s, err := epochs.Survey(ctx, m.world.cfg.Group, topics)
+	if err != nil {
+		return err
+	}
+	if err := epochs.Quiet(ctx, &s); err != nil {
+		return err
+	}
+	standings, err := epochs.Adopt(ctx, &s, processor.Adoption{Partition: -1, Place: processor.Earliest})
+	if err != nil {
+		return err
+	}
+	for _, st := range standings {
+		m.world.partial = m.world.partial || st.Beyond > st.Held
+	}
+	next := s.Stream
+	next.Reason, next.By = "retention was too short", "operator"
+	_, err = epochs.Apply(ctx, &s, standings, next)
+	return err
 }

@@ -32,6 +32,9 @@ type aborted struct {
 type stored struct {
 	base, next int64
 	data       []byte
+	messages   []message
+	attributes uint16
+	producer   int64
 }
 
 const (
@@ -44,7 +47,7 @@ const (
 func (p *partition) append(messages []message, attributes uint16, producer int64) {
 	data := encode(p.end, messages, attributes, producer)
 	next := p.end + int64(len(messages))
-	p.batches = append(p.batches, stored{p.end, next, data})
+	p.batches = append(p.batches, stored{p.end, next, data, messages, attributes, producer})
 	p.end = next
 }
 
@@ -57,11 +60,31 @@ func (p *partition) abort(messages []message, producer int64) {
 	p.append([]message{marker}, transactional|control, producer)
 }
 
+// without is the whole log but for some offsets: compaction leaves such holes.
+func (p *partition) without(from, to int64) *partition {
+	out := &partition{aborted: p.aborted}
+	for _, b := range p.batches {
+		if b.next <= from || b.base >= to {
+			out.batches = append(out.batches, b)
+			continue
+		}
+		for i, m := range b.messages {
+			if at := b.base + int64(i); at < from || at >= to {
+				out.batches = append(out.batches, stored{at, at + 1, encode(at, []message{m}, b.attributes, b.producer), []message{m}, b.attributes, b.producer})
+			}
+		}
+	}
+	for _, b := range out.batches {
+		out.end = b.next
+	}
+	return out
+}
+
 // chunk is at most n batches from the one that holds offset.
 func (p *partition) chunk(tp fetch.TopicPartition, offset int64, n int) (fetch.Chunk, bool) {
 	c := fetch.Chunk{TopicPartition: tp, From: offset, HighWatermark: p.end, LastStableOffset: p.end, LogStartOffset: p.start}
 	for _, b := range p.batches {
-		if b.next > offset && n > 0 {
+		if b.next > offset && b.next > p.start && n > 0 {
 			c.Data = append(c.Data, b.data...)
 			n--
 		}

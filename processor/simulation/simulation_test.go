@@ -22,7 +22,7 @@ func play(t *testing.T, o Options) (r Result) {
 }
 
 func TestNoSeedGivesAWrongRow(t *testing.T) {
-	stopped, faults, batches := 0, 0, 0
+	stopped, faults, batches, losses := 0, 0, 0, 0
 	for seed := *first; seed < *first+*seeds; seed++ {
 		o := Options{Seed: seed}
 		if *trace {
@@ -38,8 +38,9 @@ func TestNoSeedGivesAWrongRow(t *testing.T) {
 		}
 		faults += len(r.Faults)
 		batches += r.Batches
+		losses += r.Losses
 	}
-	t.Logf("%d seeds, %d faults, %d batches, %d runs with a lane that stopped for a cause", *seeds, faults, batches, stopped)
+	t.Logf("%d seeds, %d faults, %d batches, %d losses adopted, %d runs with a lane that stopped for a cause", *seeds, faults, batches, losses, stopped)
 }
 
 // report says what is wrong with a seed, and the fewest faults that still make something wrong.
