@@ -274,6 +274,36 @@ func TestNextStart(t *testing.T) {
 	}
 }
 
+func TestHold(t *testing.T) {
+	mark := func(epoch, batch uint64, a, a2 int64) Mark {
+		return Mark{Epoch: epoch, Batch: batch, Ranges: Ranges{{tpA, a, a2}}}
+	}
+	held := []Held{
+		{StateTable, 0, mark(2, 3, 5, 10)},
+		{"old", 202610, mark(1, 99, 0, 5)},
+		{"whole", 202611, mark(2, 4, 10, 12)},
+		{"late", 202611, mark(2, 4, 10, 14)}, // under the same number
+	}
+	f := Found{
+		Lane: "g/0", Epoch: 2, Start: map[TopicPartition]int64{tpA: 5, tpB: 20}, Partitions: []TopicPartition{tpA, tpB}, Held: held, Now: 50,
+		Committed: map[TopicPartition]Committed{tpA: {99, Metadata{Epoch: 3, Batch: 7}.String()}},
+	}
+	h, wait, err := Hold([]Found{f})
+	want := Holding{At: map[TopicPartition]int64{tpA: 10, tpB: 20}, Beyond: Ranges{{tpA, 10, 14}}}
+	if err != nil || wait != 0 || !cmp.Equal(h, want) {
+		t.Errorf("got %+v, %d, %v, want %+v", h, wait, err, want)
+	}
+	f.Committed[tpB] = Committed{20, Metadata{Epoch: 1, Batch: 9, Pending: true, Deadline: 60, Fingerprint: "f"}.String()}
+	if _, wait, _ := Hold([]Found{f}); wait != 60 {
+		t.Errorf("wait %d for a batch in flight", wait)
+	}
+	f.Epoch = 1
+	var stop *Contradiction
+	if _, _, err := Hold([]Found{f}); !errors.As(err, &stop) {
+		t.Errorf("tables of a newer epoch: %v", err)
+	}
+}
+
 func TestSkipOfAnotherVersion(t *testing.T) {
 	h := func(table string, month uint32, fp string, blocks int) Held {
 		return Held{table, month, Mark{Epoch: 1, Batch: 2, Fingerprint: fp, Blocks: blocks}}
