@@ -110,7 +110,11 @@ func (e *Epochs) Survey(ctx context.Context, group string, topics []string) (Sur
 			s.tps = append(s.tps, fetch.TopicPartition(tp))
 		}
 	}
-	committed, err := (&memberOffsets{client: e.Client, group: group}).Committed(ctx, all)
+	var committed map[commit.TopicPartition]commit.Committed
+	err = e.patiently(ctx, func() error {
+		committed, err = (&memberOffsets{client: e.Client, group: group}).Committed(ctx, all)
+		return err
+	})
 	if err != nil {
 		return Survey{}, err
 	}
@@ -261,7 +265,7 @@ func (e *Epochs) Begin(ctx context.Context, s *Survey, next Stream, at map[commi
 		entries[commit.TopicPartition(tp)] = commit.Committed{Offset: start, Metadata: commit.Metadata{Epoch: next.Epoch}.String()}
 	}
 	fence := &memberOffsets{client: e.Client, group: next.Group, generation: -1}
-	if err := fence.Commit(ctx, entries); err != nil {
+	if err := e.patiently(ctx, func() error { return fence.Commit(ctx, entries) }); err != nil {
 		if errors.Is(err, ErrFenced) {
 			return Stream{}, &BusyError{Group: next.Group, Members: []string{"one that joined just now"}}
 		}
@@ -303,25 +307,48 @@ func (e *Epochs) Begin(ctx context.Context, s *Survey, next Stream, at map[commi
 
 // members are the clients that Kafka counts as members of the group.
 func (e *Epochs) members(ctx context.Context, group string) ([]string, error) {
-	res, err := e.Client.DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{group}})
+	var members []string
+	var res *kafka.DescribeGroupsResponse
+	err := e.patiently(ctx, func() (err error) {
+		res, err = e.Client.DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{group}})
+		for i := 0; err == nil && i < len(res.Groups); i++ {
+			if !errors.Is(res.Groups[i].Error, kafka.GroupIdNotFound) {
+				err = res.Groups[i].Error
+			}
+		}
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("asking for the members of group %s: %w", group, err)
 	}
-	var members []string
 	for _, g := range res.Groups {
 		for _, m := range g.Members {
 			members = append(members, m.ClientID+" at "+m.ClientHost)
 		}
 		switch {
-		case len(members) > 0, g.GroupState == "Empty", g.GroupState == "Dead", errors.Is(g.Error, kafka.GroupIdNotFound):
-		case g.Error != nil:
-			return nil, fmt.Errorf("asking for the members of group %s: %w", group, g.Error)
+		case len(members) > 0, g.GroupState == "Empty", g.GroupState == "Dead", g.Error != nil: // which is that there is no such group
 		default:
 			members = append(members, "its state is "+g.GroupState)
 		}
 	}
 	slices.Sort(members)
 	return members, nil
+}
+
+// patiently asks again while the group's coordinator is not there yet, as on a cluster that was just started.
+func (e *Epochs) patiently(ctx context.Context, ask func() error) error {
+	for since := e.Now(); ; {
+		err := ask()
+		var answer kafka.Error
+		if !errors.As(err, &answer) || !answer.Temporary() || e.Now().Sub(since) > 30*time.Second {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
 }
 
 func laneName(group string, n int) string { return fmt.Sprintf("%s/%d", group, n) }

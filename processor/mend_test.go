@@ -34,7 +34,7 @@ func TestPlaces(t *testing.T) {
 		{name: "what ClickHouse holds, and Kafka no longer", start: 50, end: 100, held: 40, beyond: 40, a: Adoption{Place: Held}, begin: 50, from: 40, to: 50},
 		{name: "never read", start: 10, end: 100, held: -1, beyond: -1, a: Adoption{Place: Held}, begin: 10},
 		{name: "never read, skipped", start: 10, end: 100, held: -1, beyond: -1, a: Adoption{Offset: 30}, begin: 30, from: 10, to: 30},
-		{name: "beyond the end", start: 0, end: 100, held: 40, beyond: 40, a: Adoption{Offset: 101}, wrong: "is not among them"},
+		{name: "beyond the end", start: 0, end: 100, held: 40, beyond: 40, a: Adoption{Offset: 101}, wrong: "is not among those"},
 		{name: "made anew, unsaid", start: 0, end: 30, held: 40, beyond: 40, a: Adoption{Place: Held}, wrong: "--recreated"},
 		{name: "made anew", start: 0, end: 30, held: 40, beyond: 40, a: Adoption{Place: Earliest, Remade: true}, begin: 0, from: 40, to: 0},
 		{name: "made anew, and longer than the old one", start: 50, end: 90, held: 40, beyond: 40, a: Adoption{Place: Earliest, Remade: true}, begin: 50, from: 40, to: 40},
