@@ -87,7 +87,11 @@ func (e *Epochs) Survey(ctx context.Context, group string, topics []string) (Sur
 		stream = Stream{Group: group}
 	}
 	s := Survey{Stream: stream, Newest: stream.Epoch}
-	if s.Members, err = e.Kafka.Outside(group).Members(ctx); err != nil {
+	err = e.patiently(ctx, func() error {
+		s.Members, err = e.Kafka.Outside(group).Members(ctx)
+		return err
+	})
+	if err != nil {
 		return Survey{}, fmt.Errorf("asking for the members of group %s: %w", group, err)
 	}
 	cluster, counts, err := e.Kafka.Topics(ctx, topics)
@@ -107,7 +111,11 @@ func (e *Epochs) Survey(ctx context.Context, group string, topics []string) (Sur
 			s.tps = append(s.tps, fetch.TopicPartition(tp))
 		}
 	}
-	committed, err := e.Kafka.Outside(group).Committed(ctx, all)
+	var committed map[commit.TopicPartition]commit.Committed
+	err = e.patiently(ctx, func() error {
+		committed, err = e.Kafka.Outside(group).Committed(ctx, all)
+		return err
+	})
 	if err != nil {
 		return Survey{}, fmt.Errorf("reading the committed offsets of group %s: %w", group, err)
 	}
@@ -220,7 +228,7 @@ func (s *Survey) topics() []string {
 }
 
 // Carry begins a new epoch in which every partition goes on where it ended, read by another number of lanes, or for another reason. Of next
-// Epoch and Start are not looked at. The error is a *BusyError, wraps ErrMoved, or is the *commit.Contradiction of a lane.
+// Epoch, Start and Losses are not looked at. The error is a *BusyError, wraps ErrMoved, or is the *commit.Contradiction of a lane.
 func (e *Epochs) Carry(ctx context.Context, next Stream) (Stream, error) {
 	s, err := e.Survey(ctx, next.Group, next.Topics)
 	if err != nil {
@@ -230,6 +238,7 @@ func (e *Epochs) Carry(ctx context.Context, next Stream) (Stream, error) {
 	if err != nil {
 		return Stream{}, err
 	}
+	next.Start, next.Losses = nil, nil
 	return e.Begin(ctx, &s, next, at, commit.NextStart)
 }
 
@@ -265,7 +274,7 @@ func (e *Epochs) Begin(ctx context.Context, s *Survey, next Stream, at map[commi
 		next.Start[tp] = start
 		entries[commit.TopicPartition(tp)] = commit.Committed{Offset: start, Metadata: commit.Metadata{Epoch: next.Epoch}.String()}
 	}
-	if err := e.Kafka.Outside(next.Group).Commit(ctx, entries); err != nil {
+	if err := e.patiently(ctx, func() error { return e.Kafka.Outside(next.Group).Commit(ctx, entries) }); err != nil {
 		if errors.Is(err, ErrFenced) {
 			return Stream{}, &BusyError{Group: next.Group, Members: []string{"one that joined just now"}}
 		}
@@ -314,6 +323,22 @@ func (s Stream) origin(tp fetch.TopicPartition, b fetch.Bounds) int64 {
 		}
 	}
 	return b.Start
+}
+
+// patiently asks again while the group's coordinator is not there yet, as on a cluster that was just started.
+func (e *Epochs) patiently(ctx context.Context, ask func() error) error {
+	for since := e.Now(); ; {
+		err := ask()
+		var answer interface{ Temporary() bool }
+		if !errors.As(err, &answer) || !answer.Temporary() || e.Now().Sub(since) > 30*time.Second {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
 }
 
 func laneName(group string, n int) string { return fmt.Sprintf("%s/%d", group, n) }

@@ -137,8 +137,24 @@ func (p *Processor) owned() []int {
 }
 
 // Run joins the group and works until ctx ends; then it finishes the batches in flight and leaves. A lane that stops for good
-// does not stop the others.
+// does not stop the others. Where a new epoch has begun, it goes on in that.
 func (p *Processor) Run(ctx context.Context) error {
+	for {
+		err := p.member(ctx)
+		if !errors.Is(err, errEpoch) {
+			return err
+		}
+		p.deps.Log.Warn("starting again in another epoch", zap.Error(err))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// member works as a member of the group in one epoch.
+func (p *Processor) member(ctx context.Context) error {
 	stream, err := p.open(ctx)
 	if err != nil {
 		return err
@@ -151,11 +167,16 @@ func (p *Processor) Run(ctx context.Context) error {
 	var lanes sync.WaitGroup
 	defer lanes.Wait()
 	defer group.Close()
+	running := ctx
+	ctx, leave := context.WithCancelCause(ctx)
+	defer leave(nil)
 	for {
 		gen, err := group.Next(ctx)
 		switch {
-		case ctx.Err() != nil:
+		case running.Err() != nil:
 			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
 		case err != nil: // a coordinator that is not there yet, a broker that went away
 			p.deps.Log.Warn("joining the group again", zap.Error(err))
 			continue
@@ -163,9 +184,12 @@ func (p *Processor) Run(ctx context.Context) error {
 		if err := p.still(ctx, stream); err != nil {
 			return err
 		}
-		p.assign(ctx, gen, stream, &lanes)
+		p.assign(ctx, leave, gen, stream, &lanes)
 	}
 }
+
+// errEpoch says that another epoch has begun than this member is in.
+var errEpoch = errors.New("another epoch has begun")
 
 // open reads how the data was written and how this member is to go on with it: in the same epoch, in the first, or in a new one if the
 // number of lanes was changed.
@@ -304,7 +328,7 @@ func (p *Processor) still(ctx context.Context, stream Stream) error {
 		case err == nil && now.Hold != "":
 			return fmt.Errorf("group %s is held: %s", stream.Group, now.Hold)
 		case err == nil && now.Epoch != stream.Epoch:
-			return fmt.Errorf("epoch %d of group %s has begun, this process was in epoch %d: start it again", now.Epoch, stream.Group, stream.Epoch)
+			return fmt.Errorf("%w: %d of group %s, this process was in %d", errEpoch, now.Epoch, stream.Group, stream.Epoch)
 		case err == nil || ctx.Err() != nil:
 			return nil
 		}
@@ -317,7 +341,7 @@ func (p *Processor) still(ctx context.Context, stream Stream) error {
 }
 
 // assign starts the lanes of a generation. Each holds the generation open until it has drained.
-func (p *Processor) assign(ctx context.Context, gen Generation, stream Stream, running *sync.WaitGroup) {
+func (p *Processor) assign(ctx context.Context, leave context.CancelCauseFunc, gen Generation, stream Stream, running *sync.WaitGroup) {
 	parts := map[int][]fetch.TopicPartition{}
 	for _, tp := range gen.Assigned {
 		n := int(tp.Partition) % stream.Lanes
@@ -344,12 +368,15 @@ func (p *Processor) assign(ctx context.Context, gen Generation, stream Stream, r
 			defer context.AfterFunc(ctx, cancel)()
 			l.log.Info("lane assigned")
 			err := l.run(laneCtx)
-			if errors.Is(err, ErrUnacknowledged) {
+			switch {
+			case errors.Is(err, ErrUnacknowledged):
 				l.report.trouble(err)
 				l.log.Warn("joining the group again, so that a commit without an answer can do no harm", zap.Error(err))
 				return // which ends the generation
-			}
-			if err != nil {
+			case errors.Is(err, commit.ErrNewerEpoch):
+				l.report.trouble(err)
+				leave(fmt.Errorf("%w: %w", errEpoch, err))
+			case err != nil:
 				l.report.stop(err)
 				l.log.Error("lane stopped", zap.Error(err))
 			}

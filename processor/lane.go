@@ -64,7 +64,7 @@ const clockMargin = 5 * time.Second
 func (l *lane) window() time.Duration { return l.cfg.SessionTimeout / 2 }
 
 // run works until ctx ends, then finishes the batch in flight. Passing trouble is retried from recovery on; an error is for good, but for
-// ErrUnacknowledged: that ends with the generation.
+// ErrUnacknowledged and commit.ErrNewerEpoch: those end when the group is joined again.
 func (l *lane) run(ctx context.Context) error {
 	wait := pauses()
 	for {
@@ -73,7 +73,7 @@ func (l *lane) run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil, errors.Is(err, ErrFenced):
 			return nil
-		case err == nil || final(err) || errors.Is(err, ErrUnacknowledged):
+		case err == nil || final(err) || errors.Is(err, ErrUnacknowledged), errors.Is(err, commit.ErrNewerEpoch):
 			return err
 		}
 		if l.now().Sub(began) > time.Minute {

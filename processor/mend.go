@@ -115,7 +115,7 @@ func (s *Standing) place(a Adoption) error {
 		return fmt.Errorf("%v ends at %d, but ClickHouse holds it up to %d: the topic was made anew, or lost records. If so, add --topic %s --offset earliest --recreated",
 			s.TopicPartition, s.End, folded, s.Topic)
 	case s.Begin < s.Start || s.Begin > s.End:
-		return fmt.Errorf("Kafka holds %d to %d of %v: offset %d is not among them", s.Start, s.End, s.TopicPartition, s.Begin)
+		return fmt.Errorf("offset %d of %v is not among those that Kafka holds, %d to %d", s.Begin, s.TopicPartition, s.Start, s.End)
 	case s.Begin < folded && !a.Remade:
 		return fmt.Errorf("ClickHouse holds %v up to %d: from %d on everything would count twice. Only if the topic was made anew is that right: then add --recreated",
 			s.TopicPartition, folded, s.Begin)

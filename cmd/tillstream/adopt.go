@@ -35,6 +35,9 @@ func (c *adoptCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
+		if s.Newest == 0 {
+			return fmt.Errorf("neither Kafka nor ClickHouse knows group %s: look at --group and kafka.group", s.Stream.Group)
+		}
 		if was := s.Stream.Cluster; was != "" && was != s.Cluster && (!a.Remade || a.Topic != "") {
 			return fmt.Errorf("group %s was read from Kafka cluster %q, this one is %q: if all topics were made anew there, use --recreated --offset earliest without --topic", s.Stream.Group, was, s.Cluster)
 		}

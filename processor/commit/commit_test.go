@@ -129,10 +129,7 @@ func TestRecover(t *testing.T) {
 				Committed: map[TopicPartition]Committed{tpA: c.a, tpB: c.b},
 			})
 			if c.stops != "" {
-				var stop *Contradiction
-				if !errors.As(err, &stop) || !strings.Contains(stop.What, c.stops) || stop.Remedy == "" {
-					t.Fatalf("got %v, want a contradiction with %q and a remedy", err, c.stops)
-				}
+				stops(t, err, c.stops)
 				return
 			}
 			if err != nil {
@@ -202,10 +199,7 @@ func TestRecoverInANewEpoch(t *testing.T) {
 				Committed: map[TopicPartition]Committed{tpA: c.a, tpB: c.b},
 			})
 			if c.stops != "" {
-				var stop *Contradiction
-				if !errors.As(err, &stop) || !strings.Contains(stop.What, c.stops) || stop.Remedy == "" {
-					t.Fatalf("got %v, want a contradiction with %q and a remedy", err, c.stops)
-				}
+				stops(t, err, c.stops)
 				return
 			}
 			var pending Ranges
@@ -257,8 +251,7 @@ func TestNextStart(t *testing.T) {
 		t.Errorf("after a beginning that was cut short: %v, %v", start, err)
 	}
 	worked := lane(0, tpA, Committed{99, Metadata{Epoch: 2, Batch: 1}.String()}, state)
-	var stop *Contradiction
-	if _, _, err := NextStart([]Found{worked}); !errors.As(err, &stop) {
+	if _, _, err := NextStart([]Found{worked}); !errors.Is(err, ErrNewerEpoch) {
 		t.Errorf("a newer epoch that was worked in: %v", err)
 	}
 
@@ -271,6 +264,36 @@ func TestNextStart(t *testing.T) {
 	var underway *Underway
 	if !errors.As(err, &underway) || *underway != (Underway{"g/0", 4, "other"}) {
 		t.Errorf("begun and not finished: %v", err)
+	}
+}
+
+func TestHold(t *testing.T) {
+	mark := func(epoch, batch uint64, a, a2 int64) Mark {
+		return Mark{Epoch: epoch, Batch: batch, Ranges: Ranges{{tpA, a, a2}}}
+	}
+	held := []Held{
+		{StateTable, 0, mark(2, 3, 5, 10)},
+		{"old", 202610, mark(1, 99, 0, 5)},
+		{"whole", 202611, mark(2, 4, 10, 12)},
+		{"late", 202611, mark(2, 4, 10, 14)}, // under the same number
+	}
+	f := Found{
+		Lane: "g/0", Epoch: 2, Start: map[TopicPartition]int64{tpA: 5, tpB: 20}, Partitions: []TopicPartition{tpA, tpB}, Held: held, Now: 50,
+		Committed: map[TopicPartition]Committed{tpA: {99, Metadata{Epoch: 3, Batch: 7}.String()}},
+	}
+	h, wait, err := Hold([]Found{f})
+	want := Holding{At: map[TopicPartition]int64{tpA: 10, tpB: 20}, Beyond: Ranges{{tpA, 10, 14}}}
+	if err != nil || wait != 0 || !cmp.Equal(h, want) {
+		t.Errorf("got %+v, %d, %v, want %+v", h, wait, err, want)
+	}
+	f.Committed[tpB] = Committed{20, Metadata{Epoch: 1, Batch: 9, Pending: true, Deadline: 60, Fingerprint: "f"}.String()}
+	if _, wait, _ := Hold([]Found{f}); wait != 60 {
+		t.Errorf("wait %d for a batch in flight", wait)
+	}
+	f.Epoch = 1
+	var stop *Contradiction
+	if _, _, err := Hold([]Found{f}); !errors.As(err, &stop) {
+		t.Errorf("tables of a newer epoch: %v", err)
 	}
 }
 
@@ -296,5 +319,14 @@ func TestSkipOfAnotherVersion(t *testing.T) {
 		if skip != c.skip || (err != nil) != c.stops {
 			t.Errorf("%s: skip %v, %v", c.block, skip, err)
 		}
+	}
+}
+
+// stops checks that recovery ends with a sentence that says what, and with a remedy or because another epoch has begun.
+func stops(t *testing.T, err error, what string) {
+	t.Helper()
+	var stop *Contradiction
+	if err == nil || !strings.Contains(err.Error(), what) || !errors.Is(err, ErrNewerEpoch) && (!errors.As(err, &stop) || stop.Remedy == "") {
+		t.Fatalf("got %v, want %q and a remedy", err, what)
 	}
 }

@@ -1,6 +1,7 @@
 package commit
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -61,6 +62,9 @@ func (c *Contradiction) Error() string {
 	return fmt.Sprintf("lane %s stopped so as not to lose or double anything: %s; %s", c.Lane, c.What, c.Remedy)
 }
 
+// ErrNewerEpoch says that the group has gone on in another epoch: join it again in that.
+var ErrNewerEpoch = errors.New("a newer epoch has begun")
+
 // Recover decides how a lane goes on. It returns a *Contradiction if the facts do not fit together.
 //
 // Only this epoch's marks and metadata are evidence, since the number of a batch and the partitions of a lane mean something else in
@@ -69,7 +73,6 @@ func Recover(f Found) (Plan, error) {
 	stop := func(remedy, what string, args ...any) (Plan, error) {
 		return Plan{}, &Contradiction{Lane: f.Lane, What: fmt.Sprintf(what, args...), Remedy: remedy}
 	}
-	const newerEpoch = "restart this process, so that it learns of the new epoch"
 
 	metas := make(map[TopicPartition]Metadata, len(f.Partitions))
 	for _, tp := range f.Partitions {
@@ -78,7 +81,7 @@ func Recover(f Found) (Plan, error) {
 			continue
 		}
 		if m.Epoch > f.Epoch {
-			return stop(newerEpoch, "%s was committed in epoch %d, this process is in epoch %d", tp, m.Epoch, f.Epoch)
+			return Plan{}, fmt.Errorf("lane %s: %s was committed in epoch %d, this process is in epoch %d: %w", f.Lane, tp, m.Epoch, f.Epoch, ErrNewerEpoch)
 		}
 		metas[tp] = m
 	}
@@ -104,7 +107,7 @@ func Recover(f Found) (Plan, error) {
 	held := make([]Held, 0, len(f.Held)) // of this epoch
 	for _, h := range f.Held {
 		if h.Mark.Epoch > f.Epoch {
-			return stop(newerEpoch, "table %s holds epoch %d, this process is in epoch %d", h.Table, h.Mark.Epoch, f.Epoch)
+			return Plan{}, fmt.Errorf("lane %s: table %s holds epoch %d, this process is in epoch %d: %w", f.Lane, h.Table, h.Mark.Epoch, f.Epoch, ErrNewerEpoch)
 		}
 		if h.Mark.Epoch < f.Epoch {
 			continue

@@ -22,7 +22,8 @@ type clickhouse struct {
 	tokens   map[string]time.Time // when each was first used
 	forgets  time.Duration        // how long a token is remembered; 0: for ever
 	streams  []processor.Stream   // by epoch, of the one group
-	contents map[string]uint64    // what was to be written under each token
+	losses   []processor.Loss
+	contents map[string]uint64 // what was to be written under each token
 	unequal  []string
 }
 
@@ -55,6 +56,18 @@ func (c *clickhouse) insert(in processor.Insert) {
 	}
 	c.tokens[in.Token] = time.Now()
 	c.parts = append(c.parts, part{in.Block.Table, in.Block.Month, in.Lane, in.Mark, in.Block})
+}
+
+// decided are the losses of epochs that began, by whom they were begun.
+func (c *clickhouse) decided() (all []processor.Loss) {
+	for _, e := range c.streams {
+		for _, l := range c.losses {
+			if l.Epoch == e.Epoch && l.Reason == e.Reason && l.By == e.By {
+				all = append(all, l)
+			}
+		}
+	}
+	return all
 }
 
 // digest is of a block's rows in their order, without the moment of writing.
@@ -177,6 +190,7 @@ func (s sink) Stream(ctx context.Context, _ string) (stream processor.Stream, ok
 	err = s.world.call(ctx, s.member, kindRead, "stream", nil, func() error {
 		if all := s.world.clickhouse.streams; len(all) > 0 {
 			stream, ok = all[len(all)-1], true
+			stream.Losses = s.world.clickhouse.decided()
 		}
 		return nil
 	})
@@ -185,6 +199,20 @@ func (s sink) Stream(ctx context.Context, _ string) (stream processor.Stream, ok
 
 // BeginStream keeps the first row of an epoch: a token sees to it.
 func (s sink) BeginStream(ctx context.Context, stream processor.Stream) error {
+	own := slices.DeleteFunc(slices.Clone(stream.Losses), func(l processor.Loss) bool { return l.Epoch != stream.Epoch })
+	if len(own) > 0 {
+		err := s.world.call(ctx, s.member, kindInsert, fmt.Sprint("losses ", stream.Epoch), nil, func() error {
+			for _, l := range own {
+				if !slices.Contains(s.world.clickhouse.losses, l) {
+					s.world.clickhouse.losses = append(s.world.clickhouse.losses, l)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
 	return s.world.call(ctx, s.member, kindInsert, fmt.Sprint("epoch ", stream.Epoch), nil, func() error {
 		all := &s.world.clickhouse.streams
 		if !slices.ContainsFunc(*all, func(e processor.Stream) bool { return e.Epoch == stream.Epoch }) {

@@ -176,7 +176,7 @@ func (w *World) losses() (all []processor.Loss) {
 			all = append(all, processor.Loss{TopicPartition: tp, To: at})
 		}
 	}
-	return append(all, streams[len(streams)-1].Losses...)
+	return append(all, w.clickhouse.decided()...)
 }
 
 func newWorld(o Options, cfg processor.Config, t *traffic, partitions int) *World {

@@ -53,4 +53,4 @@ SELECT
   t.decided_at,
   t.`group` AS consumer_group
 FROM tillstream.losses AS t FINAL
-WHERE (t.`group`, t.epoch) IN (SELECT s.`group`, s.epoch FROM tillstream.streams AS s);
+WHERE (t.`group`, t.epoch, t.reason, t.decided_by) IN (SELECT s.`group`, s.epoch, s.reason, s.created_by FROM tillstream.streams AS s);

@@ -40,7 +40,8 @@ func (s *Sink) PutLosses(ctx context.Context, losses []Loss) error {
 	return nil
 }
 
-// Losses are those of a group, or of all groups if it is "", by epoch. Those of an epoch that was cut short before it began are left out.
+// Losses are those of a group, or of all groups if it is "", by epoch. Those of an epoch that was cut short before it began, or
+// that somebody else began at the same time, are left out.
 func (s *Sink) Losses(ctx context.Context, group string) ([]Loss, error) {
 	var all []Loss
 	err := s.rows(ctx, func(r driver.Rows) error {
@@ -53,7 +54,7 @@ func (s *Sink) Losses(ctx context.Context, group string) ([]Loss, error) {
 		}
 		return nil
 	}, "SELECT `group`, epoch, topic, partition, from_offset, to_offset, reason, decided_by, decided_at FROM tillstream.losses FINAL "+
-		"WHERE (`group`, epoch) IN (SELECT `group`, epoch FROM tillstream.streams) ORDER BY `group`, epoch, topic, partition")
+		"WHERE (`group`, epoch, reason, decided_by) IN (SELECT `group`, epoch, reason, created_by FROM tillstream.streams) ORDER BY `group`, epoch, topic, partition")
 	if err != nil {
 		return nil, fmt.Errorf("reading tillstream.losses: %w", err)
 	}
