@@ -25,8 +25,8 @@ import (
 //  4. The row of the epoch is written, and read back. Of two rows with one number the first holds (a deduplication token), so that both who
 //     wrote go on with the same one.
 //
-// Nobody works in an epoch before its row is there, so one that dies between 2 and 4 leaves a number that is skipped: open sees it and
-// changes the epoch once more.
+// Nobody works in an epoch before its row is there, so one that dies between 2 and 4 leaves a number that is skipped: open sees it, gives
+// whoever may be at it a few seconds (two who start at once must not begin two epochs, safe as that is), and changes the epoch once more.
 
 // Marks reads the ledgers' newest marks of a lane. A Sink does.
 type Marks interface {
@@ -234,12 +234,21 @@ func (e *Epochs) Carry(ctx context.Context, next Stream) (Stream, error) {
 	if err != nil {
 		return Stream{}, err
 	}
-	at, err := e.Rest(ctx, &s, commit.NextStart)
+	return e.carry(ctx, &s, next)
+}
+
+// carry is Carry of a group as surveyed: if it is in another epoch by now, that may be what was wanted.
+func (e *Epochs) carry(ctx context.Context, s *Survey, next Stream) (Stream, error) {
+	was := s.Stream.Epoch
+	at, err := e.Rest(ctx, s, commit.NextStart)
 	if err != nil {
 		return Stream{}, err
 	}
+	if s.Stream.Epoch != was {
+		return Stream{}, fmt.Errorf("beginning a new epoch of group %s: %w", next.Group, ErrMoved)
+	}
 	next.Start, next.Losses = nil, nil
-	return e.Begin(ctx, &s, next, at, commit.NextStart)
+	return e.Begin(ctx, s, next, at, commit.NextStart)
 }
 
 // ErrMoved says that somebody worked for a group, or began an epoch of it, while its epoch was being changed.

@@ -207,7 +207,7 @@ func (p *Processor) open(ctx context.Context) (Stream, error) {
 	}
 	epochs := &Epochs{Kafka: p.deps.Kafka, Source: p.deps.Source, Marks: p.deps.Sink, Streams: p.deps.Streams, Now: p.deps.Now, Log: p.deps.Log}
 	for try := 0; ; try++ {
-		s, looked, err := p.join(ctx, epochs, now)
+		s, looked, err := p.join(ctx, epochs, now, try < patience)
 		if err == nil || try == tries {
 			return s, err
 		}
@@ -224,14 +224,18 @@ func (p *Processor) open(ctx context.Context) (Stream, error) {
 	}
 }
 
-// tries is how often the start is tried again because somebody else is starting.
-const tries = 2
+// tries is how often the start is tried again because somebody else is starting, once a second; patience is how often an epoch that Kafka has
+// heard of and ClickHouse has not is taken for one that somebody is beginning at this moment.
+const tries, patience = 6, 3
 
 // join is one look at what is there. now is what the configuration wants; 0 lanes are any. looked is the epoch that was there.
-func (p *Processor) join(ctx context.Context, epochs *Epochs, now Stream) (s Stream, looked uint64, err error) {
+func (p *Processor) join(ctx context.Context, epochs *Epochs, now Stream, patient bool) (s Stream, looked uint64, err error) {
 	survey, err := epochs.Survey(ctx, now.Group, now.Topics)
 	if err != nil {
 		return Stream{}, looked, err
+	}
+	if patient && survey.Stream.Epoch > 0 && survey.Cut() {
+		return Stream{}, survey.Stream.Epoch, fmt.Errorf("a new epoch of group %s is being begun: %w", now.Group, ErrMoved)
 	}
 	was := survey.Stream
 	looked = was.Epoch
@@ -267,7 +271,7 @@ func (p *Processor) join(ctx context.Context, epochs *Epochs, now Stream) (s Str
 		if now.Lanes == was.Lanes {
 			now.Reason = "a change of epoch was cut short"
 		}
-		got, err := epochs.Carry(ctx, now)
+		got, err := epochs.carry(ctx, &survey, now)
 		var busy *BusyError
 		switch {
 		case errors.As(err, &busy) && !survey.Cut():
