@@ -16,6 +16,11 @@
 //	write   takes closed batches and brings them in (writer.go): intent, dead letters, one INSERT a (table, month), verification,
 //	        state, commit. The order, and why, is in package commit.
 //
+// What a lane has in memory outlives its sessions and, where the lane stays with its owner, the group's generations (hand.go): it goes on without
+// reading its state again, if Kafka and ClickHouse say that nobody else had it in between.
+//
+// Epochs (epoch.go) are how the number of lanes, positions and tables change hands between two times of work.
+//
 // While one batch is written the next is folded. When both are full the lane stops fetching: backpressure, never loss, and
 // Config.Memory bounds what is held.
 //

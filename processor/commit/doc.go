@@ -17,6 +17,10 @@
 // say nothing in a newer one, so an epoch may begin only when all lanes of the old one are at rest ([NextStart]) or somebody decides what
 // to give up ([Hold]). How two who begin one at once end in the same is in processor/epoch.go.
 //
+// Inserts begin only when every partition's intent is acknowledged. So an intent says how many partitions it covers: fewer, and nothing was
+// written; all, and the batch may be in flight, even if the lane has got more partitions since. A commit without an answer may still happen, over
+// one that was sent later: then the owner joins the group again, since a new generation keeps it out.
+//
 // The intent makes a new owner replay the very batch that a dead one may have in flight, under the same tokens. The generation
 // fences commits but not INSERTs, so the intent also carries a deadline: its inserts are cancelled by then, and a new owner
 // waits for it. The rules were tried in a random model before they were written here; the deviations it punishes (commit before
