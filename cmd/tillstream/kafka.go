@@ -64,10 +64,15 @@ func (s *source) ingest(e *env, ctx context.Context, name string, sent func()) (
 	return report, err
 }
 
+// letters are the dead letters of this Kafka.
+func (s *source) letters() *kafka.DeadLetters {
+	return kafka.NewDeadLetters(s.client, kafka.DeadLettersConfig{Topic: s.cfg.Kafka.DeadLettersTopic}, s.log.Named("dead-letters"))
+}
+
 // processor makes the processor that folds this Kafka into a sink.
 func (s *source) processor(ctx context.Context, deps processor.Deps) (*processor.Processor, error) {
 	k := s.cfg.Kafka
-	letters := kafka.NewDeadLetters(s.client, kafka.DeadLettersConfig{Topic: k.DeadLettersTopic}, s.log.Named("dead-letters"))
+	letters := s.letters()
 	if err := letters.Open(ctx); err != nil {
 		return nil, err
 	}

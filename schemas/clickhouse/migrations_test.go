@@ -48,7 +48,7 @@ func TestEmbeddedMigrationsAreIdempotent(t *testing.T) {
 			}
 		}
 	}
-	if n != 14+13 {
-		t.Errorf("%d statements, want 14 tables and 13 views", n)
+	if n != 15+14 {
+		t.Errorf("%d statements, want 15 tables and 14 views", n)
 	}
 }

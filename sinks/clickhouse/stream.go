@@ -65,11 +65,17 @@ func (s *Sink) PutRetireAfter(ctx context.Context, d time.Duration) error {
 
 // put inserts one row of a small table.
 func (s *Sink) put(ctx context.Context, table, sql string, row ...any) error {
+	return s.putAll(ctx, table, sql, [][]any{row})
+}
+
+func (s *Sink) putAll(ctx context.Context, table, sql string, rows [][]any) error {
 	ctx, cancel := s.query(ctx, ch.Settings{"async_insert": 0})
 	defer cancel()
 	batch, err := s.conn.PrepareBatch(ctx, sql)
-	if err == nil {
-		err = batch.Append(row...)
+	for _, row := range rows {
+		if err == nil {
+			err = batch.Append(row...)
+		}
 	}
 	if err == nil {
 		err = batch.Send()
