@@ -40,8 +40,9 @@ type lane struct {
 	epoch       uint64
 	tps         []fetch.TopicPartition
 	cfg         *Config
-	fingerprint string // of the configuration and the code
-	limit       int    // bytes of records a batch may take
+	fingerprint string    // of the configuration and the code
+	limit       int       // bytes of records a batch may take
+	until       Positions // where the log ends for it; nil: nowhere
 
 	source  Source
 	offsets Offsets
@@ -349,8 +350,11 @@ func (l *lane) fold(ctx context.Context, f *folder, last uint64, in <-chan []fet
 			}
 			for i := range chunks {
 				c := &chunks[i]
-				tp := c.TopicPartition
-				next, err := walker.Walk(c, f.books[tp].next, c.End(), func(r fetch.Record) error {
+				tp, end := c.TopicPartition, c.End()
+				if l.until != nil {
+					end = min(end, l.until[commit.TopicPartition(tp)])
+				}
+				next, err := walker.Walk(c, f.books[tp].next, end, func(r fetch.Record) error {
 					f.Record(tp, r)
 					return nil
 				})
