@@ -38,6 +38,7 @@ type lane struct {
 	name        string // group/number
 	cluster     string
 	epoch       uint64
+	start       map[commit.TopicPartition]int64 // where the epoch begins
 	tps         []fetch.TopicPartition
 	cfg         *Config
 	fingerprint string    // of the configuration and the code
@@ -156,7 +157,7 @@ func (l *lane) recover(ctx context.Context) (commit.Plan, error) {
 			return commit.Plan{}, err
 		}
 		plan, err := commit.Recover(commit.Found{
-			Lane: l.name, Epoch: l.epoch, Partitions: tps, Committed: committed, Held: held,
+			Lane: l.name, Epoch: l.epoch, Start: l.start, Partitions: tps, Committed: committed, Held: held,
 			Now: l.now().Add(-clockMargin).UnixMilli(),
 		})
 		if err != nil || plan.Wait == 0 {
@@ -174,19 +175,7 @@ func (l *lane) recover(ctx context.Context) (commit.Plan, error) {
 
 // held reads the newest marks of the lane from all tables.
 func (l *lane) held(ctx context.Context) ([]commit.Held, error) {
-	marks, err := l.sink.Marks(ctx, l.name)
-	if err != nil {
-		return nil, fmt.Errorf("reading the ledgers of lane %s: %w", l.name, err)
-	}
-	held := make([]commit.Held, len(marks))
-	for i, m := range marks {
-		mark, err := commit.ParseMark(m.Mark)
-		if err != nil {
-			return nil, &commit.Contradiction{Lane: l.name, What: fmt.Sprintf("table %s: %v", m.Table, err), Remedy: "this version cannot read what is there; start the version that wrote it"}
-		}
-		held[i] = commit.Held{Table: m.Table, Month: m.Month, Mark: mark}
-	}
-	return held, nil
+	return readMarks(ctx, l.sink, l.name)
 }
 
 // positions are where reading goes on after the plan's last complete batch.

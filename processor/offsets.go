@@ -28,10 +28,16 @@ func (o *memberOffsets) Committed(ctx context.Context, tps []commit.TopicPartiti
 	if err != nil {
 		return nil, fmt.Errorf("fetching offsets of group %s: %w", o.group, err)
 	}
+	out := make(map[commit.TopicPartition]commit.Committed, len(tps))
+	if errors.Is(res.Error, kafka.GroupIdNotFound) { // some brokers' way to say that it never committed
+		for _, tp := range tps {
+			out[tp] = commit.Committed{Offset: -1}
+		}
+		return out, nil
+	}
 	if res.Error != nil {
 		return nil, fmt.Errorf("fetching offsets of group %s: %w", o.group, res.Error)
 	}
-	out := make(map[commit.TopicPartition]commit.Committed, len(tps))
 	for topic, partitions := range res.Topics {
 		for _, p := range partitions {
 			if p.Error != nil {

@@ -48,6 +48,7 @@ type metrics struct {
 	lag     *prometheus.GaugeVec
 	stopped *prometheus.GaugeVec
 	trouble *prometheus.CounterVec
+	lost    *prometheus.GaugeVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -65,9 +66,22 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"lane"}),
 		stopped: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tillstream_lane_stopped", Help: "1 if the lane has stopped for good and needs a person."}, []string{"lane"}),
 		trouble: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tillstream_lane_retries_total", Help: "Attempts that failed and were tried again."}, []string{"lane"}),
+		lost: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "tillstream_lost_offsets", Help: "Offsets that somebody decided to go without, as known at start (pos.losses).",
+		}, []string{"lane"}),
 	}
-	reg.MustRegister(m.events, m.batches, m.inserts, m.rows, m.lag, m.stopped, m.trouble)
+	reg.MustRegister(m.events, m.batches, m.inserts, m.rows, m.lag, m.stopped, m.trouble, m.lost)
 	return m
+}
+
+// losses tells what the group went without so far.
+func (m *metrics) losses(s Stream) {
+	for n := range s.Lanes {
+		m.lost.WithLabelValues(laneName(s.Group, n)).Set(0)
+	}
+	for _, l := range s.Losses {
+		m.lost.WithLabelValues(laneName(s.Group, int(l.Partition)%s.Lanes)).Add(float64(max(0, l.To-l.From)))
+	}
 }
 
 // laneReport keeps what a lane says of itself.

@@ -83,7 +83,7 @@ func (w *writer) round(ctx context.Context, b *batch, pending *commit.Pending, a
 			return err
 		}
 		for _, h := range held {
-			there[h.Block()] = h.Mark.Batch == b.version.Batch
+			there[h.Block()] = h.Mark.Epoch == b.version.Epoch && h.Mark.Batch == b.version.Batch
 		}
 	}
 	months := map[string]int{}
@@ -118,7 +118,7 @@ func (w *writer) round(ctx context.Context, b *batch, pending *commit.Pending, a
 	if err != nil {
 		return err
 	}
-	if err := commit.Verify(w.name, b.version.Batch, b.ranges, verify, held); err != nil {
+	if err := commit.Verify(w.name, b.version.Epoch, b.version.Batch, b.ranges, verify, held); err != nil {
 		return err
 	}
 	return w.insert(ctx, b, b.state, 1)

@@ -18,6 +18,9 @@ func (c *auditCmd) Run(e *env) error {
 		for _, f := range report.Findings {
 			fmt.Fprintln(e.stdout, f)
 		}
+		for _, l := range report.Losses {
+			fmt.Fprintln(e.stdout, l)
+		}
 		if !report.Balanced() {
 			return errors.New("the books do not balance")
 		}

@@ -16,6 +16,8 @@ import (
 
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
 	"github.com/tillstream/tillstream/processor"
+	"github.com/tillstream/tillstream/processor/commit"
+	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/sinks/clickhouse"
 	sinkkafka "github.com/tillstream/tillstream/sinks/kafka"
 )
@@ -99,16 +101,52 @@ type streams struct{ sink *clickhouse.Sink }
 
 func (s streams) Stream(ctx context.Context, group string) (processor.Stream, bool, error) {
 	was, err := s.sink.Streams(ctx, group)
-	return processor.Stream{
+	if err != nil {
+		return processor.Stream{}, false, err
+	}
+	losses, err := s.sink.Losses(ctx, group)
+	out := processor.Stream{
 		Group: was.Group, Epoch: was.Epoch, Lanes: int(was.Lanes), Partitions: int(was.Partitions), Topics: was.Topics, Cluster: was.ClusterID,
-	}, was.Lanes > 0, err
+		Start: make(map[fetch.TopicPartition]int64, len(was.Start)), Reason: was.Reason, By: was.By, Hold: was.Hold,
+	}
+	for tp, at := range was.Start {
+		out.Start[fetch.TopicPartition(tp)] = at
+	}
+	for _, l := range losses {
+		out.Losses = append(out.Losses, processor.Loss{
+			Epoch: l.Epoch, TopicPartition: fetch.TopicPartition(l.TopicPartition), From: l.From, To: l.To, Reason: l.Reason, By: l.By,
+		})
+	}
+	return out, was.Lanes > 0, err
+}
+
+func (s streams) BeginStream(ctx context.Context, now processor.Stream) error {
+	var own []clickhouse.Loss
+	for _, l := range now.Losses {
+		if l.Epoch == now.Epoch {
+			r := commit.Range{TopicPartition: commit.TopicPartition(l.TopicPartition), From: l.From, To: l.To}
+			own = append(own, clickhouse.Loss{Group: now.Group, Epoch: l.Epoch, Range: r, Reason: l.Reason, By: l.By, At: time.Now()})
+		}
+	}
+	if err := s.sink.PutLosses(ctx, own); err != nil {
+		return err
+	}
+	return s.sink.BeginStream(ctx, stored(now))
 }
 
 func (s streams) PutStream(ctx context.Context, now processor.Stream) error {
-	return s.sink.PutStream(ctx, clickhouse.Stream{
+	return s.sink.PutStream(ctx, stored(now))
+}
+
+func stored(now processor.Stream) clickhouse.Stream {
+	start := make(map[commit.TopicPartition]int64, len(now.Start))
+	for tp, at := range now.Start {
+		start[commit.TopicPartition(tp)] = at
+	}
+	return clickhouse.Stream{
 		Group: now.Group, Epoch: now.Epoch, Lanes: uint32(now.Lanes), Partitions: uint32(now.Partitions), Topics: now.Topics, ClusterID: now.Cluster,
-		CreatedAt: time.Now(),
-	})
+		Start: start, Reason: now.Reason, By: now.By, Hold: now.Hold, CreatedAt: time.Now(),
+	}
 }
 
 // observe is what operators ask: /metrics, /healthz (the process works) and /readyz (no lane has stopped for good).

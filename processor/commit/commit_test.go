@@ -2,6 +2,8 @@ package commit
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -144,6 +146,161 @@ func TestRecover(t *testing.T) {
 				t.Errorf("got %+v, pending %v", plan, pending)
 			}
 		})
+	}
+}
+
+// A lane in epoch 2, of which epoch 1 ended with batch 7 at offsets 10 and 20.
+func TestRecoverInANewEpoch(t *testing.T) {
+	committed := func(offset int64, m Metadata) Committed { return Committed{offset, m.String()} }
+	mark := func(epoch, batch uint64, a, a2, b, b2 int64) Mark {
+		return Mark{Epoch: epoch, Batch: batch, Fingerprint: "f", Blocks: 1, Ranges: Ranges{{tpA, a, a2}, {tpB, b, b2}}}
+	}
+	at := func(a, b int64) map[TopicPartition]int64 { return map[TopicPartition]int64{tpA: a, tpB: b} }
+	old := []Held{{StateTable, 0, mark(1, 7, 0, 10, 0, 20)}, {"sales_hourly", 202611, mark(1, 7, 0, 10, 0, 20)}}
+	a, b := committed(10, Metadata{Epoch: 1, Batch: 7}), committed(20, Metadata{Epoch: 1, Batch: 7})
+	begins := Metadata{Epoch: 2}
+	for _, c := range []struct {
+		name    string
+		a, b    Committed
+		start   map[TopicPartition]int64
+		held    []Held
+		batch   uint64
+		at      map[TopicPartition]int64
+		pending Ranges
+		wait    int64
+		stops   string
+	}{
+		{name: "it begins where it says, not where an older one was", a: a, b: b, start: at(11, 18), held: old, at: at(11, 18)},
+		{name: "Kafka was ahead in an older one", a: committed(99, Metadata{Epoch: 1, Batch: 70}), b: b, start: at(10, 20), held: old, at: at(10, 20)},
+		{name: "a partition it does not name is read from the start of the log", a: a, b: b, start: map[TopicPartition]int64{tpA: 10}, held: old, at: map[TopicPartition]int64{tpA: 10}},
+		{name: "where others, faster, wanted to begin it", a: committed(99, begins), b: committed(1, begins), start: at(10, 20), held: old, at: at(10, 20)},
+		{name: "another lane's partitions", a: a, b: b, start: map[TopicPartition]int64{tpA: 1, tpB: 2, {"pos.health", 4}: 3}, at: at(1, 2)},
+		{
+			name: "an old batch in flight is waited for", b: b, start: at(10, 20), held: old, wait: 100,
+			a: committed(10, Metadata{Epoch: 1, Batch: 8, Pending: true, To: 11, Deadline: 100, Fingerprint: "f"}),
+		},
+		{
+			name: "an old intent whose time is over is not a batch", start: at(10, 20), held: old, at: at(10, 20),
+			a: committed(10, Metadata{Epoch: 1, Batch: 1, Pending: true, To: 11, Fingerprint: "f"}),
+			b: committed(20, Metadata{Epoch: 1, Batch: 1, Pending: true, To: 21, Fingerprint: "f"}),
+		},
+		{
+			name: "its own batches count", a: committed(12, Metadata{Epoch: 2, Batch: 1}), b: committed(20, Metadata{Epoch: 2, Batch: 1}), start: at(10, 20),
+			held: append(slices.Clone(old), Held{StateTable, 0, mark(2, 1, 10, 12, 20, 20)}), batch: 1, at: at(12, 20),
+		},
+		{
+			name: "its own batch under way, in months with higher numbers of an older one", a: Committed{10, ""}, b: Committed{20, ""}, start: at(10, 20),
+			held: append(slices.Clone(old), Held{"product_sales", 202611, mark(2, 1, 10, 12, 20, 20)}), at: at(10, 20), pending: Ranges{{tpA, 10, 12}, {tpB, 20, 20}},
+		},
+		{name: "offsets were moved ahead", a: Committed{11, ""}, b: b, start: at(10, 20), held: old, stops: "only up to 10"},
+		{name: "its first batch is gone", a: committed(12, Metadata{Epoch: 2, Batch: 1}), b: b, start: at(10, 20), held: old, stops: "begun or done"},
+		{name: "a newer mark", a: a, b: b, held: []Held{{StateTable, 0, mark(3, 1, 0, 1, 0, 1)}}, stops: "epoch 3"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			plan, err := Recover(Found{
+				Lane: "g/3", Epoch: 2, Start: c.start, Partitions: []TopicPartition{tpA, tpB}, Held: c.held, Now: 50,
+				Committed: map[TopicPartition]Committed{tpA: c.a, tpB: c.b},
+			})
+			if c.stops != "" {
+				var stop *Contradiction
+				if !errors.As(err, &stop) || !strings.Contains(stop.What, c.stops) || stop.Remedy == "" {
+					t.Fatalf("got %v, want a contradiction with %q and a remedy", err, c.stops)
+				}
+				return
+			}
+			var pending Ranges
+			if plan.Pending != nil {
+				pending = plan.Pending.Ranges
+			}
+			if err != nil || plan.Wait != c.wait || plan.Batch != c.batch || !cmp.Equal(plan.Position, c.at) || !cmp.Equal(pending, c.pending) {
+				t.Errorf("got %+v, pending %v, %v", plan, pending, err)
+			}
+		})
+	}
+}
+
+func TestVerifyKnowsEpochs(t *testing.T) {
+	ranges := Ranges{{tpA, 10, 12}}
+	held := func(epoch, batch uint64) []Held {
+		return []Held{{"sales", 202611, Mark{Epoch: epoch, Batch: batch, Ranges: ranges}}}
+	}
+	for _, c := range []struct {
+		held []Held
+		want string
+	}{
+		{held(2, 5), ""},
+		{held(1, 5), "does not hold it"},
+		{held(1, 6), "does not hold it"},
+		{held(3, 1), "another process"},
+		{held(2, 6), "another process"},
+	} {
+		err := Verify("g/0", 2, 5, ranges, []string{"sales/202611"}, c.held)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v, want %q", c.held, err, c.want)
+		}
+	}
+}
+
+func TestNextStart(t *testing.T) {
+	lane := func(n int, tp TopicPartition, c Committed, held ...Held) Found {
+		return Found{Lane: fmt.Sprintf("g/%d", n), Epoch: 1, Partitions: []TopicPartition{tp}, Committed: map[TopicPartition]Committed{tp: c}, Held: held, Now: 50}
+	}
+	state := Held{StateTable, 0, Mark{Epoch: 1, Batch: 3, Ranges: Ranges{{tpA, 5, 10}}}}
+	rest := lane(0, tpA, Committed{10, Metadata{Epoch: 1, Batch: 3}.String()}, state)
+	start, wait, err := NextStart([]Found{rest, lane(1, tpB, Committed{Offset: -1})})
+	if want := map[TopicPartition]int64{tpA: 10}; err != nil || wait != 0 || !cmp.Equal(start, want) {
+		t.Errorf("got %v, %d, %v, want %v", start, wait, err, want)
+	}
+
+	cut := lane(0, tpA, Committed{99, Metadata{Epoch: 2}.String()}, state)
+	if start, _, err := NextStart([]Found{cut}); err != nil || start[tpA] != 10 {
+		t.Errorf("after a beginning that was cut short: %v, %v", start, err)
+	}
+	worked := lane(0, tpA, Committed{99, Metadata{Epoch: 2, Batch: 1}.String()}, state)
+	var stop *Contradiction
+	if _, _, err := NextStart([]Found{worked}); !errors.As(err, &stop) {
+		t.Errorf("a newer epoch that was worked in: %v", err)
+	}
+
+	intent := Metadata{Epoch: 1, Batch: 4, Pending: true, To: 12, Deadline: 60, Fingerprint: "other"}
+	if _, wait, err := NextStart([]Found{rest, lane(1, tpB, Committed{10, intent.String()})}); err != nil || wait != 60 {
+		t.Errorf("in flight: wait %d, %v", wait, err)
+	}
+	intent.Deadline = 40
+	_, _, err = NextStart([]Found{lane(0, tpA, Committed{10, intent.String()}, state)})
+	var underway *Underway
+	if !errors.As(err, &underway) || *underway != (Underway{"g/0", 4, "other"}) {
+		t.Errorf("begun and not finished: %v", err)
+	}
+}
+
+func TestHold(t *testing.T) {
+	mark := func(epoch, batch uint64, a, a2 int64) Mark {
+		return Mark{Epoch: epoch, Batch: batch, Ranges: Ranges{{tpA, a, a2}}}
+	}
+	held := []Held{
+		{StateTable, 0, mark(2, 3, 5, 10)},
+		{"old", 202610, mark(1, 99, 0, 5)},
+		{"whole", 202611, mark(2, 4, 10, 12)},
+		{"late", 202611, mark(2, 4, 10, 14)}, // under the same number
+	}
+	f := Found{
+		Lane: "g/0", Epoch: 2, Start: map[TopicPartition]int64{tpA: 5, tpB: 20}, Partitions: []TopicPartition{tpA, tpB}, Held: held, Now: 50,
+		Committed: map[TopicPartition]Committed{tpA: {99, Metadata{Epoch: 3, Batch: 7}.String()}},
+	}
+	h, wait, err := Hold([]Found{f})
+	want := Holding{At: map[TopicPartition]int64{tpA: 10, tpB: 20}, Beyond: Ranges{{tpA, 10, 14}}}
+	if err != nil || wait != 0 || !cmp.Equal(h, want) {
+		t.Errorf("got %+v, %d, %v, want %+v", h, wait, err, want)
+	}
+	f.Committed[tpB] = Committed{20, Metadata{Epoch: 1, Batch: 9, Pending: true, Deadline: 60, Fingerprint: "f"}.String()}
+	if _, wait, _ := Hold([]Found{f}); wait != 60 {
+		t.Errorf("wait %d for a batch in flight", wait)
+	}
+	f.Epoch = 1
+	var stop *Contradiction
+	if _, _, err := Hold([]Found{f}); !errors.As(err, &stop) {
+		t.Errorf("tables of a newer epoch: %v", err)
 	}
 }
 

@@ -13,6 +13,10 @@
 // asks what happened instead of guessing: [Recover] looks at the offsets, their metadata and the marks, and says where the lane
 // stands, which batch must be finished and which of its blocks are there already; or it says, in words, why it cannot know.
 //
+// All of this happens within an epoch: one number of lanes, one place to begin for each partition. Marks and metadata of an older epoch
+// say nothing in a newer one, so an epoch may begin only when all lanes of the old one are at rest ([NextStart]) or somebody decides what
+// to give up ([Hold]). How two who begin one at once end in the same is in processor/epoch.go.
+//
 // The intent makes a new owner replay the very batch that a dead one may have in flight, under the same tokens. The generation
 // fences commits but not INSERTs, so the intent also carries a deadline: its inserts are cancelled by then, and a new owner
 // waits for it. The rules were tried in a random model before they were written here; the deviations it punishes (commit before

@@ -25,6 +25,9 @@ func (m Metadata) String() string {
 	return fmt.Sprintf("%s c=%08x", s, crc32.ChecksumIEEE([]byte(s)))
 }
 
+// Begins says that this is what the beginning of an epoch commits: no batch has been begun in it.
+func (m Metadata) Begins() bool { return m.Batch == 0 && !m.Pending }
+
 // ParseMetadata reads what String wrote; ok is false for everything else.
 func ParseMetadata(s string) (m Metadata, ok bool) {
 	i := strings.LastIndex(s, " c=")

@@ -3,16 +3,17 @@ package commit
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
 )
 
-// The model: one lane, two partitions, two tables and the state; owners that crash at every step, inserts that land after their
-// owner died (within the deadline, or late), commits that fail on some partitions, metadata erased by another tool. Recovery is
-// the real code. Each record must be counted once in each table; a lane may stop with a contradiction instead, but only if
-// somebody meddled.
+// The model: one or two lanes of two partitions, two tables and the state; owners that crash at every step, inserts that land after
+// their owner died (within the deadline, or late), commits that fail on some partitions, metadata erased by another tool, and new epochs
+// with another number of lanes, which may be cut short too. Recovery is the real code. Each record must be counted once in each table; a
+// lane may stop with a contradiction instead, but only if somebody meddled.
 
 const records = 12
 
@@ -20,22 +21,28 @@ type model struct {
 	t       *rapid.T
 	mutant  string
 	now     int64
+	epoch   uint64
+	start   map[TopicPartition]int64
+	lanes   [][]TopicPartition
 	offsets map[TopicPartition]Committed
 	tokens  map[string]bool
 	counts  map[string]map[TopicPartition][]int
-	held    map[string]Held
+	held    map[string]Held // by lane and table
 	late    []lateInsert
-	meddled bool // another tool erased metadata, or an insert outlived its deadline
+	erased  bool // another tool erased metadata
+	meddled bool // that, or an insert outlived its deadline
 }
 
 type lateInsert struct {
 	at    int64
+	lane  string
 	table string
 	mark  Mark
 }
 
 var (
 	errCrash = errors.New("crash")
+	errLeft  = errors.New("stopped by its operator")
 	tables   = []string{"sales", "products"}
 	tps      = []TopicPartition{tpA, tpB}
 )
@@ -44,8 +51,8 @@ func (m *model) chance(name string, percent int) bool {
 	return rapid.IntRange(0, 99).Draw(m.t, name) < percent
 }
 
-func (m *model) insert(table string, mark Mark) {
-	token := Token("c", "g/0", mark.Epoch, mark.Batch, table)
+func (m *model) insert(lane, table string, mark Mark) {
+	token := Token("c", lane, mark.Epoch, mark.Batch, table)
 	if m.mutant != "no token" {
 		if m.tokens[token] {
 			return
@@ -59,8 +66,8 @@ func (m *model) insert(table string, mark Mark) {
 			}
 		}
 	}
-	if old, ok := m.held[table]; !ok || newer(mark, old.Mark) {
-		m.held[table] = Held{table, 0, mark}
+	if old, ok := m.held[lane+table]; !ok || newer(mark, old.Mark) {
+		m.held[lane+table] = Held{table, 0, mark}
 	}
 }
 
@@ -69,7 +76,7 @@ func (m *model) step(percent int) error {
 	m.now++
 	m.late = slices.DeleteFunc(m.late, func(l lateInsert) bool {
 		if l.at <= m.now {
-			m.insert(l.table, l.mark)
+			m.insert(l.lane, l.table, l.mark)
 			return true
 		}
 		return false
@@ -80,7 +87,7 @@ func (m *model) step(percent int) error {
 	return nil
 }
 
-func (m *model) write(table string, mark Mark) error {
+func (m *model) write(lane, table string, mark Mark) error {
 	if err := m.step(6); err != nil {
 		return err
 	}
@@ -91,55 +98,65 @@ func (m *model) write(table string, mark Mark) error {
 			after += 30
 			m.meddled = true
 		}
-		m.late = append(m.late, lateInsert{m.now + after, table, mark})
+		m.late = append(m.late, lateInsert{m.now + after, lane, table, mark})
 		return errCrash
 	case x < 14: // landed, owner dies before it knows
-		m.insert(table, mark)
+		m.insert(lane, table, mark)
 		return errCrash
 	}
-	m.insert(table, mark)
+	m.insert(lane, table, mark)
 	return m.step(6)
 }
 
 func (m *model) commit(entries map[TopicPartition]Committed) bool {
 	all := true
 	for _, tp := range tps {
+		entry, ok := entries[tp]
+		if !ok {
+			continue
+		}
 		if m.chance("partition refuses", 4) {
 			all = false
 			continue
 		}
-		m.offsets[tp] = entries[tp]
+		m.offsets[tp] = entry
 	}
 	if m.chance("another tool erases metadata", 5) {
 		tp := tps[rapid.IntRange(0, 1).Draw(m.t, "where")]
 		m.offsets[tp] = Committed{m.offsets[tp].Offset, ""}
-		m.meddled = true
+		m.erased, m.meddled = true, true
 	}
 	return all
 }
 
-func (m *model) asked() []Held {
+func (m *model) asked(lane string) []Held {
 	var held []Held
 	for _, t := range append(tables, StateTable) {
-		if h, ok := m.held[t]; ok {
+		if h, ok := m.held[lane+t]; ok {
 			held = append(held, h)
 		}
 	}
 	return held
 }
 
-func (m *model) finish(batch uint64, ranges Ranges, pending *Pending) error {
-	mark := Mark{Epoch: 1, Batch: batch, Fingerprint: "f", Blocks: 1, Ranges: ranges}
+// found is what the owner of a lane can ask for.
+func (m *model) found(i int) Found {
+	lane := fmt.Sprintf("g/%d", i)
+	return Found{Lane: lane, Epoch: m.epoch, Start: m.start, Partitions: m.lanes[i], Committed: m.offsets, Held: m.asked(lane), Now: m.now}
+}
+
+func (m *model) finish(lane string, batch uint64, ranges Ranges, pending *Pending) error {
+	mark := Mark{Epoch: m.epoch, Batch: batch, Fingerprint: "f", Blocks: 1, Ranges: ranges}
 	var blocks []string
 	if m.mutant == "state before rollups" {
-		if err := m.write(StateTable, mark); err != nil {
+		if err := m.write(lane, StateTable, mark); err != nil {
 			return err
 		}
 	}
 	for _, t := range tables {
 		h := Held{Table: t}
 		if pending != nil && m.mutant != "no ledger check" {
-			skip, err := pending.Skip("g/0", "f", t, h.Block())
+			skip, err := pending.Skip(lane, "f", t, h.Block())
 			if err != nil {
 				return err
 			}
@@ -149,24 +166,25 @@ func (m *model) finish(batch uint64, ranges Ranges, pending *Pending) error {
 			}
 		}
 		blocks = append(blocks, h.Block())
-		if err := m.write(t, mark); err != nil {
+		if err := m.write(lane, t, mark); err != nil {
 			return err
 		}
 	}
 	if m.mutant != "no verification" {
-		if err := Verify("g/0", batch, ranges, blocks, m.asked()); err != nil {
+		if err := Verify(lane, m.epoch, batch, ranges, blocks, m.asked(lane)); err != nil {
 			return err
 		}
 	}
-	return m.write(StateTable, mark)
+	return m.write(lane, StateTable, mark)
 }
 
 // owner is one life of a lane: recovery, then batches until the log is read.
-func (m *model) owner() error {
+func (m *model) owner(i int) error {
+	lane, tps := fmt.Sprintf("g/%d", i), m.lanes[i]
 	var plan Plan
 	for {
 		var err error
-		plan, err = Recover(Found{Lane: "g/0", Epoch: 1, Partitions: tps, Committed: m.offsets, Held: m.asked(), Now: m.now})
+		plan, err = Recover(m.found(i))
 		if err != nil {
 			return err
 		}
@@ -183,7 +201,7 @@ func (m *model) owner() error {
 	}
 	batch := plan.Batch
 	if p := plan.Pending; p != nil && m.mutant != "another b on replay" {
-		if err := m.finish(p.Batch, p.Ranges, p); err != nil {
+		if err := m.finish(lane, p.Batch, p.Ranges, p); err != nil {
 			return err
 		}
 		batch = p.Batch
@@ -191,7 +209,7 @@ func (m *model) owner() error {
 			at[r.TopicPartition] = r.To
 		}
 	}
-	for at[tpA] < records || at[tpB] < records {
+	for slices.ContainsFunc(tps, func(tp TopicPartition) bool { return at[tp] < records }) {
 		batch++
 		var ranges Ranges
 		for _, tp := range tps {
@@ -199,8 +217,8 @@ func (m *model) owner() error {
 		}
 		entries, idle := map[TopicPartition]Committed{}, map[TopicPartition]Committed{}
 		for _, r := range ranges {
-			entries[r.TopicPartition] = Committed{r.From, Metadata{Epoch: 1, Batch: batch, Pending: true, To: r.To, Deadline: m.now + 8, Fingerprint: "f"}.String()}
-			idle[r.TopicPartition] = Committed{r.To, Metadata{Epoch: 1, Batch: batch}.String()}
+			entries[r.TopicPartition] = Committed{r.From, Metadata{Epoch: m.epoch, Batch: batch, Pending: true, To: r.To, Deadline: m.now + 8, Fingerprint: "f"}.String()}
+			idle[r.TopicPartition] = Committed{r.To, Metadata{Epoch: m.epoch, Batch: batch}.String()}
 		}
 		if m.mutant == "commit before insert" {
 			entries = idle
@@ -210,7 +228,7 @@ func (m *model) owner() error {
 				return err
 			}
 		}
-		if err := m.finish(batch, ranges, nil); err != nil {
+		if err := m.finish(lane, batch, ranges, nil); err != nil {
 			return err
 		}
 		for _, r := range ranges {
@@ -222,14 +240,106 @@ func (m *model) owner() error {
 		if err := m.step(6); err != nil {
 			return err
 		}
+		if m.chance("left", 10) {
+			return errLeft
+		}
 	}
 	return nil
 }
 
+// change begins a new epoch with another number of lanes while nobody owns one, as processor does: positions from ClickHouse, then the
+// fence in Kafka, then the row. It does nothing where a lane is not at rest.
+//
+// What it cannot know of is an insert whose intent another tool has erased: the new epoch may begin before it lands, and no number tells.
+func (m *model) change() error {
+	if m.erased && len(m.late) > 0 {
+		return nil
+	}
+	var start map[TopicPartition]int64
+	for {
+		lanes := make([]Found, len(m.lanes))
+		for i := range lanes {
+			lanes[i] = m.found(i)
+		}
+		var wait int64
+		var err error
+		start, wait, err = NextStart(lanes)
+		var underway *Underway
+		switch {
+		case errors.As(err, &underway) && m.mutant == "epoch over a batch under way":
+			start = map[TopicPartition]int64{}
+			for _, f := range lanes {
+				plan, _ := Recover(f)
+				maps.Copy(start, plan.Position)
+			}
+		case errors.As(err, &underway):
+			return nil
+		case err != nil:
+			return err
+		}
+		if wait == 0 {
+			break
+		}
+		if err := m.step(0); err != nil {
+			return err
+		}
+	}
+	epoch := m.epoch
+	for _, tp := range tps {
+		c := m.offsets[tp]
+		if old, ok := ParseMetadata(c.Metadata); ok {
+			epoch = max(epoch, old.Epoch)
+		}
+		if m.mutant == "epoch starts where Kafka says" {
+			start[tp] = max(c.Offset, 0)
+		}
+	}
+	epoch++
+	for _, tp := range tps {
+		m.offsets[tp] = Committed{start[tp], Metadata{Epoch: epoch}.String()}
+	}
+	if err := m.step(20); err != nil {
+		return err
+	}
+	if m.mutant == "epoch starts anywhere" {
+		start = nil
+	}
+	m.epoch, m.start = epoch, start
+	if len(m.lanes) == 1 {
+		m.lanes = [][]TopicPartition{{tpA}, {tpB}}
+	} else {
+		m.lanes = [][]TopicPartition{tps}
+	}
+	return nil
+}
+
+// cut says that an epoch was fenced in Kafka and not written.
+func (m *model) cut() bool {
+	for _, c := range m.offsets {
+		if old, ok := ParseMetadata(c.Metadata); ok && old.Epoch > m.epoch {
+			return true
+		}
+	}
+	return false
+}
+
 // run plays one history and says what is wrong with it, "" if nothing.
 func (m *model) run() string {
-	for range 300 {
-		err := m.owner()
+	done := map[int]bool{}
+	for round := range 1000 {
+		var err error
+		if m.cut() || round < 50 && m.chance("epoch", 8) {
+			if err = m.change(); err == nil {
+				clear(done)
+			}
+		} else {
+			i := rapid.IntRange(0, len(m.lanes)-1).Draw(m.t, "lane")
+			if done[i] {
+				i = 1 - i
+			}
+			err = m.owner(i)
+			done[i] = err == nil
+		}
 		var stop *Contradiction
 		if errors.As(err, &stop) {
 			if !m.meddled {
@@ -237,12 +347,15 @@ func (m *model) run() string {
 			}
 			return ""
 		}
-		if err == nil {
+		if m.done(done) {
 			break
 		}
 	}
+	if !m.done(done) {
+		return "1,000 owners and not at the end of the log"
+	}
 	for _, l := range m.late {
-		m.insert(l.table, l.mark)
+		m.insert(l.lane, l.table, l.mark)
 	}
 	for _, t := range tables {
 		for _, tp := range tps {
@@ -256,8 +369,17 @@ func (m *model) run() string {
 	return ""
 }
 
+func (m *model) done(lanes map[int]bool) bool {
+	for i := range m.lanes {
+		if !lanes[i] {
+			return false
+		}
+	}
+	return true
+}
+
 func newModel(t *rapid.T, mutant string) *model {
-	m := &model{t: t, mutant: mutant, offsets: map[TopicPartition]Committed{}, tokens: map[string]bool{}, held: map[string]Held{}, counts: map[string]map[TopicPartition][]int{}}
+	m := &model{t: t, mutant: mutant, epoch: 1, lanes: [][]TopicPartition{tps}, offsets: map[TopicPartition]Committed{}, tokens: map[string]bool{}, held: map[string]Held{}, counts: map[string]map[TopicPartition][]int{}}
 	for _, tp := range tps {
 		m.offsets[tp] = Committed{Offset: -1}
 	}
@@ -277,7 +399,10 @@ func TestModelCountsEachRecordOnce(t *testing.T) {
 
 // A model that finds nothing proves nothing: each broken rule must be caught.
 func TestModelCatchesMutants(t *testing.T) {
-	for _, mutant := range []string{"commit before insert", "no token", "no ledger check", "another b on replay", "state before rollups", "no waiting"} {
+	for _, mutant := range []string{
+		"commit before insert", "no token", "no ledger check", "another b on replay", "state before rollups", "no waiting",
+		"epoch over a batch under way", "epoch starts where Kafka says", "epoch starts anywhere",
+	} {
 		t.Run(mutant, func(t *testing.T) {
 			for seed := range 3000 {
 				if wrong := rapid.Custom(func(t *rapid.T) string { return newModel(t, mutant).run() }).Example(seed); wrong != "" {

@@ -28,6 +28,7 @@ func (h Held) Block() string { return fmt.Sprintf("%s/%06d", h.Table, h.Month) }
 type Found struct {
 	Lane       string
 	Epoch      uint64
+	Start      map[TopicPartition]int64 // where the epoch begins; may name other lanes' partitions too
 	Partitions []TopicPartition
 	Committed  map[TopicPartition]Committed
 	Held       []Held
@@ -36,9 +37,10 @@ type Found struct {
 
 // Pending is a batch that was begun and must be finished before anything else.
 type Pending struct {
-	Batch  uint64
-	Ranges Ranges
-	held   []Held // blocks that are there already
+	Batch       uint64
+	Fingerprint string // of who began it, as the intent or a table says
+	Ranges      Ranges
+	held        []Held // blocks that are there already
 }
 
 // Plan is where a lane stands.
@@ -59,11 +61,14 @@ func (c *Contradiction) Error() string {
 }
 
 // Recover decides how a lane goes on. It returns a *Contradiction if the facts do not fit together.
+//
+// Only this epoch's marks and metadata are evidence, since the number of a batch and the partitions of a lane mean something else in
+// another. What an older epoch left in flight is waited for all the same.
 func Recover(f Found) (Plan, error) {
 	stop := func(remedy, what string, args ...any) (Plan, error) {
 		return Plan{}, &Contradiction{Lane: f.Lane, What: fmt.Sprintf(what, args...), Remedy: remedy}
 	}
-	const restored = "if ClickHouse was restored from a backup or emptied, give the group a new name (kafka.group) and read the topics again into empty databases"
+	const newerEpoch = "restart this process, so that it learns of the new epoch"
 
 	metas := make(map[TopicPartition]Metadata, len(f.Partitions))
 	for _, tp := range f.Partitions {
@@ -72,7 +77,7 @@ func Recover(f Found) (Plan, error) {
 			continue
 		}
 		if m.Epoch > f.Epoch {
-			return stop("restart this process, so that it learns of the new epoch", "%s was committed in epoch %d, this process is in epoch %d", tp, m.Epoch, f.Epoch)
+			return stop(newerEpoch, "%s was committed in epoch %d, this process is in epoch %d", tp, m.Epoch, f.Epoch)
 		}
 		metas[tp] = m
 	}
@@ -89,11 +94,21 @@ func Recover(f Found) (Plan, error) {
 	}
 
 	plan := Plan{Position: map[TopicPartition]int64{}}
+	for _, tp := range f.Partitions {
+		if start, ok := f.Start[tp]; ok {
+			plan.Position[tp] = start
+		}
+	}
 	var state *Mark
+	held := make([]Held, 0, len(f.Held)) // of this epoch
 	for _, h := range f.Held {
 		if h.Mark.Epoch > f.Epoch {
-			return stop("restart this process, so that it learns of the new epoch", "table %s holds epoch %d, this process is in epoch %d", h.Table, h.Mark.Epoch, f.Epoch)
+			return stop(newerEpoch, "table %s holds epoch %d, this process is in epoch %d", h.Table, h.Mark.Epoch, f.Epoch)
 		}
+		if h.Mark.Epoch < f.Epoch {
+			continue
+		}
+		held = append(held, h)
 		if h.Table == StateTable && (state == nil || newer(h.Mark, *state)) {
 			state = &h.Mark
 		}
@@ -106,40 +121,45 @@ func Recover(f Found) (Plan, error) {
 	}
 	next := plan.Batch + 1
 
-	for _, h := range f.Held {
+	for _, h := range held {
 		if h.Mark.Batch > next {
-			return stop(restored, "table %s holds batch %d of it, but its state ends with batch %d", h.Table, h.Mark.Batch, plan.Batch)
+			return stop(AdoptAll, "table %s holds batch %d of it, but its state ends with batch %d", h.Table, h.Mark.Batch, plan.Batch)
 		}
 	}
+	pending := &Pending{Batch: next}
 	intents := 0
 	for _, tp := range f.Partitions {
 		c, m := f.Committed[tp], metas[tp]
+		if m.Epoch != 0 && (m.Epoch < f.Epoch || m.Begins()) {
+			continue // the epoch's beginning says no more than Start
+		}
 		if m.Batch > next || (m.Batch == next && !m.Pending) {
-			return stop(restored, "Kafka says that batch %d of %s was begun or done, but ClickHouse ends with batch %d", m.Batch, tp, plan.Batch)
+			return stop(AdoptAll, "Kafka says that batch %d of %s was begun or done, but ClickHouse ends with batch %d", m.Batch, tp, plan.Batch)
 		}
 		position, known := plan.Position[tp]
 		switch {
 		case !known && c.Offset >= 0:
 			plan.Position[tp] = c.Offset // never read by us: start where somebody put the group
 		case known && c.Offset > position:
-			return stop("set the group's offsets back with kafka-consumer-groups --reset-offsets to the offset ClickHouse holds, or give the group a new name",
+			return stop(fmt.Sprintf("stop all members with SIGTERM and run tillstream adopt --all-lanes --reason TEXT, which goes back to where ClickHouse ends, or "+
+				"tillstream adopt --topic %s --partition %d --offset committed --reason TEXT, which goes without what lies between", tp.Topic, tp.Partition),
 				"%s was committed at offset %d, but ClickHouse holds it only up to %d", tp, c.Offset, position)
 		}
 		if m.Pending && m.Batch == next {
 			intents++
+			pending.Fingerprint = m.Fingerprint
 		}
 	}
 
-	pending := &Pending{Batch: next}
-	for _, h := range f.Held {
+	for _, h := range held {
 		if h.Mark.Batch != next {
 			continue
 		}
 		if pending.Ranges == nil {
-			pending.Ranges = h.Mark.Ranges
+			pending.Ranges, pending.Fingerprint = h.Mark.Ranges, h.Mark.Fingerprint
 		}
 		if !slices.Equal(pending.Ranges, h.Mark.Ranges) {
-			return stop(restored, "its tables hold two different batches under number %d: a late insert of a forgotten batch took it (%s: %s)", next, h.Block(), h.Mark)
+			return stop(AdoptAll, "its tables hold two different batches under number %d: a late insert of a forgotten batch took it (%s: %s)", next, h.Block(), h.Mark)
 		}
 		pending.held = append(pending.held, h)
 	}
@@ -148,13 +168,13 @@ func Recover(f Found) (Plan, error) {
 		for _, tp := range f.Partitions {
 			c, m := f.Committed[tp], metas[tp]
 			if p, ok := plan.Position[tp]; ok && p != c.Offset {
-				return stop(restored, "the intent of batch %d begins at offset %d of %s, but ClickHouse holds it up to %d", next, c.Offset, tp, p)
+				return stop(AdoptAll, "the intent of batch %d begins at offset %d of %s, but ClickHouse holds it up to %d", next, c.Offset, tp, p)
 			}
 			ranges = append(ranges, Range{tp, c.Offset, m.To})
 		}
 		ranges.Sort()
 		if pending.Ranges != nil && !slices.Equal(pending.Ranges, ranges) {
-			return stop(restored, "the intent of batch %d and what its tables hold of it have different ranges", next)
+			return stop(AdoptAll, "the intent of batch %d and what its tables hold of it have different ranges", next)
 		}
 		pending.Ranges = ranges
 	}
@@ -163,7 +183,7 @@ func Recover(f Found) (Plan, error) {
 	if pending.Ranges != nil {
 		for _, r := range pending.Ranges {
 			if p, ok := plan.Position[r.TopicPartition]; ok && p != r.From {
-				return stop(restored, "batch %d begins at offset %d of %s, but the state ends at %d", next, r.From, r.TopicPartition, p)
+				return stop(AdoptAll, "batch %d begins at offset %d of %s, but the state ends at %d", next, r.From, r.TopicPartition, p)
 			}
 		}
 		plan.Pending = pending
@@ -197,17 +217,20 @@ func (p *Pending) Skip(lane, fingerprint, table, block string) (bool, error) {
 	return false, &Contradiction{
 		Lane:   lane,
 		What:   fmt.Sprintf("table %s holds %d of the %d blocks that another version wrote of batch %d", table, have, other.Blocks, p.Batch),
-		Remedy: fmt.Sprintf("start the version or configuration with fingerprint %s once, stop it with SIGTERM, then start this one again", other.Fingerprint),
+		Remedy: fmt.Sprintf("start the version or configuration with fingerprint %s once, stop it with SIGTERM, then start this one again; if it is gone, %s", other.Fingerprint, AdoptAll),
 	}
 }
 
 // Verify compares what the tables hold with the marks a batch should have left there, block by block, before its state is
 // written.
-func Verify(lane string, batch uint64, ranges Ranges, blocks []string, held []Held) error {
+func Verify(lane string, epoch, batch uint64, ranges Ranges, blocks []string, held []Held) error {
 	at := make(map[string]Mark, len(held))
 	for _, h := range held {
+		if h.Mark.Epoch < epoch {
+			continue
+		}
 		at[h.Block()] = h.Mark
-		if h.Mark.Batch > batch {
+		if h.Mark.Epoch > epoch || h.Mark.Batch > batch {
 			return &Contradiction{lane, fmt.Sprintf("table %s holds batch %d while batch %d is being written: another process writes this lane", h.Table, h.Mark.Batch, batch), "stop the other process, then restart this one"}
 		}
 	}
@@ -217,7 +240,7 @@ func Verify(lane string, batch uint64, ranges Ranges, blocks []string, held []He
 			return fmt.Errorf("verifying block %s of batch %d: the table does not hold it (newest is batch %d)", b, batch, m.Batch)
 		}
 		if !slices.Equal(m.Ranges, ranges) {
-			return &Contradiction{lane, fmt.Sprintf("a late insert of a forgotten batch took number %d in %s", batch, b), "see docs/operations.md, A lane that stopped"}
+			return &Contradiction{lane, fmt.Sprintf("a late insert of a forgotten batch took number %d in %s", batch, b), AdoptAll}
 		}
 	}
 	return nil

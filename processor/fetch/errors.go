@@ -11,12 +11,14 @@ type OffsetOutOfRangeError struct {
 
 func (e *OffsetOutOfRangeError) Error() string {
 	if e.Offset < e.Start {
-		return fmt.Sprintf("offsets %d to %d of %s were deleted before they were read (Kafka holds %d to %d): "+
-			"give the topic a longer retention.ms or retention.bytes, then restore the topic, or set kafka.group to a new name to fold again what is left",
-			e.Offset, e.Start-1, e.TopicPartition, e.Start, e.End-1)
+		return fmt.Sprintf("offsets %d to %d of %s were deleted before they were read (Kafka holds %d to %d): give the topic a longer retention.ms or "+
+			"retention.bytes, stop all members with SIGTERM and run tillstream adopt --topic %s --partition %d --offset earliest --reason TEXT, which goes on "+
+			"with what is left and puts the loss on record", e.Offset, e.Start-1, e.TopicPartition, e.Start, e.End-1, e.Topic, e.Partition)
 	}
-	return fmt.Sprintf("offset %d of %s is beyond its end %d: the topic was re-created, or its leader lost records (unclean election); "+
-		"restore the topic, or set kafka.group to a new name to fold it from its beginning", e.Offset, e.TopicPartition, e.End)
+	return fmt.Sprintf("offset %d of %s is beyond its end %d: if the topic was made anew, stop all members with SIGTERM and run "+
+		"tillstream adopt --topic %s --offset earliest --recreated --reason TEXT; if its leader lost records (unclean election), "+
+		"tillstream adopt --topic %s --partition %d --offset latest --recreated --reason TEXT",
+		e.Offset, e.TopicPartition, e.End, e.Topic, e.Topic, e.Partition)
 }
 
 // CorruptError says that a batch is damaged in the log itself: it came damaged each time, or it is not what its checksum promises.
@@ -28,7 +30,8 @@ type CorruptError struct {
 
 func (e *CorruptError) Error() string {
 	return fmt.Sprintf("the record batch at offset %d of %s is damaged: %v; nothing was skipped. Compare it with the other replicas "+
-		"(kafka-dump-log --deep-iteration), move the leadership to a sound one (kafka-leader-election) and start again", e.Offset, e.TopicPartition, e.Err)
+		"(kafka-dump-log --deep-iteration), move the leadership to a sound one (kafka-leader-election) and start again. If none is sound, stop all members with SIGTERM and run "+
+		"tillstream adopt --topic %s --partition %d --offset N --reason TEXT, N being the first offset behind the damage", e.Offset, e.TopicPartition, e.Err, e.Topic, e.Partition)
 }
 
 func (e *CorruptError) Unwrap() error { return e.Err }

@@ -50,6 +50,7 @@ type Report struct {
 	Tables     int    // whose sums were compared with their control totals
 	Sums       int    // compared: a table, month and column each
 	Terminals  int    // whose rows were counted
+	Losses     []Loss // on record: somebody decided to go without
 	Findings   []Finding
 }
 

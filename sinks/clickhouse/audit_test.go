@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -201,5 +202,71 @@ func TestAuditNamesWhatDoesNotAddUp(t *testing.T) {
 			t.Errorf("%d findings: %s", len(got), strings.Join(got, "\n"))
 		}
 		restore(t, s, "availability_hourly", "ledger", "dead_letters", "state")
+	}
+}
+
+// Between epochs a partition goes on where it ended, or a loss is on record.
+func TestAuditFollowsEpochs(t *testing.T) {
+	s := balanced(t)
+	tp := func(p int32) commit.TopicPartition {
+		return commit.TopicPartition{Topic: "pos.transactions", Partition: p}
+	}
+	second := Stream{
+		Group: "g", Epoch: 2, Lanes: 2, Partitions: 3, Topics: []string{"pos.transactions"}, CreatedAt: time.UnixMilli(2),
+		Start: map[commit.TopicPartition]int64{tp(0): 100, tp(1): 95, tp(2): 7},
+	}
+	if err := s.BeginStream(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	// Epoch 2 of partition 1, in which the lane has written 5 offsets.
+	b := ledgerBlock("g/1", 2, [3]int64{1, 95, 100})
+	insert(t, s, b, "g/1", "", "epoch 2")
+	insert(t, s, lettersBlock([2]int64{1, 98}), "g/1", "", "epoch 2")
+	m := commit.Mark{Epoch: 2, Batch: 1, Fingerprint: "f", Ranges: commit.Ranges{between(1, 95, 100)}}
+	insert(t, s, stateBlock("g", rollup.Version{Epoch: 2, Batch: 1}), "g/1", m.String(), "epoch 2")
+
+	found := func() (lines []string, report Report) {
+		t.Helper()
+		report, err := s.Audit(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range report.Findings {
+			lines = append(lines, f.String())
+		}
+		return lines, report
+	}
+	want := []string{
+		"tillstream.ledger: epoch 2 goes back to offset 7 of pos.transactions:2, of which all up to 150 was folded before: it may count twice (offsets pos.transactions:2=7-150)",
+		"tillstream.ledger lane g/1: epoch 2 goes on at offset 95 of pos.transactions:1, all before ended at 80, and no loss is on record (offsets pos.transactions:1=80-95)",
+	}
+	if got, _ := found(); !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+
+	at := time.UnixMilli(1_793_000_000_000).UTC()
+	losses := []Loss{
+		{"g", 2, between(1, 80, 95), "retention", "ann@till", at},
+		{"g", 2, between(2, 150, 7), "made anew", "ann@till", at},
+	}
+	cut := Loss{"g", 3, between(0, 100, 200), "cut short", "ann@till", at}
+	if err := s.PutLosses(t.Context(), append(losses, cut)); err != nil {
+		t.Fatal(err)
+	}
+	got, report := found()
+	if len(got) != 0 || !slices.Equal(report.Losses, losses) {
+		t.Errorf("got %v, losses %+v", got, report.Losses)
+	}
+	if said, want := losses[0].String(), "15 offsets of pos.transactions:1 were lost, 80 to 94 (group g, epoch 2, decided by ann@till at 2026-10-26T07:33:20Z: retention)"; said != want {
+		t.Errorf("got %q, want %q", said, want)
+	}
+	// A loss that ends elsewhere does not excuse the jump.
+	losses[0].To = 90
+	losses[0].At = at.Add(time.Second)
+	if err := s.PutLosses(t.Context(), losses[:1]); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := found(); len(got) != 1 || !strings.Contains(got[0], "goes on at offset 95 of pos.transactions:1, all before ended at 90") {
+		t.Errorf("got %v", got)
 	}
 }

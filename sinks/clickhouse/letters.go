@@ -88,5 +88,5 @@ func (s *Sink) PutReplays(ctx context.Context, by string, ids []LetterID) error 
 	for i, id := range ids {
 		rows[i] = []any{id.Topic, id.Partition, id.Offset, at, by}
 	}
-	return s.putAll(ctx, "dead_letter_replays", "INSERT INTO tillstream.dead_letter_replays (topic, partition, offset, replayed_at, replayed_by)", rows)
+	return s.putAll(ctx, "dead_letter_replays", "", "INSERT INTO tillstream.dead_letter_replays (topic, partition, offset, replayed_at, replayed_by)", rows)
 }

@@ -109,17 +109,38 @@ func TestStreams(t *testing.T) {
 		t.Fatalf("got %+v, %v", none, err)
 	}
 	at := time.Date(2026, 11, 3, 9, 0, 0, 123_000_000, time.UTC)
-	old := Stream{"g", 9, 8, 16, []string{"pos.health", "pos.transactions"}, "cluster", at}
-	want := Stream{"g", 10, 4, 16, []string{"pos.transactions"}, "cluster", at}
-	for _, e := range []Stream{want, old, {"other", 11, 2, 2, nil, "", at}} {
-		if err := s.PutStream(t.Context(), e); err != nil {
+	tp := commit.TopicPartition{Topic: "pos.health", Partition: 3}
+	old := Stream{Group: "g", Epoch: 9, Lanes: 8, Partitions: 16, Topics: []string{"pos.health", "pos.transactions"}, ClusterID: "cluster", CreatedAt: at}
+	want := Stream{
+		Group: "g", Epoch: 10, Lanes: 4, Partitions: 16, Topics: []string{"pos.transactions"}, ClusterID: "cluster", CreatedAt: at,
+		Start: map[commit.TopicPartition]int64{tp: 7, {Topic: "pos.transactions"}: 1 << 40}, Reason: "why", By: "who", Hold: "wait",
+	}
+	for _, e := range []Stream{want, old, {Group: "other", Epoch: 11, Lanes: 2, Partitions: 2, CreatedAt: at}} {
+		if err := s.BeginStream(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 	}
-	got, err := s.Streams(t.Context(), "g")
-	if diff := gocmp.Diff(want, got); err != nil || diff != "" {
-		t.Errorf("%v %s", err, diff)
+	holds := func(want Stream) {
+		t.Helper()
+		got, err := s.Streams(t.Context(), "g")
+		if diff := gocmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%v %s", err, diff)
+		}
 	}
+	holds(want)
+
+	// Of two who begin one epoch the first stays, though the other is newer; who begun it may change it.
+	second := want
+	second.Lanes, second.Start, second.CreatedAt = 5, map[commit.TopicPartition]int64{tp: 8}, at.Add(time.Hour)
+	if err := s.BeginStream(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	holds(want)
+	want.Hold, want.CreatedAt = "", at.Add(time.Second)
+	if err := s.PutStream(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	holds(want)
 	if err := s.PutRetireAfter(t.Context(), time.Hour); err != nil {
 		t.Fatal(err)
 	}

@@ -72,7 +72,7 @@ func (s *Sink) Migrate(ctx context.Context, opts MigrateOptions) ([]Applied, err
 			}
 		}
 		a := Applied{m.Version, m.Name, m.Checksum, s.now().UTC().Truncate(time.Millisecond), opts.Binary, true}
-		err := s.put(ctx, "schema_migrations", "INSERT INTO tillstream.schema_migrations (version, name, checksum, applied_at, binary)",
+		err := s.put(ctx, "schema_migrations", "", "INSERT INTO tillstream.schema_migrations (version, name, checksum, applied_at, binary)",
 			a.Version, a.Name, a.Checksum, a.AppliedAt.UnixMilli(), a.Binary)
 		if err != nil {
 			return applied, err

@@ -139,7 +139,7 @@ func (s *Sink) PutSwap(ctx context.Context, w Swap, tables []string) error {
 	if err != nil {
 		return fmt.Errorf("writing down the swap: %w", err)
 	}
-	return s.put(ctx, "swap", "INSERT INTO "+shadow+".swap (plan, written_at)", string(plan), s.now().UnixMilli())
+	return s.put(ctx, "swap", "", "INSERT INTO "+shadow+".swap (plan, written_at)", string(plan), s.now().UnixMilli())
 }
 
 // FindSwap reads what PutSwap wrote, and which of its tables have been swapped. ok is false if nothing was written down.

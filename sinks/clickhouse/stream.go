@@ -3,10 +3,14 @@ package clickhouse
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/tillstream/tillstream/processor/commit"
 )
 
 // Stream is how a group reads its topics during one epoch: partition p belongs to lane p mod Lanes.
@@ -17,6 +21,9 @@ type Stream struct {
 	Partitions uint32 // of every topic
 	Topics     []string
 	ClusterID  string // of Kafka
+	Start      map[commit.TopicPartition]int64
+	Reason, By string // why the epoch began, and who began it
+	Hold       string // not empty: lanes must not run
 	CreatedAt  time.Time
 }
 
@@ -35,41 +42,70 @@ func (s *Sink) Streams(ctx context.Context, group string) (Stream, error) {
 	return newest, nil
 }
 
+const streamColumns = "`group`, epoch, lanes, partitions, topics, cluster_id, start_topics, start_partitions, start_offsets, reason, created_by, hold, created_at"
+
 // epochs are all streams, by group and epoch.
 func (s *Sink) epochs(ctx context.Context) ([]Stream, error) {
 	var all []Stream
 	err := s.rows(ctx, func(r driver.Rows) error {
 		var e Stream
-		if err := r.Scan(&e.Group, &e.Epoch, &e.Lanes, &e.Partitions, &e.Topics, &e.ClusterID, &e.CreatedAt); err != nil {
+		var topics []string
+		var partitions []int32
+		var offsets []int64
+		if err := r.Scan(&e.Group, &e.Epoch, &e.Lanes, &e.Partitions, &e.Topics, &e.ClusterID, &topics, &partitions, &offsets,
+			&e.Reason, &e.By, &e.Hold, &e.CreatedAt); err != nil {
 			return err
+		}
+		e.Start = make(map[commit.TopicPartition]int64, len(offsets))
+		for i, at := range offsets {
+			e.Start[commit.TopicPartition{Topic: topics[i], Partition: partitions[i]}] = at
 		}
 		all = append(all, e)
 		return nil
-	}, "SELECT `group`, epoch, lanes, partitions, topics, cluster_id, created_at FROM tillstream.streams FINAL ORDER BY `group`, epoch")
+	}, "SELECT "+streamColumns+" FROM tillstream.streams FINAL ORDER BY `group`, epoch")
 	if err != nil {
 		return nil, fmt.Errorf("reading tillstream.streams: %w", err)
 	}
 	return all, nil
 }
 
-// PutStream writes an epoch of a group. Of two that are written for one epoch, the one created later holds: read it back.
+// BeginStream writes the row of a new epoch. Of two that are written for one epoch the first holds, and the other is dropped without a
+// word, by its deduplication token: read it back.
+func (s *Sink) BeginStream(ctx context.Context, e Stream) error {
+	return s.putStream(ctx, e, fmt.Sprintf("%s|%d", e.Group, e.Epoch))
+}
+
+// PutStream replaces the row of an epoch that was begun.
 func (s *Sink) PutStream(ctx context.Context, e Stream) error {
-	return s.put(ctx, "streams", "INSERT INTO tillstream.streams (`group`, epoch, lanes, partitions, topics, cluster_id, created_at)",
-		e.Group, e.Epoch, e.Lanes, e.Partitions, e.Topics, e.ClusterID, e.CreatedAt.UnixMilli())
+	return s.putStream(ctx, e, fmt.Sprintf("%s|%d|%d", e.Group, e.Epoch, e.CreatedAt.UnixNano()))
+}
+
+func (s *Sink) putStream(ctx context.Context, e Stream, token string) error {
+	tps := slices.SortedFunc(maps.Keys(e.Start), commit.TopicPartition.Compare)
+	topics, partitions, offsets := make([]string, len(tps)), make([]int32, len(tps)), make([]int64, len(tps))
+	for i, tp := range tps {
+		topics[i], partitions[i], offsets[i] = tp.Topic, tp.Partition, e.Start[tp]
+	}
+	return s.put(ctx, "streams", token, "INSERT INTO tillstream.streams ("+streamColumns+")",
+		e.Group, e.Epoch, e.Lanes, e.Partitions, e.Topics, e.ClusterID, topics, partitions, offsets, e.Reason, e.By, e.Hold, e.CreatedAt.UnixMilli())
 }
 
 // PutRetireAfter tells the views how long silence counts after a terminal's last evidence. They take 31 days where it was never called.
 func (s *Sink) PutRetireAfter(ctx context.Context, d time.Duration) error {
-	return s.put(ctx, "settings", "INSERT INTO tillstream.settings (name, value, changed_at)", "retire_after_ms", d.Milliseconds(), s.now().UnixMilli())
+	return s.put(ctx, "settings", "", "INSERT INTO tillstream.settings (name, value, changed_at)", "retire_after_ms", d.Milliseconds(), s.now().UnixMilli())
 }
 
-// put inserts one row of a small table.
-func (s *Sink) put(ctx context.Context, table, sql string, row ...any) error {
-	return s.putAll(ctx, table, sql, [][]any{row})
+// put inserts one row of a small table, under a deduplication token if there is one.
+func (s *Sink) put(ctx context.Context, table, token, sql string, row ...any) error {
+	return s.putAll(ctx, table, token, sql, [][]any{row})
 }
 
-func (s *Sink) putAll(ctx context.Context, table, sql string, rows [][]any) error {
-	ctx, cancel := s.query(ctx, ch.Settings{"async_insert": 0})
+func (s *Sink) putAll(ctx context.Context, table, token, sql string, rows [][]any) error {
+	settings := ch.Settings{"async_insert": 0}
+	if token != "" {
+		settings["insert_deduplicate"], settings["insert_deduplication_token"] = 1, token
+	}
+	ctx, cancel := s.query(ctx, settings)
 	defer cancel()
 	batch, err := s.conn.PrepareBatch(ctx, sql)
 	for _, row := range rows {

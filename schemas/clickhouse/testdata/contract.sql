@@ -9,3 +9,4 @@ CREATE TABLE pos.terminal_status (terminal_id String, store_id String, status Lo
 CREATE TABLE pos.data_quality (topic LowCardinality(String), terminal_id String, business_date Date, accepted UInt64, duplicates UInt64, missing UInt64, rejected UInt64, late UInt64, late_p95_s Float64, clock_skew_ms Int64) ENGINE=Memory;
 CREATE TABLE pos.dead_letters (topic LowCardinality(String), partition Int32, offset Int64, reason LowCardinality(String), at DateTime64(3,'UTC')) ENGINE=Memory;
 CREATE TABLE pos.ledger (topic LowCardinality(String), partition Int32, epoch UInt64, from_offset Int64, to_offset Int64, records UInt64, duplicates UInt64, rejected UInt64, gaps UInt64, written_at DateTime64(3,'UTC')) ENGINE=Memory;
+CREATE TABLE pos.losses (topic LowCardinality(String), partition Int32, epoch UInt64, from_offset Int64, to_offset Int64, offsets UInt64, reason String, decided_by String, decided_at DateTime64(3,'UTC'), consumer_group String) ENGINE=Memory;

@@ -1,0 +1,302 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/segmentio/kafka-go"
+
+	"github.com/tillstream/tillstream/deploy/embedded"
+	"github.com/tillstream/tillstream/processor/commit"
+)
+
+// chain is a small simulated chain of stores, in so many files of canonical events.
+func chain(t *testing.T, files int) []string {
+	t.Helper()
+	dir := t.TempDir()
+	all := filepath.Join(dir, "all.jsonl")
+	if code, stderr := tillstream(t, io.Discard, "simulate", "--stores", "3", "--days", "1", "--out", all); code != exitDone {
+		t.Fatalf("simulate exited %d: %s", code, stderr)
+	}
+	text, err := os.ReadFile(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	names := make([]string, files)
+	for i := range names {
+		names[i] = filepath.Join(dir, fmt.Sprintf("%d.jsonl", i))
+		part := bytes.Join(lines[i*len(lines)/files:(i+1)*len(lines)/files], nil)
+		if err := os.WriteFile(names[i], part, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return names
+}
+
+// site is a Kafka with four partitions a topic, and a ClickHouse.
+type site struct {
+	t                 *testing.T
+	data, broker, dsn string
+	client            *kafka.Client
+	release           func()
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{t: t, data: t.TempDir(), broker: ownKafka(t)}
+	s.release = holdEngine(t, s.data)
+	var ok bool
+	if s.dsn, ok = embedded.Running(t.Context(), engineDir(s.data)); !ok {
+		t.Fatal("the engine does not answer")
+	}
+	s.client = &kafka.Client{Addr: kafka.TCP(s.broker), Transport: &kafka.Transport{}}
+	t.Cleanup(s.client.Transport.(*kafka.Transport).CloseIdleConnections)
+	s.create("pos.transactions", "pos.health")
+	return s
+}
+
+func (s *site) create(topics ...string) {
+	s.t.Helper()
+	for _, topic := range topics {
+		res, err := s.client.CreateTopics(s.t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: topic, NumPartitions: 4, ReplicationFactor: 1}}})
+		if err != nil || res.Errors[topic] != nil {
+			s.t.Fatal(err, res)
+		}
+	}
+}
+
+// config is a configuration with so many lanes; 0 are any.
+func (s *site) config(lanes int) string {
+	s.t.Helper()
+	path := writeConfig(s.t, s.broker, s.dsn, "")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	text = bytes.Replace(text, []byte("processor: {"), []byte("processor: {lanes: "+strconv.Itoa(lanes)+", "), 1)
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	return path
+}
+
+func (s *site) ingest(file string) {
+	s.t.Helper()
+	if code, stderr := tillstream(s.t, io.Discard, "ingest", "--config", s.config(0), file); code != exitDone {
+		s.t.Fatalf("ingest exited %d: %s", code, stderr)
+	}
+}
+
+// ask gives the first column of a query's first row; "" where there is none, or no table yet.
+func (s *site) ask(query string) string {
+	var out strings.Builder
+	code, _ := tillstream(s.t, &out, "sql", "--dsn", s.dsn, "--format", "csv", query)
+	rows := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if code != exitDone || len(rows) < 2 {
+		return ""
+	}
+	return strings.Trim(rows[1], `"`)
+}
+
+// until waits for a query to give a value.
+func (s *site) until(query, want string) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
+	defer cancel()
+	look := time.NewTicker(100 * time.Millisecond)
+	defer look.Stop()
+	for {
+		got := s.ask(query)
+		if got == want {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			s.t.Fatalf("%s gives %q, want %q", query, got, want)
+		case <-look.C:
+		}
+	}
+}
+
+// ends is how many offsets the topics have.
+func (s *site) ends() (n int64) {
+	s.t.Helper()
+	req := &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{}}
+	for _, topic := range []string{"pos.transactions", "pos.health"} {
+		for p := range 4 {
+			req.Topics[topic] = append(req.Topics[topic], kafka.LastOffsetOf(p))
+		}
+	}
+	res, err := s.client.ListOffsets(s.t.Context(), req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, partitions := range res.Topics {
+		for _, p := range partitions {
+			if p.Error != nil {
+				s.t.Fatal(p.Error)
+			}
+			n += p.LastOffset
+		}
+	}
+	return n
+}
+
+const passed = "SELECT toInt64(sum(records + duplicates + rejected + gaps)) FROM pos.ledger"
+
+// fold runs a member until all is folded.
+func (s *site) fold(lanes int) {
+	s.t.Helper()
+	stop := member(s.t, s.config(lanes))
+	s.until(passed, fmt.Sprint(s.ends()))
+	stop()
+}
+
+func (s *site) audit() {
+	s.t.Helper()
+	if code, said := audit(s.t, s.data); code != exitDone {
+		s.t.Errorf("audit exited %d: %s", code, said)
+	}
+}
+
+// processor.lanes changes between starts, also while two members start at once: the rows are those of a run without the change.
+func TestPipelineLanesChange(t *testing.T) {
+	files := chain(t, 4)
+	rows := func(f func(s *site)) map[string]string {
+		s := newSite(t)
+		f(s)
+		s.audit()
+		s.release()
+		return snapshot(t, s.data)
+	}
+	want := rows(func(s *site) {
+		for _, f := range files {
+			s.ingest(f)
+		}
+		s.fold(2)
+	})
+	got := rows(func(s *site) {
+		s.ingest(files[0])
+		s.fold(2)
+		s.ingest(files[1])
+		s.fold(3)
+		s.until("SELECT concat(toString(max(epoch)), ' ', argMax(reason, epoch)) FROM tillstream.streams", "2 processor.lanes was changed from 2 to 3")
+		s.ingest(files[2])
+		one, other := member(s.t, s.config(4)), member(s.t, s.config(4))
+		s.until(passed, fmt.Sprint(s.ends()))
+		// One stays with its epoch; that one must be the same for both.
+		s.until("SELECT concat(toString(max(epoch)), ' ', toString(argMax(lanes, epoch))) FROM tillstream.streams", "3 4")
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		code, stderr := tillstreamWith(t, ctx, strings.NewReader(""), io.Discard, "run", "--config", s.config(2))
+		if code != exitFailed || !strings.Contains(stderr, "stop all of them with SIGTERM first") || !strings.Contains(stderr, "processor.lanes is 2") {
+			t.Errorf("a member with other lanes beside two exited %d: %s", code, stderr)
+		}
+		one()
+		other()
+		s.ingest(files[3])
+		s.fold(0)
+		s.until("SELECT concat(toString(max(epoch)), ' ', toString(argMax(lanes, epoch))) FROM tillstream.streams", "3 4")
+	})
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("rows (-one epoch +three):\n%s", d)
+	}
+}
+
+// state is the newest epoch, its lanes and why it began.
+const state = "SELECT concat(toString(epoch), ' ', toString(lanes), ' ', reason) FROM tillstream.streams FINAL ORDER BY epoch DESC LIMIT 1"
+
+// commit sets the committed offset of every partition to where ClickHouse ends, with metadata.
+func (s *site) commit(meta func(at int64) commit.Metadata) {
+	s.t.Helper()
+	req := &kafka.OffsetCommitRequest{GroupID: "tests", GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{}}
+	for _, topic := range []string{"pos.transactions", "pos.health"} {
+		for p := range 4 {
+			at, err := strconv.ParseInt(s.ask(fmt.Sprintf("SELECT max(to_offset) FROM pos.ledger WHERE topic = '%s' AND partition = %d", topic, p)), 10, 64)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			req.Topics[topic] = append(req.Topics[topic], kafka.OffsetCommit{Partition: p, Offset: at, Metadata: meta(at).String()})
+		}
+	}
+	res, err := s.client.OffsetCommit(s.t.Context(), req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, partitions := range res.Topics {
+		for _, p := range partitions {
+			if p.Error != nil {
+				s.t.Fatal(p.Error)
+			}
+		}
+	}
+}
+
+// check runs tillstream epoch --check.
+func (s *site) check() (int, string) {
+	s.t.Helper()
+	var out strings.Builder
+	code, stderr := tillstream(s.t, &out, "epoch", "--config", s.config(0), "--check")
+	return code, out.String() + stderr
+}
+
+func TestEpochWaitsForABatchUnderWay(t *testing.T) {
+	files := chain(t, 2)
+	s := newSite(t)
+	defer s.release()
+	s.ingest(files[0])
+	s.fold(1)
+	if code, said := s.check(); code != exitDone || !strings.Contains(said, "lane tests/0: at rest after batch ") {
+		t.Errorf("a clean stop: check exited %d: %s", code, said)
+	}
+	mark, err := commit.ParseMark(s.ask("SELECT max(mark) FROM tillstream.state WHERE lane = 'tests/0'"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As a member leaves it that is killed when it has just begun a batch.
+	s.ingest(files[1])
+	s.commit(func(at int64) commit.Metadata {
+		return commit.Metadata{Epoch: 1, Batch: mark.Batch + 1, Pending: true, To: at, Deadline: 1, Fingerprint: "0badcafe"}
+	})
+	if code, said := s.check(); code != exitFailed || !strings.Contains(said, "batch "+fmt.Sprint(mark.Batch+1)+" begun by") || !strings.Contains(said, "1 lanes are not at rest") {
+		t.Errorf("a batch under way: check exited %d: %s", code, said)
+	}
+	for _, args := range [][]string{{"run", "--config", s.config(3)}, {"epoch", "--config", s.config(0), "--lanes", "3", "--reason", "more"}} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		code, stderr := tillstreamWith(t, ctx, strings.NewReader(""), io.Discard, args...)
+		cancel()
+		if code != exitFailed || !strings.Contains(stderr, fmt.Sprintf("lane tests/0 has batch %d begun by the version or configuration with fingerprint 0badcafe", mark.Batch+1)) ||
+			!strings.Contains(stderr, "start tillstream run once as it was (processor.lanes: 1)") {
+			t.Errorf("%v over a batch under way exited %d: %s", args, code, stderr)
+		}
+	}
+	stop := member(t, s.config(1))
+	s.until(passed, fmt.Sprint(s.ends()))
+	if code, said := s.check(); code != exitFailed || !strings.Contains(said, "has members (tillstream at") {
+		t.Errorf("a member at work: check exited %d: %s", code, said)
+	}
+	stop()
+	var out strings.Builder
+	if code, stderr := tillstream(t, &out, "epoch", "--config", s.config(0), "--lanes", "3", "--reason", "more"); code != exitDone {
+		t.Fatalf("epoch exited %d: %s", code, stderr)
+	}
+	s.until(state, "2 3 more")
+
+	// As a change leaves it that is killed between Kafka and ClickHouse.
+	s.commit(func(int64) commit.Metadata { return commit.Metadata{Epoch: 3} })
+	s.ingest(files[0])
+	s.fold(0)
+	s.until(state, "4 3 a change of epoch was cut short")
+	s.audit()
+}
