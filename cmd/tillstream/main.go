@@ -33,6 +33,7 @@ type cli struct {
 	Audit       auditCmd       `cmd:"" help:"Prove that the books balance, or name the table, the lane and the offsets."`
 	Epoch       epochCmd       `cmd:"" help:"Begin a new epoch of a stopped group, for example with another number of lanes; or say whether it is at rest."`
 	Adopt       adoptCmd       `cmd:"" help:"Mend a lane that stopped: begin a new epoch in which partitions go on elsewhere. Says first what is lost."`
+	Rebuild     rebuildCmd     `cmd:"" help:"Make tables anew from Kafka while no member runs, and swap them in."`
 	DeadLetters deadLettersCmd `cmd:"" name:"deadletters" help:"List the events that could not be folded, or send them again."`
 	Config      configCmd      `cmd:"" help:"Check or print the configuration."`
 	Ready       readyCmd       `cmd:"" help:"Ask a running processor whether all its lanes work."`

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"os/user"
 	"slices"
 	"time"
 
@@ -76,7 +74,7 @@ func (c *deadLettersReplayCmd) Run(e *env) error {
 		stamped: map[string]bool{}, sent: map[string]int{}, rejected: map[event.Reason]int{},
 	}
 	if !c.DryRun {
-		by := operator()
+		by := person()
 		r.send = func(ctx context.Context, letters []kafka.Letter) error {
 			if err := r.letters.SendAgain(ctx, letters); err != nil {
 				return err
@@ -87,16 +85,6 @@ func (c *deadLettersReplayCmd) Run(e *env) error {
 	err = r.run(e.ctx)
 	r.describe(e.stdout, c.DryRun, cfg.Kafka.DeadLettersTopic)
 	return err
-}
-
-// operator is who runs this command, for the record.
-func operator() string {
-	name := "unknown"
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
-	host, _ := os.Hostname()
-	return name + "@" + cmp.Or(host, "unknown")
 }
 
 // replay sends dead letters again that would be accepted now.
