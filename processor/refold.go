@@ -18,8 +18,7 @@ import (
 // Positions are offsets by partition.
 type Positions map[commit.TopicPartition]int64
 
-// Refold folds what a stream has read once more, from where it began to read until exactly where it stands, into deps.Sink, and returns when
-// all of it is written. The lanes are those of the stream and its epoch, but the group knows nothing of it: offsets are kept in memory, and dead
+// Refold folds once more what a stream has read from one place until exactly another, into deps.Sink, and returns when all of it is written. The lanes are those of the stream and its epoch, but the group knows nothing of it: offsets are kept in memory, and dead
 // letters are listed in the sink and sent nowhere. Of deps it takes Source, Sink, Now and Log.
 func Refold(ctx context.Context, cfg Config, deps Deps, stream Stream, from, until Positions) error {
 	byLane := map[int][]fetch.TopicPartition{}

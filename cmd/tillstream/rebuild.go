@@ -182,9 +182,9 @@ func (r *rebuild) prepare(ctx context.Context, p part, swap bool) (err error) {
 			err = errors.Join(err, r.sink.DropShadow(clean), r.hold(clean, &f.stream, ""))
 		}
 	}()
-	if i := slices.IndexFunc(f.stream.Losses, func(l processor.Loss) bool { return l.To < l.From }); i >= 0 {
-		return fmt.Errorf("%s was made anew since it was first read (see pos.losses), so Kafka does not hold what the tables were made from: restore a backup of ClickHouse",
-			f.stream.Losses[i].TopicPartition)
+	if len(f.stream.Losses) > 0 {
+		return fmt.Errorf("the group went without offsets of %s (see pos.losses), so its books cannot be made anew from Kafka: restore a backup of ClickHouse",
+			f.stream.Losses[0].TopicPartition)
 	}
 	survey, err := r.epochs.Survey(ctx, r.cfg.Group, r.cfg.Topics)
 	if err != nil {
@@ -202,8 +202,7 @@ func (r *rebuild) prepare(ctx context.Context, p part, swap bool) (err error) {
 		return err
 	}
 	made := r.sink.Shadow()
-	deps := processor.Deps{Source: r.source, Sink: made, Now: time.Now, Log: r.log}
-	if err := processor.Refold(ctx, r.cfg, deps, f.stream, from, until); err != nil {
+	if err := r.refold(ctx, made, from, until); err != nil {
 		return err
 	}
 	report, err := made.Audit(ctx)
@@ -235,6 +234,31 @@ func (r *rebuild) prepare(ctx context.Context, p part, swap bool) (err error) {
 		reason += fmt.Sprintf(", months %06d to %06d", p.from, p.to)
 	}
 	return r.sink.PutSwap(ctx, clickhouse.Swap{Group: r.cfg.Group, Epoch: f.stream.Epoch, Reason: reason}, p.tables)
+}
+
+// refold folds epoch by epoch, each with the lanes that it had, so that the books say of every offset in which epoch it was passed.
+func (r *rebuild) refold(ctx context.Context, made *clickhouse.Sink, from, until processor.Positions) error {
+	epochs, err := r.sink.Epochs(ctx, r.cfg.Group)
+	if err != nil {
+		return err
+	}
+	deps := processor.Deps{Source: r.source, Sink: made, Now: time.Now, Log: r.log}
+	for i, e := range epochs {
+		to := until
+		if i+1 < len(epochs) {
+			to = processor.Positions{}
+			for tp, at := range from {
+				to[tp] = min(max(at, epochs[i+1].Start[tp]), until[tp])
+			}
+		}
+		stream := processor.Stream{Group: e.Group, Epoch: e.Epoch, Lanes: int(e.Lanes), Cluster: e.ClusterID}
+		r.log.Info("folding again", zap.Uint64("epoch", e.Epoch), zap.Uint64("of", epochs[len(epochs)-1].Epoch))
+		if err := processor.Refold(ctx, r.cfg, deps, stream, from, to); err != nil {
+			return err
+		}
+		from = to
+	}
+	return nil
 }
 
 // choose checks the names of the tables, and fills in all.

@@ -44,6 +44,12 @@ func (s *Sink) Streams(ctx context.Context, group string) (Stream, error) {
 
 const streamColumns = "`group`, epoch, lanes, partitions, topics, cluster_id, start_topics, start_partitions, start_offsets, reason, created_by, hold, created_at"
 
+// Epochs are the epochs of a group, ascending.
+func (s *Sink) Epochs(ctx context.Context, group string) ([]Stream, error) {
+	all, err := s.epochs(ctx)
+	return slices.DeleteFunc(all, func(e Stream) bool { return e.Group != group }), err
+}
+
 // epochs are all streams, by group and epoch.
 func (s *Sink) epochs(ctx context.Context) ([]Stream, error) {
 	var all []Stream
