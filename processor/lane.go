@@ -43,8 +43,9 @@ type lane struct {
 	origin      func(fetch.TopicPartition, fetch.Bounds) int64 // of partitions that start does not name
 	tps         []fetch.TopicPartition
 	cfg         *Config
-	fingerprint string // of the configuration and the code
-	limit       int    // bytes of records a batch may take
+	fingerprint string    // of the configuration and the code
+	limit       int       // bytes of records a batch may take
+	until       Positions // where the log ends for it; nil: nowhere
 
 	source  Source
 	offsets Offsets
@@ -417,8 +418,11 @@ func (l *lane) fold(ctx context.Context, h *hand, in <-chan []fetch.Chunk, out c
 			}
 			for i := range chunks {
 				c := &chunks[i]
-				tp := c.TopicPartition
-				next, err := walker.Walk(c, f.books[tp].next, c.End(), func(r fetch.Record) error {
+				tp, end := c.TopicPartition, c.End()
+				if l.until != nil {
+					end = min(end, l.until[commit.TopicPartition(tp)])
+				}
+				next, err := walker.Walk(c, f.books[tp].next, end, func(r fetch.Record) error {
 					f.Record(tp, r)
 					return nil
 				})

@@ -30,6 +30,12 @@ var settled = map[string]string{
 func snapshot(t *testing.T, data string) map[string]string {
 	t.Helper()
 	defer holdEngine(t, data)()
+	return rowsOf(t, data)
+}
+
+// rowsOf is snapshot where the engine runs already.
+func rowsOf(t *testing.T, data string) map[string]string {
+	t.Helper()
 	out := map[string]string{}
 	for name, query := range settled {
 		var csv strings.Builder

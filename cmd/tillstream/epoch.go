@@ -8,11 +8,9 @@ import (
 	"os/user"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
 	"github.com/tillstream/tillstream/processor"
-	"github.com/tillstream/tillstream/processor/fetch"
 	sinkkafka "github.com/tillstream/tillstream/sinks/kafka"
 )
 
@@ -55,9 +53,7 @@ func (m *mending) open(e *env, f func(*repair) error) error {
 	if err := kafka.topics(e.ctx, sinkkafka.Creation{}); err != nil {
 		return err
 	}
-	return f(&repair{cfg, &processor.Epochs{
-		Kafka: kafka.cluster(), Source: fetch.New(kafka.client, fetch.Config{}, log.Named("fetch")), Marks: sink, Streams: streams{sink}, Now: time.Now, Log: log,
-	}})
+	return f(&repair{cfg, kafka.epochs(sink)})
 }
 
 func (r *repair) survey(ctx context.Context) (processor.Survey, error) {

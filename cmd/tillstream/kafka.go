@@ -11,6 +11,7 @@ import (
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
 	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/processor/fetch"
+	"github.com/tillstream/tillstream/sinks/clickhouse"
 	"github.com/tillstream/tillstream/sinks/kafka"
 )
 
@@ -64,17 +65,30 @@ func (s *source) ingest(e *env, ctx context.Context, name string, sent func()) (
 	return report, err
 }
 
+// letters are the dead letters of this Kafka.
+func (s *source) letters() *kafka.DeadLetters {
+	return kafka.NewDeadLetters(s.client, kafka.DeadLettersConfig{Topic: s.cfg.Kafka.DeadLettersTopic}, s.log.Named("dead-letters"))
+}
+
+func (s *source) fetcher() *fetch.Fetcher {
+	k := s.cfg.Kafka
+	return fetch.New(s.client, fetch.Config{MaxWait: duration(k.FetchMaxWait), MaxBytes: int32(k.FetchMaxBytes)}, s.log.Named("fetch"))
+}
+
+// epochs looks at the group of this Kafka and at what a sink holds of it.
+func (s *source) epochs(sink *clickhouse.Sink) *processor.Epochs {
+	return &processor.Epochs{Kafka: s.cluster(), Source: s.fetcher(), Marks: sink, Streams: streams{sink}, Now: time.Now, Log: s.log}
+}
+
 // processor makes the processor that folds this Kafka into a sink.
 func (s *source) processor(ctx context.Context, deps processor.Deps) (*processor.Processor, error) {
-	k := s.cfg.Kafka
-	letters := kafka.NewDeadLetters(s.client, kafka.DeadLettersConfig{Topic: k.DeadLettersTopic}, s.log.Named("dead-letters"))
+	letters := s.letters()
 	if err := letters.Open(ctx); err != nil {
 		return nil, err
 	}
 	deps.Letters = letters
-	deps.Kafka = s.cluster()
-	deps.Now, deps.Log = time.Now, s.log
-	deps.Source = fetch.New(s.client, fetch.Config{MaxWait: duration(k.FetchMaxWait), MaxBytes: int32(k.FetchMaxBytes)}, s.log.Named("fetch"))
+	deps.Kafka, deps.Now, deps.Log = s.cluster(), time.Now, s.log
+	deps.Source = s.fetcher()
 	return processor.New(processorConfig(s.cfg), deps), nil
 }
 

@@ -24,18 +24,20 @@ const (
 
 // cli is the command line: one field a subcommand, each in its own file.
 type cli struct {
-	Demo     demoCmd     `cmd:"" help:"Everything on one machine, with Kafka and ClickHouse embedded; a simulated chain of stores without --input."`
-	Run      runCmd      `cmd:"" help:"The processor, against the Kafka and the ClickHouse of the configuration."`
-	Ingest   ingestCmd   `cmd:"" help:"Send files of canonical events to the topics of their type."`
-	Simulate simulateCmd `cmd:"" help:"Make the events of a chain of stores, with the ground truth."`
-	SQL      sqlCmd      `cmd:"" name:"sql" help:"Ask ClickHouse."`
-	Migrate  migrateCmd  `cmd:"" help:"Bring the databases tillstream and pos to this version."`
-	Audit    auditCmd    `cmd:"" help:"Prove that the books balance, or name the table, the lane and the offsets."`
-	Epoch    epochCmd    `cmd:"" help:"Begin a new epoch of a stopped group, for example with another number of lanes; or say whether it is at rest."`
-	Adopt    adoptCmd    `cmd:"" help:"Mend a lane that stopped: begin a new epoch in which partitions go on elsewhere. Says first what is lost."`
-	Config   configCmd   `cmd:"" help:"Check or print the configuration."`
-	Ready    readyCmd    `cmd:"" help:"Ask a running processor whether all its lanes work."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Demo        demoCmd        `cmd:"" help:"Everything on one machine, with Kafka and ClickHouse embedded; a simulated chain of stores without --input."`
+	Run         runCmd         `cmd:"" help:"The processor, against the Kafka and the ClickHouse of the configuration."`
+	Ingest      ingestCmd      `cmd:"" help:"Send files of canonical events to the topics of their type."`
+	Simulate    simulateCmd    `cmd:"" help:"Make the events of a chain of stores, with the ground truth."`
+	SQL         sqlCmd         `cmd:"" name:"sql" help:"Ask ClickHouse."`
+	Migrate     migrateCmd     `cmd:"" help:"Bring the databases tillstream and pos to this version."`
+	Audit       auditCmd       `cmd:"" help:"Prove that the books balance, or name the table, the lane and the offsets."`
+	Epoch       epochCmd       `cmd:"" help:"Begin a new epoch of a stopped group, for example with another number of lanes; or say whether it is at rest."`
+	Adopt       adoptCmd       `cmd:"" help:"Mend a lane that stopped: begin a new epoch in which partitions go on elsewhere. Says first what is lost."`
+	Rebuild     rebuildCmd     `cmd:"" help:"Make tables anew from Kafka while no member runs, and swap them in."`
+	DeadLetters deadLettersCmd `cmd:"" name:"deadletters" help:"List the events that could not be folded, or send them again."`
+	Config      configCmd      `cmd:"" help:"Check or print the configuration."`
+	Ready       readyCmd       `cmd:"" help:"Ask a running processor whether all its lanes work."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 
 // env is what a command has of the outside world.

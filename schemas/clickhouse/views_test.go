@@ -120,7 +120,10 @@ func fill(t *testing.T, conn driver.Conn) {
 			('g/0', 'm1', '', 0, 0, '2026-11-01 00:00:00.000', '', '', ''),
 			('', '', 'pos.health', 3, 41, '2026-11-03 09:00:00.123', 'bad_time', 'time', 'RFC 3339')`,
 		`INSERT INTO tillstream.dead_letters (lane, mark, topic, partition, offset, at, reason, field, expected) VALUES
-			('', '', 'pos.health', 3, 41, '2026-11-03 09:00:00.123', 'bad_time', 'time', 'RFC 3339')`,
+			('', '', 'pos.health', 3, 41, '2026-11-03 09:00:00.123', 'bad_time', 'time', 'RFC 3339'),
+			('', '', 'pos.health', 3, 42, '2026-11-03 09:00:01.000', 'too_large', '', '')`,
+		"INSERT INTO tillstream.dead_letter_replays VALUES ('pos.health', 3, 42, '2026-11-04 09:00:00.000', 'a@b'), ('pos.orders', 3, 41, '2026-11-04 09:00:00.000', 'a@b')",
+		"INSERT INTO tillstream.dead_letter_replays VALUES ('pos.health', 3, 42, '2026-11-04 10:00:00.000', 'a@b')",
 		`INSERT INTO tillstream.ledger (lane, mark, topic, partition, epoch, day, from_offset, to_offset, records, duplicates, rejected, gaps, written_at) VALUES
 			('g/0', 'm1', '', 0, 0, '2026-11-01', 0, 0, 10, 0, 0, 0, '2026-11-03 09:00:05.000'),
 			('g/0', '', 'pos.health', 3, 1, '2026-11-03', 40, 50, 8, 1, 1, 0, '2026-11-03 09:00:05.000')`,
@@ -166,11 +169,14 @@ func TestRollupViews(t *testing.T) {
 				"pos.transactions	t1	2026-11-03	15	1	2	1	1	1	-5000	2	3	4	5	6",
 				"pos.transactions	t2	2026-11-03	1	0	0	0	0	0	300	0	0	0	0	0",
 			},
+			`SELECT * FROM pos.dead_letters ORDER BY offset`: {
+				"pos.health	3	41	bad_time	2026-11-03 09:00:00.123	time	RFC 3339	\\N",
+				"pos.health	3	42	too_large	2026-11-03 09:00:01.000			2026-11-04 10:00:00.000",
+			},
+			`SELECT * FROM pos.ledger`: {"pos.health	3	1	40	60	15	2	1	2	2026-11-03 09:00:06.000	2026-11-03	g/0"},
 			`SELECT * FROM pos.losses ORDER BY partition`: {
 				"pos.health	3	2	40	50	10	retention	ann	2026-11-03 09:00:00.123	g", "pos.health	4	2	40	0	0	made anew	ann	2026-11-03 09:00:00.123	g",
 			},
-			`SELECT * FROM pos.dead_letters`: {"pos.health	3	41	bad_time	2026-11-03 09:00:00.123	time	RFC 3339"},
-			`SELECT * FROM pos.ledger`:       {"pos.health	3	1	40	60	15	2	1	2	2026-11-03 09:00:06.000	2026-11-03	g/0"},
 		} {
 			if diff := cmp.Diff(want, query(t, conn, sql)); diff != "" {
 				t.Errorf("merged %v: %s\n%s", merged, sql, diff)

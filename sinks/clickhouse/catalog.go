@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
@@ -59,14 +60,14 @@ func (s *Sink) tables(ctx context.Context) (map[string]*table, error) {
 		found[name].columns = append(found[name].columns, c)
 		return nil
 	}, `SELECT table, name, type FROM system.columns
-		WHERE database = 'tillstream' AND default_kind IN ('', 'EPHEMERAL') AND NOT startsWith(table, 'canary_')
-		ORDER BY table, position`)
+		WHERE database = {database:String} AND default_kind IN ('', 'EPHEMERAL') AND NOT startsWith(table, 'canary_')
+		ORDER BY table, position`, ch.Named("database", s.database))
 	if err != nil {
 		return nil, fmt.Errorf("asking which tables there are: %w", err)
 	}
 	maps.DeleteFunc(found, func(_ string, t *table) bool { return !t.has("lane") || !t.has("mark") })
 	if len(found) == 0 {
-		return nil, fmt.Errorf("database tillstream has no tables: run tillstream migrate")
+		return nil, fmt.Errorf("database %s has no tables: run tillstream migrate", s.database)
 	}
 	s.catalog = found
 	return found, nil

@@ -62,7 +62,7 @@ func (s *Sink) insert(ctx context.Context, t *table, in processor.Insert) error 
 
 	names, kinds := wire(t, in.Block)
 	quiet = ch.Context(quiet, ch.WithSettings(settings), ch.WithColumnNamesAndTypes(kinds))
-	batch, err := s.conn.PrepareBatch(quiet, "INSERT INTO tillstream."+t.name+" ("+strings.Join(names, ", ")+")")
+	batch, err := s.conn.PrepareBatch(quiet, "INSERT INTO "+s.database+"."+t.name+" ("+strings.Join(names, ", ")+")")
 	if err != nil {
 		return s.failed(ctx, t, err)
 	}

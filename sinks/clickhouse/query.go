@@ -22,8 +22,8 @@ type Result struct {
 }
 
 // Query runs one SQL statement. Range over the result's Rows: that reads them, and frees the connection.
-func (s *Sink) Query(ctx context.Context, sql string) (*Result, error) {
-	rows, err := s.conn.Query(ctx, sql)
+func (s *Sink) Query(ctx context.Context, sql string, args ...any) (*Result, error) {
+	rows, err := s.conn.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, s.explain(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 // Sink is the connection to one ClickHouse. Its methods may be called at once.
 type Sink struct {
 	conn          driver.Conn
+	database      string // of its tables
 	options       *ch.Options
 	settings      ch.Settings // of every INSERT
 	maxInsertTime time.Duration
@@ -45,6 +47,7 @@ func Open(cfg Config, now func() time.Time) (*Sink, error) {
 	}
 	s := &Sink{
 		conn:          conn,
+		database:      production,
 		options:       options,
 		settings:      ch.Settings{"async_insert": 0, "insert_deduplicate": 1},
 		maxInsertTime: orDefault(cfg.MaxInsertTime, 30*time.Second),
@@ -59,6 +62,16 @@ func Open(cfg Config, now func() time.Time) (*Sink, error) {
 		s.settings[name] = value
 	}
 	return s, nil
+}
+
+// production is the database of the machine's tables. Statements name it; on another one here rewrites them.
+const production = "tillstream"
+
+func (s *Sink) here(sql string) string {
+	if s.database == production {
+		return sql
+	}
+	return strings.ReplaceAll(sql, production+".", s.database+".")
 }
 
 // Close ends the connections. Calls under way fail.
@@ -81,7 +94,7 @@ func (s *Sink) query(ctx context.Context, settings ch.Settings) (context.Context
 func (s *Sink) rows(ctx context.Context, scan func(driver.Rows) error, sql string, args ...any) error {
 	ctx, cancel := s.read(ctx)
 	defer cancel()
-	rows, err := s.conn.Query(ctx, sql, args...)
+	rows, err := s.conn.Query(ctx, s.here(sql), args...)
 	if err != nil {
 		return s.explain(err)
 	}

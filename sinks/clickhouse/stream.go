@@ -44,6 +44,12 @@ func (s *Sink) Streams(ctx context.Context, group string) (Stream, error) {
 
 const streamColumns = "`group`, epoch, lanes, partitions, topics, cluster_id, start_topics, start_partitions, start_offsets, reason, created_by, hold, created_at"
 
+// Epochs are the epochs of a group, ascending.
+func (s *Sink) Epochs(ctx context.Context, group string) ([]Stream, error) {
+	all, err := s.epochs(ctx)
+	return slices.DeleteFunc(all, func(e Stream) bool { return e.Group != group }), err
+}
+
 // epochs are all streams, by group and epoch.
 func (s *Sink) epochs(ctx context.Context) ([]Stream, error) {
 	var all []Stream
@@ -97,6 +103,10 @@ func (s *Sink) PutRetireAfter(ctx context.Context, d time.Duration) error {
 
 // put inserts one row of a small table, under a deduplication token if there is one.
 func (s *Sink) put(ctx context.Context, table, token, sql string, row ...any) error {
+	return s.putAll(ctx, table, token, sql, [][]any{row})
+}
+
+func (s *Sink) putAll(ctx context.Context, table, token, sql string, rows [][]any) error {
 	settings := ch.Settings{"async_insert": 0}
 	if token != "" {
 		settings["insert_deduplicate"], settings["insert_deduplication_token"] = 1, token
@@ -104,8 +114,10 @@ func (s *Sink) put(ctx context.Context, table, token, sql string, row ...any) er
 	ctx, cancel := s.query(ctx, settings)
 	defer cancel()
 	batch, err := s.conn.PrepareBatch(ctx, sql)
-	if err == nil {
-		err = batch.Append(row...)
+	for _, row := range rows {
+		if err == nil {
+			err = batch.Append(row...)
+		}
 	}
 	if err == nil {
 		err = batch.Send()

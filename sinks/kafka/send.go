@@ -17,6 +17,13 @@ type message struct {
 	topic      string
 	key, value []byte
 	time       time.Time
+	headers    []kafka.Header
+}
+
+// target is where messages go.
+type target struct {
+	topic     string
+	partition int
 }
 
 const (
@@ -48,10 +55,6 @@ func newSender(client *kafka.Client, log *zap.Logger) *sender {
 
 // send returns when all messages are stored, or with an error that trying again does not cure, or ctx's.
 func (s *sender) send(ctx context.Context, messages []message) error {
-	type target struct {
-		topic     string
-		partition int
-	}
 	partitions := map[string][]int{}
 	batches := map[target][]message{}
 	for _, m := range messages {
@@ -67,6 +70,11 @@ func (s *sender) send(ctx context.Context, messages []message) error {
 		to := target{m.topic, kafka.Murmur2Balancer{Consistent: true}.Balance(kafka.Message{Key: m.key}, ids...)}
 		batches[to] = append(batches[to], m)
 	}
+	return s.sendTo(ctx, batches)
+}
+
+// sendTo is send for messages whose partition is known.
+func (s *sender) sendTo(ctx context.Context, batches map[target][]message) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(inFlight)
 	for to, all := range batches {
@@ -88,7 +96,13 @@ func (s *sender) send(ctx context.Context, messages []message) error {
 	return g.Wait()
 }
 
-func size(m message) int { return len(m.key) + len(m.value) + recordOverhead }
+func size(m message) int {
+	n := len(m.key) + len(m.value) + recordOverhead
+	for _, h := range m.headers {
+		n += len(h.Key) + len(h.Value) + recordOverhead
+	}
+	return n
+}
 
 // partitions waits for a topic that was just created.
 func (s *sender) partitions(ctx context.Context, topic string) (ids []int, err error) {
@@ -117,7 +131,7 @@ func (s *sender) produce(ctx context.Context, topic string, partition int, batch
 	return s.retry(ctx, topic, func() error {
 		records := make([]kafka.Record, len(batch))
 		for i, m := range batch {
-			records[i] = kafka.Record{Time: m.time, Key: kafka.NewBytes(m.key), Value: kafka.NewBytes(m.value)}
+			records[i] = kafka.Record{Time: m.time, Key: kafka.NewBytes(m.key), Value: kafka.NewBytes(m.value), Headers: m.headers}
 		}
 		res, err := s.client.Produce(ctx, &kafka.ProduceRequest{
 			Topic: topic, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...), Compression: kafka.Lz4,
