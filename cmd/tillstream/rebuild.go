@@ -231,7 +231,7 @@ func (r *rebuild) prepare(ctx context.Context, p part, swap bool) (err error) {
 	}
 	reason := "rebuild of " + strings.Join(p.tables, ", ")
 	if p.months() {
-		reason += fmt.Sprintf(", months %06d to %06d", p.from, p.to)
+		reason += fmt.Sprintf(", months %06d to %06d (0: no bound)", p.from, p.to)
 	}
 	return r.sink.PutSwap(ctx, clickhouse.Swap{Group: r.cfg.Group, Epoch: f.stream.Epoch, Reason: reason}, p.tables)
 }
