@@ -231,7 +231,7 @@ func (r *rebuild) prepare(ctx context.Context, p part, swap bool) (err error) {
 	}
 	reason := "rebuild of " + strings.Join(p.tables, ", ")
 	if p.months() {
-		reason += fmt.Sprintf(", months %06d to %06d", p.from, p.to)
+		reason += fmt.Sprintf(", months %06d to %06d (0: no bound)", p.from, p.to)
 	}
 	return r.sink.PutSwap(ctx, clickhouse.Swap{Group: r.cfg.Group, Epoch: f.stream.Epoch, Reason: reason}, p.tables)
 }
@@ -340,11 +340,11 @@ func (r *rebuild) begin(ctx context.Context, p part, until processor.Positions) 
 	}
 	if len(gone) > 0 {
 		slices.Sort(gone)
-		return nil, false, fmt.Errorf("Kafka does not hold any more what the tables were made from (%s): restore a backup of ClickHouse, or choose with --from a month that begins more than %d days after Kafka got these",
+		return nil, false, fmt.Errorf("the tables were made from records that Kafka does not hold any more (%s): restore a backup of ClickHouse, or choose with --from a month that begins more than %d days after Kafka got these",
 			strings.Join(gone, "; "), slack)
 	}
 	if i := slices.IndexFunc(p.tables, func(t string) bool { return !slices.Contains(purchases, t) }); partial && i >= 0 {
-		return nil, false, fmt.Errorf("Kafka holds all of these months, but not what came before, on which table %s depends: choose among %s with --table", p.tables[i], strings.Join(purchases, ", "))
+		return nil, false, fmt.Errorf("these months can be made anew, but not what came before, on which table %s depends: choose among %s with --table", p.tables[i], strings.Join(purchases, ", "))
 	}
 	return from, partial, nil
 }
