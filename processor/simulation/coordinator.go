@@ -2,7 +2,6 @@ package simulation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -52,8 +51,6 @@ type assignment struct {
 	tps        []fetch.TopicPartition
 }
 
-var errEvicted = errors.New("simulated: unknown member id")
-
 // cluster is how one member reaches the coordinator: processor.Kafka.
 type cluster struct{ *member }
 
@@ -77,7 +74,7 @@ func (c cluster) Join(cfg *processor.Config, balancer kafka.GroupBalancer) (proc
 	return m, nil
 }
 
-func (c cluster) Outside(string) processor.Outsider { return outsider{c.member} }
+func (c cluster) Outside(string) processor.Outsider { return outsider(c) }
 
 // outsider is how a process that is no member sees the group.
 type outsider struct{ *member }

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/processor/commit"
+	"github.com/tillstream/tillstream/processor/fetch"
 )
 
 // odds are how likely each fault is, in a thousand: of a call of its kind, or of a step.
@@ -122,6 +124,10 @@ func (w *World) disturb() {
 		w.start()
 	case len(alive) > 0 && w.fault("pause", w.odds.pause):
 		w.pause(alive[w.faultRnd.IntN(len(alive))])
+	case w.added >= 0 && w.logs[fetch.TopicPartition{Topic: topics[0], Partition: w.added}] == nil && w.beginner() != nil && w.fault("a partition is added while a batch begins, whose owner dies", 200):
+		m := w.beginner()
+		w.addPartition()
+		w.kill(m)
 	case w.odds.erase*w.odds.overdue > 0 && w.beginner() != nil && w.fault("paused before the first insert of a batch, whose intent is then erased", 200):
 		w.pause(w.beginner())
 		w.erase()
@@ -266,7 +272,7 @@ func (w *World) mend() {
 	go func() {
 		for {
 			err := o.adopt(&processor.Epochs{Kafka: cluster{o}, Source: source{o}, Marks: sink{o}, Streams: sink{o}, Now: time.Now, Log: zap.NewNop()})
-			if err == nil || err == errDead {
+			if err == nil || errors.Is(err, errDead) {
 				break
 			}
 			time.Sleep(2 * time.Second) // members are still there

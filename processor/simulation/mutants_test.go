@@ -52,7 +52,7 @@ var mutants = []mutant{
 	{"state of the lane's first partition only", "processor/lane.go", `!slices.Contains(owners, o)`, `len(owners) == 0`, 50},
 	{"a gap ignored", "processor/folder.go", `b.gaps += uint64(next - b.next)`, ``, 10},
 	{"aborted transactions counted", "processor/fetch/walk.go", `} else if i >= 0 {`, `} else if i >= 1 {`, 10},
-	{"dead letters not sent again", "processor/writer.go", `err := w.letters.Send(ctx, b.letters); err != nil {`, `err := w.letters.Send(ctx, b.letters); err != nil && !again {`, 300},
+	{"dead letters not sent again", "processor/writer.go", `err := w.letters.Send(ctx, b.letters); err != nil {`, `err := w.letters.Send(ctx, b.letters); err != nil && !again {`, 1000},
 	{"rows in the order of arrival", "processor/table/order.go", `for w := len(differ) - 1; w >= 0; w-- {`, `for w := 0; w >= 0; w-- {`, 300},
 	{"the clock in a row", "processor/folder.go", `day := rollup.Days(f.newest / 86_400_000)`, `day := rollup.Days(now.Unix() % 50)`, 300},
 	{"memory is trusted whatever another owner did", "processor/hand.go", `	h.wrote(plan.Batch)
@@ -60,8 +60,10 @@ var mutants = []mutant{
 		return true
 	}
 	if h.last`, 300},
-	{"an epoch begins while others work", "processor/epoch.go", `if len(s.Members) > 0 {`, `if len(s.Members) > 100 {`, 1000},
-	{"an epoch without its fence in Kafka", "processor/epoch.go", `if err := e.Kafka.Outside(next.Group).Commit(ctx, entries); err != nil {`, `if err := ctx.Err(); err != nil {`, 1000},
+	{
+		"an epoch without its fence in Kafka", "processor/epoch.go",
+		`return e.Kafka.Outside(next.Group).Commit(ctx, entries) }); err != nil {`, `return ctx.Err() }); err != nil {`, 1000,
+	},
 	{"the end of a batch said once", "processor/lane.go", `again = time.After(idleAgain)`, `again = nil`, 1000},
 }
 

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -120,6 +121,10 @@ func Run(o Options) Result {
 	w.versions = rnd.IntN(4) == 0
 	if partitions > 1 && rnd.IntN(4) == 0 {
 		w.added = int32(partitions) - 1
+		w.traffic = slices.Clone(w.traffic)
+		slices.SortStableFunc(w.traffic, func(a, b produce) int { // late, so that batches have been written before
+			return cmp.Compare(a.tp.Partition/max(1, w.added), b.tp.Partition/max(1, w.added))
+		})
 		for _, topic := range topics {
 			delete(w.logs, fetch.TopicPartition{Topic: topic, Partition: w.added})
 		}
@@ -207,13 +212,17 @@ func (w *World) produce() {
 	p := w.traffic[0]
 	w.traffic = w.traffic[1:]
 	if w.logs[p.tp] == nil {
-		w.trace("partition %d is added", p.tp.Partition)
-		for _, topic := range topics {
-			w.logs[fetch.TopicPartition{Topic: topic, Partition: p.tp.Partition}] = &partition{}
-		}
-		w.coordinator.rebalance() // members watch for that
+		w.addPartition()
 	}
 	w.append(p)
+}
+
+func (w *World) addPartition() {
+	w.trace("partition %d is added", w.added)
+	for _, topic := range topics {
+		w.logs[fetch.TopicPartition{Topic: topic, Partition: w.added}] = &partition{}
+	}
+	w.coordinator.rebalance() // members watch for that
 }
 
 // append puts a batch into its log.

@@ -111,11 +111,11 @@ func fill(t *testing.T, conn driver.Conn) {
 			('', '', 'pos.transactions', 't2', '2026-11-03', 1, 0, -2, 0, 0, 0, 0, 0, 0, 0, [], 0, 300)`,
 		`INSERT INTO tillstream.data_quality (lane, mark, topic, terminal_id, business_date, accepted, duplicates, missing, rejected, late, test, unbalanced, pan_masked, stale, other, late_in, skew_min, skew_max) VALUES
 			('', '', 'pos.transactions', 't1', '2026-11-03', 5, 0, -1, 0, 0, 0, 0, 0, 0, 0, [], 0, 100)`,
-		"INSERT INTO tillstream.streams (`group`, epoch, lanes, created_at) VALUES ('g', 2, 4, now64(3))",
-		// of an epoch that began, of a topic made anew, and of one that was cut short
+		"INSERT INTO tillstream.streams (`group`, epoch, lanes, created_at, reason, created_by) VALUES ('g', 2, 4, now64(3), 'retention', 'ann')",
+		// of an epoch that began, of a topic made anew, of one that was cut short, and of somebody who was not the one to begin it
 		"INSERT INTO tillstream.losses (`group`, epoch, topic, partition, from_offset, to_offset, reason, decided_by, decided_at) VALUES " +
-			"('g', 2, 'pos.health', 3, 40, 50, 'retention', 'ann', '2026-11-03 09:00:00.123'), ('g', 2, 'pos.health', 4, 40, 0, 'made anew', 'ann', '2026-11-03 09:00:00.123'), " +
-			"('g', 3, 'pos.health', 3, 50, 60, 'retention', 'ann', '2026-11-03 09:00:00.123')",
+			"('g', 2, 'pos.health', 3, 40, 50, 'retention', 'ann', '2026-11-03 09:00:00.123'), ('g', 2, 'pos.health', 4, 40, 0, 'retention', 'ann', '2026-11-03 09:00:00.123'), " +
+			"('g', 3, 'pos.health', 3, 50, 60, 'retention', 'ann', '2026-11-03 09:00:00.123'), ('g', 2, 'pos.health', 5, 50, 60, 'retention', 'bob', '2026-11-03 09:00:00.123')",
 		`INSERT INTO tillstream.dead_letters (lane, mark, topic, partition, offset, at, reason, field, expected) VALUES
 			('g/0', 'm1', '', 0, 0, '2026-11-01 00:00:00.000', '', '', ''),
 			('', '', 'pos.health', 3, 41, '2026-11-03 09:00:00.123', 'bad_time', 'time', 'RFC 3339')`,
@@ -175,7 +175,7 @@ func TestRollupViews(t *testing.T) {
 			},
 			`SELECT * FROM pos.ledger`: {"pos.health	3	1	40	60	15	2	1	2	2026-11-03 09:00:06.000	2026-11-03	g/0"},
 			`SELECT * FROM pos.losses ORDER BY partition`: {
-				"pos.health	3	2	40	50	10	retention	ann	2026-11-03 09:00:00.123	g", "pos.health	4	2	40	0	0	made anew	ann	2026-11-03 09:00:00.123	g",
+				"pos.health	3	2	40	50	10	retention	ann	2026-11-03 09:00:00.123	g", "pos.health	4	2	40	0	0	retention	ann	2026-11-03 09:00:00.123	g",
 			},
 		} {
 			if diff := cmp.Diff(want, query(t, conn, sql)); diff != "" {

@@ -213,7 +213,7 @@ func TestAuditFollowsEpochs(t *testing.T) {
 	}
 	second := Stream{
 		Group: "g", Epoch: 2, Lanes: 2, Partitions: 3, Topics: []string{"pos.transactions"}, CreatedAt: time.UnixMilli(2),
-		Start: map[commit.TopicPartition]int64{tp(0): 100, tp(1): 95, tp(2): 7},
+		Start: map[commit.TopicPartition]int64{tp(0): 100, tp(1): 95, tp(2): 7}, Reason: "retention", By: "ann@till",
 	}
 	if err := s.BeginStream(t.Context(), second); err != nil {
 		t.Fatal(err)
@@ -247,10 +247,11 @@ func TestAuditFollowsEpochs(t *testing.T) {
 	at := time.UnixMilli(1_793_000_000_000).UTC()
 	losses := []Loss{
 		{"g", 2, between(1, 80, 95), "retention", "ann@till", at},
-		{"g", 2, between(2, 150, 7), "made anew", "ann@till", at},
+		{"g", 2, between(2, 150, 7), "retention", "ann@till", at},
 	}
 	cut := Loss{"g", 3, between(0, 100, 200), "cut short", "ann@till", at}
-	if err := s.PutLosses(t.Context(), append(losses, cut)); err != nil {
+	other := Loss{"g", 2, between(0, 100, 200), "retention", "bob@till", at} // who was not the one to begin epoch 2
+	if err := s.PutLosses(t.Context(), append(losses, cut, other)); err != nil {
 		t.Fatal(err)
 	}
 	got, report := found()
