@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/bits"
 	"strconv"
-	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 	"unsafe"
@@ -23,6 +22,7 @@ type scanner struct {
 	masked    bool
 	scratch   []byte // strings that had escapes
 	rejection Rejection
+	habits    *habits
 }
 
 // maxDepth bounds nesting, of what is skipped too.
@@ -35,12 +35,12 @@ func (s *scanner) fail(reason Reason, expected string) bool {
 
 func (s *scanner) malformed(expected string) bool { return s.fail(ReasonMalformed, expected) }
 
-// within names the field that a failure happened in. A rejection outlives the input, so it has a name of its own.
+// within names the field that a failure happened in.
 func (s *scanner) within(name string) bool {
 	f := s.rejection.Field
 	switch {
 	case f == "":
-		s.rejection.Field = strings.Clone(name)
+		s.rejection.Field = name
 	case f[0] == '[':
 		s.rejection.Field = name + f
 	default:
@@ -80,7 +80,7 @@ func (s *scanner) spaces() byte {
 }
 
 func (s *scanner) literal(word string) bool {
-	if len(s.in)-s.pos >= len(word) && string(s.in[s.pos:s.pos+len(word)]) == word {
+	if s.follows(word) {
 		s.pos += len(word)
 		return true
 	}
@@ -95,8 +95,8 @@ func (s *scanner) null() bool {
 // atNull says whether a null comes next.
 func (s *scanner) atNull() bool { return s.space() == 'n' }
 
-// object calls field for every key; field must take the value. Keys are valid during the call.
-func (s *scanner) object(field func(key string) bool) bool {
+// object calls field for every key; field must take the value.
+func (s *scanner) object(of shape, field func(key) bool) bool {
 	if s.space() != '{' {
 		return s.mistyped("an object")
 	}
@@ -109,9 +109,9 @@ func (s *scanner) object(field func(key string) bool) bool {
 		s.depth--
 		return true
 	}
+	next, k, ok := &s.habits[of], unknown, false
 	for {
-		key, ok := s.key()
-		if !ok || !field(key) {
+		if k, ok = s.key(&next[k]); !ok || !field(k) {
 			return false
 		}
 		switch s.space() {
@@ -127,26 +127,30 @@ func (s *scanner) object(field func(key string) bool) bool {
 	}
 }
 
-// key takes a key and the colon behind it. Most have neither space nor escape, and no event has cards in its keys.
-func (s *scanner) key() (string, bool) {
-	if in, i := s.in, s.pos; s.plain && !s.cards && i < len(in) && in[i] == '"' {
-		if end := quote(in, i+1); end+1 < len(in) && in[end] == '"' && in[end+1] == ':' {
-			s.pos = end + 2
-			return alias(in[i+1 : end]), true
-		}
+// key takes a key and the colon behind it. The one expected is tried first; another one is expected next time.
+func (s *scanner) key(expected *key) (key, bool) {
+	if k := *expected; k != unknown && s.follows(spelled[k]) {
+		s.pos += len(spelled[k])
+		return k, true
 	}
 	if s.space() != '"' {
-		return "", s.malformed("a key in quotes")
+		return unknown, s.malformed("a key in quotes")
 	}
-	key, ok := s.text(false)
+	name, ok := s.text(false)
 	if !ok {
-		return "", false
+		return unknown, false
 	}
 	if s.space() != ':' {
-		return "", s.malformed("a colon after a key")
+		return unknown, s.malformed("a colon after a key")
 	}
 	s.pos++
-	return key, true
+	*expected = named[name]
+	return *expected, true
+}
+
+// follows says whether word comes next.
+func (s *scanner) follows(word string) bool {
+	return len(s.in)-s.pos >= len(word) && string(s.in[s.pos:s.pos+len(word)]) == word
 }
 
 // array calls element for every element, with its index; element must take the value.
@@ -194,7 +198,7 @@ func (s *scanner) mistyped(expected string) bool {
 func (s *scanner) skip() bool {
 	switch c := s.space(); {
 	case c == '{':
-		return s.object(func(string) bool { return s.skip() })
+		return s.object(shapeSkipped, func(key) bool { return s.skip() })
 	case c == '[':
 		return s.array(func(int) bool { return s.skip() })
 	case c == '"':
