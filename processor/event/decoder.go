@@ -52,12 +52,15 @@ func (d *Decoder) Decode(value []byte, e *Event) *Rejection {
 	case len(value) > d.opts.MaxBytes:
 		s.fail(ReasonTooLarge, fmt.Sprintf("at most %d bytes", d.opts.MaxBytes))
 		return &s.rejection
-	case !utf8.Valid(value):
+	}
+	s.plain = bytes.IndexByte(value, '\\') < 0
+	ascii, cards := skim(value)
+	if !ascii && !utf8.Valid(value) {
 		s.fail(ReasonInvalidUTF8, "UTF-8")
 		return &s.rejection
 	}
-	s.plain = bytes.IndexByte(value, '\\') < 0
-	s.cards = suspicious(value)
+	s.cards = cards || !s.plain && suspicious(value)
+	s.easy = s.plain && !s.cards
 	ok := s.space() == '{' || s.malformed("one JSON object")
 	if ok = ok && s.object(shapeEvent, d.field); ok && s.space() != 0 {
 		ok = s.malformed("nothing after the event")

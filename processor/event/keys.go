@@ -1,5 +1,7 @@
 package event
 
+import "encoding/binary"
+
 // key is the name of a field, as a number: a switch over numbers is one jump.
 type key uint8
 
@@ -273,13 +275,35 @@ var keyNames = [keys]string{
 	keyLastAt:             "last_at",
 }
 
-// spelled are the keys as compact JSON has them, in quotes and with the colon.
-var spelled = func() (s [keys]string) {
+// spelling is a key as compact JSON has it, in quotes and with the colon, made for comparing sixteen bytes at once.
+type spelling struct {
+	text, used [2]uint64 // the first sixteen bytes, and which of their bits count
+	whole      string
+}
+
+var spelled = func() (all [keys]spelling) {
 	for k := unknown + 1; k < keys; k++ {
-		s[k] = `"` + k.String() + `":`
+		w := &all[k]
+		w.whole = `"` + k.String() + `":`
+		var text, used [16]byte
+		for i := range copy(text[:], w.whole) {
+			used[i] = 0xff
+		}
+		for i := range 2 {
+			w.text[i] = binary.LittleEndian.Uint64(text[8*i:])
+			w.used[i] = binary.LittleEndian.Uint64(used[8*i:])
+		}
 	}
-	return s
+	return all
 }()
+
+// begins says whether b begins with the key.
+func (w *spelling) begins(b []byte) bool {
+	if len(b) < 16 || len(w.whole) > 16 {
+		return len(b) >= len(w.whole) && string(b[:len(w.whole)]) == w.whole
+	}
+	return (binary.LittleEndian.Uint64(b)^w.text[0])&w.used[0]|(binary.LittleEndian.Uint64(b[8:])^w.text[1])&w.used[1] == 0
+}
 
 // named are the keys by name.
 var named = func() map[string]key {

@@ -18,6 +18,7 @@ type scanner struct {
 	depth     int
 	plain     bool // no escapes: a string ends at the next quote
 	cards     bool // the text may hold a card number: look into every string
+	easy      bool // plain, and no cards: strings are as they stand
 	bare      bool // the next string is not masked
 	masked    bool
 	scratch   []byte // strings that had escapes
@@ -80,7 +81,7 @@ func (s *scanner) spaces() byte {
 }
 
 func (s *scanner) literal(word string) bool {
-	if s.follows(word) {
+	if len(s.in)-s.pos >= len(word) && string(s.in[s.pos:s.pos+len(word)]) == word {
 		s.pos += len(word)
 		return true
 	}
@@ -129,10 +130,16 @@ func (s *scanner) object(of shape, field func(key) bool) bool {
 
 // key takes a key and the colon behind it. The one expected is tried first; another one is expected next time.
 func (s *scanner) key(expected *key) (key, bool) {
-	if k := *expected; k != unknown && s.follows(spelled[k]) {
-		s.pos += len(spelled[k])
-		return k, true
+	if k := *expected; k != unknown && s.pos <= len(s.in) {
+		if w := &spelled[k]; w.begins(s.in[s.pos:]) {
+			s.pos += len(w.whole)
+			return k, true
+		}
 	}
+	return s.anyKey(expected)
+}
+
+func (s *scanner) anyKey(expected *key) (key, bool) {
 	if s.space() != '"' {
 		return unknown, s.malformed("a key in quotes")
 	}
@@ -146,11 +153,6 @@ func (s *scanner) key(expected *key) (key, bool) {
 	s.pos++
 	*expected = named[name]
 	return *expected, true
-}
-
-// follows says whether word comes next.
-func (s *scanner) follows(word string) bool {
-	return len(s.in)-s.pos >= len(word) && string(s.in[s.pos:s.pos+len(word)]) == word
 }
 
 // array calls element for every element, with its index; element must take the value.
@@ -247,6 +249,12 @@ func (s *scanner) clear(into *string) bool {
 func (s *scanner) code(into *string) bool { return s.str(into, true) }
 
 func (s *scanner) str(into *string, code bool) (ok bool) {
+	if in, i := s.in, s.pos; s.easy && i < len(in) && in[i] == '"' {
+		if end := quote(in, i+1); end < len(in) && in[end] == '"' {
+			*into, s.pos = alias(in[i+1:end]), end+1
+			return true
+		}
+	}
 	switch s.space() {
 	case '"':
 		*into, ok = s.text(code)
@@ -429,15 +437,24 @@ func (s *scanner) number() (string, bool) {
 	return n, true
 }
 
+// whole takes a whole number within [low, high], or null for none.
+func (s *scanner) whole(low, high int64) (n int64, given, ok bool) {
+	if n, end := short(s.in, s.pos); end > 0 && n >= low && n <= high {
+		s.pos = end
+		return n, true, true
+	}
+	if s.null() {
+		return 0, false, true
+	}
+	n, ok = s.int(low, high)
+	return n, true, ok
+}
+
 // int takes a whole number within [low, high].
 func (s *scanner) int(low, high int64) (int64, bool) {
 	c := s.space()
 	if c != '-' && (c < '0' || c > '9') {
 		return 0, s.mistyped("a whole number")
-	}
-	if n, end := short(s.in, s.pos); end > 0 && n >= low && n <= high {
-		s.pos = end
-		return n, true
 	}
 	text, ok := s.number()
 	if !ok {
@@ -471,15 +488,13 @@ func (s *scanner) int(low, high int64) (int64, bool) {
 // short reads a whole number of up to 15 digits that something other than a digit, a point or an exponent follows; end is 0 if there is
 // none: then number says what is wrong, or right.
 func short(b []byte, i int) (n int64, end int) {
-	from := i
-	negative := b[i] == '-'
+	negative := i < len(b) && b[i] == '-'
 	if negative {
 		i++
-		from++
 	}
-	for i < len(b) && b[i]-'0' <= 9 {
+	from := i
+	for ; i < len(b) && b[i]-'0' <= 9; i++ {
 		n = n*10 + int64(b[i]-'0')
-		i++
 	}
 	if i == from || i-from > 15 || i-from > 1 && b[from] == '0' || i == len(b) || b[i] == '.' || b[i]|0x20 == 'e' {
 		return 0, 0
@@ -490,12 +505,45 @@ func short(b []byte, i int) (n int64, end int) {
 	return n, i
 }
 
+// shortDecimal is short for thousandths: up to 9 digits, and up to 3 behind a point.
+func shortDecimal(b []byte, i int) (n int64, end int) {
+	from := i
+	for ; i < len(b) && b[i]-'0' <= 9; i++ {
+		n = n*10 + int64(b[i]-'0')
+	}
+	if i == from || i-from > 9 || i-from > 1 && b[from] == '0' || i == len(b) {
+		return 0, 0
+	}
+	scale := int64(1000)
+	if b[i] == '.' {
+		i++
+		for ; i < len(b) && b[i]-'0' <= 9 && scale > 1; i++ {
+			n = n*10 + int64(b[i]-'0')
+			scale /= 10
+		}
+		if scale == 1000 || i == len(b) || b[i]-'0' <= 9 {
+			return 0, 0
+		}
+	}
+	if b[i] == '.' || b[i]|0x20 == 'e' {
+		return 0, 0
+	}
+	return n * scale, i
+}
+
 func expectRange(low, high int64) string {
 	return strconv.FormatInt(low, 10) + " to " + strconv.FormatInt(high, 10)
 }
 
-// thousandths takes a decimal number of at most three decimals, exactly.
+// thousandths takes a decimal number of at most three decimals, exactly, or null for none.
 func (s *scanner) thousandths(into *int64) bool {
+	if n, end := shortDecimal(s.in, s.pos); end > 0 {
+		*into, s.pos = n, end
+		return true
+	}
+	if s.null() {
+		return true
+	}
 	c := s.space()
 	if c != '-' && (c < '0' || c > '9') {
 		return s.mistyped("a number")

@@ -175,7 +175,7 @@ func (d *Decoder) line(l *Line) bool {
 			ok = s.strings(&l.Hierarchy)
 		case keyQuantity:
 			hasQuantity = hasQuantity || !s.atNull()
-			ok = s.quantity(&l.Quantity)
+			ok = s.thousandths(&l.Quantity)
 		case keyUnit:
 			ok = s.string(&l.Unit)
 		case keyRegularPrice:
