@@ -297,12 +297,16 @@ var spelled = func() (all [keys]spelling) {
 	return all
 }()
 
-// begins says whether b begins with the key.
-func (w *spelling) begins(b []byte) bool {
-	if len(b) < 16 || len(w.whole) > 16 {
-		return len(b) >= len(w.whole) && string(b[:len(w.whole)]) == w.whole
+// at says whether the key stands at b[i]. It may say no at the end of b.
+func (w *spelling) at(b []byte, i int) bool {
+	if i+16 > len(b) {
+		return false
 	}
-	return (binary.LittleEndian.Uint64(b)^w.text[0])&w.used[0]|(binary.LittleEndian.Uint64(b[8:])^w.text[1])&w.used[1] == 0
+	c := b[i : i+16]
+	if (binary.LittleEndian.Uint64(c)^w.text[0])&w.used[0]|(binary.LittleEndian.Uint64(c[8:])^w.text[1])&w.used[1] != 0 {
+		return false
+	}
+	return len(w.whole) <= 16 || string(b[i:min(i+len(w.whole), len(b))]) == w.whole
 }
 
 // named are the keys by name.

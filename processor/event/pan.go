@@ -75,12 +75,16 @@ func suspicious(b []byte) bool {
 }
 
 // skim looks at a whole text without escapes, eight bytes at a time. ascii says that no byte is past 127; cards, that the text may hold a
-// card number. Among any fourteen bytes are the first seven of an aligned word, and what card numbers are spelled with lies below 0x40.
+// card number: among any fourteen bytes are the first seven of one of the words, and what card numbers are spelled with lies below 0x40.
+// Either may be wrong in the safe direction.
 func skim(b []byte) (ascii, cards bool) {
 	const pastASCII, past0x40 = 0x8080808080808080, 0xc0c0c0c0c0c0c0 // of eight bytes, and of the first seven
+	last := len(b) - 32
+	if last < 0 {
+		return false, true
+	}
 	var all uint64
-	i := 0
-	for ; i+32 <= len(b); i += 32 {
+	for i := 0; ; i = min(i+32, last) { // the last step overlaps the one before
 		c := b[i : i+32]
 		w0, w1 := binary.LittleEndian.Uint64(c), binary.LittleEndian.Uint64(c[8:])
 		w2, w3 := binary.LittleEndian.Uint64(c[16:]), binary.LittleEndian.Uint64(c[24:])
@@ -89,16 +93,17 @@ func skim(b []byte) (ascii, cards bool) {
 			w2&past0x40 == 0 && digitsAround(b, i+16) >= minPAN || w3&past0x40 == 0 && digitsAround(b, i+24) >= minPAN {
 			cards = true
 		}
+		if i == last {
+			return all&pastASCII == 0, cards
+		}
 	}
-	for ; i < len(b); i++ {
-		all |= uint64(b[i])
-		cards = cards || i%8 == 0 && digitsAround(b, i) >= minPAN
-	}
-	return all&pastASCII == 0, cards
 }
 
 // digitsAround counts the digits of the run of digits, spaces and dashes that b[i] is in.
 func digitsAround(b []byte, i int) (n int) {
+	if !digit(b[i]) && b[i] != ' ' && b[i] != '-' {
+		return 0
+	}
 	for i > 0 && (digit(b[i-1]) || b[i-1] == ' ' || b[i-1] == '-') {
 		i--
 	}

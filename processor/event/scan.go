@@ -110,10 +110,22 @@ func (s *scanner) object(of shape, field func(key) bool) bool {
 		s.depth--
 		return true
 	}
-	next, k, ok := &s.habits[of], unknown, false
+	in, next, k, ok := s.in, &s.habits[of], unknown, false
 	for {
-		if k, ok = s.key(&next[k]); !ok || !field(k) {
+		expected := &next[k]
+		if k = *expected; k != unknown && spelled[k].at(in, s.pos) {
+			s.pos += len(spelled[k].whole)
+		} else if k, ok = s.key(); !ok {
 			return false
+		} else {
+			*expected = k
+		}
+		if !field(k) {
+			return false
+		}
+		if s.pos < len(in) && in[s.pos] == ',' {
+			s.pos++
+			continue
 		}
 		switch s.space() {
 		case ',':
@@ -128,18 +140,8 @@ func (s *scanner) object(of shape, field func(key) bool) bool {
 	}
 }
 
-// key takes a key and the colon behind it. The one expected is tried first; another one is expected next time.
-func (s *scanner) key(expected *key) (key, bool) {
-	if k := *expected; k != unknown && s.pos <= len(s.in) {
-		if w := &spelled[k]; w.begins(s.in[s.pos:]) {
-			s.pos += len(w.whole)
-			return k, true
-		}
-	}
-	return s.anyKey(expected)
-}
-
-func (s *scanner) anyKey(expected *key) (key, bool) {
+// key takes any key and the colon behind it.
+func (s *scanner) key() (key, bool) {
 	if s.space() != '"' {
 		return unknown, s.malformed("a key in quotes")
 	}
@@ -151,8 +153,7 @@ func (s *scanner) anyKey(expected *key) (key, bool) {
 		return unknown, s.malformed("a colon after a key")
 	}
 	s.pos++
-	*expected = named[name]
-	return *expected, true
+	return named[name], true
 }
 
 // array calls element for every element, with its index; element must take the value.
