@@ -89,9 +89,10 @@ func skim(b []byte) (ascii, cards bool) {
 		w0, w1 := binary.LittleEndian.Uint64(c), binary.LittleEndian.Uint64(c[8:])
 		w2, w3 := binary.LittleEndian.Uint64(c[16:]), binary.LittleEndian.Uint64(c[24:])
 		all |= w0 | w1 | w2 | w3
-		if w0&past0x40 == 0 && digitsAround(b, i) >= minPAN || w1&past0x40 == 0 && digitsAround(b, i+8) >= minPAN ||
-			w2&past0x40 == 0 && digitsAround(b, i+16) >= minPAN || w3&past0x40 == 0 && digitsAround(b, i+24) >= minPAN {
-			cards = true
+		// Taking one away sets the highest bit of nothing but zero.
+		if borrow := (w0&past0x40 - 1) | (w1&past0x40 - 1) | (w2&past0x40 - 1) | (w3&past0x40 - 1); borrow&(1<<63) != 0 && !cards {
+			cards = digitsAround(b, i) >= minPAN || digitsAround(b, i+8) >= minPAN ||
+				digitsAround(b, i+16) >= minPAN || digitsAround(b, i+24) >= minPAN
 		}
 		if i == last {
 			return all&pastASCII == 0, cards
@@ -99,21 +100,24 @@ func skim(b []byte) (ascii, cards bool) {
 	}
 }
 
-// digitsAround counts the digits of the run of digits, spaces and dashes that b[i] is in.
+// digitsAround counts the digits of the run of digits, spaces and dashes that b[i:i+7] lies in, if it does.
 func digitsAround(b []byte, i int) (n int) {
-	if !digit(b[i]) && b[i] != ' ' && b[i] != '-' {
+	if !spells(b[i]) || !spells(b[i+minPAN/2-1]) {
 		return 0
 	}
-	for i > 0 && (digit(b[i-1]) || b[i-1] == ' ' || b[i-1] == '-') {
+	for i > 0 && spells(b[i-1]) {
 		i--
 	}
-	for ; i < len(b) && (digit(b[i]) || b[i] == ' ' || b[i] == '-'); i++ {
+	for ; i < len(b) && spells(b[i]); i++ {
 		if digit(b[i]) {
 			n++
 		}
 	}
 	return n
 }
+
+// spells says whether card numbers are spelled with c, escapes apart.
+func spells(c byte) bool { return digit(c) || c == ' ' || c == '-' }
 
 // inPAN holds the bytes that card numbers are spelled with: digits, separators, and what \u0034 or \u002D have besides.
 var inPAN = [256]bool{

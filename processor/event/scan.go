@@ -110,26 +110,29 @@ func (s *scanner) object(of shape, field func(key) bool) bool {
 		s.depth--
 		return true
 	}
-	in, next, k, ok := s.in, &s.habits[of], unknown, false
+	in, next := s.in, &s.habits[of]
+	k, i, ok := unknown, s.pos, false // i: where the next key should be
 	for {
 		expected := &next[k]
-		if k = *expected; k != unknown && spelled[k].at(in, s.pos) {
-			s.pos += len(spelled[k].whole)
-		} else if k, ok = s.key(); !ok {
-			return false
+		if k = *expected; k != unknown && spelled[k].at(in, i) {
+			s.pos = i + len(spelled[k].whole)
 		} else {
+			s.pos = i
+			if k, ok = s.key(k); !ok {
+				return false
+			}
 			*expected = k
 		}
 		if !field(k) {
 			return false
 		}
-		if s.pos < len(in) && in[s.pos] == ',' {
-			s.pos++
+		if i = s.pos; i < len(in) && in[i] == ',' {
+			i++
 			continue
 		}
 		switch s.space() {
 		case ',':
-			s.pos++
+			i = s.pos + 1
 		case '}':
 			s.pos++
 			s.depth--
@@ -141,7 +144,7 @@ func (s *scanner) object(of shape, field func(key) bool) bool {
 }
 
 // key takes any key and the colon behind it.
-func (s *scanner) key() (key, bool) {
+func (s *scanner) key(expected key) (key, bool) {
 	if s.space() != '"' {
 		return unknown, s.malformed("a key in quotes")
 	}
@@ -153,6 +156,9 @@ func (s *scanner) key() (key, bool) {
 		return unknown, s.malformed("a colon after a key")
 	}
 	s.pos++
+	if name == expected.String() {
+		return expected, true // at the end of the text, or with space before it
+	}
 	return named[name], true
 }
 
