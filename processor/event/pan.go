@@ -100,24 +100,28 @@ func skim(b []byte) (ascii, cards bool) {
 	}
 }
 
-// digitsAround counts the digits of the run of digits, spaces and dashes that b[i:i+7] lies in, if it does.
+// digitsAround counts the digits of the run, at least minPAN long, of what card numbers are spelled with that b[i:i+7] lies in.
 func digitsAround(b []byte, i int) (n int) {
-	if !spells(b[i]) || !spells(b[i+minPAN/2-1]) {
+	to := i + minPAN/2
+	if !inPAN[b[i]] || !inPAN[b[to-1]] {
 		return 0
 	}
-	for i > 0 && spells(b[i-1]) {
+	for i > 0 && inPAN[b[i-1]] {
 		i--
 	}
-	for ; i < len(b) && spells(b[i]); i++ {
-		if digit(b[i]) {
+	for to < len(b) && inPAN[b[to]] {
+		to++
+	}
+	if to-i < minPAN {
+		return 0
+	}
+	for _, c := range b[i:to] {
+		if digit(c) {
 			n++
 		}
 	}
 	return n
 }
-
-// spells says whether card numbers are spelled with c, escapes apart.
-func spells(c byte) bool { return digit(c) || c == ' ' || c == '-' }
 
 // inPAN holds the bytes that card numbers are spelled with: digits, separators, and what \u0034 or \u002D have besides.
 var inPAN = [256]bool{

@@ -28,10 +28,12 @@ func (d *Decoder) validate() bool {
 	case e.GLN != "" && !isGLN(e.GLN):
 		return s.fail(ReasonInvalidValue, "13 digits with a GS1 check digit") || s.within("gln")
 	case e.Type == TypeTransaction:
+		e.Type = TypeTransaction // the constant itself: comparing those is comparing addresses
 		if !d.validateTransaction() {
 			return false
 		}
 	case e.Type == TypeHealth:
+		e.Type = TypeHealth
 		if !d.validateHealth() {
 			return false
 		}
