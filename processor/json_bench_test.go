@@ -3,8 +3,10 @@ package processor
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/rollup"
 )
 
 // encoding/json on the very same bytes, into a struct that has only the fields the folds use: what the figure of
@@ -44,6 +46,34 @@ func BenchmarkEncodingJSONSaleOf3Lines(b *testing.B) {
 	for b.Loop() {
 		if err := json.Unmarshal(value, &sale); err != nil || sale.Type != event.TypeTransaction {
 			b.Fatal(err)
+		}
+	}
+}
+
+// A health report of a till that is up, from its bytes to the open batch.
+func BenchmarkFoldHealthReport(b *testing.B) {
+	const report = `{"id":"%s/h/%d","source":"%s","type":"pos.health.v1","time":"2026-11-23T10:%02d:30+01:00","store_id":"0042","terminal_id":"%s","sequence":%d,"kind":"heartbeat","status":"up","heartbeat_interval_s":30,"response_ms":41}`
+	f := newFolder(benchConfig())
+	f.Begin(tp, 0)
+	const n = 32_000
+	next, i := 0, n
+	records := sales(report, 0, n)
+	b.SetBytes(int64(len(records[0].Value)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if i == n {
+			b.StopTimer()
+			f.Seal(rollup.Version{Epoch: 1, Batch: uint64(next)}, "g/0", time.Time{})
+			records, i = sales(report, next, n), 0
+			next += n
+			b.StartTimer()
+		}
+		f.Record(tp, records[i])
+		i++
+	}
+	for _, k := range f.books {
+		if k.rejected+k.duplicates > 0 {
+			b.Fatalf("%+v", k)
 		}
 	}
 }

@@ -16,10 +16,11 @@ type Options struct {
 
 // Decoder turns JSON into events. It is not for several goroutines at once.
 type Decoder struct {
-	opts  Options
-	scan  scanner
-	names pseudonymiser
-	event *Event
+	opts   Options
+	scan   scanner
+	habits habits
+	names  pseudonymiser
+	event  *Event
 
 	customerID, operator string // clear, until they are pseudonyms
 	has                  presence
@@ -43,7 +44,7 @@ func (d *Decoder) Decode(value []byte, e *Event) *Rejection {
 	d.customerID, d.operator = "", ""
 	e.reset()
 	s := &d.scan
-	*s = scanner{in: value, scratch: s.scratch[:0]}
+	*s = scanner{in: value, scratch: s.scratch[:0], habits: &d.habits}
 	switch {
 	case len(value) == 0:
 		s.fail(ReasonEmpty, "an event")
@@ -51,14 +52,17 @@ func (d *Decoder) Decode(value []byte, e *Event) *Rejection {
 	case len(value) > d.opts.MaxBytes:
 		s.fail(ReasonTooLarge, fmt.Sprintf("at most %d bytes", d.opts.MaxBytes))
 		return &s.rejection
-	case !utf8.Valid(value):
+	}
+	s.plain = bytes.IndexByte(value, '\\') < 0
+	ascii, cards := skim(value)
+	if !ascii && !utf8.Valid(value) {
 		s.fail(ReasonInvalidUTF8, "UTF-8")
 		return &s.rejection
 	}
-	s.plain = bytes.IndexByte(value, '\\') < 0
-	s.cards = suspicious(value)
+	s.cards = cards || !s.plain && suspicious(value)
+	s.easy = s.plain && !s.cards
 	ok := s.space() == '{' || s.malformed("one JSON object")
-	if ok = ok && s.object(d.field); ok && s.space() != 0 {
+	if ok = ok && s.object(shapeEvent, d.field); ok && s.space() != 0 {
 		ok = s.malformed("nothing after the event")
 	}
 	e.Notes.PANMasked = s.masked
@@ -74,78 +78,78 @@ func (d *Decoder) Decode(value []byte, e *Event) *Rejection {
 }
 
 // field takes one field of the envelope, or one of the body: both are on the same level, and the type may come last.
-func (d *Decoder) field(key string) bool {
+func (d *Decoder) field(k key) bool {
 	e, s := d.event, &d.scan
 	ok := true
-	switch key {
-	case "id":
+	switch k {
+	case keyID:
 		ok = s.string(&e.ID)
-	case "source":
+	case keySource:
 		ok = s.string(&e.Source)
-	case "type":
+	case keyType:
 		ok = s.string(&e.Type)
-	case "time":
+	case keyTime:
 		ok = s.time(&e.Time)
-	case "recorded_at":
+	case keyRecordedAt:
 		ok = s.time(&e.RecordedAt)
-	case "sent_at":
+	case keySentAt:
 		ok = s.time(&e.SentAt)
-	case "sequence":
+	case keySequence:
 		ok = s.optUint64(&e.Sequence)
-	case "sequence_epoch":
+	case keySequenceEpoch:
 		ok = s.optUint32(&e.SequenceEpoch, 1<<32-1)
-	case "corrects":
+	case keyCorrects:
 		ok = d.corrects()
-	case "store_id":
+	case keyStoreID:
 		ok = s.string(&e.StoreID)
-	case "terminal_id":
+	case keyTerminalID:
 		ok = s.string(&e.TerminalID)
-	case "gln":
+	case keyGLN:
 		ok = s.code(&e.GLN)
-	case "test":
+	case keyTest:
 		ok = s.bool(&e.Test)
 	default:
-		return d.body(key)
+		return d.body(k)
 	}
-	return ok || s.within(key)
+	return ok || s.within(k.String())
 }
 
 // body takes a field of a transaction or of a health report. kind is in both; the others have names of their own, except where the
 // type says whose they are.
-func (d *Decoder) body(key string) bool {
+func (d *Decoder) body(k key) bool {
 	e := d.event
-	if key == "kind" {
+	if k == keyKind {
 		e.filled = filledTransaction | filledHealth
 		ok := d.scan.string(&e.Transaction.Kind)
 		e.Health.Kind = e.Transaction.Kind
-		return ok || d.scan.within(key)
+		return ok || d.scan.within(k.String())
 	}
-	found, ok := d.transactionField(key)
+	found, ok := d.transactionField(k)
 	switch {
 	case found:
 		e.filled |= filledTransaction
 	default:
-		if found, ok = d.healthField(key); !found {
+		if found, ok = d.healthField(k); !found {
 			return d.scan.skip() // an unknown key is not repeated: nobody knows what is in it
 		}
 		e.filled |= filledHealth
 	}
-	return ok || d.scan.within(key)
+	return ok || d.scan.within(k.String())
 }
 
 func (d *Decoder) corrects() bool {
 	c, s := &d.event.Corrects, &d.scan
-	return s.optObject(func(key string) bool {
+	return s.optObject(shapeCorrects, func(k key) bool {
 		ok := true
-		switch key {
-		case "ids":
+		switch k {
+		case keyIDs:
 			ok = s.strings(&c.IDs)
-		case "reason":
+		case keyReason:
 			ok = s.string(&c.Reason)
 		default:
 			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
-		return ok || s.within(key)
+		return ok || s.within(k.String())
 	})
 }
 

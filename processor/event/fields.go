@@ -13,65 +13,58 @@ const (
 // The methods below take one field of the meaning they are named for. null leaves it as it was.
 
 func (s *scanner) amount(into *int64) bool {
-	if s.null() {
-		return true
+	n, given, ok := s.whole(-maxAmount, maxAmount)
+	if given {
+		*into = n
 	}
-	n, ok := s.int(-maxAmount, maxAmount)
-	*into = n
 	return ok
 }
 
 func (s *scanner) optAmount(into *Opt[int64]) bool {
-	if s.null() {
-		return true
+	n, given, ok := s.whole(-maxAmount, maxAmount)
+	if given {
+		*into = Some(n)
 	}
-	n, ok := s.int(-maxAmount, maxAmount)
-	*into = Some(n)
 	return ok
 }
 
 func (s *scanner) int64(into *int64) bool {
-	if s.null() {
-		return true
+	n, given, ok := s.whole(math.MinInt64+1, math.MaxInt64)
+	if given {
+		*into = n
 	}
-	n, ok := s.int(math.MinInt64+1, math.MaxInt64)
-	*into = n
 	return ok
 }
 
 func (s *scanner) uint32(into *uint32) bool {
-	if s.null() {
-		return true
+	n, given, ok := s.whole(0, math.MaxUint32)
+	if given {
+		*into = uint32(n)
 	}
-	n, ok := s.int(0, math.MaxUint32)
-	*into = uint32(n)
 	return ok
 }
 
 func (s *scanner) optUint32(into *Opt[uint32], high int64) bool {
-	if s.null() {
-		return true
+	n, given, ok := s.whole(0, high)
+	if given {
+		*into = Some(uint32(n))
 	}
-	n, ok := s.int(0, high)
-	*into = Some(uint32(n))
 	return ok
 }
 
 func (s *scanner) optUint64(into *Opt[uint64]) bool {
-	if s.null() {
-		return true
+	n, given, ok := s.whole(0, math.MaxInt64)
+	if given {
+		*into = Some(uint64(n))
 	}
-	n, ok := s.int(0, math.MaxInt64)
-	*into = Some(uint64(n))
 	return ok
 }
 
 func (s *scanner) optInt64(into *Opt[int64]) bool {
-	if s.null() {
-		return true
+	n, given, ok := s.whole(-1e6, 1e6)
+	if given {
+		*into = Some(n)
 	}
-	n, ok := s.int(-1e6, 1e6)
-	*into = Some(n)
 	return ok
 }
 
@@ -81,13 +74,6 @@ func (s *scanner) optBool(into *Opt[bool]) bool {
 	}
 	into.OK = true
 	return s.bool(&into.Value)
-}
-
-func (s *scanner) quantity(into *int64) bool {
-	if s.null() {
-		return true
-	}
-	return s.thousandths(into)
 }
 
 func (s *scanner) strings(into *[]string) bool {
@@ -102,7 +88,9 @@ func (s *scanner) strings(into *[]string) bool {
 }
 
 // optObject takes an object, or null for none.
-func (s *scanner) optObject(field func(key string) bool) bool { return s.null() || s.object(field) }
+func (s *scanner) optObject(of shape, field func(key) bool) bool {
+	return s.null() || s.object(of, field)
+}
 
 // optArray takes an array, or null for none.
 func (s *scanner) optArray(element func(i int) bool) bool { return s.null() || s.array(element) }

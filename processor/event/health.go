@@ -4,50 +4,50 @@ package event
 const maxMilli = 86_400_000
 
 // healthField takes a field of a health report; found is false if the key is none of them.
-func (d *Decoder) healthField(key string) (found, ok bool) {
+func (d *Decoder) healthField(k key) (found, ok bool) {
 	h, s := &d.event.Health, &d.scan
-	switch key {
-	case "status":
+	switch k {
+	case keyStatus:
 		ok = s.string(&h.Status)
-	case "response_ms":
+	case keyResponseMS:
 		ok = s.optUint32(&h.ResponseMS, maxMilli)
-	case "heartbeat_interval_s":
+	case keyHeartbeatIntervalS:
 		ok = s.optUint32(&h.HeartbeatInterval, 1<<16-1)
-	case "boot_id":
+	case keyBootID:
 		ok = s.string(&h.BootID)
-	case "uptime_s":
+	case keyUptimeS:
 		ok = s.optUint32(&h.UptimeS, 1<<32-1)
-	case "software_version":
+	case keySoftwareVersion:
 		ok = s.string(&h.SoftwareVersion)
-	case "firmware_version":
+	case keyFirmwareVersion:
 		ok = s.string(&h.FirmwareVersion)
-	case "config_version":
+	case keyConfigVersion:
 		ok = s.string(&h.ConfigVersion)
-	case "model":
+	case keyModel:
 		ok = s.string(&h.Model)
-	case "serial":
+	case keySerial:
 		ok = s.string(&h.Serial)
-	case "components":
+	case keyComponents:
 		h.Components = h.Components[:0]
 		ok = s.optArray(func(i int) bool {
 			h.Components = append(h.Components, Component{})
 			return d.component(&h.Components[i])
 		})
-	case "hosts":
+	case keyHosts:
 		h.Hosts = h.Hosts[:0]
 		ok = s.optArray(func(i int) bool {
 			h.Hosts = append(h.Hosts, Host{})
 			return d.host(&h.Hosts[i])
 		})
-	case "network":
+	case keyNetwork:
 		ok = d.network()
-	case "backlog":
+	case keyBacklog:
 		ok = d.backlog()
-	case "resources":
+	case keyResources:
 		ok = d.resources()
-	case "capability":
+	case keyCapability:
 		ok = d.capability()
-	case "errors":
+	case keyErrors:
 		h.Errors = h.Errors[:0]
 		ok = s.optArray(func(i int) bool {
 			h.Errors = append(h.Errors, HealthError{})
@@ -61,154 +61,154 @@ func (d *Decoder) healthField(key string) (found, ok bool) {
 
 func (d *Decoder) component(c *Component) bool {
 	s := &d.scan
-	return s.object(func(key string) bool {
+	return s.object(shapeComponent, func(k key) bool {
 		ok := true
-		switch key {
-		case "type":
+		switch k {
+		case keyType:
 			ok = s.string(&c.Type)
-		case "id":
+		case keyID:
 			ok = s.string(&c.ID)
-		case "state":
+		case keyState:
 			ok = s.string(&c.State)
-		case "detail":
+		case keyDetail:
 			ok = s.string(&c.Detail)
 		default:
 			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
-		return ok || s.within(key)
+		return ok || s.within(k.String())
 	})
 }
 
 func (d *Decoder) host(h *Host) bool {
 	s := &d.scan
-	return s.object(func(key string) bool {
+	return s.object(shapeHost, func(k key) bool {
 		ok := true
-		switch key {
-		case "service":
+		switch k {
+		case keyService:
 			ok = s.string(&h.Service)
-		case "reachable":
+		case keyReachable:
 			ok = s.bool(&h.Reachable)
-		case "latency_ms":
+		case keyLatencyMS:
 			ok = s.optUint32(&h.LatencyMS, maxMilli)
-		case "error":
+		case keyError:
 			ok = s.string(&h.Error)
 		default:
 			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
-		return ok || s.within(key)
+		return ok || s.within(k.String())
 	})
 }
 
 func (d *Decoder) network() bool {
 	n, s := &d.event.Health.Network, &d.scan
 	*n = Network{}
-	return s.optObject(func(key string) bool {
+	return s.optObject(shapeNetwork, func(k key) bool {
 		ok := true
-		switch key {
-		case "kind":
+		switch k {
+		case keyKind:
 			ok = s.string(&n.Kind)
-		case "latency_ms":
+		case keyLatencyMS:
 			ok = s.optUint32(&n.LatencyMS, maxMilli)
-		case "loss_ppm":
+		case keyLossPPM:
 			ok = s.optUint32(&n.LossPPM, 1_000_000)
-		case "signal_dbm":
+		case keySignalDBM:
 			ok = s.optInt64(&n.SignalDBM)
-		case "failover":
+		case keyFailover:
 			ok = s.bool(&n.Failover)
 		default:
 			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
-		return ok || s.within(key)
+		return ok || s.within(k.String())
 	})
 }
 
 func (d *Decoder) backlog() bool {
 	b, s := &d.event.Health.Backlog, &d.scan
 	*b = Backlog{}
-	return s.optObject(func(key string) bool {
+	return s.optObject(shapeBacklog, func(k key) bool {
 		ok := true
-		switch key {
-		case "transactions":
+		switch k {
+		case keyTransactions:
 			ok = s.uint32(&b.Transactions)
-		case "payments":
+		case keyPayments:
 			ok = s.uint32(&b.Payments)
-		case "amount":
+		case keyAmount:
 			ok = s.amount(&b.Amount)
-		case "currency":
+		case keyCurrency:
 			ok = s.string(&b.Currency)
-		case "oldest_at":
+		case keyOldestAt:
 			ok = s.time(&b.OldestAt)
 		default:
 			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
-		return ok || s.within(key)
+		return ok || s.within(k.String())
 	})
 }
 
 func (d *Decoder) resources() bool {
 	r, s := &d.event.Health.Resources, &d.scan
 	*r = Resources{}
-	return s.optObject(func(key string) bool {
+	return s.optObject(shapeResources, func(k key) bool {
 		ok := true
-		switch key {
-		case "cpu_pct":
+		switch k {
+		case keyCPUPct:
 			ok = s.optUint32(&r.CPUPct, 100)
-		case "memory_pct":
+		case keyMemoryPct:
 			ok = s.optUint32(&r.MemoryPct, 100)
-		case "disk_free_mb":
+		case keyDiskFreeMB:
 			ok = s.optUint64(&r.DiskFreeMB)
-		case "temperature_c":
+		case keyTemperatureC:
 			ok = s.optInt64(&r.TemperatureC)
-		case "battery_pct":
+		case keyBatteryPct:
 			ok = s.optUint32(&r.BatteryPct, 100)
-		case "on_battery":
+		case keyOnBattery:
 			ok = s.bool(&r.OnBattery)
 		default:
 			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
-		return ok || s.within(key)
+		return ok || s.within(k.String())
 	})
 }
 
 func (d *Decoder) capability() bool {
 	c, s := &d.event.Health.Capability, &d.scan
 	*c = Capability{}
-	return s.optObject(func(key string) bool {
+	return s.optObject(shapeCapability, func(k key) bool {
 		ok := true
-		switch key {
-		case "sell":
+		switch k {
+		case keySell:
 			ok = s.optBool(&c.Sell)
-		case "card":
+		case keyCard:
 			ok = s.optBool(&c.Card)
-		case "cash":
+		case keyCash:
 			ok = s.optBool(&c.Cash)
-		case "return":
+		case keyReturn:
 			ok = s.optBool(&c.Return)
-		case "offline":
+		case keyOffline:
 			ok = s.optBool(&c.Offline)
 		default:
 			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
-		return ok || s.within(key)
+		return ok || s.within(k.String())
 	})
 }
 
 func (d *Decoder) healthError(e *HealthError) bool {
 	s := &d.scan
-	return s.object(func(key string) bool {
+	return s.object(shapeError, func(k key) bool {
 		ok := true
-		switch key {
-		case "code":
+		switch k {
+		case keyCode:
 			ok = s.string(&e.Code)
-		case "count":
+		case keyCount:
 			ok = s.uint32(&e.Count)
-		case "first_at":
+		case keyFirstAt:
 			ok = s.time(&e.FirstAt)
-		case "last_at":
+		case keyLastAt:
 			ok = s.time(&e.LastAt)
 		default:
 			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
-		return ok || s.within(key)
+		return ok || s.within(k.String())
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/bits"
 	"strconv"
-	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 	"unsafe"
@@ -19,10 +18,12 @@ type scanner struct {
 	depth     int
 	plain     bool // no escapes: a string ends at the next quote
 	cards     bool // the text may hold a card number: look into every string
+	easy      bool // plain, and no cards: strings are as they stand
 	bare      bool // the next string is not masked
 	masked    bool
 	scratch   []byte // strings that had escapes
 	rejection Rejection
+	habits    *habits
 }
 
 // maxDepth bounds nesting, of what is skipped too.
@@ -35,12 +36,12 @@ func (s *scanner) fail(reason Reason, expected string) bool {
 
 func (s *scanner) malformed(expected string) bool { return s.fail(ReasonMalformed, expected) }
 
-// within names the field that a failure happened in. A rejection outlives the input, so it has a name of its own.
+// within names the field that a failure happened in.
 func (s *scanner) within(name string) bool {
 	f := s.rejection.Field
 	switch {
 	case f == "":
-		s.rejection.Field = strings.Clone(name)
+		s.rejection.Field = name
 	case f[0] == '[':
 		s.rejection.Field = name + f
 	default:
@@ -95,8 +96,8 @@ func (s *scanner) null() bool {
 // atNull says whether a null comes next.
 func (s *scanner) atNull() bool { return s.space() == 'n' }
 
-// object calls field for every key; field must take the value. Keys are valid during the call.
-func (s *scanner) object(field func(key string) bool) bool {
+// object calls field for every key; field must take the value.
+func (s *scanner) object(of shape, field func(key) bool) bool {
 	if s.space() != '{' {
 		return s.mistyped("an object")
 	}
@@ -109,14 +110,29 @@ func (s *scanner) object(field func(key string) bool) bool {
 		s.depth--
 		return true
 	}
+	in, next := s.in, &s.habits[of]
+	k, i, ok := unknown, s.pos, false // i: where the next key should be
 	for {
-		key, ok := s.key()
-		if !ok || !field(key) {
+		expected := &next[k]
+		if k = *expected; k != unknown && spelled[k].at(in, i) {
+			s.pos = i + len(spelled[k].whole)
+		} else {
+			s.pos = i
+			if k, ok = s.key(k); !ok {
+				return false
+			}
+			*expected = k
+		}
+		if !field(k) {
 			return false
+		}
+		if i = s.pos; i < len(in) && in[i] == ',' {
+			i++
+			continue
 		}
 		switch s.space() {
 		case ',':
-			s.pos++
+			i = s.pos + 1
 		case '}':
 			s.pos++
 			s.depth--
@@ -127,26 +143,23 @@ func (s *scanner) object(field func(key string) bool) bool {
 	}
 }
 
-// key takes a key and the colon behind it. Most have neither space nor escape, and no event has cards in its keys.
-func (s *scanner) key() (string, bool) {
-	if in, i := s.in, s.pos; s.plain && !s.cards && i < len(in) && in[i] == '"' {
-		if end := quote(in, i+1); end+1 < len(in) && in[end] == '"' && in[end+1] == ':' {
-			s.pos = end + 2
-			return alias(in[i+1 : end]), true
-		}
-	}
+// key takes any key and the colon behind it.
+func (s *scanner) key(expected key) (key, bool) {
 	if s.space() != '"' {
-		return "", s.malformed("a key in quotes")
+		return unknown, s.malformed("a key in quotes")
 	}
-	key, ok := s.text(false)
+	name, ok := s.text(false)
 	if !ok {
-		return "", false
+		return unknown, false
 	}
 	if s.space() != ':' {
-		return "", s.malformed("a colon after a key")
+		return unknown, s.malformed("a colon after a key")
 	}
 	s.pos++
-	return key, true
+	if name == expected.String() {
+		return expected, true // at the end of the text, or with space before it
+	}
+	return named[name], true
 }
 
 // array calls element for every element, with its index; element must take the value.
@@ -194,7 +207,7 @@ func (s *scanner) mistyped(expected string) bool {
 func (s *scanner) skip() bool {
 	switch c := s.space(); {
 	case c == '{':
-		return s.object(func(string) bool { return s.skip() })
+		return s.object(shapeSkipped, func(key) bool { return s.skip() })
 	case c == '[':
 		return s.array(func(int) bool { return s.skip() })
 	case c == '"':
@@ -243,6 +256,12 @@ func (s *scanner) clear(into *string) bool {
 func (s *scanner) code(into *string) bool { return s.str(into, true) }
 
 func (s *scanner) str(into *string, code bool) (ok bool) {
+	if in, i := s.in, s.pos; s.easy && i < len(in) && in[i] == '"' {
+		if end := quote(in, i+1); end < len(in) && in[end] == '"' {
+			*into, s.pos = alias(in[i+1:end]), end+1
+			return true
+		}
+	}
 	switch s.space() {
 	case '"':
 		*into, ok = s.text(code)
@@ -425,15 +444,24 @@ func (s *scanner) number() (string, bool) {
 	return n, true
 }
 
+// whole takes a whole number within [low, high], or null for none.
+func (s *scanner) whole(low, high int64) (n int64, given, ok bool) {
+	if n, end := short(s.in, s.pos); end > 0 && n >= low && n <= high {
+		s.pos = end
+		return n, true, true
+	}
+	if s.null() {
+		return 0, false, true
+	}
+	n, ok = s.int(low, high)
+	return n, true, ok
+}
+
 // int takes a whole number within [low, high].
 func (s *scanner) int(low, high int64) (int64, bool) {
 	c := s.space()
 	if c != '-' && (c < '0' || c > '9') {
 		return 0, s.mistyped("a whole number")
-	}
-	if n, end := short(s.in, s.pos); end > 0 && n >= low && n <= high {
-		s.pos = end
-		return n, true
 	}
 	text, ok := s.number()
 	if !ok {
@@ -467,15 +495,13 @@ func (s *scanner) int(low, high int64) (int64, bool) {
 // short reads a whole number of up to 15 digits that something other than a digit, a point or an exponent follows; end is 0 if there is
 // none: then number says what is wrong, or right.
 func short(b []byte, i int) (n int64, end int) {
-	from := i
-	negative := b[i] == '-'
+	negative := i < len(b) && b[i] == '-'
 	if negative {
 		i++
-		from++
 	}
-	for i < len(b) && b[i]-'0' <= 9 {
+	from := i
+	for ; i < len(b) && b[i]-'0' <= 9; i++ {
 		n = n*10 + int64(b[i]-'0')
-		i++
 	}
 	if i == from || i-from > 15 || i-from > 1 && b[from] == '0' || i == len(b) || b[i] == '.' || b[i]|0x20 == 'e' {
 		return 0, 0
@@ -486,12 +512,45 @@ func short(b []byte, i int) (n int64, end int) {
 	return n, i
 }
 
+// shortDecimal is short for thousandths: up to 9 digits, and up to 3 behind a point.
+func shortDecimal(b []byte, i int) (n int64, end int) {
+	from := i
+	for ; i < len(b) && b[i]-'0' <= 9; i++ {
+		n = n*10 + int64(b[i]-'0')
+	}
+	if i == from || i-from > 9 || i-from > 1 && b[from] == '0' || i == len(b) {
+		return 0, 0
+	}
+	scale := int64(1000)
+	if b[i] == '.' {
+		i++
+		for ; i < len(b) && b[i]-'0' <= 9 && scale > 1; i++ {
+			n = n*10 + int64(b[i]-'0')
+			scale /= 10
+		}
+		if scale == 1000 || i == len(b) || b[i]-'0' <= 9 {
+			return 0, 0
+		}
+	}
+	if b[i] == '.' || b[i]|0x20 == 'e' {
+		return 0, 0
+	}
+	return n * scale, i
+}
+
 func expectRange(low, high int64) string {
 	return strconv.FormatInt(low, 10) + " to " + strconv.FormatInt(high, 10)
 }
 
-// thousandths takes a decimal number of at most three decimals, exactly.
+// thousandths takes a decimal number of at most three decimals, exactly, or null for none.
 func (s *scanner) thousandths(into *int64) bool {
+	if n, end := shortDecimal(s.in, s.pos); end > 0 {
+		*into, s.pos = n, end
+		return true
+	}
+	if s.null() {
+		return true
+	}
 	c := s.space()
 	if c != '-' && (c < '0' || c > '9') {
 		return s.mistyped("a number")

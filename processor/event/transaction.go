@@ -1,34 +1,34 @@
 package event
 
 // transactionField takes a field of a transaction; found is false if the key is none of them.
-func (d *Decoder) transactionField(key string) (found, ok bool) {
+func (d *Decoder) transactionField(k key) (found, ok bool) {
 	t, s := &d.event.Transaction, &d.scan
-	switch key {
-	case "business_date":
+	switch k {
+	case keyBusinessDate:
 		ok = s.date(&t.BusinessDate)
-	case "started_at":
+	case keyStartedAt:
 		ok = s.time(&t.StartedAt)
-	case "ended_at":
+	case keyEndedAt:
 		ok = s.time(&t.EndedAt)
-	case "operator":
+	case keyOperator:
 		ok = s.clear(&d.operator)
-	case "channel":
+	case keyChannel:
 		ok = s.string(&t.Channel)
-	case "order_id":
+	case keyOrderID:
 		ok = s.string(&t.OrderID)
-	case "currency":
+	case keyCurrency:
 		ok = s.string(&t.Currency)
-	case "tax_included":
+	case keyTaxIncluded:
 		ok = s.bool(&t.TaxIncluded)
-	case "original":
+	case keyOriginal:
 		ok = d.original()
-	case "offline":
+	case keyOffline:
 		ok = d.offline()
-	case "customer":
+	case keyCustomer:
 		ok = d.customer()
-	case "loyalty":
+	case keyLoyalty:
 		ok = d.loyalty()
-	case "lines":
+	case keyLines:
 		t.Lines = t.Lines[:0]
 		ok = s.optArray(func(i int) bool {
 			if i == maxLines {
@@ -37,27 +37,27 @@ func (d *Decoder) transactionField(key string) (found, ok bool) {
 			t.Lines = grow(t.Lines)
 			return d.line(&t.Lines[i])
 		})
-	case "not_found":
+	case keyNotFound:
 		t.NotFound = t.NotFound[:0]
 		ok = s.optArray(func(i int) bool {
 			t.NotFound = append(t.NotFound, NotFound{})
 			return d.notFound(&t.NotFound[i])
 		})
-	case "tenders":
+	case keyTenders:
 		t.Tenders = t.Tenders[:0]
 		ok = s.optArray(func(i int) bool {
 			t.Tenders = append(t.Tenders, Tender{})
 			return d.tender(&t.Tenders[i])
 		})
-	case "taxes":
+	case keyTaxes:
 		t.Taxes = t.Taxes[:0]
 		ok = s.optArray(func(i int) bool {
 			t.Taxes = append(t.Taxes, Tax{})
 			return d.tax(&t.Taxes[i])
 		})
-	case "totals":
+	case keyTotals:
 		ok = d.totals()
-	case "reserve":
+	case keyReserve:
 		ok = d.reserve()
 	default:
 		return false, true
@@ -68,86 +68,86 @@ func (d *Decoder) transactionField(key string) (found, ok bool) {
 func (d *Decoder) original() bool {
 	o, s := &d.event.Transaction.Original, &d.scan
 	*o = Original{}
-	return s.optObject(func(key string) bool {
+	return s.optObject(shapeOriginal, func(k key) bool {
 		ok := true
-		switch key {
-		case "transaction_id":
+		switch k {
+		case keyTransactionID:
 			ok = s.string(&o.TransactionID)
-		case "store_id":
+		case keyStoreID:
 			ok = s.string(&o.StoreID)
-		case "terminal_id":
+		case keyTerminalID:
 			ok = s.string(&o.TerminalID)
-		case "sequence":
+		case keySequence:
 			ok = s.optUint64(&o.Sequence)
-		case "business_date":
+		case keyBusinessDate:
 			ok = s.date(&o.BusinessDate)
-		case "reason":
+		case keyReason:
 			ok = s.string(&o.Reason)
 		default:
 			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
-		return ok || s.within(key)
+		return ok || s.within(k.String())
 	})
 }
 
 func (d *Decoder) offline() bool {
 	o, s := &d.event.Transaction.Offline, &d.scan
 	*o = Offline{}
-	return s.optObject(func(key string) bool {
+	return s.optObject(shapeOffline, func(k key) bool {
 		ok := true
-		switch key {
-		case "mode":
+		switch k {
+		case keyMode:
 			ok = s.string(&o.Mode)
-		case "stored_at":
+		case keyStoredAt:
 			ok = s.time(&o.StoredAt)
-		case "forwarded_at":
+		case keyForwardedAt:
 			ok = s.time(&o.ForwardedAt)
 		default:
 			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
-		return ok || s.within(key)
+		return ok || s.within(k.String())
 	})
 }
 
 func (d *Decoder) customer() bool {
 	c, s := &d.event.Transaction.Customer, &d.scan
 	*c, d.customerID = Customer{Consent: c.Consent[:0]}, ""
-	return s.optObject(func(key string) bool {
+	return s.optObject(shapeCustomer, func(k key) bool {
 		ok := true
-		switch key {
-		case "id":
+		switch k {
+		case keyID:
 			ok = s.clear(&d.customerID)
-		case "type":
+		case keyType:
 			ok = s.string(&c.Type)
-		case "read_by":
+		case keyReadBy:
 			ok = s.string(&c.ReadBy)
-		case "consent":
+		case keyConsent:
 			ok = s.strings(&c.Consent)
 		default:
 			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
-		return ok || s.within(key)
+		return ok || s.within(k.String())
 	})
 }
 
 func (d *Decoder) loyalty() bool {
 	l, s := &d.event.Transaction.Loyalty, &d.scan
 	*l = Loyalty{}
-	return s.optObject(func(key string) bool {
+	return s.optObject(shapeLoyalty, func(k key) bool {
 		ok := true
-		switch key {
-		case "programme":
+		switch k {
+		case keyProgramme:
 			ok = s.string(&l.Programme)
-		case "points_earned":
+		case keyPointsEarned:
 			ok = s.int64(&l.PointsEarned)
-		case "points_redeemed":
+		case keyPointsRedeemed:
 			ok = s.int64(&l.PointsRedeemed)
-		case "tier":
+		case keyTier:
 			ok = s.string(&l.Tier)
 		default:
 			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
-		return ok || s.within(key)
+		return ok || s.within(k.String())
 	})
 }
 
@@ -157,45 +157,45 @@ func (d *Decoder) line(l *Line) bool {
 	*l = Line{}
 	l.Hierarchy, l.Promotions = hierarchy, promotions
 	var hasLine, hasQuantity, hasGross bool
-	ok := s.object(func(key string) bool {
+	ok := s.object(shapeLine, func(k key) bool {
 		ok := true
-		switch key {
-		case "line":
+		switch k {
+		case keyLine:
 			hasLine = hasLine || !s.atNull()
 			ok = s.int64(&l.Line)
-		case "kind":
+		case keyKind:
 			ok = s.string(&l.Kind)
-		case "product_id":
+		case keyProductID:
 			ok = s.code(&l.ProductID)
-		case "gtin":
+		case keyGTIN:
 			ok = s.code(&l.GTIN)
-		case "category":
+		case keyCategory:
 			ok = s.string(&l.Category)
-		case "hierarchy":
+		case keyHierarchy:
 			ok = s.strings(&l.Hierarchy)
-		case "quantity":
+		case keyQuantity:
 			hasQuantity = hasQuantity || !s.atNull()
-			ok = s.quantity(&l.Quantity)
-		case "unit":
+			ok = s.thousandths(&l.Quantity)
+		case keyUnit:
 			ok = s.string(&l.Unit)
-		case "regular_price":
+		case keyRegularPrice:
 			ok = s.optAmount(&l.RegularPrice)
-		case "unit_price":
+		case keyUnitPrice:
 			ok = s.optAmount(&l.UnitPrice)
-		case "gross":
+		case keyGross:
 			hasGross = hasGross || !s.atNull()
 			ok = s.amount(&l.Gross)
-		case "discount":
+		case keyDiscount:
 			ok = s.amount(&l.Discount)
-		case "tax":
+		case keyTax:
 			ok = s.amount(&l.Tax)
-		case "net":
+		case keyNet:
 			ok = s.optAmount(&l.Net)
-		case "voided":
+		case keyVoided:
 			ok = s.bool(&l.Voided)
-		case "entry_method":
+		case keyEntryMethod:
 			ok = s.string(&l.EntryMethod)
-		case "promotions":
+		case keyPromotions:
 			l.Promotions = l.Promotions[:0]
 			ok = s.optArray(func(i int) bool {
 				l.Promotions = append(l.Promotions, Promotion{})
@@ -204,7 +204,7 @@ func (d *Decoder) line(l *Line) bool {
 		default:
 			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
-		return ok || s.within(key)
+		return ok || s.within(k.String())
 	})
 	switch {
 	case !ok:
@@ -230,87 +230,87 @@ func (d *Decoder) missing(field string) bool {
 
 func (d *Decoder) promotion(p *Promotion) bool {
 	s := &d.scan
-	return s.object(func(key string) bool {
+	return s.object(shapePromotion, func(k key) bool {
 		ok := true
-		switch key {
-		case "promotion_id":
+		switch k {
+		case keyPromotionID:
 			ok = s.string(&p.PromotionID)
-		case "coupon_code":
+		case keyCouponCode:
 			ok = s.string(&p.CouponCode)
-		case "amount":
+		case keyAmount:
 			ok = s.amount(&p.Amount)
-		case "kind":
+		case keyKind:
 			ok = s.string(&p.Kind)
 		default:
 			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
-		return ok || s.within(key)
+		return ok || s.within(k.String())
 	})
 }
 
 func (d *Decoder) notFound(n *NotFound) bool {
 	s := &d.scan
-	return s.object(func(key string) bool {
+	return s.object(shapeNotFound, func(k key) bool {
 		ok := true
-		switch key {
-		case "code":
+		switch k {
+		case keyCode:
 			ok = s.code(&n.Code)
-		case "disposition":
+		case keyDisposition:
 			ok = s.string(&n.Disposition)
 		default:
 			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
-		return ok || s.within(key)
+		return ok || s.within(k.String())
 	})
 }
 
 func (d *Decoder) tender(t *Tender) bool {
 	s := &d.scan
 	hasAmount := false
-	ok := s.object(func(key string) bool {
+	ok := s.object(shapeTender, func(k key) bool {
 		ok := true
-		switch key {
-		case "method":
+		switch k {
+		case keyMethod:
 			ok = s.string(&t.Method)
-		case "entry_mode":
+		case keyEntryMode:
 			ok = s.string(&t.EntryMode)
-		case "wallet":
+		case keyWallet:
 			ok = s.string(&t.Wallet)
-		case "scheme":
+		case keyScheme:
 			ok = s.string(&t.Scheme)
-		case "issuer_country":
+		case keyIssuerCountry:
 			ok = s.string(&t.IssuerCountry)
-		case "last4":
+		case keyLast4:
 			ok = s.string(&t.Last4)
-		case "payment_ref":
+		case keyPaymentRef:
 			ok = s.clear(&t.clearRef)
-		case "amount":
+		case keyAmount:
 			hasAmount = hasAmount || !s.atNull()
 			ok = s.amount(&t.Amount)
-		case "tip":
+		case keyTip:
 			ok = s.amount(&t.Tip)
-		case "cashback":
+		case keyCashback:
 			ok = s.amount(&t.Cashback)
-		case "change":
+		case keyChange:
 			ok = s.amount(&t.Change)
-		case "surcharge":
+		case keySurcharge:
 			ok = s.amount(&t.Surcharge)
-		case "result":
+		case keyResult:
 			ok = s.string(&t.Result)
-		case "error":
+		case keyError:
 			ok = s.string(&t.Error)
-		case "acquirer":
+		case keyAcquirer:
 			ok = s.string(&t.Acquirer)
-		case "response_code":
+		case keyResponseCode:
 			ok = s.string(&t.ResponseCode)
-		case "authorisation_ms":
+		case keyAuthorisationMS:
 			ok = s.optUint32(&t.AuthorisationMS, maxMilli)
-		case "interaction_ms":
+		case keyInteractionMS:
 			ok = s.optUint32(&t.InteractionMS, maxMilli)
 		default:
 			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
-		return ok || s.within(key)
+		return ok || s.within(k.String())
 	})
 	switch {
 	case !ok:
@@ -327,21 +327,21 @@ func (d *Decoder) tender(t *Tender) bool {
 
 func (d *Decoder) tax(t *Tax) bool {
 	s := &d.scan
-	return s.object(func(key string) bool {
+	return s.object(shapeTax, func(k key) bool {
 		ok := true
-		switch key {
-		case "code":
+		switch k {
+		case keyCode:
 			ok = s.string(&t.Code)
-		case "rate_ppm":
+		case keyRatePPM:
 			ok = s.amount(&t.RatePPM)
-		case "base":
+		case keyBase:
 			ok = s.amount(&t.Base)
-		case "amount":
+		case keyAmount:
 			ok = s.amount(&t.Amount)
 		default:
 			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
-		return ok || s.within(key)
+		return ok || s.within(k.String())
 	})
 }
 
@@ -352,41 +352,41 @@ func (d *Decoder) totals() bool {
 		return true
 	}
 	d.has.totals = true
-	return s.object(func(key string) bool {
+	return s.object(shapeTotals, func(k key) bool {
 		ok := true
-		switch key {
-		case "gross":
+		switch k {
+		case keyGross:
 			ok = s.amount(&t.Gross)
-		case "discount":
+		case keyDiscount:
 			ok = s.amount(&t.Discount)
-		case "tax":
+		case keyTax:
 			ok = s.amount(&t.Tax)
-		case "net":
+		case keyNet:
 			ok = s.amount(&t.Net)
-		case "rounding":
+		case keyRounding:
 			ok = s.amount(&t.Rounding)
-		case "paid":
+		case keyPaid:
 			ok = s.optAmount(&t.Paid)
 		default:
 			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
-		return ok || s.within(key)
+		return ok || s.within(k.String())
 	})
 }
 
 func (d *Decoder) reserve() bool {
 	r, s := &d.event.Transaction.Reserve, &d.scan
 	*r = Reserve{}
-	return s.optObject(func(key string) bool {
+	return s.optObject(shapeReserve, func(k key) bool {
 		ok := true
-		switch key {
-		case "signature":
+		switch k {
+		case keySignature:
 			ok = s.string(&r.Signature)
-		case "previous_signature":
+		case keyPreviousSignature:
 			ok = s.string(&r.PreviousSignature)
 		default:
 			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
-		return ok || s.within(key)
+		return ok || s.within(k.String())
 	})
 }

@@ -18,7 +18,7 @@ func (d *Decoder) validate() bool {
 		if len(f.value) > maxID {
 			return s.fail(ReasonInvalidValue, "at most 128 bytes") || s.within(f.name)
 		}
-		if strings.IndexByte(f.value, 0) >= 0 { // keys of state are parted by it
+		if !s.plain && strings.IndexByte(f.value, 0) >= 0 { // keys of state are parted by it, and only an escape can spell it
 			return s.fail(ReasonInvalidValue, "no NUL") || s.within(f.name)
 		}
 	}
@@ -28,10 +28,12 @@ func (d *Decoder) validate() bool {
 	case e.GLN != "" && !isGLN(e.GLN):
 		return s.fail(ReasonInvalidValue, "13 digits with a GS1 check digit") || s.within("gln")
 	case e.Type == TypeTransaction:
+		e.Type = TypeTransaction // the constant itself: comparing those is comparing addresses
 		if !d.validateTransaction() {
 			return false
 		}
 	case e.Type == TypeHealth:
+		e.Type = TypeHealth
 		if !d.validateHealth() {
 			return false
 		}
