@@ -76,8 +76,12 @@ func TestPipelineTruth(t *testing.T) {
 	}
 	for range sim.Events() { //nolint:revive // the truth is there when the events are through
 	}
-	truth := sim.Truth()
+	compareTruth(t, data, sim.Truth())
+}
 
+// compareTruth compares what the views hold with what a simulation says of itself.
+func compareTruth(t *testing.T, data string, truth *simulator.Truth) {
+	t.Helper()
 	type comparison struct {
 		name  string
 		keys  int
