@@ -32,8 +32,8 @@ type piece struct {
 	bytes  []byte   // with the length before it, where it is a frame
 }
 
-// fault decides about a piece: its first n bytes pass, then the connection is as fate says. It may take its time.
-type fault func(p piece) (n int, then fate)
+// fault decides about a piece: its first n bytes pass, then the connection is as fate says. It may take its time, and change the bytes.
+type fault func(p *piece) (n int, then fate)
 
 type fate int
 
@@ -49,10 +49,10 @@ type link struct {
 
 	mu     sync.Mutex
 	dead   bool
-	asking map[int32]request // by correlation
+	asking map[int32]asking // by correlation
 }
 
-type request struct {
+type asking struct {
 	api     kmsg.Key
 	version int16
 }
@@ -120,7 +120,7 @@ func (w *wire) join(client *net.TCPConn) {
 		client.Close()
 		return
 	}
-	l := &link{client: client, server: server.(*net.TCPConn), asking: map[int32]request{}}
+	l := &link{client: client, server: server.(*net.TCPConn), asking: map[int32]asking{}}
 	w.mu.Lock()
 	w.links[l] = struct{}{}
 	w.mu.Unlock()
@@ -166,7 +166,7 @@ func (w *wire) carry(l *link, from, to *net.TCPConn, answer bool) {
 		w.mu.Unlock()
 		n, then := len(p.bytes), flows
 		if f != nil {
-			n, then = f(p)
+			n, then = f(&p)
 		}
 		l.mu.Lock()
 		if then == dead {
@@ -207,7 +207,7 @@ func (l *link) kafkaPiece(p piece, addr string) (piece, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !p.answer {
-		r := request{kmsg.Key(binary.BigEndian.Uint16(p.bytes[4:])), int16(binary.BigEndian.Uint16(p.bytes[6:]))}
+		r := asking{kmsg.Key(binary.BigEndian.Uint16(p.bytes[4:])), int16(binary.BigEndian.Uint16(p.bytes[6:]))}
 		l.asking[int32(binary.BigEndian.Uint32(p.bytes[8:]))] = r
 		p.api = r.api
 		return p, nil
