@@ -247,11 +247,13 @@ func (r *rig) settle() {
 	if n := r.passed(); n != r.sent+r.extra {
 		r.t.Errorf("%d offsets passed, %d records sent", n, r.sent+r.extra)
 	}
-	compareTruth(r.t, r.data, r.sim.Truth())
-	if code, said := audit(r.t, r.data); code != exitDone {
+	compareTruth(r.t, r.sim.Truth(), "--dsn", r.engine.DSN())
+	if code, said := r.audit(); code != exitDone {
 		r.t.Errorf("audit exited %d: %s", code, said)
 	}
 }
+
+func (r *rig) audit() (int, string) { return auditOf(r.t, "--dsn", r.engine.DSN()) }
 
 // killEngine kills the process of ClickHouse, which its supervisor starts again.
 func (r *rig) killEngine() {
