@@ -184,7 +184,9 @@ func (l *lane) recover(ctx context.Context) (commit.Plan, error) {
 		tps[i] = commit.TopicPartition(tp)
 	}
 	for {
-		committed, err := l.offsets.Committed(ctx, tps)
+		asking, cancel := context.WithTimeout(ctx, l.window()) // a connection may be dead without saying so
+		committed, err := l.offsets.Committed(asking, tps)
+		cancel()
 		if err != nil {
 			return commit.Plan{}, fmt.Errorf("reading committed offsets of lane %s: %w", l.name, err)
 		}
@@ -211,6 +213,8 @@ func (l *lane) recover(ctx context.Context) (commit.Plan, error) {
 
 // held reads the newest marks of the lane from all tables.
 func (l *lane) held(ctx context.Context) ([]commit.Held, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.window())
+	defer cancel()
 	return readMarks(ctx, l.sink, l.name)
 }
 

@@ -60,10 +60,12 @@ func onKafka(kafka string) []string {
 	return []string{"demo", "--kafka", kafka}
 }
 
-func audit(t *testing.T, data string) (int, string) {
+func audit(t *testing.T, data string) (int, string) { return auditOf(t, "--data", data) }
+
+func auditOf(t *testing.T, target ...string) (int, string) {
 	t.Helper()
 	var out strings.Builder
-	code, stderr := tillstream(t, &out, "audit", "--data", data)
+	code, stderr := tillstream(t, &out, append([]string{"audit"}, target...)...)
 	return code, out.String() + stderr
 }
 

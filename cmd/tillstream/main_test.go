@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"io"
+	"net"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -37,14 +39,20 @@ func tillstreamWith(t *testing.T, ctx context.Context, stdin io.Reader, stdout i
 	return code, stderr.String()
 }
 
-// holdEngine keeps the embedded ClickHouse of a data directory running, so that queries in between find it.
-func holdEngine(t *testing.T, data string) (release func()) {
+// openEngine keeps the embedded ClickHouse of a data directory running, so that queries in between find it.
+func openEngine(t *testing.T, data string) *embedded.Engine {
 	t.Helper()
 	e := &env{ctx: t.Context(), environ: os.Environ(), stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard}
 	engine, err := startEngine(e, data, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
+	return engine
+}
+
+func holdEngine(t *testing.T, data string) (release func()) {
+	t.Helper()
+	engine := openEngine(t, data)
 	return func() {
 		if err := engine.Close(); err != nil {
 			t.Error(err)
@@ -52,25 +60,78 @@ func holdEngine(t *testing.T, data string) (release func()) {
 	}
 }
 
-// testKafka is the address of a fresh Apache Kafka of the test's own if TILLSTREAM_TEST_KAFKA is real; else "", for the embedded one.
-func testKafka(t *testing.T) string {
+// broker is a Kafka that can be killed and started again on its address and data.
+type broker interface {
+	Addr() string
+	Kill()
+	Restart(ctx context.Context) error
+	Close() error
+}
+
+// ownKafka is the broker of a test: Apache Kafka if TILLSTREAM_TEST_KAFKA is real, else the embedded one.
+func ownKafka(t *testing.T) broker {
 	t.Helper()
+	var b broker
 	switch mode := os.Getenv("TILLSTREAM_TEST_KAFKA"); mode {
 	case "":
-		return ""
+		e := &embeddedKafka{cfg: embedded.BrokerConfig{Dir: t.TempDir(), Log: zap.NewNop()}}
+		if err := e.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b = e
 	case "real":
 		k, err := realkafka.Start(t.Context(), realkafka.Config{Dir: t.TempDir()})
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() {
-			if err := k.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		return k.Addr()
+		b = k
 	default:
 		t.Fatalf("TILLSTREAM_TEST_KAFKA is %q; it takes real, or nothing", mode)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+// testKafka is the address of a fresh Apache Kafka of the test's own if TILLSTREAM_TEST_KAFKA is real; else "", for the embedded one.
+func testKafka(t *testing.T) string {
+	t.Helper()
+	if os.Getenv("TILLSTREAM_TEST_KAFKA") == "" {
 		return ""
 	}
+	return ownKafka(t).Addr()
+}
+
+// embeddedKafka is the embedded broker as one that can be away. It lives in this process, so it cannot be killed, only closed.
+type embeddedKafka struct {
+	cfg embedded.BrokerConfig
+	*embedded.Broker
+}
+
+func (k *embeddedKafka) Addr() string { return k.Addrs()[0] }
+
+func (k *embeddedKafka) Kill() { k.Broker.Close() }
+
+func (k *embeddedKafka) Close() error {
+	k.Broker.Close()
+	return nil
+}
+
+func (k *embeddedKafka) Restart(context.Context) error {
+	if k.Broker != nil {
+		k.Broker.Close()
+	}
+	var err error
+	if k.Broker, err = embedded.StartBroker(k.cfg); err != nil {
+		return err
+	}
+	_, port, err := net.SplitHostPort(k.Addr())
+	if err != nil {
+		return err
+	}
+	k.cfg.Port, err = strconv.Atoi(port)
+	return err
 }

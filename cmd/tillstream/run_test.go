@@ -36,44 +36,10 @@ listen: ""
 	return path
 }
 
-// ownKafka is the broker of a test: Apache Kafka if TILLSTREAM_TEST_KAFKA says so, else the embedded one.
-func ownKafka(t *testing.T) string {
-	t.Helper()
-	if addr := testKafka(t); addr != "" {
-		return addr
-	}
-	b, err := embedded.StartBroker(embedded.BrokerConfig{Dir: t.TempDir(), Log: zap.NewNop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	return b.Addrs()[0]
-}
-
-// member runs one processor until stop, and says how it ended.
-func member(t *testing.T, cfg string) (stop func()) {
-	ctx, cancel := context.WithCancel(t.Context())
-	type end struct {
-		code   int
-		stderr string
-	}
-	ended := make(chan end, 1)
-	go func() {
-		code, stderr := tillstreamWith(t, ctx, strings.NewReader(""), io.Discard, "run", "--config", cfg)
-		ended <- end{code, stderr}
-	}()
-	return func() {
-		cancel()
-		if e := <-ended; e.code != exitDone {
-			t.Errorf("a member exited %d: %s", e.code, e.stderr)
-		}
-	}
-}
-
 // The way of production: ingest into topics, members of the group that come and go while they fold, and a clean end that leaves no
 // intent behind. Against the same independent computation as the demo.
 func TestPipelineMembersComeAndGo(t *testing.T) {
-	data, broker := t.TempDir(), ownKafka(t)
+	data, broker := t.TempDir(), ownKafka(t).Addr()
 	defer holdEngine(t, data)()
 	dsn, ok := embedded.Running(t.Context(), engineDir(data))
 	if !ok {
@@ -89,7 +55,7 @@ func TestPipelineMembersComeAndGo(t *testing.T) {
 			t.Fatal(err, res)
 		}
 	}
-	first := member(t, cfg)
+	first := startMember(t, cfg)
 	for _, file := range []string{"transactions-2017-01.jsonl.zst", "health-2025-2026.jsonl.zst"} {
 		if code, stderr := tillstream(t, io.Discard, "ingest", "--config", cfg, sharedFile(t, file)); code != exitDone {
 			t.Fatalf("ingest exited %d: %s", code, stderr)
@@ -123,11 +89,11 @@ func TestPipelineMembersComeAndGo(t *testing.T) {
 		}
 	}
 	until(all / 10)
-	second := member(t, cfg)
+	second := startMember(t, cfg)
 	until(all / 3)
-	first()
+	first.stop()
 	until(all)
-	second()
+	second.stop()
 
 	if n := folded(); n != all {
 		t.Errorf("%d events folded, %d sent", n, all)

@@ -26,9 +26,14 @@ func (t table) put(figures []any, key ...any) {
 // asked is a query's rows: the first n columns are the key.
 func asked(t *testing.T, data string, n int, query string) table {
 	t.Helper()
+	return askedOf(t, []string{"--data", data}, n, query)
+}
+
+func askedOf(t *testing.T, target []string, n int, query string) table {
+	t.Helper()
 	out := table{}
 	var csv strings.Builder
-	if code, stderr := tillstream(t, &csv, "sql", "--data", data, "--format", "csv", query); code != exitDone {
+	if code, stderr := tillstream(t, &csv, append([]string{"sql", "--format", "csv", query}, target...)...); code != exitDone {
 		t.Fatalf("%s: exit %d: %s", query, code, stderr)
 	}
 	for i, line := range strings.Split(strings.TrimSpace(strings.ReplaceAll(csv.String(), "\r", "")), "\n") {
@@ -76,8 +81,12 @@ func TestPipelineTruth(t *testing.T) {
 	}
 	for range sim.Events() { //nolint:revive // the truth is there when the events are through
 	}
-	truth := sim.Truth()
+	compareTruth(t, sim.Truth(), "--data", data)
+}
 
+// compareTruth compares what the views hold with what a simulation says of itself.
+func compareTruth(t *testing.T, truth *simulator.Truth, target ...string) {
+	t.Helper()
 	type comparison struct {
 		name  string
 		keys  int
@@ -143,7 +152,7 @@ func TestPipelineTruth(t *testing.T) {
 		if len(c.want) == 0 {
 			t.Errorf("%s: the truth is empty", c.name)
 		}
-		if d := cmp.Diff(c.want, asked(t, data, c.keys, c.query)); d != "" {
+		if d := cmp.Diff(c.want, askedOf(t, target, c.keys, c.query)); d != "" {
 			if len(d) > 3000 {
 				d = d[:3000] + "…"
 			}

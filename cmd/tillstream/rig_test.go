@@ -1,0 +1,350 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/tillstream/tillstream/cmd/tillstream/simulator"
+	"github.com/tillstream/tillstream/deploy/embedded"
+)
+
+const (
+	rigSecret = "a secret of many bytes"
+	rigGroup  = "rig"
+)
+
+var rigTopics = []string{"pos.transactions", "pos.health"}
+
+// rig is a Kafka and a ClickHouse with a wire before each, a simulated chain that feeds the one, and members: processes of the program,
+// which know nothing but the wires. The test itself goes past them.
+type rig struct {
+	t      *testing.T
+	rnd    *rand.Rand
+	data   string // as of a demo
+	config string
+
+	broker              broker
+	engine              *embedded.Engine
+	kafka, clickhouse   *wire
+	client              *kgo.Client
+	partitions          int
+	stores              map[string]int32 // their number, in the order they were met
+	sim                 *simulator.Simulator
+	next                func() (simulator.Event, bool)
+	events, sent, extra int // of the simulation; records that the test put beside them
+	members             []*member
+}
+
+// newRig starts Kafka and ClickHouse and makes the topics. more goes into the configuration.
+func newRig(t *testing.T, seed uint64, more string) *rig {
+	t.Helper()
+	r := &rig{
+		t: t, rnd: rand.New(rand.NewPCG(seed, 1)), data: t.TempDir(), broker: ownKafka(t), partitions: 4, stores: map[string]int32{},
+	}
+	r.engine = openEngine(t, r.data)
+	t.Cleanup(func() {
+		if err := r.engine.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	r.kafka, r.clickhouse = newWire(t, r.broker.Addr(), true), newWire(t, r.engine.HTTPAddr(), false)
+	r.config = filepath.Join(t.TempDir(), "tillstream.yaml")
+	text := fmt.Sprintf(`
+kafka: {brokers: [%q], group: %s, session_timeout: 6s, heartbeat_interval: 500ms, rebalance_timeout: 10s}
+clickhouse: {dsn: "http://default@%s/default"}
+privacy: {secret: %s}
+processor: {batch_records: 400, batch_age: 200ms}
+listen: ""
+%s`, r.kafka.addr, rigGroup, r.clickhouse.addr, rigSecret, more)
+	if err := os.WriteFile(r.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	r.client, err = kgo.NewClient(kgo.SeedBrokers(r.broker.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(100*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.client.Close)
+	r.createTopics()
+
+	cfg := simulator.Default()
+	cfg.Seed, cfg.Stores, cfg.Secret, cfg.Dirty, cfg.Faults = seed, 4, []byte(rigSecret), 0.002, 6
+	cfg.End = time.Date(2026, 10, 27, 0, 0, 0, 0, time.UTC)
+	cfg.Start = cfg.End.Add(-30 * time.Hour)
+	count, err := simulator.New(cfg)
+	if err == nil {
+		r.sim, err = simulator.New(cfg)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range count.Events() {
+		r.events++
+	}
+	var stop func()
+	r.next, stop = iter.Pull(r.sim.Events())
+	t.Cleanup(stop)
+	return r
+}
+
+func (r *rig) createTopics() {
+	r.t.Helper()
+	req := kmsg.NewPtrCreateTopicsRequest()
+	for _, topic := range rigTopics {
+		t := kmsg.NewCreateTopicsRequestTopic()
+		t.Topic, t.NumPartitions, t.ReplicationFactor = topic, int32(r.partitions), 1
+		for name, value := range map[string]string{"message.timestamp.type": "CreateTime", "retention.ms": "-1"} {
+			c := kmsg.NewCreateTopicsRequestTopicConfig()
+			c.Name, c.Value = name, &value
+			t.Configs = append(t.Configs, c)
+		}
+		req.Topics = append(req.Topics, t)
+	}
+	res, err := req.RequestWith(r.t.Context(), r.client)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, t := range res.Topics {
+		if t.ErrorCode != 0 {
+			r.t.Fatalf("creating %s: error %d", t.Topic, t.ErrorCode)
+		}
+	}
+}
+
+// feed sends events until this share of all was sent.
+func (r *rig) feed(share float64) {
+	r.t.Helper()
+	var batch []*kgo.Record
+	for r.sent < int(share*float64(r.events)) {
+		ev, ok := r.next()
+		if !ok {
+			break
+		}
+		batch = append(batch, r.record(ev))
+		r.sent++
+	}
+	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
+	defer cancel()
+	if err := r.client.ProduceSync(ctx, batch...).FirstErr(); err != nil {
+		r.t.Fatal(err)
+	}
+	if r.sent == r.events {
+		r.next() // now there is a truth
+	}
+}
+
+// record puts each store into a partition of its own, as far as they go.
+func (r *rig) record(ev simulator.Event) *kgo.Record {
+	store := string(ev.Key)
+	n, ok := r.stores[store]
+	if !ok {
+		n = int32(len(r.stores))
+		r.stores[store] = n
+	}
+	return &kgo.Record{Topic: ev.Topic, Partition: n % int32(r.partitions), Key: ev.Key, Value: ev.Value, Timestamp: time.UnixMilli(ev.Arrival)}
+}
+
+// ask runs a query past the wire; "" while ClickHouse does not answer.
+func (r *rig) ask(query string) string {
+	text, err := r.post(query)
+	if err != nil {
+		return ""
+	}
+	return text
+}
+
+// exec runs a statement that must work.
+func (r *rig) exec(statement string) {
+	r.t.Helper()
+	if _, err := r.post(statement); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) post(statement string) (string, error) {
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute} // ClickHouse waits for open ones when it ends
+	res, err := client.Post("http://"+r.engine.HTTPAddr()+"/", "text/plain", strings.NewReader(statement))
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", statement, text)
+	}
+	return strings.TrimSpace(string(text)), err
+}
+
+// passed is how many offsets the books know of.
+func (r *rig) passed() int {
+	n, _ := strconv.Atoi(r.ask("SELECT toInt64(sum(records + duplicates + rejected + gaps)) FROM pos.ledger"))
+	return n
+}
+
+// until polls a condition for as long as a fault may at most last, and a little longer.
+func (r *rig) until(what string, condition func() bool) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), 90*time.Second)
+	defer cancel()
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	for !condition() {
+		select {
+		case <-ctx.Done():
+			for i, m := range r.members {
+				r.t.Logf("member %d said:\n%s", i, m.tail(4000))
+			}
+			r.t.Fatalf("waited in vain for %s; %d of %d events were sent, %d offsets passed", what, r.sent, r.events, r.passed())
+		case <-look.C:
+		}
+	}
+}
+
+// advance waits until n more offsets have passed, or all that there are.
+func (r *rig) advance(n int) {
+	r.t.Helper()
+	want := min(r.passed()+n, r.sent+r.extra)
+	r.until(fmt.Sprintf("%d offsets", want), func() bool { return r.passed() >= want })
+}
+
+// start starts a member. It needs a ClickHouse that answers, so as not to end at once.
+func (r *rig) start() *member {
+	r.t.Helper()
+	r.until("ClickHouse", func() bool { return r.ask("SELECT 1") == "1" })
+	m := startMember(r.t, r.config)
+	r.members = append(r.members, m)
+	return m
+}
+
+// settle sends what is left, waits until all of it is folded, ends the members and compares everything with the truth.
+func (r *rig) settle() {
+	r.t.Helper()
+	r.feed(1)
+	r.until("the end", func() bool { return r.passed() >= r.sent+r.extra })
+	for _, m := range r.members {
+		m.stop()
+		if said := m.tail(1 << 20); strings.Contains(said, "lane stopped") {
+			r.t.Errorf("a lane stopped:\n%s", said)
+		}
+	}
+	if n := r.passed(); n != r.sent+r.extra {
+		r.t.Errorf("%d offsets passed, %d records sent", n, r.sent+r.extra)
+	}
+	compareTruth(r.t, r.sim.Truth(), "--dsn", r.engine.DSN())
+	if code, said := r.audit(); code != exitDone {
+		r.t.Errorf("audit exited %d: %s", code, said)
+	}
+}
+
+func (r *rig) audit() (int, string) { return auditOf(r.t, "--dsn", r.engine.DSN()) }
+
+// killEngine kills the process of ClickHouse, which its supervisor starts again.
+func (r *rig) killEngine() {
+	r.t.Helper()
+	r.signalEngine(syscall.SIGKILL)
+}
+
+func (r *rig) signalEngine(s syscall.Signal) {
+	r.t.Helper()
+	mine := "--config-file=" + filepath.Join(engineDir(r.data), "config.xml") + "\x00"
+	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, name := range all {
+		if line, err := os.ReadFile(name); err != nil || !bytes.Contains(line, []byte(mine)) {
+			continue
+		}
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+		if err := syscall.Kill(pid, s); err != nil {
+			r.t.Fatal(err)
+		}
+		return
+	}
+	r.t.Log("no process of ClickHouse: it is just being started again")
+}
+
+// member is a process of the program.
+type member struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	done chan struct{} // closed when it has ended
+	gone bool          // killed or stopped by the test
+
+	mu  sync.Mutex
+	log bytes.Buffer
+}
+
+func startMember(t *testing.T, config string, env ...string) *member {
+	t.Helper()
+	m := &member{t: t, cmd: exec.CommandContext(t.Context(), os.Args[0], "run", "--config", config), done: make(chan struct{})}
+	m.cmd.Env = append(append(os.Environ(), asProgram+"=1"), env...)
+	m.cmd.Stderr = m
+	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := m.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = m.cmd.Wait()
+		close(m.done)
+	}()
+	t.Cleanup(m.kill)
+	return m
+}
+
+// Write takes what it logs.
+func (m *member) Write(p []byte) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.log.Write(p)
+}
+
+// tail is the end of what it logged.
+func (m *member) tail(n int) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b := m.log.Bytes()
+	return string(b[max(0, len(b)-n):])
+}
+
+func (m *member) said(what string) bool { return strings.Contains(m.tail(1<<20), what) }
+
+func (m *member) signal(s syscall.Signal) { _ = m.cmd.Process.Signal(s) }
+
+// kill ends it at once.
+func (m *member) kill() {
+	m.signal(syscall.SIGKILL)
+	<-m.done
+	m.gone = true
+}
+
+// stop asks it to end, which must go well. One that the test has ended already stays so.
+func (m *member) stop() {
+	m.t.Helper()
+	if m.gone {
+		return
+	}
+	m.gone = true
+	m.signal(syscall.SIGTERM)
+	<-m.done
+	if code := m.cmd.ProcessState.ExitCode(); code != exitDone {
+		m.t.Errorf("a member exited %d: %s", code, m.tail(4000))
+	}
+}
