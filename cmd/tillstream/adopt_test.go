@@ -150,7 +150,7 @@ func TestAdoptRetentionPassedThePosition(t *testing.T) {
 	if !strings.Contains(said, fmt.Sprintf("LOST: %d to %d", at, at+9)) || !strings.Contains(said, "10 offsets are lost, 0 are read again") {
 		t.Error(said)
 	}
-	stop := member(t, s.config(2))
+	stop := startMember(t, s.config(2)).stop
 	s.until(passed, fmt.Sprint(s.ends()-10))
 	stop()
 	s.until("SELECT concat(topic, ' ', toString(partition), ' ', toString(offsets), ' ', reason) FROM pos.losses", fmt.Sprintf("pos.health %d 10 because of a test", partition))
@@ -184,7 +184,7 @@ func TestAdoptTopicMadeAnew(t *testing.T) {
 	s.ingest(files[0])
 	s.ingest(files[1])
 	again := s.ends() - left // of health too, once more
-	stop := member(t, s.config(2))
+	stop := startMember(t, s.config(2)).stop
 	s.until(passed, fmt.Sprint(all+again))
 	stop()
 	want, got := clean(t, files...), s.rows("was made anew and is read again from offset 0")
@@ -237,7 +237,7 @@ func TestAdoptOffsetsMovedForward(t *testing.T) {
 			t.Errorf("without an answer it exited %d: %s", code, stderr)
 		}
 		s.adopt(commands[1])
-		stop := member(t, s.config(2))
+		stop := startMember(t, s.config(2)).stop
 		s.until(passed, fmt.Sprint(s.ends()-5))
 		stop()
 		s.rows(fmt.Sprintf("5 offsets of pos.transactions:%d were lost, %d to %d", partition, at, at+4))

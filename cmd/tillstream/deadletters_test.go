@@ -24,7 +24,7 @@ type pipeline struct {
 
 func newPipeline(t *testing.T) *pipeline {
 	t.Helper()
-	p := &pipeline{t: t, data: t.TempDir(), broker: ownKafka(t)}
+	p := &pipeline{t: t, data: t.TempDir(), broker: ownKafka(t).Addr()}
 	t.Cleanup(holdEngine(t, p.data))
 	var ok bool
 	if p.dsn, ok = embedded.Running(t.Context(), engineDir(p.data)); !ok {
@@ -60,7 +60,7 @@ func (p *pipeline) number(query string) int64 {
 // fold runs a member until the ledger accounts for so many offsets.
 func (p *pipeline) fold(cfg string, offsets int64) {
 	p.t.Helper()
-	stop := member(p.t, cfg)
+	stop := startMember(p.t, cfg).stop
 	defer stop()
 	ctx, cancel := context.WithTimeout(p.t.Context(), 4*time.Minute)
 	defer cancel()

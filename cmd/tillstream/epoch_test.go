@@ -53,7 +53,7 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{t: t, data: t.TempDir(), broker: ownKafka(t)}
+	s := &site{t: t, data: t.TempDir(), broker: ownKafka(t).Addr()}
 	s.release = holdEngine(t, s.data)
 	var ok bool
 	if s.dsn, ok = embedded.Running(t.Context(), engineDir(s.data)); !ok {
@@ -157,7 +157,7 @@ const passed = "SELECT toInt64(sum(records + duplicates + rejected + gaps)) FROM
 // fold runs a member until all is folded.
 func (s *site) fold(lanes int) {
 	s.t.Helper()
-	stop := member(s.t, s.config(lanes))
+	stop := startMember(s.t, s.config(lanes)).stop
 	s.until(passed, fmt.Sprint(s.ends()))
 	stop()
 }
@@ -192,12 +192,12 @@ func TestPipelineLanesChange(t *testing.T) {
 		s.fold(3)
 		s.until("SELECT concat(toString(max(epoch)), ' ', argMax(reason, epoch)) FROM tillstream.streams", "2 processor.lanes was changed from 2 to 3")
 		s.ingest(files[2])
-		one, other := member(s.t, s.config(4)), member(s.t, s.config(4))
+		one, other := startMember(s.t, s.config(4)), member(s.t, s.config(4)).stop
 		s.until(passed, fmt.Sprint(s.ends()))
 		// One stays with its epoch; that one must be the same for both.
 		s.until("SELECT concat(toString(max(epoch)), ' ', toString(argMax(lanes, epoch))) FROM tillstream.streams", "3 4")
 
-		third := member(s.t, s.config(2)) // beside others it works as they do
+		third := startMember(s.t, s.config(2)).stop // beside others it works as they do
 		s.ingest(files[3])
 		s.until(passed, fmt.Sprint(s.ends()))
 		one()
@@ -274,7 +274,7 @@ func TestEpochWaitsForABatchUnderWay(t *testing.T) {
 		!strings.Contains(stderr, "start tillstream run once as it was (processor.lanes: 1)") {
 		t.Errorf("an epoch over a batch under way exited %d: %s", code, stderr)
 	}
-	stop := member(t, s.config(3)) // finishes the batch first, with the lanes that it has
+	stop := startMember(t, s.config(3)).stop // finishes the batch first, with the lanes that it has
 	s.until(passed, fmt.Sprint(s.ends()))
 	if code, said := s.check(); code != exitFailed || !strings.Contains(said, "has members (tillstream at") {
 		t.Errorf("a member at work: check exited %d: %s", code, said)

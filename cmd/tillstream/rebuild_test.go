@@ -127,7 +127,7 @@ func TestPipelineRebuild(t *testing.T) {
 	p.restored("an empty state", want)
 
 	q, qcfg, _ := folded(t)
-	stop := member(t, qcfg)
+	stop := startMember(t, qcfg).stop
 	for ctx, joined := t.Context(), false; !joined && ctx.Err() == nil; {
 		code, said := tillstream(t, io.Discard, "epoch", "--check", "--config", qcfg)
 		joined = code != exitDone && strings.Contains(said, "has members")

@@ -24,12 +24,12 @@ import (
 var terminals = flag.Int("terminals", 1_000_000, "tills of the chain whose lanes change hands")
 
 // process is a member in a process of its own.
-type process struct {
+type observed struct {
 	cmd  *exec.Cmd
 	addr string
 }
 
-func startMember(t *testing.T, cfg string) *process {
+func startProcess(t *testing.T, cfg string) *observed {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -37,7 +37,7 @@ func startMember(t *testing.T, cfg string) *process {
 	}
 	addr := l.Addr().String()
 	l.Close()
-	p := &process{exec.Command(os.Args[0], "run", "--config", cfg), addr}
+	p := &observed{exec.Command(os.Args[0], "run", "--config", cfg), addr}
 	p.cmd.Env = append(os.Environ(), asProgram+"=1", "TILLSTREAM_LISTEN="+addr)
 	if os.Getenv("TILLSTREAM_MEASURE_LOG") != "" {
 		p.cmd.Stderr = os.Stderr
@@ -50,7 +50,7 @@ func startMember(t *testing.T, cfg string) *process {
 }
 
 // batches are how many batches each lane has written in this process.
-func (p *process) batches() map[string]string {
+func (p *observed) batches() map[string]string {
 	res, err := http.Get("http://" + p.addr + "/metrics")
 	if err != nil {
 		return nil
@@ -67,7 +67,7 @@ func (p *process) batches() map[string]string {
 }
 
 // gaps watches for a while and returns the longest time without a new batch, by lane.
-func gaps(members map[string]*process, lanes []string, d time.Duration) map[string]time.Duration {
+func gaps(members map[string]*observed, lanes []string, d time.Duration) map[string]time.Duration {
 	seen, at, longest := map[string]string{}, map[string]time.Time{}, map[string]time.Duration{}
 	begin := time.Now()
 	for _, lane := range lanes {
@@ -119,7 +119,7 @@ func TestMeasureStandstill(t *testing.T) {
 	if err := os.WriteFile(cfg, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	members := map[string]*process{"a": startMember(t, cfg), "b": startMember(t, cfg)}
+	members := map[string]*observed{"a": startProcess(t, cfg), "b": startProcess(t, cfg)}
 	began := time.Now()
 	for s.ask(passed) != fmt.Sprint(*terminals) {
 		if time.Since(began) > 20*time.Minute {
@@ -149,14 +149,14 @@ func TestMeasureStandstill(t *testing.T) {
 		t.Logf("%-16s longest time without a batch: %s", what, strings.Join(text, "  "))
 	}
 	report("undisturbed", 20*time.Second)
-	members["c"] = startMember(t, cfg)
+	members["c"] = startProcess(t, cfg)
 	report("one joins", 60*time.Second)
 	if err := members["a"].cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	report("one leaves", 60*time.Second)
 	delete(members, "a")
-	members["d"] = startMember(t, cfg)
+	members["d"] = startProcess(t, cfg)
 	report("one joins", 60*time.Second)
 	if err := members["b"].cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
