@@ -192,7 +192,7 @@ func TestPipelineLanesChange(t *testing.T) {
 		s.fold(3)
 		s.until("SELECT concat(toString(max(epoch)), ' ', argMax(reason, epoch)) FROM tillstream.streams", "2 processor.lanes was changed from 2 to 3")
 		s.ingest(files[2])
-		one, other := startMember(s.t, s.config(4)), member(s.t, s.config(4)).stop
+		one, other := startMember(s.t, s.config(4)).stop, startMember(s.t, s.config(4)).stop
 		s.until(passed, fmt.Sprint(s.ends()))
 		// One stays with its epoch; that one must be the same for both.
 		s.until("SELECT concat(toString(max(epoch)), ' ', toString(argMax(lanes, epoch))) FROM tillstream.streams", "3 4")

@@ -124,6 +124,11 @@ func Recover(f Found) (Plan, error) {
 		}
 	}
 	next := plan.Batch + 1
+	for _, h := range held {
+		if state != nil && h.Mark.Batch == state.Batch && !slices.Equal(h.Mark.Ranges, state.Ranges) {
+			return Plan{}, forgotten(f.Lane, h)
+		}
+	}
 
 	for _, h := range held {
 		if h.Mark.Batch > next {
@@ -236,15 +241,19 @@ func Verify(lane string, epoch, batch uint64, ranges Ranges, blocks []string, he
 		if h.Mark.Epoch > epoch || h.Mark.Batch > batch {
 			return &Contradiction{lane, fmt.Sprintf("table %s holds batch %d while batch %d is being written: another process writes this lane", h.Table, h.Mark.Batch, batch), "stop the other process, then restart this one"}
 		}
+		if h.Mark.Batch == batch && !slices.Equal(h.Mark.Ranges, ranges) { // also where this batch has no block
+			return forgotten(lane, h)
+		}
 	}
 	for _, b := range blocks {
 		m, ok := at[b]
 		if !ok || m.Batch != batch {
 			return fmt.Errorf("verifying block %s of batch %d: the table does not hold it (newest is batch %d)", b, batch, m.Batch)
 		}
-		if !slices.Equal(m.Ranges, ranges) {
-			return &Contradiction{lane, fmt.Sprintf("a late insert of a forgotten batch took number %d in %s", batch, b), AdoptAll}
-		}
 	}
 	return nil
+}
+
+func forgotten(lane string, h Held) *Contradiction {
+	return &Contradiction{lane, fmt.Sprintf("a late insert of a forgotten batch took number %d in %s", h.Mark.Batch, h.Block()), AdoptAll}
 }
