@@ -133,6 +133,9 @@ func (l *lane) session(ctx context.Context) error {
 	if p := plan.Pending; p != nil {
 		l.log.Info("finishing a batch that was begun before", zap.Uint64("batch", p.Batch), zap.Bool("warm", warm))
 		if unsaid, err = l.finish(ctx, h, p); err != nil {
+			if warm {
+				l.hand.keep(h)
+			}
 			return err
 		}
 	} else if plan.Behind {
