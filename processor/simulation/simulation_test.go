@@ -55,7 +55,7 @@ func report(t *testing.T, o Options, r Result) {
 	o.Trace = &trace
 	r = play(t, o)
 	lines := strings.Split(trace.String(), "\n")
-	t.Logf("without %d of the faults it is still wrong; the last steps:\n%s\n%s", len(o.Without), strings.Join(lines[max(0, len(lines)-60):], "\n"), strings.Join(r.Wrong, "\n"))
+	t.Logf("without %d of the faults it is still wrong; the last steps:\n%s\n%s", len(o.Without), strings.Join(lines[max(0, len(lines)-60):], "\n"), strings.Join(r.Wrong[:min(20, len(r.Wrong))], "\n"))
 }
 
 // A seed must say everything, or a failure could not be looked at.

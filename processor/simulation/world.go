@@ -383,7 +383,7 @@ func (w *World) heal() {
 
 // atRest says that all is folded, written and said to Kafka, and nothing is under way.
 func (w *World) atRest() bool {
-	if len(w.traffic) > 0 || len(w.under) > 0 {
+	if len(w.traffic) > 0 || len(w.under) > 0 || w.operator != nil && !w.operator.stopped {
 		return false
 	}
 	for tp, l := range w.logs {
