@@ -20,6 +20,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/tillstream/tillstream/cmd/tillstream/simulator"
 	"github.com/tillstream/tillstream/deploy/embedded"
@@ -45,7 +46,9 @@ type rig struct {
 	kafka, clickhouse   *wire
 	client              *kgo.Client
 	partitions          int
-	stores              map[string]int32 // their number, in the order they were met
+	place               func(store int32) int32 // the partition of a store
+	keep                func(*kgo.Record) bool  // takes what is not to be sent yet
+	stores              map[string]int32        // their number, in the order they were met
 	sim                 *simulator.Simulator
 	next                func() (simulator.Event, bool)
 	events, sent, extra int // of the simulation; records that the test put beside them
@@ -57,6 +60,7 @@ func newRig(t *testing.T, seed uint64, more string) *rig {
 	t.Helper()
 	r := &rig{
 		t: t, rnd: rand.New(rand.NewPCG(seed, 1)), data: t.TempDir(), broker: ownKafka(t), partitions: 4, stores: map[string]int32{},
+		place: func(store int32) int32 { return store },
 	}
 	r.engine = openEngine(t, r.data)
 	t.Cleanup(func() {
@@ -77,7 +81,8 @@ listen: ""
 		t.Fatal(err)
 	}
 	var err error
-	r.client, err = kgo.NewClient(kgo.SeedBrokers(r.broker.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(100*time.Millisecond))
+	r.client, err = kgo.NewClient(kgo.SeedBrokers(r.broker.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(100*time.Millisecond),
+		kgo.MaxVersions(kversion.V3_0_0())) // newer requests name topics by their ids
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,16 +142,26 @@ func (r *rig) feed(share float64) {
 		if !ok {
 			break
 		}
-		batch = append(batch, r.record(ev))
 		r.sent++
+		record := r.record(ev)
+		if r.keep != nil && r.keep(record) {
+			r.extra--
+			continue
+		}
+		batch = append(batch, record)
 	}
+	r.produce(batch)
+	if r.sent == r.events {
+		r.next() // now there is a truth
+	}
+}
+
+func (r *rig) produce(batch []*kgo.Record) {
+	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
 	defer cancel()
 	if err := r.client.ProduceSync(ctx, batch...).FirstErr(); err != nil {
 		r.t.Fatal(err)
-	}
-	if r.sent == r.events {
-		r.next() // now there is a truth
 	}
 }
 
@@ -158,7 +173,7 @@ func (r *rig) record(ev simulator.Event) *kgo.Record {
 		n = int32(len(r.stores))
 		r.stores[store] = n
 	}
-	return &kgo.Record{Topic: ev.Topic, Partition: n % int32(r.partitions), Key: ev.Key, Value: ev.Value, Timestamp: time.UnixMilli(ev.Arrival)}
+	return &kgo.Record{Topic: ev.Topic, Partition: r.place(n), Key: ev.Key, Value: ev.Value, Timestamp: time.UnixMilli(ev.Arrival)}
 }
 
 // ask runs a query past the wire; "" while ClickHouse does not answer.

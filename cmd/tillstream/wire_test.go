@@ -28,8 +28,8 @@ type wire struct {
 // piece is what goes over a wire at once: a frame of Kafka's, else what one read gave.
 type piece struct {
 	answer bool
-	api    kmsg.Key // of Kafka's frames
-	bytes  []byte   // with the length before it, where it is a frame
+	asking        // of Kafka's frames
+	bytes  []byte // with the length before it, where it is a frame
 }
 
 // fault decides about a piece: its first n bytes pass, then the connection is as fate says. It may take its time, and change the bytes.
@@ -209,24 +209,19 @@ func (l *link) kafkaPiece(p piece, addr string) (piece, error) {
 	if !p.answer {
 		r := asking{kmsg.Key(binary.BigEndian.Uint16(p.bytes[4:])), int16(binary.BigEndian.Uint16(p.bytes[6:]))}
 		l.asking[int32(binary.BigEndian.Uint32(p.bytes[8:]))] = r
-		p.api = r.api
+		p.asking = r
 		return p, nil
 	}
 	correlation := int32(binary.BigEndian.Uint32(p.bytes[4:]))
 	asked := l.asking[correlation]
 	delete(l.asking, correlation)
-	p.api = asked.api
+	p.asking = asked
 	if asked.api != kmsg.Metadata && asked.api != kmsg.FindCoordinator {
 		return p, nil
 	}
-	res := kmsg.ResponseForKey(int16(asked.api))
-	res.SetVersion(asked.version)
-	body := p.bytes[8:]
-	if res.IsFlexible() {
-		body = body[1:] // no tags
-	}
-	if err := res.ReadFrom(body); err != nil {
-		return p, fmt.Errorf("reading %s of version %d: %w", asked.api.Name(), asked.version, err)
+	res, err := p.decode()
+	if err != nil {
+		return p, err
 	}
 	host, text, _ := net.SplitHostPort(addr)
 	n, err := strconv.ParseInt(text, 10, 32)
@@ -247,12 +242,30 @@ func (l *link) kafkaPiece(p piece, addr string) (piece, error) {
 			r.Coordinators[i].Host, r.Coordinators[i].Port = host, port
 		}
 	}
+	p.encode(res)
+	return p, nil
+}
+
+// decode reads an answer of Kafka's.
+func (p *piece) decode() (kmsg.Response, error) {
+	res := kmsg.ResponseForKey(int16(p.api))
+	res.SetVersion(p.version)
+	body := p.bytes[8:]
+	if res.IsFlexible() {
+		body = body[1:] // no tags
+	}
+	if err := res.ReadFrom(body); err != nil {
+		return nil, fmt.Errorf("reading %s of version %d: %w", p.api.Name(), p.version, err)
+	}
+	return res, nil
+}
+
+// encode puts another answer in the place of one.
+func (p *piece) encode(res kmsg.Response) {
 	head := p.bytes[4:8:8]
 	if res.IsFlexible() {
 		head = append(head, 0)
 	}
-	out := res.AppendTo(append(make([]byte, 4), head...))
-	binary.BigEndian.PutUint32(out, uint32(len(out)-4))
-	p.bytes = out
-	return p, nil
+	p.bytes = res.AppendTo(append(make([]byte, 4), head...))
+	binary.BigEndian.PutUint32(p.bytes, uint32(len(p.bytes)-4))
 }
