@@ -299,7 +299,7 @@ func TestPipelineFaultOffsetsForward(t *testing.T) {
 	was := r.committed("pos.health", 1)
 	r.feed(0.7)
 	r.commitAs("pos.health", 1, was+100)
-	r.stops(fmt.Sprintf("pos.health:1 was committed at offset %d, but ClickHouse holds it only up to %d", was+100, was), "kafka-consumer-groups --reset-offsets")
+	r.stops(fmt.Sprintf("pos.health:1 was committed at offset %d, but ClickHouse holds it only up to %d", was+100, was), "tillstream adopt --all-lanes")
 	r.commitAs("pos.health", 1, was)
 	r.start()
 	r.settle()
@@ -324,7 +324,7 @@ func TestPipelineFaultRetention(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.stops(fmt.Sprintf("offsets %d to %d of pos.health/1 were deleted before they were read", was, start-1), "retention.ms")
+	r.stops(fmt.Sprintf("offsets %d to %d of pos.health/1 were deleted before they were read", was, start-1), "--offset earliest")
 	if n := r.known("pos.health", 1); n != was {
 		t.Errorf("the books say that pos.health:1 was read up to %d, want %d", n, was)
 	}
@@ -352,7 +352,7 @@ func TestPipelineFaultTopicsAnew(t *testing.T) {
 	}
 	r.client.PurgeTopicsFromProducing(rigTopics...)
 	r.createTopics()
-	r.stops("is beyond its end 0: the topic was re-created", "set kafka.group to a new name")
+	r.stops("is beyond its end 0", "--offset earliest --recreated")
 	if after := r.ask("SELECT sum(transactions), sum(net) FROM pos.sales_hourly"); after != before {
 		t.Errorf("rows changed from %s to %s", before, after)
 	}
