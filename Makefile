@@ -1,5 +1,5 @@
 # The two commands of the README are demo and test; each installs what it needs, through go, npm (the ClickHouse engine) and Maven (Kafka).
-.PHONY: demo build test test-kafka lint fmt docs bench fuzz simulate clean
+.PHONY: demo build test test-kafka lint fmt docs bench fuzz endurance simulate clean
 SHELL = /bin/bash
 .SHELLFLAGS = -eu -o pipefail -c
 
@@ -51,6 +51,13 @@ FUZZTIME = 5s
 fuzz:
 	@grep -rnoE --include='*_test.go' '^func Fuzz\w+' . | sed -E 's|/[^/]+:[0-9]+:func | |' | sort | while read -r package target; do \
 		echo "$$target in $$package"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$package" < /dev/null; done
+
+# Load and faults for a while; not part of the tests. RATE is events a second. With TILLSTREAM_TEST_KAFKA=real on an Apache Kafka.
+MINUTES = 20
+RATE = 2000
+SEED = 1
+endurance:
+	ENDURANCE_MINUTES=$(MINUTES) ENDURANCE_RATE=$(RATE) ENDURANCE_SEED=$(SEED) go test -tags endurance -timeout 0 -count 1 -v -run '^TestEndurance$$' ./cmd/tillstream
 
 simulate: build
 	bin/tillstream simulate --out simulated.jsonl.zst --truth simulated-truth.json
