@@ -1,5 +1,5 @@
 # The two commands of the README are demo and test; each installs what it needs, through go, npm (the ClickHouse engine) and Maven (Kafka).
-.PHONY: demo build test test-kafka lint fmt docs bench fuzz simulate clean
+.PHONY: demo build test test-kafka lint fmt docs bench fuzz simulate endurance clean
 SHELL = /bin/bash
 .SHELLFLAGS = -eu -o pipefail -c
 
@@ -59,6 +59,12 @@ SEEDS = 1000
 SEED = 1
 simulate:
 	go test -count 1 -timeout 24h -v -run '^TestNoSeedGivesAWrongRow$$' ./processor/simulation -seeds $(SEEDS) -seed $(SEED)
+
+# Load and faults for a while; not part of the tests. RATE is events a second. With TILLSTREAM_TEST_KAFKA=real on an Apache Kafka.
+MINUTES = 20
+RATE = 2000
+endurance:
+	ENDURANCE_MINUTES=$(MINUTES) ENDURANCE_RATE=$(RATE) ENDURANCE_SEED=$(SEED) go test -tags endurance -timeout 0 -count 1 -v -run '^TestEndurance$$' ./cmd/tillstream
 
 clean:
 	rm -rf bin tillstream-data

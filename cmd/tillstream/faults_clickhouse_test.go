@@ -134,21 +134,21 @@ var clickHouseRefuses = []ailment{
 
 // ClickHouse is away, in all ways in which it can be; each time the lanes go on by themselves and the books balance.
 func TestPipelineFaultClickHouseAway(t *testing.T) {
-	r := newRig(t, 5, "")
+	r := newRig(t, 5)
 	r.start()
 	r.sufferAll(clickHouseAway)
 }
 
 // ClickHouse answers that it cannot take anything now.
 func TestPipelineFaultClickHouseRefuses(t *testing.T) {
-	r := newRig(t, 6, "")
+	r := newRig(t, 6)
 	r.start()
 	r.sufferAll(clickHouseRefuses)
 }
 
 // ClickHouse refuses for good, and a lane says so and stands. When that is mended and the member started again nothing is missing.
 func TestPipelineFaultClickHouseReadOnly(t *testing.T) {
-	r := newRig(t, 7, "")
+	r := newRig(t, 7)
 	m := r.start()
 	r.feed(0.4)
 	r.advance(1 + r.rnd.IntN(r.events/5))
@@ -177,7 +177,7 @@ func TestPipelineFaultMuteInRecovery(t *testing.T) {
 		{"intents", toKafka, func(p *piece) bool { return p.api == kmsg.OffsetCommit }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := newRig(t, 8, "")
+			r := newRig(t, 8)
 			first := r.start()
 			r.feed(0.2)
 			r.advance(1 + r.rnd.IntN(r.events/10))

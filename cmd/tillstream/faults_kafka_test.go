@@ -64,7 +64,7 @@ func delayed(r *rig) bool {
 
 // Kafka is away, in all ways in which it can be; each time the lanes go on by themselves and the books balance.
 func TestPipelineFaultKafkaAway(t *testing.T) {
-	r := newRig(t, 10, "")
+	r := newRig(t, 10)
 	r.start()
 	r.sufferAll(kafkaAway)
 }
@@ -72,7 +72,7 @@ func TestPipelineFaultKafkaAway(t *testing.T) {
 // A record batch that comes damaged each time stops its lane, which names the offset; the others go on. The damage is on the wire, behind
 // which a disk would look the same.
 func TestPipelineFaultDamagedBatch(t *testing.T) {
-	r := newRig(t, 11, "")
+	r := newRig(t, 11)
 	m := r.start()
 	r.feed(0.3)
 	r.until("a start", func() bool { return r.passed() >= r.sent })
@@ -147,7 +147,7 @@ func (p *piece) damage(topic string, partition int32) {
 
 // Aborted transactions are passed over and counted as gaps, with the markers of those and of the others.
 func TestPipelineFaultTransactions(t *testing.T) {
-	r := newRig(t, 12, "")
+	r := newRig(t, 12)
 	r.start()
 	producer, err := kgo.NewClient(kgo.SeedBrokers(r.broker.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.TransactionalID("rig"))
 	if err != nil {
@@ -222,7 +222,7 @@ func (r *rig) commitAs(topic string, partition int32, offset int64) {
 // half folds half of everything and ends the member, in order or not.
 func half(t *testing.T, seed uint64, end func(*member)) *rig {
 	t.Helper()
-	r := newRig(t, seed, "")
+	r := newRig(t, seed)
 	m := r.start()
 	r.feed(0.4)
 	r.advance(r.sent/2 + r.rnd.IntN(r.sent/3))
@@ -360,7 +360,7 @@ func TestPipelineFaultTopicsAnew(t *testing.T) {
 
 // Partitions are added under work, and what new stores send goes there.
 func TestPipelineFaultPartitionsAdded(t *testing.T) {
-	r := newRig(t, 17, "")
+	r := newRig(t, 17)
 	r.start()
 	r.place = func(store int32) int32 { return store % 3 }
 	var late []*kgo.Record // of the last store

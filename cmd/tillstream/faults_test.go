@@ -7,14 +7,14 @@ import (
 
 // Without any fault: what the others are measured by.
 func TestPipelineFaultNone(t *testing.T) {
-	r := newRig(t, 1, "")
+	r := newRig(t, 1)
 	r.start()
 	r.settle()
 }
 
 // kill -9 of everything, again and again, at moments that are a number of offsets and so fall into the work on any machine.
 func TestPipelineFaultKills(t *testing.T) {
-	r := newRig(t, 2, "")
+	r := newRig(t, 2)
 	r.start()
 	for i, kill := range []func(){
 		func() { r.members[len(r.members)-1].kill(); r.start() },
@@ -45,7 +45,7 @@ func TestPipelineFaultKills(t *testing.T) {
 
 // A member that is stopped for longer than its session, so that another takes its lanes, and then goes on as if nothing had been.
 func TestPipelineFaultZombie(t *testing.T) {
-	r := newRig(t, 3, "")
+	r := newRig(t, 3)
 	first := r.start()
 	r.feed(0.3)
 	r.advance(1 + r.rnd.IntN(r.events/8))
@@ -59,7 +59,7 @@ func TestPipelineFaultZombie(t *testing.T) {
 
 // Members that come and go, some in order and some killed, about one a second.
 func TestPipelineFaultChurn(t *testing.T) {
-	r := newRig(t, 4, "")
+	r := newRig(t, 4)
 	r.start()
 	for i := range 6 {
 		r.feed(float64(i+1) / 7)

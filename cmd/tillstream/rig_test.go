@@ -51,16 +51,17 @@ type rig struct {
 	stores              map[string]int32        // their number, in the order they were met
 	sim                 *simulator.Simulator
 	next                func() (simulator.Event, bool)
-	events, sent, extra int // of the simulation; records that the test put beside them
+	events, sent, extra int      // of the simulation; records that the test put beside them
+	env                 []string // of members
 	members             []*member
 }
 
-// newRig starts Kafka and ClickHouse and makes the topics. more goes into the configuration.
-func newRig(t *testing.T, seed uint64, more string) *rig {
+// newRig starts Kafka and ClickHouse and makes the topics. tune changes the simulated chain: four stores in little more than a day.
+func newRig(t *testing.T, seed uint64, tune ...func(*simulator.Config)) *rig {
 	t.Helper()
 	r := &rig{
 		t: t, rnd: rand.New(rand.NewPCG(seed, 1)), data: t.TempDir(), broker: ownKafka(t), partitions: 4, stores: map[string]int32{},
-		place: func(store int32) int32 { return store },
+		place: func(store int32) int32 { return store % 4 },
 	}
 	r.engine = openEngine(t, r.data)
 	t.Cleanup(func() {
@@ -76,7 +77,7 @@ clickhouse: {dsn: "http://default@%s/default"}
 privacy: {secret: %s}
 processor: {batch_records: 400, batch_age: 200ms}
 listen: ""
-%s`, r.kafka.addr, rigGroup, r.clickhouse.addr, rigSecret, more)
+`, r.kafka.addr, rigGroup, r.clickhouse.addr, rigSecret)
 	if err := os.WriteFile(r.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +94,9 @@ listen: ""
 	cfg.Seed, cfg.Stores, cfg.Secret, cfg.Dirty, cfg.Faults = seed, 4, []byte(rigSecret), 0.002, 6
 	cfg.End = time.Date(2026, 10, 27, 0, 0, 0, 0, time.UTC)
 	cfg.Start = cfg.End.Add(-30 * time.Hour)
+	for _, f := range tune {
+		f(&cfg)
+	}
 	count, err := simulator.New(cfg)
 	if err == nil {
 		r.sim, err = simulator.New(cfg)
@@ -243,7 +247,7 @@ func (r *rig) advance(n int) {
 func (r *rig) start() *member {
 	r.t.Helper()
 	r.until("ClickHouse", func() bool { return r.ask("SELECT 1") == "1" })
-	m := startMember(r.t, r.config)
+	m := startMember(r.t, r.config, r.env...)
 	r.members = append(r.members, m)
 	return m
 }
