@@ -3,6 +3,7 @@ package commit
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"slices"
 	"strings"
 	"testing"
@@ -343,4 +344,21 @@ func TestLateInsertWhereTheBatchHasNoBlock(t *testing.T) {
 		Held: append(held, Held{StateTable, 0, state}),
 	})
 	stops(t, err, "a late insert of a forgotten batch took number 4 in sales/202611")
+}
+
+// What is read as ours says exactly what we would have written: nothing else may be taken for an intent or a mark.
+func FuzzReadsOnlyWhatItWrites(f *testing.F) {
+	f.Add("ts1 idle e=2 n=41")
+	f.Add("ts1 intent e=2 n=41 k=2 b=99 d=1700000000000 f=0badcafe")
+	f.Add("ts1 intent e=+2 n=041 k=2 b=99 d=1 f=x y")
+	f.Add(Mark{Epoch: 1, Batch: 4, Fingerprint: "f", Blocks: 2, Ranges: Ranges{{tpA, 10, 17}, {tpB, 0, 0}}}.String())
+	f.Fuzz(func(t *testing.T, text string) {
+		signed := fmt.Sprintf("%s c=%08x", text, crc32.ChecksumIEEE([]byte(text)))
+		if m, ok := ParseMetadata(signed); ok && m.String() != signed {
+			t.Errorf("%q was read as %q", signed, m)
+		}
+		if m, err := ParseMark(text); err == nil && m.String() != text {
+			t.Errorf("%q was read as %q", text, m)
+		}
+	})
 }

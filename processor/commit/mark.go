@@ -90,6 +90,9 @@ func ParseMark(s string) (Mark, error) {
 		}
 		m.Ranges = append(m.Ranges, r)
 	}
+	if m.String() != s {
+		return Mark{}, fmt.Errorf("parsing mark %q: it would be written %q", s, m)
+	}
 	return m, nil
 }
 

@@ -35,12 +35,15 @@ func ParseMetadata(s string) (m Metadata, ok bool) {
 	if i < 0 || s[i:] != fmt.Sprintf(" c=%08x", crc32.ChecksumIEEE([]byte(s[:i]))) {
 		return m, false
 	}
-	if _, err := fmt.Sscanf(s[:i], "ts1 idle e=%d n=%d", &m.Epoch, &m.Batch); err == nil {
-		return m, true
-	}
-	if _, err := fmt.Sscanf(s[:i], "ts1 intent e=%d n=%d k=%d b=%d d=%d f=%s", &m.Epoch, &m.Batch, &m.Partitions, &m.To, &m.Deadline, &m.Fingerprint); err == nil {
+	if _, err := fmt.Sscanf(s[:i], "ts1 idle e=%d n=%d", &m.Epoch, &m.Batch); err != nil {
 		m.Pending = true
-		return m, true
+		_, err = fmt.Sscanf(s[:i], "ts1 intent e=%d n=%d k=%d b=%d d=%d f=%s", &m.Epoch, &m.Batch, &m.Partitions, &m.To, &m.Deadline, &m.Fingerprint)
+		if err != nil {
+			return Metadata{}, false
+		}
 	}
-	return Metadata{}, false
+	if m.String() != s { // Sscanf is more generous than String
+		return Metadata{}, false
+	}
+	return m, true
 }
