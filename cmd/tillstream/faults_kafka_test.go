@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -386,6 +387,16 @@ func TestPipelineFaultPartitionsAdded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	r.until("the broker to know of the new partitions", func() bool { // Kafka answers before its brokers do
+		req := kmsg.NewPtrMetadataRequest()
+		for _, name := range rigTopics {
+			topic := kmsg.NewMetadataRequestTopic()
+			topic.Topic = &name
+			req.Topics = append(req.Topics, topic)
+		}
+		res, err := req.RequestWith(t.Context(), r.client)
+		return err == nil && !slices.ContainsFunc(res.Topics, func(topic kmsg.MetadataResponseTopic) bool { return len(topic.Partitions) != 6 })
+	})
 	r.client.PurgeTopicsFromProducing(rigTopics...) // it must ask anew how many there are
 	r.place, r.keep = func(store int32) int32 { return store + store/3*2 }, nil
 	for _, record := range late {
