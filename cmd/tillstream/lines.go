@@ -25,6 +25,9 @@ const maxLine = 16 << 20
 var topicOf = map[string]string{
 	event.TypeTransaction: "pos.transactions",
 	event.TypeHealth:      "pos.health",
+	event.TypeIncident:    "pos.incidents",
+	event.TypeMaintenance: "pos.incidents",
+	event.TypeRegistry:    "pos.registry",
 }
 
 // fileReport says what became of a file's lines.

@@ -12,6 +12,9 @@ type Options struct {
 	Secret      []byte        // key of the pseudonyms
 	MaxBytes    int           // larger events are rejected; 1 MiB if 0
 	MaxLateness time.Duration // 0: none
+	// Bodies read the types that come seldom, by type, each from a whole event that is sound JSON and has a sound envelope. Their events
+	// are about a store: they need no terminal_id. What they return must not alias the value.
+	Bodies map[string]func(value []byte) (body any, r *Rejection)
 }
 
 // Decoder turns JSON into events. It is not for several goroutines at once.
@@ -21,6 +24,7 @@ type Decoder struct {
 	habits habits
 	names  pseudonymiser
 	event  *Event
+	value  []byte // being decoded
 
 	customerID, operator string // clear, until they are pseudonyms
 	has                  presence
@@ -40,7 +44,7 @@ func NewDecoder(opts Options) *Decoder {
 // Decode fills e with the event in value. Card numbers in value are masked in place; the strings of e alias value, and are valid until
 // value is changed or Decode is called again. After a rejection e holds what was read so far; the Rejection is valid until the next call.
 func (d *Decoder) Decode(value []byte, e *Event) *Rejection {
-	d.event, d.has = e, presence{}
+	d.event, d.value, d.has = e, value, presence{}
 	d.customerID, d.operator = "", ""
 	e.reset()
 	s := &d.scan
@@ -181,7 +185,7 @@ func (d *Decoder) forget() {
 // reset empties an event and keeps the memory of its slices. The body that was not filled is clean already.
 func (e *Event) reset() {
 	ids := e.Corrects.IDs[:0]
-	e.Envelope, e.Notes = Envelope{}, Notes{}
+	e.Envelope, e.Notes, e.Body = Envelope{}, Notes{}, nil
 	e.Corrects.IDs = ids
 	if e.filled&filledTransaction != 0 {
 		t := &e.Transaction

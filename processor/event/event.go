@@ -4,6 +4,9 @@ package event
 const (
 	TypeTransaction = "pos.transaction.v1"
 	TypeHealth      = "pos.health.v1"
+	TypeIncident    = "pos.incident.v1"
+	TypeMaintenance = "pos.maintenance.v1"
+	TypeRegistry    = "pos.registry.v1"
 )
 
 // Opt is a value that may be absent: absent means not known, never zero.
@@ -22,7 +25,7 @@ type Time struct {
 	OK     bool  // false: absent
 }
 
-// Event is one canonical event (CloudEvents 1.0 attributes plus those of a till). Which of Transaction and Health is
+// Event is one canonical event (CloudEvents 1.0 attributes plus those of a till). Which of Transaction, Health and Body is
 // valid follows from Type.
 //
 // Every string may alias the buffer that was decoded: it is valid until that buffer is reused. Whoever keeps one clones it.
@@ -32,6 +35,7 @@ type Event struct {
 	filled      uint8 // which bodies the decoder touched
 	Transaction Transaction
 	Health      Health
+	Body        any // of the types that Options.Bodies has: what its function made; it aliases nothing
 }
 
 // Notes are what decoding saw in an event that it accepted all the same.

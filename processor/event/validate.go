@@ -2,6 +2,8 @@ package event
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,6 +15,9 @@ func (d *Decoder) validate() bool {
 		{"id", e.ID}, {"source", e.Source}, {"type", e.Type}, {"store_id", e.StoreID}, {"terminal_id", e.TerminalID},
 	} {
 		if f.value == "" {
+			if f.name == "terminal_id" && d.opts.Bodies[e.Type] != nil {
+				continue
+			}
 			return d.missing(f.name)
 		}
 		if len(f.value) > maxID {
@@ -37,13 +42,25 @@ func (d *Decoder) validate() bool {
 		if !d.validateHealth() {
 			return false
 		}
+	case d.opts.Bodies[e.Type] != nil:
+		body, r := d.opts.Bodies[e.Type](d.value)
+		if r != nil {
+			s.rejection = *r
+			return false
+		}
+		e.Body = body
 	default:
-		return s.fail(ReasonUnknownType, TypeTransaction+" or "+TypeHealth) || s.within("type")
+		return s.fail(ReasonUnknownType, d.types()) || s.within("type")
 	}
 	if len(e.Corrects.IDs) > 0 {
 		return s.fail(ReasonCorrectionUnsupported, "no correction: this version does not fold them") || s.within("corrects")
 	}
 	return true
+}
+
+// types lists what is understood.
+func (d *Decoder) types() string {
+	return strings.Join(append([]string{TypeTransaction, TypeHealth}, slices.Sorted(maps.Keys(d.opts.Bodies))...), ", ")
 }
 
 func (d *Decoder) validateTransaction() bool {
