@@ -13,6 +13,7 @@ import (
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/processor/purchase"
 	"github.com/tillstream/tillstream/processor/quality"
+	"github.com/tillstream/tillstream/processor/registry"
 	"github.com/tillstream/tillstream/processor/rollup"
 	"github.com/tillstream/tillstream/processor/sequence"
 )
@@ -53,8 +54,11 @@ type folder struct {
 
 func newFolder(cfg *Config) *folder {
 	f := &folder{
-		cfg:     cfg,
-		decoder: event.NewDecoder(event.Options{Secret: cfg.Secret, MaxBytes: cfg.MaxEventBytes, MaxLateness: cfg.MaxLateness}),
+		cfg: cfg,
+		decoder: event.NewDecoder(event.Options{
+			Secret: cfg.Secret, MaxBytes: cfg.MaxEventBytes, MaxLateness: cfg.MaxLateness,
+			Bodies: map[string]func([]byte) (any, *event.Rejection){event.TypeRegistry: registry.Read},
+		}),
 		quality: quality.New(quality.Config{BusinessDayCutoff: cfg.BusinessDayCutoff}),
 		books:   map[fetch.TopicPartition]*book{},
 	}
