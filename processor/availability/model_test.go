@@ -27,7 +27,7 @@ type model struct {
 	events          []*event.Event // distinct as evidence
 	all             []*event.Event
 	text            *registry.Store // nil: not registered
-	excluded        interval.Set
+	hours, excluded interval.Set    // of the store
 	terminal        string
 }
 
@@ -240,7 +240,7 @@ func shown(status string) string {
 func (m *model) boundaries() (out []int64) {
 	sets := []interval.Set{m.excluded}
 	if m.text != nil {
-		sets = append(sets, m.text.Hours)
+		sets = append(sets, m.hours)
 	}
 	if r := m.registered(); r != nil {
 		sets = append(sets, r.Lives)
@@ -255,7 +255,7 @@ func (m *model) boundaries() (out []int64) {
 
 // serving says whether an instant is service time that counts, or service time that is excluded.
 func (m *model) serving(x int64) (in, out bool) {
-	open := m.text == nil || m.text.Hours.Holds(x)
+	open := m.text == nil || m.hours.Holds(x)
 	if r := m.registered(); r != nil {
 		open = open && r.Lives.Holds(x)
 	}
@@ -587,6 +587,7 @@ func TestBatchesAgainstModel(t *testing.T) {
 			begin, end = min(begin, when(e)), max(end, when(e))
 		}
 		text := drawText(t, begin, end)
+		hours := hoursOf(text, begin, end)
 		var excluded interval.Set
 		var exclusions Exclusions
 		if rapid.IntRange(0, 2).Draw(t, "maintained") == 0 {
@@ -631,7 +632,7 @@ func TestBatchesAgainstModel(t *testing.T) {
 						known.Type, known.Time = event.TypeHealth, e.Time
 						known.Health.Status, known.Health.Errors = "registered", []event.HealthError{{Code: "registered"}}
 						models[r.ID] = &model{
-							retire: cfg.RetireAfter.Milliseconds(), timeout: cfg.HeartbeatTimeout.Milliseconds(), terminal: r.ID, text: text, excluded: excluded,
+							retire: cfg.RetireAfter.Milliseconds(), timeout: cfg.HeartbeatTimeout.Milliseconds(), terminal: r.ID, text: text, hours: hours, excluded: excluded,
 							all: []*event.Event{known},
 						}
 						newest[r.ID] = when(e)
@@ -640,7 +641,7 @@ func TestBatchesAgainstModel(t *testing.T) {
 				}
 				m := models[e.TerminalID]
 				if m == nil {
-					m = &model{retire: cfg.RetireAfter.Milliseconds(), timeout: cfg.HeartbeatTimeout.Milliseconds(), terminal: e.TerminalID, text: text, excluded: excluded}
+					m = &model{retire: cfg.RetireAfter.Milliseconds(), timeout: cfg.HeartbeatTimeout.Milliseconds(), terminal: e.TerminalID, text: text, hours: hours, excluded: excluded}
 					models[e.TerminalID] = m
 				}
 				if b, ok := before[e.TerminalID]; ok && when(e) < floorHour(b-cfg.Window.Milliseconds()) {
@@ -678,7 +679,7 @@ func TestBatchesAgainstModel(t *testing.T) {
 				m.events = distinctEvents(m)
 				m.rows(want, "s1", id)
 			}
-			storeModel(want, models, text, excluded)
+			storeModel(want, models, text, hours, excluded)
 			for _, table := range []string{
 				"availability_hourly", "status_intervals", "outages", "terminal_status", "store_availability_hourly", "store_outages", "store_status",
 			} {

@@ -18,7 +18,8 @@ type store struct {
 	id        string
 	partition int32
 	known     bool            // from a batch before the open one
-	text, was *registry.Store // what the registry says, now and before the open batch; nil: nothing
+	latest    *registry.Store // what the registry said last
+	text, was *registry.Store // what is in force, now and before the open batch; nil: the store is not registered
 	told      bool            // the open batch brought news of the registry, or of maintenance
 	terminals []*terminal     // by id
 	newest    int64           // of all its evidence
@@ -62,8 +63,7 @@ func (f *Fold) register(e *event.Event, in rollup.Input) {
 		return
 	}
 	st := f.storeOf(e.StoreID, in.Partition)
-	if st.text == nil || text.Newer(st.text) {
-		st.text = text
+	if st.enact(text) {
 		f.tell(st)
 	}
 	for i := range text.Terminals {
@@ -75,11 +75,22 @@ func (f *Fold) register(e *event.Event, in rollup.Input) {
 	}
 }
 
+// enact takes a text if it is the newest.
+func (st *store) enact(text *registry.Store) bool {
+	if st.latest != nil && !text.Newer(st.latest) {
+		return false
+	}
+	if st.latest, st.text = text, text; text.Removed {
+		st.text = nil
+	}
+	return true
+}
+
 // endTelling gives out what the registry said.
 func (f *Fold) endTelling(st *store) {
 	if st.text != st.was {
 		st.months = monthSpan{} // all of them again
-		f.state = append(f.state, rollup.StateRow{Partition: st.partition, Kind: KindRegistry, Key: st.id, Value: st.text.Append(nil)})
+		f.state = append(f.state, rollup.StateRow{Partition: st.partition, Kind: KindRegistry, Key: st.id, Value: st.latest.Append(nil)})
 	}
 	st.was, st.told, st.known = st.text, false, true
 	f.writeWindows(st)
@@ -298,8 +309,7 @@ func (st *store) readRegistry(data []byte) error {
 	if err != nil {
 		return err
 	}
-	if st.text == nil || text.Newer(st.text) {
-		st.text, st.was = text, text
-	}
+	st.enact(text)
+	st.was = st.text
 	return nil
 }

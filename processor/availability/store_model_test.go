@@ -1,8 +1,10 @@
 package availability
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -17,35 +19,58 @@ func drawText(t *rapid.T, from, to int64) *registry.Store {
 	if rapid.IntRange(0, 2).Draw(t, "registered") == 0 {
 		return nil
 	}
-	spans := func(name string) interval.Set {
-		var out []interval.Span
-		at := from - 5*3_600_000
-		for at < to {
-			open := at + rapid.SampledFrom([]int64{0, 1_800_000, 3_600_000, 7_200_000}).Draw(t, name)
-			at = open + rapid.SampledFrom([]int64{1_800_000, 3_600_000, 12 * 3_600_000, 30 * 86_400_000}).Draw(t, name)
-			out = append(out, interval.Span{From: open, To: at})
-			at += 60_000
+	type object = map[string]any
+	instant := func(ms int64) string { return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z07:00") }
+	lives := func() (out []object) {
+		for at := from - 5*3_600_000; at < to; at += 60_000 {
+			open := at + rapid.SampledFrom([]int64{0, 1_800_000, 3_600_000, 7_200_000}).Draw(t, "gap")
+			at = open + rapid.SampledFrom([]int64{1_800_000, 3_600_000, 12 * 3_600_000, 30 * 86_400_000}).Draw(t, "life")
+			out = append(out, object{"from": instant(open), "to": instant(at)})
 		}
-		return interval.Of(out...)
+		return out
 	}
-	text := &registry.Store{ID: "s1", Revision: 1, Hours: spans("hours"), Tills: rapid.IntRange(1, 3).Draw(t, "quorum")}
+	version := object{"timezone": "UTC", "sell_quorum": rapid.IntRange(1, 3).Draw(t, "quorum")}
+	if rapid.Bool().Draw(t, "calendar") {
+		week := object{}
+		for _, day := range []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"} {
+			week[day] = rapid.SampledFrom([][]string{nil, {"09:00-20:00"}, {"20:30-04:00"}, {"06:00-07:00", "09:30-11:00"}, {"00:00-24:00"}}).Draw(t, day)
+		}
+		version["calendar"] = object{"week": week}
+	}
+	terminals := []object{}
 	for _, id := range []string{"t1", "t2", "t3"} {
 		if rapid.IntRange(0, 3).Draw(t, "known") == 0 {
 			continue
 		}
-		r := registry.Terminal{ID: id, Lives: interval.All()}
+		v, life := object{}, []object{{}}
 		if rapid.IntRange(0, 2).Draw(t, "moves") == 0 {
-			r.Lives = spans("lives")
+			life = lives()
 		}
 		if rapid.Bool().Draw(t, "timeout") {
-			r.HeartbeatTimeout = 15 * 60_000
+			v["heartbeat_timeout"] = 15 * 60_000
 		}
 		if rapid.Bool().Draw(t, "needs") {
-			r.SellNeeds = []string{"printer"}
+			v["sell_needs"] = []string{"printer"}
 		}
-		text.Terminals = append(text.Terminals, r)
+		terminals = append(terminals, object{"id": id, "lives": life, "versions": []object{v}})
+	}
+	value, err := json.Marshal(object{"store_id": "s1", "revision": 1, "store": object{"versions": []object{version}, "terminals": terminals}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := registry.ReadState(value)
+	if err != nil {
+		t.Fatalf("%s: %v", value, err)
 	}
 	return text
+}
+
+// hoursOf is the service time of the store around what the test needs of it.
+func hoursOf(text *registry.Store, from, to int64) interval.Set {
+	if text == nil {
+		return nil
+	}
+	return text.Service(interval.Span{From: from - 86_400_000, To: to + 86_400_000})
 }
 
 func registration(text *registry.Store, at int64) *event.Event {
@@ -60,7 +85,7 @@ type fixed interval.Set
 func (f fixed) Excluded(_, _ string, x interval.Span) interval.Set { return interval.Set(f).Within(x) }
 
 // storeModel adds the rows of the store as a whole: it looks at every till at every instant.
-func storeModel(ts tables, models map[string]*model, text *registry.Store, excluded interval.Set) {
+func storeModel(ts tables, models map[string]*model, text *registry.Store, hours interval.Set, excluded interval.Set) {
 	newest, first := int64(0), Open
 	var instants []int64
 	for _, m := range models {
@@ -83,7 +108,7 @@ func storeModel(ts tables, models map[string]*model, text *registry.Store, exclu
 	instants = slices.Compact(instants)
 	quorum := 1
 	if text != nil {
-		quorum = text.Tills
+		quorum = text.Quorums(interval.Span{From: 0, To: 1})[0].Tills
 	}
 	tally := func(x int64) (tills, able, unknown int) {
 		for _, m := range models {
@@ -118,7 +143,7 @@ func storeModel(ts tables, models map[string]*model, text *registry.Store, exclu
 		row["store_id"] = "s1"
 		ts[table]["s1|"+key] = row
 	}
-	hours := map[int64]map[string]int64{}
+	spent := map[int64]map[string]int64{}
 	type stretch struct {
 		start  int64
 		status string
@@ -135,13 +160,13 @@ func storeModel(ts tables, models map[string]*model, text *registry.Store, exclu
 		if x == newest || s == "withdrawn" {
 			continue
 		}
-		h := hours[floorHour(x)]
+		h := spent[floorHour(x)]
 		if h == nil {
 			h = map[string]int64{}
-			hours[floorHour(x)] = h
+			spent[floorHour(x)] = h
 		}
 		d := instants[i+1] - x
-		if text != nil && !text.Hours.Holds(x) {
+		if text != nil && !hours.Holds(x) {
 			continue
 		}
 		h["service"] += d
@@ -151,7 +176,7 @@ func storeModel(ts tables, models map[string]*model, text *registry.Store, exclu
 			h[s] += d
 		}
 	}
-	for start, h := range hours {
+	for start, h := range spent {
 		put("store_availability_hourly", fmt.Sprintf("%020d", start/1000), map[string]any{
 			"hour": rollup.Seconds(start / 1000), "service_ms": uint32(h["service"]), "quorum_down_ms": uint32(h["down"]),
 			"excluded_ms": uint32(h["excluded"]), "unknown_ms": uint32(h["unknown"]),
@@ -168,7 +193,7 @@ func storeModel(ts tables, models map[string]*model, text *registry.Store, exclu
 			repair = uint64(runs[i+1].start - r.start)
 			o := interval.Set{{From: r.start, To: runs[i+1].start}}
 			if text != nil {
-				o = o.Intersect(text.Hours)
+				o = o.Intersect(hours)
 			}
 			service = uint64(o.Subtract(excluded).Length())
 		}

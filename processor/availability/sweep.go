@@ -80,7 +80,7 @@ func (t tally) status() Status {
 func (s *sweep) evaluate(text *registry.Store, x interval.Span, service service) {
 	quorums := []registry.Quorum{{Span: x, Tills: 1}}
 	if text != nil {
-		quorums = text.Quorums(x)
+		quorums = text.Quorums(interval.Span{From: x.From, To: x.To + 1}) // and at the end
 	}
 	slices.SortFunc(s.steps, func(a, b step) int { return cmp.Compare(a.at, b.at) })
 	var now tally

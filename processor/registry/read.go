@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -68,6 +69,21 @@ func (s *Store) Append(dst []byte) []byte {
 		panic(fmt.Sprintf("registry: a string as JSON: %v", err)) // it cannot fail
 	}
 	return fmt.Appendf(dst, `{"store_id":%s,"revision":%d,"store":%s}`, id, s.Revision, s.document)
+}
+
+// ReadState reads what Append wrote.
+func ReadState(value []byte) (*Store, error) {
+	body, rejection := Read(value)
+	if rejection != nil {
+		return nil, fmt.Errorf("what the registry says of a store: %w", rejection)
+	}
+	return body.(*Store), nil
+}
+
+// Newer says whether s replaces o: it has the higher revision. Of two texts of one revision, which nobody should send, it is the same one
+// whatever came first.
+func (s *Store) Newer(o *Store) bool {
+	return cmp.Or(cmp.Compare(s.Revision, o.Revision), bytes.Compare(s.document, o.document)) > 0
 }
 
 func missing(field, expected string) *event.Rejection {

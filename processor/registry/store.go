@@ -125,8 +125,11 @@ func (t *Terminal) At(at int64) *TerminalVersion {
 	return &t.Versions[i]
 }
 
-// Terminal finds one; nil if it is not registered.
+// Terminal finds one; nil if it is not registered, or if nothing is known of the store: s may be nil.
 func (s *Store) Terminal(id string) *Terminal {
+	if s == nil {
+		return nil
+	}
 	for i := range s.Terminals {
 		if s.Terminals[i].ID == id {
 			return &s.Terminals[i]
