@@ -1,0 +1,2 @@
+// Package incident folds the steps of incidents and of maintenance.
+package incident
