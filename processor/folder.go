@@ -11,6 +11,7 @@ import (
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/fetch"
+	"github.com/tillstream/tillstream/processor/incident"
 	"github.com/tillstream/tillstream/processor/purchase"
 	"github.com/tillstream/tillstream/processor/quality"
 	"github.com/tillstream/tillstream/processor/rollup"
@@ -54,13 +55,14 @@ type folder struct {
 func newFolder(cfg *Config) *folder {
 	f := &folder{
 		cfg:     cfg,
-		decoder: event.NewDecoder(event.Options{Secret: cfg.Secret, MaxBytes: cfg.MaxEventBytes, MaxLateness: cfg.MaxLateness}),
+		decoder: event.NewDecoder(cfg.EventOptions()),
 		quality: quality.New(quality.Config{BusinessDayCutoff: cfg.BusinessDayCutoff}),
 		books:   map[fetch.TopicPartition]*book{},
 	}
 	f.sequence = sequence.New(sequence.Config{Missing: f.quality.Missing})
 	f.folds = []Fold{
 		purchase.New(purchase.Config{BusinessDayCutoff: cfg.BusinessDayCutoff}),
+		incident.New(),
 		availability.New(availability.Config{
 			HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff,
 		}, f.quality.Stale),
