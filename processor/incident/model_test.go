@@ -21,10 +21,12 @@ func minuteOf(m int) string { return begin.Add(time.Duration(m) * time.Minute).F
 
 // someStep draws an event of few stores, few incidents and few minutes, so that ties and gaps of more than a day are common.
 func someStep(t *rapid.T, n int) fields {
-	minute := func(what string) string { return minuteOf(rapid.IntRange(1, 4).Draw(t, what) * rapid.IntRange(1, 1500).Draw(t, what)) }
+	minute := func(what string) string {
+		return minuteOf(rapid.IntRange(1, 4).Draw(t, what) * rapid.IntRange(1, 1500).Draw(t, what))
+	}
 	f := fields{
 		"id": fmt.Sprint(rapid.IntRange(0, 2*n).Draw(t, "id")), "source": "desk", "time": minute("time"),
-		"store_id": rapid.SampledFrom([]string{"s1", "s1", "s2"}).Draw(t, "store"),
+		"store_id": rapid.SampledFrom([]string{"s1", "s1", "s1", "s2"}).Draw(t, "store"),
 	}
 	maybe := func(name string, draw func() any) {
 		if rapid.IntRange(0, 3).Draw(t, name+"?") == 0 {
@@ -40,7 +42,7 @@ func someStep(t *rapid.T, n int) fields {
 	maybe("scope", func() any {
 		return fields{"terminals": rapid.SliceOfN(rapid.SampledFrom([]string{"t1", "t2", "t3"}), 0, 3).Draw(t, "terminals")}
 	})
-	if rapid.IntRange(0, 2).Draw(t, "type") > 0 {
+	if rapid.Bool().Draw(t, "type") {
 		f["type"], f["incident_id"] = event.TypeIncident, rapid.SampledFrom([]string{"i1", "i2"}).Draw(t, "incident")
 		f["step"] = text("opened", "acknowledged", "assigned", "paused", "paused", "resumed", "resolved", "resolved", "closed", "reopened", "cancelled", "escalated")()
 		maybe("started_at", func() any { return minute("started") })
@@ -50,14 +52,14 @@ func someStep(t *rapid.T, n int) fields {
 		maybe("cause", text("DeviceOut", "Refusal", "power"))
 		return f
 	}
-	f["type"], f["maintenance_id"] = event.TypeMaintenance, rapid.SampledFrom([]string{"m1", "m2"}).Draw(t, "maintenance")
-	f["step"] = text("announced", "announced", "approved", "started", "ended", "cancelled")()
+	f["type"], f["maintenance_id"] = event.TypeMaintenance, rapid.SampledFrom([]string{"m1", "m1", "m1", "m2"}).Draw(t, "maintenance")
+	f["step"] = text("announced", "announced", "approved", "approved", "started", "started", "ended", "cancelled")()
 	window := func() any {
 		if rapid.Bool().Draw(t, "recurs") {
 			return fields{"rrule": "FREQ=DAILY;BYHOUR=1,13", "duration": "90m", "timezone": "Europe/Paris"}
 		}
 		from := rapid.IntRange(0, 3000).Draw(t, "from")
-		return fields{"start": minuteOf(from), "end": minuteOf(from + rapid.IntRange(1, 2000).Draw(t, "length"))}
+		return fields{"start": minuteOf(from), "end": minuteOf(from + rapid.IntRange(1, 4000).Draw(t, "length"))}
 	}
 	if f["step"] == "announced" {
 		f["window"] = window()
