@@ -2,6 +2,7 @@ package incident
 
 import (
 	"errors"
+	"fmt"
 	"time"
 	_ "time/tzdata" // the same windows wherever the program runs
 
@@ -39,16 +40,31 @@ func parseRule(text string) (*rrule.ROption, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !o.Dtstart.IsZero() || o.Freq > rrule.DAILY || o.Interval > maxInterval {
+	if !o.Dtstart.IsZero() || o.Freq > rrule.DAILY || o.Interval > maxInterval || len(o.Byeaster) > 0 { // the last is no part of RFC 5545
 		return nil, errors.New("not a rule that is taken")
 	}
 	if max(len(o.Byhour), 1)*max(len(o.Byminute), 1)*max(len(o.Bysecond), 1) > maxTimes {
 		return nil, errors.New("too many times a day")
 	}
-	if _, err := rrule.NewRRule(*o); err != nil {
-		return nil, err
+	return o, comes(*o)
+}
+
+// comes tries a rule out: that it ever comes, and that the library can do it.
+func comes(o rrule.ROption) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the rule cannot be reckoned: %v", r)
+		}
+	}()
+	o.Dtstart, o.Until = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), time.Time{}
+	rule, err := rrule.NewRRule(o)
+	if err != nil {
+		return err
 	}
-	return o, nil
+	if _, ok := rule.Iterator()(); !ok {
+		return errors.New("the rule never comes")
+	}
+	return nil
 }
 
 // recurs says whether there may be several windows.
@@ -73,9 +89,6 @@ func (w *window) within(x interval.Span, begin int64) []interval.Span {
 	if o.Dtstart = time.UnixMilli(w.From).In(loc); w.From == 0 {
 		y, m, d := time.UnixMilli(begin).In(loc).Date()
 		o.Dtstart = time.Date(y, m, d, 0, 0, 0, 0, loc)
-	}
-	if o.Interval > maxInterval {
-		return nil
 	}
 	rule, err := rrule.NewRRule(*o)
 	if err != nil {
