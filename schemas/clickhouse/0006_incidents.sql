@@ -183,7 +183,7 @@ SELECT
   t.opened_at AS opened_at,
   t.acknowledged_at AS acknowledged_at,
   t.resolved_at AS resolved_at,
-  t.paused_ms + ifNull(toUInt64(greatest(dateDiff('millisecond', greatest(t.paused_since, t.started_at), now64(3)), 0)), 0) AS paused_ms,
+  t.paused_ms + if(t.paused_since IS NULL, 0, toUInt64(greatest(dateDiff('millisecond', greatest(assumeNotNull(t.paused_since), t.started_at), now64(3)), 0))) AS paused_ms,
   toUInt16(least(t.reopened, 65535)) AS reopened,
   t.party AS party,
   t.cause AS cause,
