@@ -2,10 +2,14 @@ package clickhouse
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/go-cmp/cmp"
 )
@@ -132,6 +136,36 @@ func TestMaintenanceViews(t *testing.T) {
 	} {
 		if d := cmp.Diff(want, query(t, conn, sql)); d != "" {
 			t.Errorf("%s (-want +got)\n%s", sql, d)
+		}
+	}
+}
+
+// The queries of docs/incidents.md run for a reader, and the first one says what its formula does.
+func TestQueriesOfTheDocs(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "incidents.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```sql\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	if len(blocks) != 3 {
+		t.Fatalf("%d queries", len(blocks))
+	}
+	conn := fresh(t)
+	fill(t, conn)
+	// s1: 10 h of service, 1 of them excluded, 2 silent, 1 unknown, 2 down; two outages. s2: 3 h and no outage.
+	exec(t, conn, `INSERT INTO tillstream.availability_hourly (lane, store_id, terminal_id, hour, version, up_ms, down_ms, silent_ms, unknown_ms, service_ms, service_down_ms, excluded_ms)
+		SELECT '', 's1', 't1', toStartOfHour(now()) - toIntervalHour(20 - number), 1, if(number < 5, 3600000, 0), if(number IN (5, 6), 3600000, 0), if(number IN (7, 8), 3600000, 0), if(number = 9, 3600000, 0),
+			3600000, if(number IN (5, 6), 3600000, 0), if(number = 0, 3600000, 0) FROM numbers(10)
+		UNION ALL SELECT '', 's2', 't1', toStartOfHour(now()) - toIntervalHour(20 - number), 1, 3600000, 0, 0, 0, 3600000, 0, 0 FROM numbers(3)`)
+	exec(t, conn, "INSERT INTO tillstream.outages (lane, store_id, terminal_id, started_at, version, resolved_at) VALUES ('', 's1', 't1', now64(3) - toIntervalHour(15), 1, now64(3) - toIntervalHour(14)), ('', 's1', 't1', now64(3) - toIntervalHour(14), 1, now64(3) - toIntervalHour(13))")
+	for _, settings := range []ch.Settings{nil, {"join_use_nulls": 1}} {
+		reader := connect(t, "reader", settings)
+		for _, b := range blocks {
+			query(t, reader, b[1])
+		}
+		got := query(t, reader, "SELECT store_id, ifNull(outages, 0), q_h, mtbf_h FROM ("+blocks[0][1]+") ORDER BY store_id")
+		if d := cmp.Diff([]string{"s1	2	9	2", "s2	0	3	\\N"}, got); d != "" {
+			t.Errorf("(-want +got)\n%s", d)
 		}
 	}
 }
