@@ -99,8 +99,8 @@ ORDER BY (lane, store_id, maintenance_id)
 SETTINGS non_replicated_deduplication_window = 10000;
 
 -- Who says whose an outage is: one row for each terminal that it is about ('' is the whole store). [from_ms, to_ms) is in milliseconds since
--- 1970, with 15 minutes of tolerance at both ends; what has not ended ends in 2299. Lower ranks go first (domain 2.7: an incident says so;
--- maintenance), then what is decided before what is undetermined, then the latest decision.
+-- 1970, with 15 minutes of tolerance at both ends; what has not ended ends in 2299. Of several that fit an outage what is decided goes before
+-- what is undetermined, then the lower rank (domain 2.7: an incident says so; maintenance), then the latest decision.
 CREATE OR REPLACE VIEW tillstream.incident_claims AS
 SELECT
   CAST(t.store_id, 'String') AS store_id,

@@ -25,7 +25,8 @@ func ownerOf(group string, partition int32) string { return fmt.Sprintf("%s#%d",
 
 // everyBlock is one block for every table that batches are written to.
 func everyBlock() []*rollup.Block {
-	return append(incidentBlocks(),
+	incidents, _ := incidentBlocks()
+	return append(incidents,
 		salesBlock(sale{"s1", 2, 250, []uint64{7, 1 << 63}, 300, -1}, sale{"s2", 2, -50, nil, 0, 0}),
 		productBlock("s1", "s2"), customerBlock("s1", "s2"), paymentBlock("s1", "s2"), qualityBlock("t1", "t2"),
 		hoursBlock(v1, tills...), intervalsBlock(v1, tills...), outagesBlock(v1, tills...), statusBlock(v1, tills...),
@@ -34,8 +35,8 @@ func everyBlock() []*rollup.Block {
 	)
 }
 
-// incidentBlocks are those of the fold itself, of an incident with one step and maintenance with three.
-func incidentBlocks() []*rollup.Block {
+// incidentBlocks are those of the fold itself, of an incident with one step and maintenance with three, and its state.
+func incidentBlocks() ([]*rollup.Block, []rollup.StateRow) {
 	f := incident.New()
 	for i, said := range []string{
 		`"type":"pos.incident.v1","incident_id":"i1","step":"opened","party":"provider","by":"ann","scope":{"terminals":["t2","t1"],"services":[]}`,
@@ -49,7 +50,8 @@ func incidentBlocks() []*rollup.Block {
 		}
 		f.Fold(&e, rollup.Input{})
 	}
-	return f.Seal(v1).Blocks
+	s := f.Seal(v1)
+	return s.Blocks, s.State
 }
 
 // Both protocols must bring every column of every table in, as one part, values unchanged.
