@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/incident"
+	"github.com/tillstream/tillstream/processor/registry"
 )
 
 // foldVersion is part of the fingerprint: raise it whenever the same records could give other rows.
-const foldVersion = 1
+const foldVersion = 2
 
 // Config is everything the rows depend on, and the limits of a lane. Durations and sizes are validated by the caller.
 type Config struct {
@@ -33,6 +35,18 @@ type Config struct {
 	HeartbeatTimeout  time.Duration // 0: three times what the till announces
 	TimelineWindow    time.Duration
 	RetireAfter       time.Duration
+}
+
+// EventOptions are how events are read.
+func (c *Config) EventOptions() event.Options {
+	return event.Options{Secret: c.Secret, MaxBytes: c.MaxEventBytes, MaxLateness: c.MaxLateness, Bodies: bodies()}
+}
+
+// bodies are the readers of the events that come seldom.
+func bodies() map[string]func([]byte) (any, *event.Rejection) {
+	all := incident.Bodies()
+	all[event.TypeRegistry] = registry.Read
+	return all
 }
 
 // Fingerprint stands for the code and the configuration that decide the rows: a batch begun under another one is not replayed

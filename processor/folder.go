@@ -11,9 +11,9 @@ import (
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/fetch"
+	"github.com/tillstream/tillstream/processor/incident"
 	"github.com/tillstream/tillstream/processor/purchase"
 	"github.com/tillstream/tillstream/processor/quality"
-	"github.com/tillstream/tillstream/processor/registry"
 	"github.com/tillstream/tillstream/processor/rollup"
 	"github.com/tillstream/tillstream/processor/sequence"
 )
@@ -54,20 +54,19 @@ type folder struct {
 
 func newFolder(cfg *Config) *folder {
 	f := &folder{
-		cfg: cfg,
-		decoder: event.NewDecoder(event.Options{
-			Secret: cfg.Secret, MaxBytes: cfg.MaxEventBytes, MaxLateness: cfg.MaxLateness,
-			Bodies: map[string]func([]byte) (any, *event.Rejection){event.TypeRegistry: registry.Read},
-		}),
+		cfg:     cfg,
+		decoder: event.NewDecoder(cfg.EventOptions()),
 		quality: quality.New(quality.Config{BusinessDayCutoff: cfg.BusinessDayCutoff}),
 		books:   map[fetch.TopicPartition]*book{},
 	}
 	f.sequence = sequence.New(sequence.Config{Missing: f.quality.Missing})
+	incidents := incident.New() // before availability, which asks it what is excluded
 	f.folds = []Fold{
 		purchase.New(purchase.Config{BusinessDayCutoff: cfg.BusinessDayCutoff}),
+		incidents,
 		availability.New(availability.Config{
 			HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff,
-		}, f.quality.Stale),
+		}, incidents, f.quality.Stale),
 	}
 	return f
 }

@@ -70,7 +70,7 @@ func (c *deadLettersReplayCmd) Run(e *env) error {
 	p := processorConfig(cfg)
 	r := &replay{
 		source: source, letters: source.letters(), listed: listed, again: c.Again,
-		decoder: event.NewDecoder(event.Options{Secret: p.Secret, MaxBytes: p.MaxEventBytes, MaxLateness: p.MaxLateness}), now: time.Now,
+		decoder: event.NewDecoder(p.EventOptions()), now: time.Now,
 		stamped: map[string]bool{}, sent: map[string]int{}, rejected: map[event.Reason]int{},
 	}
 	if !c.DryRun {

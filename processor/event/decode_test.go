@@ -33,8 +33,12 @@ func examples(t testing.TB, pattern string) map[string][]byte {
 	}
 	out := map[string][]byte{}
 	for _, n := range names {
-		if out[n], err = schemas.FS.ReadFile(n); err != nil {
+		value, err := schemas.FS.ReadFile(n)
+		if err != nil {
 			t.Fatal(err)
+		}
+		if !slices.ContainsFunc([]string{TypeIncident, TypeMaintenance, TypeRegistry}, func(other string) bool { return bytes.Contains(value, []byte(`"`+other+`"`)) }) {
+			out[n] = value // the others are those of the packages that read their bodies
 		}
 	}
 	return out

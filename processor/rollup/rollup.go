@@ -105,6 +105,7 @@ func (b *Block) Float32(name string) []float32       { return add[float32](b, na
 func (b *Block) Uint64s(name string) [][]uint64      { return add[[]uint64](b, name) }
 func (b *Block) Int64s(name string) [][]int64        { return add[[]int64](b, name) }
 func (b *Block) Uint32s(name string) [][]uint32      { return add[[]uint32](b, name) }
+func (b *Block) Strings(name string) [][]string      { return add[[]string](b, name) }
 func (b *Block) Days(name string) []Days             { return add[Days](b, name) }
 func (b *Block) Seconds(name string) []Seconds       { return add[Seconds](b, name) }
 func (b *Block) Millis(name string) []Millis         { return add[Millis](b, name) }

@@ -52,7 +52,7 @@ func TestUsersQueriesRunForReaders(t *testing.T) {
 	exec(t, conn, "INSERT INTO tillstream.outages (lane, store_id, terminal_id, started_at, version, outage_id) VALUES ('', 's', 'lapsed', now64(3), 1, 'o1'), ('', 's', 'other', now64(3), 1, 'o2')")
 	reader := connect(t, "reader", ch.Settings{"join_use_nulls": 1, "union_default_mode": "DISTINCT", "aggregate_functions_null_for_empty": 1})
 	lines := strings.Split(strings.TrimSpace(queries), "\n")
-	if len(lines) != 2*19 {
+	if len(lines) != 2*20 {
 		t.Fatalf("%d lines", len(lines))
 	}
 	for i := 0; i < len(lines); i += 2 {
@@ -129,6 +129,10 @@ func fill(t *testing.T, conn driver.Conn) {
 			('g/0', '', 'pos.health', 3, 1, '2026-11-03', 40, 50, 8, 1, 1, 0, '2026-11-03 09:00:05.000')`,
 		`INSERT INTO tillstream.ledger (lane, mark, topic, partition, epoch, day, from_offset, to_offset, records, duplicates, rejected, gaps, written_at) VALUES
 			('g/0', '', 'pos.health', 3, 1, '2026-11-03', 50, 60, 7, 1, 0, 2, '2026-11-03 09:00:06.000')`,
+		`INSERT INTO tillstream.incidents (lane, mark, store_id, incident_id, version, status, started_at, opened_at, resolved_at, resolve_ms, party) VALUES
+			('g/0', 'm1', '', '', 1, '', 0, 0, NULL, 0, ''), ('', '', 's', 'i1', 1, 'resolved', '2026-11-03 09:00:00.000', '2026-11-03 09:10:00.000', '2026-11-03 10:00:00.000', 3600000, 'provider')`,
+		`INSERT INTO tillstream.incident_steps (lane, store_id, incident_id, at, source, event_id, version, step) VALUES ('', 's', 'i1', '2026-11-03 09:10:00.000', 'desk', '1', 1, 'opened')`,
+		`INSERT INTO tillstream.maintenance (lane, store_id, maintenance_id, version, status) VALUES ('', 's', 'm1', 1, 'announced')`,
 	} {
 		exec(t, conn, s)
 	}

@@ -58,13 +58,14 @@ type Report struct {
 func (r *Report) Balanced() bool { return len(r.Findings) == 0 }
 
 // Audit compares everything that was written twice: offsets with what became of them, rollups with the control totals that lie in the
-// same parts, availability rows with the counts in terminal_status and the state, dead letters with the ledger. It reads all rows once.
+// same parts, availability rows with the counts in terminal_status and the state, incidents with their steps and the state, dead letters
+// with the ledger. It reads all rows once.
 //
 // Rollups, offsets and dead letters balance at any instant between two batches. While a batch is being written, dead letters and
 // availability may look one batch apart: audit again, or stop the lanes before.
 func (s *Sink) Audit(ctx context.Context) (Report, error) {
 	a := audit{sink: s}
-	for _, step := range []func(context.Context) error{a.books, a.sums, a.deadLetters, a.rowCounts, a.closedHours, a.entities} {
+	for _, step := range []func(context.Context) error{a.books, a.sums, a.deadLetters, a.rowCounts, a.closedHours, a.entities, a.incidents} {
 		if err := step(ctx); err != nil {
 			return Report{}, fmt.Errorf("auditing: %w", err)
 		}

@@ -117,6 +117,8 @@ func (s *scratch) append(col driver.BatchColumn, kind string, data any, n int) e
 			}
 		}
 		return col.Append(at)
+	case [][]string:
+		return each(col, d)
 	case [][]uint64:
 		return each(col, d)
 	case [][]int64:
@@ -171,6 +173,8 @@ func length(data any) int {
 		return len(d)
 	case []float32:
 		return len(d)
+	case [][]string:
+		return len(d)
 	case [][]uint64:
 		return len(d)
 	case [][]int64:
@@ -199,6 +203,13 @@ func size(b *rollup.Block) int {
 		case []string:
 			for _, v := range d {
 				total += len(v) + 9
+			}
+		case [][]string:
+			for _, row := range d {
+				total += 8
+				for _, v := range row {
+					total += len(v) + 9
+				}
 			}
 		case [][]uint64:
 			total += nested(d, 8)

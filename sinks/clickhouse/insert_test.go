@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tillstream/tillstream/processor"
+	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/incident"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
 
@@ -23,13 +25,33 @@ func ownerOf(group string, partition int32) string { return fmt.Sprintf("%s#%d",
 
 // everyBlock is one block for every table that batches are written to.
 func everyBlock() []*rollup.Block {
-	return []*rollup.Block{
+	incidents, _ := incidentBlocks()
+	return append(incidents,
 		salesBlock(sale{"s1", 2, 250, []uint64{7, 1 << 63}, 300, -1}, sale{"s2", 2, -50, nil, 0, 0}),
 		productBlock("s1", "s2"), customerBlock("s1", "s2"), paymentBlock("s1", "s2"), qualityBlock("t1", "t2"),
 		hoursBlock(v1, tills...), intervalsBlock(v1, tills...), outagesBlock(v1, tills...), statusBlock(v1, tills...),
 		lettersBlock([2]int64{0, 7}, [2]int64{1, 8}), ledgerBlock("g/0", 1, [3]int64{0, 0, 10}, [3]int64{1, 0, 20}),
 		stateBlock("g", v1, rollup.StateRow{Kind: "terminal", Key: "s1\x00t1", Value: []byte{0, 255, '\n', '\n', '"'}}),
+	)
+}
+
+// incidentBlocks are those of the fold itself, of an incident with one step and maintenance with three, and its state.
+func incidentBlocks() ([]*rollup.Block, []rollup.StateRow) {
+	f := incident.New()
+	for i, said := range []string{
+		`"type":"pos.incident.v1","incident_id":"i1","step":"opened","party":"provider","by":"ann","scope":{"terminals":["t2","t1"],"services":[]}`,
+		`"type":"pos.maintenance.v1","maintenance_id":"m1","step":"announced","window":{"start":"2026-11-03T09:00:00Z","end":"2026-11-03T12:00:00Z"}`,
+		`"type":"pos.maintenance.v1","maintenance_id":"m1","step":"approved","approved_by":"bob"`, `"type":"pos.maintenance.v1","maintenance_id":"m1","step":"started"`,
+	} {
+		var e event.Event
+		value := fmt.Appendf(nil, `{"id":"%d","source":"desk","time":"2026-11-03T10:00:00.123Z","store_id":"s1",%s}`, i, said)
+		if r := event.NewDecoder(event.Options{Bodies: incident.Bodies()}).Decode(value, &e); r != nil {
+			panic(r)
+		}
+		f.Fold(&e, rollup.Input{})
 	}
+	s := f.Seal(v1)
+	return s.Blocks, s.State
 }
 
 // Both protocols must bring every column of every table in, as one part, values unchanged.
@@ -79,6 +101,17 @@ func TestInsertBringsEveryTypeIn(t *testing.T) {
 		"ledger lane, mark, topic, partition, epoch, day, from_offset, to_offset, records, duplicates, rejected, written_at": {
 			"g/0  pos.transactions 0 1 2026-11-03 0 10 8 1 1 2026-11-03 12:10:00.000", "g/0  pos.transactions 1 1 2026-11-03 0 20 17 2 1 2026-11-03 12:10:00.000", "g/0 mark  0 0 2026-11-01 0 0 25 3 2 1970-01-01 00:00:00.000",
 		},
+		"incidents lane, mark, store_id, incident_id, version, status, terminals, services, started_at, detected_at, opened_at, resolved_at, paused_ms, reopened, party, rule, decided_by, decided_at, disordered, steps": {
+			"  s1 i1 1099511627777 open ['t1','t2'] [] 2026-11-03 10:00:00.123 NULL 2026-11-03 10:00:00.123 NULL 0 0 provider incident:opened ann 2026-11-03 10:00:00.123 0 1",
+			"g/0 mark   1099511627777  [] [] 1970-01-01 00:00:00.000 1970-01-01 00:00:00.000 1970-01-01 00:00:00.000 1970-01-01 00:00:00.000 0 0    1970-01-01 00:00:00.000 0 0",
+		},
+		"incident_steps lane, mark, store_id, incident_id, at, sequence, source, event_id, version, deleted, step, by, party, started_at, scoped, terminals": {
+			"  s1 i1 2026-11-03 10:00:00.123 0 desk 0 1099511627777 0 opened ann provider NULL 1 ['t1','t2']", "g/0 mark   1970-01-01 00:00:00.000 0   1099511627777 0    1970-01-01 00:00:00.000 0 []",
+		},
+		"maintenance lane, mark, store_id, maintenance_id, version, status, terminals, announced_at, approved_at, approved_by, started_at, ended_at, window_start, window_end, excluded_from, excluded_to, excluded_ms": {
+			"  s1 m1 1099511627777 started [] 2026-11-03 10:00:00.123 2026-11-03 10:00:00.123 bob 2026-11-03 10:00:00.123 NULL 2026-11-03 09:00:00.000 2026-11-03 12:00:00.000 [1793700000123] [1793707200000] 7199877",
+			"g/0 mark   1099511627777  [] 1970-01-01 00:00:00.000 1970-01-01 00:00:00.000  1970-01-01 00:00:00.000 1970-01-01 00:00:00.000 1970-01-01 00:00:00.000 1970-01-01 00:00:00.000 [] [] 0",
+		},
 		"state lane, mark, kind, hex(key), version, deleted, hex(value)": {
 			"g#0  terminal 7331007431 1099511627777 0 00FF0A0A22", "g/0 mark   1099511627777 0 ",
 		},
@@ -104,7 +137,7 @@ func TestInsertBringsEveryTypeIn(t *testing.T) {
 				t.Fatalf("%d tables, %d tested: %v", len(tables), len(want), err)
 			}
 			// one INSERT, one part: nothing has been merged yet
-			if diff := cmp.Diff([]string{"12"}, ask(t, s, "count()", "FROM system.parts WHERE database = 'tillstream' AND min_block_number = max_block_number AND table NOT IN ('schema_migrations', 'streams', 'settings', 'losses', 'dead_letter_replays')")); diff != "" {
+			if diff := cmp.Diff([]string{"15"}, ask(t, s, "count()", "FROM system.parts WHERE database = 'tillstream' AND min_block_number = max_block_number AND table NOT IN ('schema_migrations', 'streams', 'settings', 'losses', 'dead_letter_replays')")); diff != "" {
 				t.Error(diff)
 			}
 		})

@@ -36,3 +36,5 @@ SELECT topic, reason, count() AS n FROM pos.dead_letters WHERE at >= now64(3)-IN
 SELECT toMonday(d.business_date) AS week, uniqExactIf(d.customer, d.business_date = f.first) AS new, uniqExactIf(d.customer, d.business_date > f.first) AS returning FROM pos.customer_days AS d JOIN (SELECT customer, min(business_date) AS first FROM pos.customer_days GROUP BY customer) AS f USING customer WHERE d.business_date >= today()-91 GROUP BY week ORDER BY week
 -- M6 loyalty penetration per store and week
 SELECT store_id, toMonday(business_date) AS week, sum(loyalty_transactions)/nullIf(sum(transactions),0) AS penetration FROM pos.sales_hourly WHERE channel='store' AND business_date >= today()-91 GROUP BY store_id, week ORDER BY week, penetration
+-- D5 MTTA, MTTR and MTBF per party, last quarter
+SELECT party, count() AS n, avg(dateDiff('second',opened_at,acknowledged_at)) AS mtta_s, avg(dateDiff('second',started_at,resolved_at)-paused_ms/1000) AS mttr_s, quantile(0.9)(dateDiff('second',started_at,resolved_at)) AS p90_s FROM pos.incidents WHERE started_at >= now()-INTERVAL 90 DAY AND resolved_at IS NOT NULL GROUP BY party
