@@ -157,7 +157,7 @@ func TestQueriesOfTheDocs(t *testing.T) {
 		SELECT '', 's1', 't1', toStartOfHour(now()) - toIntervalHour(20 - number), 1, if(number < 5, 3600000, 0), if(number IN (5, 6), 3600000, 0), if(number IN (7, 8), 3600000, 0), if(number = 9, 3600000, 0),
 			3600000, if(number IN (5, 6), 3600000, 0), if(number = 0, 3600000, 0) FROM numbers(10)
 		UNION ALL SELECT '', 's2', 't1', toStartOfHour(now()) - toIntervalHour(20 - number), 1, 3600000, 0, 0, 0, 3600000, 0, 0 FROM numbers(3)`)
-	exec(t, conn, "INSERT INTO tillstream.outages (lane, store_id, terminal_id, started_at, version, resolved_at) VALUES ('', 's1', 't1', now64(3) - toIntervalHour(15), 1, now64(3) - toIntervalHour(14)), ('', 's1', 't1', now64(3) - toIntervalHour(14), 1, now64(3) - toIntervalHour(13))")
+	exec(t, conn, "INSERT INTO tillstream.outages (lane, store_id, terminal_id, started_at, version, resolved_at) VALUES ('', 's1', 't1', now64(3) - toIntervalHour(15), 1, now64(3) - toIntervalHour(14)), ('', 's1', 't1', now64(3) - toIntervalMinute(800), 1, now64(3) - toIntervalMinute(740))")
 	for _, settings := range []ch.Settings{nil, {"join_use_nulls": 1}} {
 		reader := connect(t, "reader", settings)
 		for _, b := range blocks {
