@@ -8,6 +8,7 @@ import (
 
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/incident"
+	"github.com/tillstream/tillstream/processor/registry"
 )
 
 // foldVersion is part of the fingerprint: raise it whenever the same records could give other rows.
@@ -38,7 +39,14 @@ type Config struct {
 
 // EventOptions are how events are read.
 func (c *Config) EventOptions() event.Options {
-	return event.Options{Secret: c.Secret, MaxBytes: c.MaxEventBytes, MaxLateness: c.MaxLateness, Bodies: incident.Bodies()}
+	return event.Options{Secret: c.Secret, MaxBytes: c.MaxEventBytes, MaxLateness: c.MaxLateness, Bodies: bodies()}
+}
+
+// bodies are the readers of the events that come seldom.
+func bodies() map[string]func([]byte) (any, *event.Rejection) {
+	all := incident.Bodies()
+	all[event.TypeRegistry] = registry.Read
+	return all
 }
 
 // Fingerprint stands for the code and the configuration that decide the rows: a batch begun under another one is not replayed

@@ -60,12 +60,13 @@ func newFolder(cfg *Config) *folder {
 		books:   map[fetch.TopicPartition]*book{},
 	}
 	f.sequence = sequence.New(sequence.Config{Missing: f.quality.Missing})
+	incidents := incident.New() // before availability, which asks it what is excluded
 	f.folds = []Fold{
 		purchase.New(purchase.Config{BusinessDayCutoff: cfg.BusinessDayCutoff}),
-		incident.New(),
+		incidents,
 		availability.New(availability.Config{
 			HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff,
-		}, f.quality.Stale),
+		}, incidents, f.quality.Stale),
 	}
 	return f
 }

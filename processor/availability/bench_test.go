@@ -44,7 +44,7 @@ func (b *beats) next(till int) *event.Event {
 
 func TestFoldDoesNotAllocate(t *testing.T) {
 	b := newBeats(100)
-	f := New(Config{}, noStale(t))
+	f := New(Config{}, nil, noStale(t))
 	round := func() {
 		for i := range b.ids {
 			f.Fold(b.next(i), rollup.Input{})
@@ -74,7 +74,7 @@ func benchmark(b *testing.B, tills, warm int) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	f := New(Config{}, func(string, string, int32) { b.Fatal("stale") })
+	f := New(Config{}, nil, func(string, string, int32) { b.Fatal("stale") })
 	fold := func() {
 		for i := range src.ids {
 			f.Fold(src.next(i), rollup.Input{})

@@ -13,6 +13,9 @@ import (
 //	report:  hold (uvarint, if flagHold), change of the response time (varint, if flagResponse), cause (length and bytes, if
 //	         flagCause), step of the sequence (varint, if flagSequence)
 //
+// Behind the pieces come the boots, if any report has one: how many there are (uvarint), and for each report with another boot than the report before it, how many reports further it is than the
+// last such (uvarint), and the boot (uvarint). Disabled is written as Silent, which no report is.
+//
 // A step is the difference to the previous piece; the first is to the hour, 0 and "". So a heartbeat costs a byte or two for its jitter
 // and one or two for its response time.
 const (
@@ -51,7 +54,11 @@ func appendChunk(dst []byte, start int64, ev []Evidence) []byte {
 				flags |= flagLong
 			}
 		} else {
-			flags = byte(e.Status) << statusShift
+			status := e.Status
+			if status == Disabled {
+				status = Silent
+			}
+			flags = byte(status) << statusShift
 			if e.Hold != p.hold {
 				flags |= flagHold
 			}
@@ -99,7 +106,73 @@ func appendChunk(dst []byte, start int64, ev []Evidence) []byte {
 		}
 		*sequence = e.Sequence
 	}
+	return appendBoots(dst, ev)
+}
+
+func appendBoots(dst []byte, ev []Evidence) []byte {
+	var boot uint32
+	n := 0
+	for i := range ev {
+		if e := &ev[i]; !e.Sale && e.Boot != boot {
+			boot = e.Boot
+			n++
+		}
+	}
+	if n == 0 {
+		return dst
+	}
+	dst = binary.AppendUvarint(dst, uint64(n))
+	boot = 0
+	var since uint64
+	for i := range ev {
+		e := &ev[i]
+		if e.Sale {
+			continue
+		}
+		if e.Boot != boot {
+			dst = binary.AppendUvarint(binary.AppendUvarint(dst, since), uint64(e.Boot))
+			boot, since = e.Boot, 0
+		}
+		since++
+	}
 	return dst
+}
+
+// boots tells reports their boots.
+func (r *reader) boots(ev []Evidence) error {
+	if len(r.b) == 0 {
+		return nil
+	}
+	i, boot := 0, uint32(0)
+	n := r.uvarint()
+	if r.bad || n == 0 || n > uint64(len(ev)) {
+		return errState
+	}
+	for k := range n {
+		since, b := r.uvarint(), r.uvarint()
+		if r.bad || b > math.MaxUint32 || uint32(b) == boot || since == 0 && k > 0 {
+			return errState
+		}
+		for ; i < len(ev) && (since > 0 || ev[i].Sale); i++ {
+			if !ev[i].Sale {
+				ev[i].Boot = boot
+				since--
+			}
+		}
+		if i == len(ev) {
+			return errState
+		}
+		boot = uint32(b)
+	}
+	if len(r.b) > 0 {
+		return errState
+	}
+	for ; i < len(ev); i++ {
+		if !ev[i].Sale {
+			ev[i].Boot = boot
+		}
+	}
+	return nil
 }
 
 // readChunk appends the evidence of a chunk. Whatever the bytes are, the evidence is of that hour, sorted and distinct, or errState.
@@ -136,8 +209,11 @@ func readChunk(dst []Evidence, start int64, data []byte, keep texts) ([]Evidence
 			}
 		} else {
 			e.Status = Status(p.flags >> statusShift & 7)
-			if e.Status == None || e.Status == Silent {
+			switch e.Status {
+			case None:
 				return dst, errState
+			case Silent:
+				e.Status = Disabled
 			}
 			if p.flags&flagHold != 0 {
 				h := r.uvarint()
@@ -165,14 +241,18 @@ func readChunk(dst []Evidence, start int64, data []byte, keep texts) ([]Evidence
 			*sequence += uint64(r.varint()) - 1
 		}
 		e.Sequence = *sequence
-		if r.bad || p.time < start || p.time >= start+hourMilli ||
-			len(dst) > first && dst[len(dst)-1].Compare(&e) >= 0 {
+		if r.bad || p.time < start || p.time >= start+hourMilli {
 			return dst, errState
 		}
 		dst = append(dst, e)
 	}
-	if len(r.b) > 0 {
-		return dst, errState
+	if err := r.boots(dst[first:]); err != nil {
+		return dst, err
+	}
+	for i := first + 1; i < len(dst); i++ {
+		if dst[i-1].Compare(&dst[i]) >= 0 {
+			return dst, errState
+		}
 	}
 	return dst, nil
 }

@@ -1,6 +1,12 @@
 package availability
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tillstream/tillstream/processor/registry"
+)
 
 const (
 	hourMilli = int64(time.Hour / time.Millisecond)
@@ -34,8 +40,19 @@ type Config struct {
 
 // rules is Config in milliseconds, defaults filled in.
 type rules struct {
-	timeout, window, retire, cutoff int64 // timeout 0: what the report announces
-	hold                            int64 // of what announces nothing
+	timeout, window, retire, cutoff int64    // timeout 0: what the report announces
+	hold                            int64    // of what announces nothing
+	registered                      int64    // the terminal's heartbeat timeout by the registry, 0: it says none
+	needs                           []string // component types without which it cannot sell, by the registry
+}
+
+// disables says whether a degraded till cannot sell for this cause.
+func (r *rules) disables(cause string) bool {
+	if len(r.needs) == 0 {
+		return false
+	}
+	kind, _, _ := strings.Cut(cause, ":")
+	return slices.Contains(r.needs, kind)
 }
 
 func newRules(c Config) rules {
@@ -54,6 +71,15 @@ func newRules(c Config) rules {
 	r.timeout = min(r.timeout, r.retire)
 	if r.hold = r.timeout; r.hold == 0 {
 		r.hold = min(defaultHold.Milliseconds(), r.retire)
+	}
+	return r
+}
+
+// of are the rules for a terminal that the registry may know: then it says when a report lapses, and only the registry withdraws a terminal
+// that is silent.
+func (r rules) of(t *registry.Terminal) rules {
+	if t != nil {
+		r.registered, r.retire, r.needs = min(t.HeartbeatTimeout, maxHold), max(r.retire, reportedFor), t.SellNeeds
 	}
 	return r
 }

@@ -20,10 +20,11 @@ const (
 	Maintenance
 	Unknown
 	Closing
+	Disabled // up or degraded, and cannot sell; the tables say degraded
 	statuses = iota
 )
 
-var statusNames = [statuses]string{"none", "up", "degraded", "down", "silent", "maintenance", "unknown", "closing"}
+var statusNames = [statuses]string{"none", "up", "degraded", "down", "silent", "maintenance", "unknown", "closing", "degraded"}
 
 // String is the status as the tables have it.
 func (s Status) String() string {
@@ -60,7 +61,14 @@ type Evidence struct {
 	Status   Status            // as reported; None for a sale
 	Sale     bool
 	Cause    string // why a report is not up
+	Boot     uint32 // of a report: a hash of the boot id, 0 if it has none
 }
+
+// registered is the cause of what is not evidence at all: from then on the registry knows the terminal, and nothing has been heard of it.
+const registered = "registered"
+
+// registers says whether it only says that the registry knows the terminal.
+func (e *Evidence) registers() bool { return e.Status == Unknown && e.Cause == registered && !e.Sale }
 
 // Compare orders evidence by time; then reports before sales, by sequence, then by all else, so that only equals are equal.
 func (e *Evidence) Compare(o *Evidence) int {
@@ -76,6 +84,7 @@ func (e *Evidence) Compare(o *Evidence) int {
 		cmp.Compare(e.Response.Value, o.Response.Value),
 		strings.Compare(e.Cause, o.Cause),
 		cmp.Compare(e.Start, o.Start),
+		cmp.Compare(e.Boot, o.Boot),
 	)
 }
 
@@ -105,6 +114,10 @@ func (f *Fold) evidenceOf(e *event.Event, at int64) (Evidence, bool) {
 	case event.TypeHealth:
 		h := &e.Health
 		ev.Status = reportedStatus(h.Status)
+		if (ev.Status == Up || ev.Status == Degraded) && cannotSell(&h.Capability) {
+			ev.Status = Disabled
+		}
+		ev.Boot = bootOf(h.BootID)
 		var interval uint32
 		if h.HeartbeatInterval.OK {
 			interval = h.HeartbeatInterval.Value
@@ -117,6 +130,24 @@ func (f *Fold) evidenceOf(e *event.Event, at int64) (Evidence, bool) {
 		return ev, true
 	}
 	return ev, false
+}
+
+// cannotSell says whether a till that runs has said that it cannot sell: outright, or neither by card nor for cash.
+func cannotSell(c *event.Capability) bool {
+	no := func(o event.Opt[bool]) bool { return o.OK && !o.Value }
+	return no(c.Sell) || !c.Sell.OK && no(c.Card) && no(c.Cash)
+}
+
+// bootOf is a hash of a boot id (FNV-1a), never 0 but for none.
+func bootOf(id string) uint32 {
+	if id == "" {
+		return 0
+	}
+	h := uint32(2166136261)
+	for i := range len(id) {
+		h = (h ^ uint32(id[i])) * 16777619
+	}
+	return max(h, 1)
 }
 
 // causeOf is the first error's code, else the first component in error as type:detail, else "reported"; "closing" of a till that was switched
@@ -139,6 +170,9 @@ func (f *Fold) causeOf(h *event.Health, s Status) string {
 			f.joined = append(append(append(f.joined[:0], c.Type...), ':'), c.Detail...)
 			return f.texts.keepBytes(f.joined)
 		}
+	}
+	if s == Disabled {
+		return "cannot_sell"
 	}
 	return "reported"
 }

@@ -8,17 +8,21 @@ import (
 	"github.com/tillstream/tillstream/processor/rollup"
 )
 
-// Kinds of state rows. Keys are store \0 terminal, and store \0 terminal \0 hour (hours since 1970) of evidence.
+// Kinds of state rows. Keys are store \0 terminal, store \0 terminal \0 hour (hours since 1970) of evidence, and the store.
 const (
 	KindTerminal = "terminal"
 	KindEvidence = "evidence"
+	KindStore    = "store"    // how the store as a whole was
+	KindRegistry = "registry" // what the registry says of it
 )
 
 // Fold keeps the timelines of the terminals of a lane. It is not safe for concurrent use. What Seal gives out is not touched again.
 type Fold struct {
-	rules rules
-	stale func(topic, terminal string, businessDate int32)
+	rules      rules
+	exclusions Exclusions // nil: there are none
+	stale      func(topic, terminal string, businessDate int32)
 
+	stores    map[string]*store
 	terminals map[entity]*terminal
 	loading   map[origin]*loading // nil once folding has begun
 	texts     texts
@@ -27,15 +31,19 @@ type Fold struct {
 	// The open batch.
 	pending []pending
 	touched []*terminal
+	told    []*store
 
 	// The batch being sealed.
 	scratch   scratch
+	sweep     sweep
+	asked     asked
 	hours     []hourRow
 	intervals []intervalRow
 	outages   []outageRow
 	status    []statusRow
-	state     []rollup.StateRow
-	months    months
+	storeRows
+	state  []rollup.StateRow
+	months months
 }
 
 // pending is evidence of the open batch, chained by terminal.
@@ -44,17 +52,25 @@ type pending struct {
 	next int32 // 1 + index, 0 ends the chain
 }
 
-// New makes a fold without terminals. stale is told of evidence that came too late to be used; the strings are valid during the call.
-func New(cfg Config, stale func(topic, terminal string, businessDate int32)) *Fold {
+// New makes a fold without terminals. exclusions may be nil. stale is told of evidence that came too late to be used; the strings are valid during the call.
+func New(cfg Config, exclusions Exclusions, stale func(topic, terminal string, businessDate int32)) *Fold {
 	return &Fold{
-		rules: newRules(cfg), stale: stale,
-		terminals: map[entity]*terminal{}, loading: map[origin]*loading{}, texts: texts{},
+		rules: newRules(cfg), exclusions: exclusions, stale: stale,
+		stores: map[string]*store{}, terminals: map[entity]*terminal{}, loading: map[origin]*loading{}, texts: texts{},
 	}
 }
 
 // Fold adds an event to the open batch if it is evidence.
 func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 	f.adopt()
+	switch e.Type {
+	case event.TypeRegistry:
+		f.register(e, in)
+		return
+	case event.TypeMaintenance:
+		f.tell(f.storeOf(e.StoreID, in.Partition))
+		return
+	}
 	at := e.When()
 	if e.Test || !at.OK || e.TerminalID == "" {
 		return
@@ -63,12 +79,12 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 	if !ok {
 		return
 	}
-	t := f.terminals[entity{e.StoreID, e.TerminalID}]
+	t := f.terminal(e.StoreID, e.TerminalID, in.Partition)
+	if d := t.skews.shift(e, in.Timestamp); d != 0 {
+		ev.Time += d
+		ev.Start += d
+	}
 	switch {
-	case t == nil:
-		t = newTerminal(e.StoreID, e.TerminalID)
-		t.partition = in.Partition
-		f.terminals[t.entity] = t
 	case !t.known:
 		t.partition = min(t.partition, in.Partition) // whatever the order
 	case ev.Time < t.base.at+proofLimit:
@@ -79,6 +95,11 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 	if !ev.Sale && t.profile.update(&e.Health, stamp{ev.Time, ev.Sequence}, f.texts) {
 		t.told = true
 	}
+	f.pend(t, ev)
+}
+
+// pend adds evidence to the open batch.
+func (f *Fold) pend(t *terminal, ev Evidence) {
 	f.pending = append(f.pending, pending{Evidence: ev})
 	n := int32(len(f.pending))
 	if t.first == 0 {
@@ -93,16 +114,48 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 // Seal closes the open batch: the rows that changed, one block a table and month, and the changed state.
 func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 	f.adopt()
-	slices.SortFunc(f.touched, func(a, b *terminal) int { return a.compare(b.entity) })
-	for _, t := range f.touched {
-		f.seal(t)
-		t.first, t.last, t.told = 0, 0, false
+	for _, st := range f.told {
+		for _, t := range st.terminals {
+			if t.first == 0 {
+				f.touched = append(f.touched, t)
+			}
+		}
 	}
+	slices.SortFunc(f.touched, func(a, b *terminal) int { return a.compare(b.entity) })
+	told := f.told
+	for i := 0; i < len(f.touched); {
+		n := i + 1
+		for n < len(f.touched) && f.touched[n].home == f.touched[i].home {
+			n++
+		}
+		f.sealStore(f.touched[i].home, f.touched[i:n])
+		i = n
+	}
+	for _, st := range told { // also those without a terminal
+		f.endTelling(st)
+	}
+	slices.SortFunc(f.windows, func(a, b windowsRow) int { return a.compare(&b) })
 	out := rollup.Sealed{Blocks: f.blocks(v), State: f.state}
-	f.pending, f.touched = f.pending[:0], f.touched[:0]
+	f.pending, f.touched, f.told = f.pending[:0], f.touched[:0], f.told[:0]
+	f.storeRows.reset()
 	f.hours, f.intervals, f.outages, f.status = f.hours[:0], f.intervals[:0], f.outages[:0], f.status[:0]
 	f.state = nil
 	return out
+}
+
+// terminal finds a terminal, or begins it.
+func (f *Fold) terminal(storeID, id string, partition int32) *terminal {
+	t := f.terminals[entity{storeID, id}]
+	if t == nil {
+		t = newTerminal(storeID, id)
+		t.partition, t.home = partition, f.storeOf(storeID, partition)
+		f.terminals[t.entity] = t
+		t.home.add(t)
+	}
+	if !t.home.known {
+		t.home.partition = min(t.home.partition, partition)
+	}
+	return t
 }
 
 func newTerminal(store, id string) *terminal {

@@ -34,7 +34,7 @@ func padded(n int64) string {
 
 // Two hours by hand: 9:50 up for 20 min, silent, 10:30 down for 6 min, 10:36 up.
 func TestHoursByHand(t *testing.T) {
-	f, got := New(Config{HeartbeatTimeout: 20 * time.Minute}, noStale(t)), tables{}
+	f, got := New(Config{HeartbeatTimeout: 20 * time.Minute}, nil, noStale(t)), tables{}
 	for _, r := range []struct {
 		at, status string
 		ms         uint32
@@ -48,7 +48,7 @@ func TestHoursByHand(t *testing.T) {
 		return map[string]any{
 			"store_id": "s1", "terminal_id": "t1", "hour": rollup.Seconds(at(t, hour) / 1000), "up_ms": up, "degraded_ms": degraded, "down_ms": down,
 			"silent_ms": silent, "maintenance_ms": uint32(0), "unknown_ms": uint32(0), "service_ms": up + degraded + down + silent,
-			"service_down_ms": down, "excluded_ms": uint32(0), "response_ms_avg": mean, "response_ms_p95": p95, "evidence": evidence,
+			"service_down_ms": down, "excluded_ms": uint32(0), "disabled_ms": uint32(0), "service_unknown_ms": silent, "response_ms_avg": mean, "response_ms_p95": p95, "evidence": evidence,
 		}
 	}
 	const minute = 60_000
@@ -77,7 +77,7 @@ func TestHoursByHand(t *testing.T) {
 
 // The hours of a till that was taken away and came back: the rest of its last hour, and the beginning of the first, are unknown.
 func TestRetiredHours(t *testing.T) {
-	f, got := New(Config{}, noStale(t)), tables{}
+	f, got := New(Config{}, nil, noStale(t)), tables{}
 	f.Fold(report(at(t, "2026-01-01 10:30"), "up"), rollup.Input{})
 	seal(t, f, got, 1)
 	f.Fold(report(at(t, "2026-03-01 12:45"), "up"), rollup.Input{})
@@ -100,7 +100,7 @@ func TestRetiredHours(t *testing.T) {
 }
 
 func TestTerminalStatus(t *testing.T) {
-	f, got := New(Config{}, noStale(t)), tables{}
+	f, got := New(Config{}, nil, noStale(t)), tables{}
 	long := report(at(t, "2026-03-01 10:00"), "down")
 	long.Health.SoftwareVersion = "7.1.2"
 	long.Health.Resources.BatteryPct = event.Some(uint32(81))
@@ -122,6 +122,7 @@ func TestTerminalStatus(t *testing.T) {
 		"holds_until": rollup.Millis(at(t, "2299-12-31 00:00")), "hours": uint64(1), "intervals": uint64(1), "outages": uint64(1),
 		"software_version": "7.1.2", "service_next": []uint32{0}, "offline_backlog": uint32(0), "oldest_unsent_at": rollup.Null,
 		"battery_pct": rollup.NullUint8(81), "printer": "warning", "card_reader": "none", "scanner": "absent",
+		"retires_at": rollup.Millis(at(t, "2026-03-01 10:32") + 366*24*hourMilli), "registered": uint8(0),
 	}
 	if d := cmp.Diff(want, got["terminal_status"]["s1|t1|"]); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
@@ -140,7 +141,7 @@ func TestStale(t *testing.T) {
 		day             int32
 	}
 	var calls []call
-	f, got := New(Config{BusinessDayCutoff: 4 * time.Hour}, func(topic, terminal string, day int32) {
+	f, got := New(Config{BusinessDayCutoff: 4 * time.Hour}, nil, func(topic, terminal string, day int32) {
 		calls = append(calls, call{topic, terminal, day})
 	}), tables{}
 	in := rollup.Input{Topic: "pos.health"}
@@ -166,7 +167,7 @@ func TestStale(t *testing.T) {
 }
 
 func TestNotEvidence(t *testing.T) {
-	f := New(Config{}, noStale(t))
+	f := New(Config{}, nil, noStale(t))
 	training := sale(someHour, someHour)
 	training.Test = true
 	nowhere := report(someHour, "up")
@@ -184,7 +185,7 @@ func TestNotEvidence(t *testing.T) {
 // Every kind of transaction takes a working till.
 func TestAnyTransactionIsEvidence(t *testing.T) {
 	for _, kind := range []string{"sale", "return", "exchange", "void", "no_sale", "order_pickup", "sign_on", "something_new"} {
-		f, got := New(Config{}, noStale(t)), tables{}
+		f, got := New(Config{}, nil, noStale(t)), tables{}
 		e := sale(someHour, someHour)
 		e.Transaction.Kind = kind
 		f.Fold(e, rollup.Input{})
@@ -197,7 +198,7 @@ func TestAnyTransactionIsEvidence(t *testing.T) {
 
 // A batch that only repeats gives nothing out.
 func TestRepetitionIsSilent(t *testing.T) {
-	f, got := New(Config{}, noStale(t)), tables{}
+	f, got := New(Config{}, nil, noStale(t)), tables{}
 	for range 2 {
 		f.Fold(report(someHour, "up"), rollup.Input{})
 		f.Fold(sale(someHour+5, someHour+10), rollup.Input{})
@@ -215,7 +216,7 @@ func TestRepetitionIsSilent(t *testing.T) {
 
 // A terminal in two stores is two entities.
 func TestMovedTerminal(t *testing.T) {
-	f, got := New(Config{}, noStale(t)), tables{}
+	f, got := New(Config{}, nil, noStale(t)), tables{}
 	moved := report(someHour+hourMilli, "up")
 	moved.StoreID = "s2"
 	f.Fold(moved, rollup.Input{})
@@ -231,7 +232,7 @@ func TestMovedTerminal(t *testing.T) {
 }
 
 func TestLoad(t *testing.T) {
-	older, newer := New(Config{}, noStale(t)), New(Config{}, noStale(t))
+	older, newer := New(Config{}, nil, noStale(t)), New(Config{}, nil, noStale(t))
 	older.Fold(report(someHour, "up"), rollup.Input{Partition: 3})
 	newer.Fold(report(someHour, "up"), rollup.Input{Partition: 9})
 	newer.Fold(report(someHour+1, "down"), rollup.Input{Partition: 9})
@@ -239,7 +240,7 @@ func TestLoad(t *testing.T) {
 	rows := append(newer.Seal(v).State, older.Seal(v).State...)
 
 	for name, order := range map[string]func(i int) int{"older last": func(i int) int { return i }, "newer last": func(i int) int { return len(rows) - 1 - i }} {
-		f, got := New(Config{}, noStale(t)), tables{}
+		f, got := New(Config{}, nil, noStale(t)), tables{}
 		for i := range rows {
 			if err := f.Load(rows[order(i)]); err != nil {
 				t.Fatal(err)
@@ -262,7 +263,7 @@ func TestLoad(t *testing.T) {
 		}
 	}
 
-	f := New(Config{}, noStale(t))
+	f := New(Config{}, nil, noStale(t))
 	if err := f.Load(rollup.StateRow{Kind: "sequence", Key: "x", Value: []byte{255}}); err != nil {
 		t.Errorf("a row of another fold: %v", err)
 	}
@@ -281,7 +282,7 @@ func TestLoad(t *testing.T) {
 
 // What was sealed stays as it is while the next batch is folded and sealed.
 func TestSealedIsNotTouched(t *testing.T) {
-	f := New(Config{}, noStale(t))
+	f := New(Config{}, nil, noStale(t))
 	f.Fold(report(someHour, "up"), rollup.Input{})
 	first := f.Seal(rollup.Version{Epoch: 1, Batch: 1})
 	was, st := tables{}, state{}
@@ -328,7 +329,7 @@ func TestResponses(t *testing.T) {
 // The partition that keeps a new terminal does not depend on which partition was read first.
 func TestPartitionOfNewTerminal(t *testing.T) {
 	for _, order := range [][]int32{{9, 3, 7}, {3, 7, 9}, {7, 9, 3}} {
-		f := New(Config{}, noStale(t))
+		f := New(Config{}, nil, noStale(t))
 		for _, p := range order {
 			f.Fold(report(someHour, "up"), rollup.Input{Partition: p})
 		}

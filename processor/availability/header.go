@@ -6,8 +6,8 @@ import (
 	"github.com/tillstream/tillstream/processor/rollup"
 )
 
-// headerFormat is the first byte of a header.
-const headerFormat = 1
+// headerFormat is the first byte of a header. Format 1 has no boots and no skews, and both statuses and the flag in one byte.
+const headerFormat = 2
 
 // appendHeader encodes all of a terminal but its evidence. Instants are told against the newest.
 func (t *terminal) appendHeader(dst []byte) []byte {
@@ -16,11 +16,8 @@ func (t *terminal) appendHeader(dst []byte) []byte {
 	dst = binary.AppendVarint(dst, t.newest-t.firstSeen)
 	for _, s := range []*snapshot{&t.base, &t.hot} {
 		dst = binary.AppendVarint(dst, t.newest-s.at)
-		var flags byte
-		if s.sale {
-			flags = 1
-		}
-		dst = append(dst, byte(s.status)<<4|byte(s.run.status)<<1|flags)
+		dst = append(dst, byte(s.status)<<4|byte(s.run.status), flag(s.sale))
+		dst = binary.AppendUvarint(dst, uint64(s.boot))
 		if s.status != None {
 			dst = binary.AppendVarint(dst, t.newest-s.reported)
 			dst = binary.AppendUvarint(dst, uint64(s.hold))
@@ -46,7 +43,11 @@ func (t *terminal) appendHeader(dst []byte) []byte {
 	dst = t.appendStamp(dst, p.battery)
 	dst = t.appendStamp(dst, p.backlog)
 	dst = binary.AppendUvarint(dst, uint64(p.unsent))
-	return binary.AppendVarint(dst, int64(p.oldest))
+	dst = binary.AppendVarint(dst, int64(p.oldest))
+	for _, s := range t.skews {
+		dst = binary.AppendVarint(dst, s)
+	}
+	return dst
 }
 
 func (t *terminal) appendStamp(dst []byte, s stamp) []byte {
@@ -57,15 +58,22 @@ func (t *terminal) appendStamp(dst []byte, s stamp) []byte {
 // readHeader is the inverse of appendHeader.
 func (t *terminal) readHeader(data []byte, keep texts) error {
 	r := reader{b: data}
-	if r.byte() != headerFormat {
+	format := r.byte()
+	if format != 1 && format != headerFormat {
 		return errState
 	}
 	t.newest = r.varint()
 	t.firstSeen = t.newest - r.varint()
 	for _, s := range []*snapshot{&t.base, &t.hot} {
 		*s = snapshot{at: t.newest - r.varint()}
-		flags := r.byte()
-		s.status, s.run.status, s.sale = Status(flags>>4), Status(flags>>1&7), flags&1 != 0
+		if flags := r.byte(); format == 1 {
+			s.status, s.run.status, s.sale = Status(flags>>4), Status(flags>>1&7), flags&1 != 0
+		} else {
+			s.status, s.run.status, s.sale = Status(flags>>4), Status(flags&15), r.byte() != 0
+			boot := r.uvarint()
+			s.boot = uint32(boot)
+			r.bad = r.bad || uint64(s.boot) != boot
+		}
 		if s.status != None {
 			s.reported = t.newest - r.varint()
 			s.hold = int64(r.uvarint())
@@ -93,6 +101,11 @@ func (t *terminal) readHeader(data []byte, keep texts) error {
 	unsent := r.uvarint()
 	p.oldest = rollup.NullMillis(r.varint())
 	p.batteryPc, p.unsent = rollup.NullUint8(battery), uint32(unsent)
+	if format > 1 {
+		for i := range t.skews {
+			t.skews[i] = r.varint()
+		}
+	}
 	t.profile = p
 	if r.bad || len(r.b) > 0 || battery < -1 || battery > 255 || unsent != uint64(p.unsent) ||
 		t.newest < -maxInstant || t.newest > maxInstant || t.base.at > t.hot.at {
@@ -112,7 +125,7 @@ const maxInstant = 1 << 48
 func (s *snapshot) sound(newest int64) bool {
 	past := func(x int64) bool { return x < s.at && x > -maxInstant }
 	return s.at <= newest && s.at >= newest-maxHold && s.at%hourMilli == 0 &&
-		s.run.status < Closing && (past(s.run.start) || s.run.status == None && s.run.start == beginningOfTime) &&
+		s.run.status < statuses && s.run.status != Closing && (past(s.run.start) || s.run.status == None && s.run.start == beginningOfTime) &&
 		s.status < statuses && s.status != Silent && s.hold >= 0 && s.hold <= maxHold &&
 		(s.status == None || past(s.reported)) && (!s.sale || past(s.sold))
 }

@@ -20,6 +20,11 @@ var keyColumns = map[string][]string{
 	"status_intervals":    {"store_id", "terminal_id", "started_at"},
 	"outages":             {"store_id", "terminal_id", "started_at"},
 	"terminal_status":     {"store_id", "terminal_id"},
+
+	"store_availability_hourly": {"store_id", "hour"},
+	"store_outages":             {"store_id", "started_at"},
+	"store_status":              {"store_id"},
+	"service_windows":           {"store_id", "month"},
 }
 
 // apply writes a sealed batch into the tables and checks the blocks: lengths, months, order of keys.
@@ -63,6 +68,8 @@ func (ts tables) apply(t fataler, s rollup.Sealed, v rollup.Version) {
 				case string:
 					k += x + "|"
 				case rollup.Seconds:
+					k += fmt.Sprintf("%020d", int64(x))
+				case rollup.Days:
 					k += fmt.Sprintf("%020d", int64(x))
 				case rollup.Millis:
 					k += fmt.Sprintf("%020d", int64(x))

@@ -6,6 +6,7 @@ import "slices"
 type hour struct {
 	start    int64
 	ms       [statuses]uint32
+	served   served
 	evidence uint32
 }
 
@@ -21,10 +22,13 @@ func appendHours(dst []hour, w *walk, ev []Evidence, from, to int64) []hour {
 		} else if r.start != beginningOfTime && x < end {
 			full := floorHour(x + hourMilli - 1)
 			dst = spend(dst, Unknown, x, min(end, full))
-			dst = spend(dst, Unknown, max(floorHour(end), full), end)
+			if i+1 < len(w.runs) {
+				dst = spend(dst, Unknown, max(floorHour(end), full), end)
+			}
 		}
 	}
-	if h, n := floorHour(to), len(dst); n == 0 || dst[n-1].start != h {
+	alive := len(w.runs) > 0 && w.runs[len(w.runs)-1].status != None // it may be outside its registered life
+	if h, n := floorHour(to), len(dst); alive && (n == 0 || dst[n-1].start != h) {
 		dst = append(dst, hour{start: h})
 	}
 	h := 0

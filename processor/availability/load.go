@@ -32,7 +32,12 @@ type loading struct {
 // partitions the one with the newer evidence is used, then the one with more hours of it, then the one loaded last. A row that
 // cannot be read is an error that names it; rows of another kind are left alone.
 func (f *Fold) Load(row rollup.StateRow) error {
-	if row.Deleted || row.Kind != KindTerminal && row.Kind != KindEvidence {
+	if row.Deleted {
+		return nil
+	}
+	switch row.Kind {
+	case KindTerminal, KindEvidence, KindStore, KindRegistry:
+	default:
 		return nil
 	}
 	if err := f.load(row); err != nil {
@@ -44,6 +49,12 @@ func (f *Fold) Load(row rollup.StateRow) error {
 func (f *Fold) load(row rollup.StateRow) error {
 	if f.loading == nil {
 		return errLate
+	}
+	switch row.Kind {
+	case KindStore:
+		return f.storeOf(row.Key, row.Partition).readState(row.Value, row.Partition)
+	case KindRegistry:
+		return f.storeOf(row.Key, row.Partition).readRegistry(row.Value)
 	}
 	store, rest, ok := strings.Cut(row.Key, "\x00")
 	if !ok {
@@ -109,7 +120,16 @@ func (f *Fold) adopt() {
 	for e, l := range chosen {
 		t := l.terminal
 		t.chunks = slices.Clip(slices.DeleteFunc(t.chunks, func(c chunk) bool { return c.start < t.base.at }))
+		t.home = f.storeOf(t.store, t.partition)
 		f.terminals[e] = &t
+		t.home.known = true
+		t.home.terminals = append(t.home.terminals, &t)
+	}
+	for _, st := range f.stores {
+		slices.SortFunc(st.terminals, func(a, b *terminal) int { return cmp.Compare(a.id, b.id) })
+		for _, t := range st.terminals {
+			st.newest = max(st.newest, t.newest)
+		}
 	}
 	f.loading = nil
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tillstream/tillstream/processor/interval"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
 
@@ -30,15 +31,16 @@ type intervalRow struct {
 type outageRow struct {
 	*terminal
 	run
-	resolved rollup.NullMillis
-	deleted  bool
+	resolved        rollup.NullMillis
+	repair, service uint64 // ms
+	deleted         bool
 }
 
 // statusRow is a terminal's newest status. The terminal's own fields are read when the block is made, in the same Seal.
 type statusRow struct {
 	*terminal
 	run
-	holds int64
+	holds, retires int64
 	totals
 }
 
@@ -54,7 +56,7 @@ func (f *Fold) hourRows(t *terminal) {
 		for len(fresh) > 0 && fresh[0] < h.start {
 			fresh = fresh[1:]
 		}
-		if len(was) > 0 && was[0].start == h.start && was[0].ms == h.ms && (len(fresh) == 0 || fresh[0] != h.start) {
+		if len(was) > 0 && was[0].start == h.start && was[0].ms == h.ms && was[0].served == h.served && (len(fresh) == 0 || fresh[0] != h.start) {
 			continue
 		}
 		row := hourRow{terminal: t, hour: *h}
@@ -65,7 +67,7 @@ func (f *Fold) hourRows(t *terminal) {
 
 // intervalRows adds the runs that began, changed or vanished.
 func (f *Fold) intervalRows(t *terminal) {
-	f.changedRuns(func(r run) bool { return r.status != None }, func(w *walk, i int, deleted bool) {
+	f.changedRuns(false, func(r run) bool { return r.status != None }, func(w *walk, i int, deleted bool) {
 		row := intervalRow{terminal: t, run: w.runs[i], ended: rollup.Null, holds: rollup.Null, deleted: deleted}
 		row.ended, row.holds = f.intervalEnd(w, i)
 		f.intervals = append(f.intervals, row)
@@ -74,26 +76,38 @@ func (f *Fold) intervalRows(t *terminal) {
 
 // intervalEnd is when a run ended; of the open one it is when it lapses, if it does.
 func (f *Fold) intervalEnd(w *walk, i int) (ended, holds rollup.NullMillis) {
-	r := &w.runs[i]
+	r, rules := &w.runs[i], f.scratch.nowRules
+	if w == &f.scratch.was {
+		rules = f.scratch.wasRules
+	}
 	switch {
 	case i+1 < len(w.runs):
 		return rollup.NullMillis(w.runs[i+1].start), rollup.Null
-	case r.status == Up || r.status == Degraded:
-		return rollup.Null, rollup.NullMillis(w.last.lapses(&f.rules))
+	case r.status == Up || r.status == Degraded || r.status == Disabled:
+		return rollup.Null, rollup.NullMillis(w.last.lapses(rules))
 	}
 	return rollup.Null, rollup.Null
 }
 
 // outageRows does the same for the runs that are down.
 func (f *Fold) outageRows(t *terminal) {
-	f.changedRuns(func(r run) bool { return r.status == Down }, func(w *walk, i int, deleted bool) {
-		resolved, _ := f.intervalEnd(w, i)
-		f.outages = append(f.outages, outageRow{t, w.runs[i], resolved, deleted})
+	f.changedRuns(t.home.told, func(r run) bool { return r.status == Down }, func(w *walk, i int, deleted bool) {
+		row := outageRow{terminal: t, run: w.runs[i], deleted: deleted}
+		if row.resolved, _ = f.intervalEnd(w, i); row.resolved != rollup.Null { // the view measures an open one, as of now
+			lasted := interval.Span{From: row.run.start, To: int64(row.resolved)}
+			row.repair = uint64(lasted.To - lasted.From)
+			if row.service = row.repair; !deleted {
+				if s := f.serviceOf(t.store, t.home.text, t.id, lasted); !s.always {
+					row.service = uint64(s.counted.Length())
+				}
+			}
+		}
+		f.outages = append(f.outages, row)
 	})
 }
 
 // changedRuns walks the runs of before and of now side by side, by their start, and gives those that are not the same.
-func (f *Fold) changedRuns(keep func(run) bool, emit func(w *walk, i int, deleted bool)) {
+func (f *Fold) changedRuns(again bool, keep func(run) bool, emit func(w *walk, i int, deleted bool)) {
 	was, now := &f.scratch.was, &f.scratch.now
 	i, j := 0, 0
 	for {
@@ -115,7 +129,7 @@ func (f *Fold) changedRuns(keep func(run) bool, emit func(w *walk, i int, delete
 		default:
 			wasEnd, wasHolds := f.intervalEnd(was, i)
 			end, holds := f.intervalEnd(now, j)
-			if was.runs[i] != now.runs[j] || wasEnd != end || wasHolds != holds {
+			if was.runs[i] != now.runs[j] || wasEnd != end || wasHolds != holds || again {
 				emit(now, j, false)
 			}
 			i++
@@ -130,12 +144,30 @@ func (f *Fold) statusRow(t *terminal, rows totals) {
 	r := w.runs[len(w.runs)-1]
 	row := statusRow{terminal: t, run: r, holds: t.newest, totals: rows}
 	switch r.status {
-	case Up, Degraded:
-		row.holds = w.last.lapses(&f.rules)
+	case Up, Degraded, Disabled:
+		row.holds = w.last.lapses(f.scratch.nowRules)
 	case Down, Maintenance, Unknown:
 		row.holds = forEver
 	}
+	row.retires = f.retires(t, w)
 	f.status = append(f.status, row)
+}
+
+// retires is when nothing is known of a terminal any more if it is not heard of again: its registered life ends, or the silence is too long.
+func (f *Fold) retires(t *terminal, w *walk) int64 {
+	limit := f.scratch.nowRules.retire
+	if s := w.last.status; s == Down || s == Maintenance {
+		limit = reportedFor
+	}
+	at := t.newest + limit
+	if text := t.home.text.Terminal(t.id); text != nil {
+		lives := text.Lives.Within(interval.Span{From: t.newest, To: at})
+		if len(lives) == 0 || lives[0].From > t.newest {
+			return t.newest
+		}
+		at = lives[0].To
+	}
+	return at
 }
 
 // blocks makes the batch's blocks, tables and months in order. The rows are in order of their keys already.
@@ -153,6 +185,18 @@ func (f *Fold) blocks(v rollup.Version) []*rollup.Block {
 	if len(f.status) > 0 {
 		out = append(out, statusBlock(v, f.status))
 	}
+	f.months.split(len(f.storeHours), func(i int) int64 { return f.storeHours[i].start }, func(m uint32, rows []int32) {
+		out = append(out, storeHoursBlock(v, m, f.storeHours, rows))
+	})
+	f.months.split(len(f.storeOutages), func(i int) int64 { return f.storeOutages[i].start }, func(m uint32, rows []int32) {
+		out = append(out, storeOutagesBlock(v, m, f.storeOutages, rows))
+	})
+	if len(f.storeStatus) > 0 {
+		out = append(out, storeStatusBlock(v, f.storeStatus))
+	}
+	if len(f.windows) > 0 {
+		out = append(out, windowsBlock(v, f.windows))
+	}
 	return out
 }
 
@@ -161,19 +205,17 @@ func hoursBlock(v rollup.Version, month uint32, all []hourRow, rows []int32) *ro
 	store, terminal, hour := b.String("store_id"), b.String("terminal_id"), b.PartitionSeconds("hour")
 	b.Version(v)
 	up, degraded, down, silent := b.Uint32("up_ms"), b.Uint32("degraded_ms"), b.Uint32("down_ms"), b.Uint32("silent_ms")
-	maintenance, unknown := b.Uint32("maintenance_ms"), b.Uint32("unknown_ms")
+	maintenance, unknown, disabled := b.Uint32("maintenance_ms"), b.Uint32("unknown_ms"), b.Uint32("disabled_ms")
 	service, serviceDown := b.Uint32("service_ms"), b.Uint32("service_down_ms")
-	b.Uint32("excluded_ms") // nothing is excluded before agreements say what
+	excluded, serviceUnknown := b.Uint32("excluded_ms"), b.Uint32("service_unknown_ms")
 	mean, p95, evidence := b.Float32("response_ms_avg"), b.Float32("response_ms_p95"), b.Uint32("evidence")
 	for i, n := range rows {
 		r := &all[n]
 		ms := &r.ms
 		store[i], terminal[i], hour[i] = r.store, r.id, rollup.Seconds(r.hour.start/1000)
-		up[i], degraded[i], down[i], silent[i] = ms[Up], ms[Degraded], ms[Down], ms[Silent]
+		up[i], degraded[i], down[i], silent[i], disabled[i] = ms[Up], ms[Degraded]+ms[Disabled], ms[Down], ms[Silent], ms[Disabled]
 		maintenance[i], unknown[i] = ms[Maintenance], ms[Unknown]
-		// Without a registry a store is always open: service time is what is known of the hour.
-		service[i] = ms[Up] + ms[Degraded] + ms[Down] + ms[Silent] + ms[Maintenance] + ms[Unknown]
-		serviceDown[i] = ms[Down]
+		service[i], serviceDown[i], excluded[i], serviceUnknown[i] = r.served.service, r.served.down, r.served.excluded, r.served.unknown
 		mean[i], p95[i], evidence[i] = r.mean, r.p95, r.evidence
 	}
 	return b.Seal()
@@ -204,10 +246,7 @@ func outagesBlock(v rollup.Version, month uint32, all []outageRow, rows []int32)
 		r := &all[n]
 		store[i], terminal[i], started[i] = r.store, r.id, rollup.Millis(r.run.start)
 		deleted[i], id[i], resolved[i] = flag(r.deleted), outageID(r.id, r.run.start), r.resolved
-		if r.resolved != rollup.Null { // the view measures an open one, as of now
-			repair[i] = uint64(int64(r.resolved) - r.run.start)
-			service[i] = repair[i]
-		}
+		repair[i], service[i] = r.repair, r.service
 		cause[i], party[i] = r.run.cause, undetermined
 	}
 	return b.Seal()
@@ -222,11 +261,16 @@ func statusBlock(v rollup.Version, all []statusRow) *rollup.Block {
 	software, next, backlog := b.String("software_version"), b.Uint32s("service_next"), b.Uint32("offline_backlog")
 	oldest, battery := b.NullMillis("oldest_unsent_at"), b.NullUint8("battery_pct")
 	printers, readers, scanners := b.String("printer"), b.String("card_reader"), b.String("scanner")
+	retires, registered := b.Millis("retires_at"), b.Uint8("registered")
 	for i := range all {
 		r := &all[i]
 		p := &r.profile
 		store[i], terminal[i] = r.store, r.id
-		status[i], since[i] = r.run.status.String(), rollup.Millis(r.run.start)
+		if status[i] = r.run.status.String(); r.run.status == None {
+			status[i] = "withdrawn"
+		}
+		since[i] = rollup.Millis(max(r.run.start, r.firstSeen))
+		retires[i], registered[i] = rollup.Millis(r.retires), flag(r.home.text.Terminal(r.id) != nil)
 		first[i], last[i], holds[i] = rollup.Millis(r.firstSeen), rollup.Millis(r.newest), rollup.Millis(r.holds)
 		hours[i], intervals[i], outages[i] = r.totals.hours, r.totals.intervals, r.totals.outages
 		software[i], next[i], backlog[i] = p.texts[version].value, []uint32{0}, p.unsent

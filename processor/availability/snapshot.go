@@ -33,6 +33,9 @@ func snapshotAt(at int64, from *snapshot, ev []Evidence, w *walk, hours []hour) 
 		}
 		s.run = w.runs[i]
 	}
+	if c := s.run.cause; s.run.status == Silent && (c == lineCut || c == reboot) {
+		s.run.cause = "" // what comes later said so, and may change
+	}
 	s.rows = count(from, w, hours, at)
 	return s
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tillstream/tillstream/processor/interval"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
 
@@ -22,6 +23,7 @@ func (e entity) compare(o entity) int {
 // terminal is the state of one.
 type terminal struct {
 	entity
+	home      *store
 	key       string // of its state; entity is part of it
 	partition int32
 	known     bool // from a batch before the open one; only then the fields up to chunks are set
@@ -31,6 +33,7 @@ type terminal struct {
 	hot               snapshot // a recent one, to spare work
 	chunks            []chunk  // by hour
 	profile           profile
+	skews             skews
 
 	first, last int32 // of the open batch's evidence: 1 + index into Fold.pending; 0 is none
 	told        bool  // the open batch changed the profile
@@ -46,51 +49,70 @@ type chunk struct {
 type scratch struct {
 	added, held, all, early    []Evidence
 	fresh                      []int64 // hours that got evidence
-	was, now, edge             walk
+	was, now, edge, shop       walk
+	wasRules, nowRules         *rules
 	hoursWas, hours, hoursEdge []hour
 	values                     []uint32
 	encoded                    []byte
 }
 
-// seal brings the open batch's evidence into a terminal, and the rows that change thereby into out.
-func (f *Fold) seal(t *terminal) {
+// seal brings the open batch's evidence into a terminal, and the rows that change thereby into the fold. If its store was told something,
+// all its rows since the beginning of the kept evidence are written again. Its timeline within x goes into the sweep of the store. It says whether there was anything new to it.
+func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	s := &f.scratch
 	s.added = s.added[:0]
 	for i := t.first; i != 0; i = f.pending[i-1].next {
 		s.added = append(s.added, f.pending[i-1].Evidence)
 	}
 	s.added = distinct(s.added)
-	earliest := s.added[0].Start
+	earliest, newest := Open, beginningOfTime
 	for i := range s.added {
-		earliest = min(earliest, s.added[i].Start)
+		earliest, newest = min(earliest, s.added[i].Start), s.added[i].Time
 	}
-	newest := s.added[len(s.added)-1].Time
 	if t.known {
 		newest = max(newest, t.newest)
 	}
 	edge := f.rules.edge(newest)
+	was, now := t.home.was.Terminal(t.id), t.home.text.Terminal(t.id)
+	rulesWas, rules := f.rules.of(was), f.rules.of(now)
 
 	// Begin as late as the change and the new edge allow.
 	from, hot := theBeginning(), false
 	if t.known {
 		edge = max(edge, t.base.at)
-		hot = earliest >= t.hot.at && (edge == t.base.at || edge+proofLimit <= t.hot.at)
+		hot = earliest >= t.hot.at && (edge == t.base.at || edge+proofLimit <= t.hot.at) &&
+			t.hot.at <= x.From && !t.home.told
 		if from = t.base; hot {
 			from = t.hot
 		}
 	}
 	s.held = f.decode(s.held[:0], t, from.at, Open)
 	s.merge()
-	if len(s.fresh) == 0 && !t.told {
-		return
+	if len(s.fresh) == 0 && !t.told && !t.home.told {
+		f.attend(t, x)
+		return false
 	}
 	s.was.runs, s.hoursWas, s.hours = s.was.runs[:0], s.hoursWas[:0], s.hours[:0]
 	if t.known {
-		s.was.run(&f.rules, &from, s.held, t.newest)
-		s.hoursWas = appendHours(s.hoursWas, &s.was, nil, from.at, t.newest)
+		s.was.run(&rulesWas, &from, s.held, t.newest)
+		if was != nil {
+			s.was.withdraw(was.Lives, from.at, t.newest)
+		}
+		s.wasRules = &rulesWas
+		if !t.home.told {
+			s.hoursWas = appendHours(s.hoursWas, &s.was, nil, from.at, t.newest)
+			service := f.serviceOf(t.store, t.home.was, t.id, interval.Span{From: s.was.begins(from.at), To: t.newest})
+			service.serve(s.hoursWas, &s.was, from.at, t.newest)
+		}
 	}
-	s.now.run(&f.rules, &from, s.all, newest)
+	s.now.run(&rules, &from, s.all, newest)
+	if now != nil {
+		s.now.withdraw(now.Lives, from.at, newest)
+	}
+	s.nowRules = &rules
 	s.hours = appendHours(s.hours, &s.now, s.all, from.at, newest)
+	service := f.serviceOf(t.store, t.home.text, t.id, interval.Span{From: s.now.begins(from.at), To: newest})
+	service.serve(s.hours, &s.now, from.at, newest)
 
 	f.hourRows(t)
 	f.intervalRows(t)
@@ -110,6 +132,20 @@ func (f *Fold) seal(t *terminal) {
 	t.known = true
 	f.store(t, edge)
 	f.statusRow(t, count(&from, &s.now, s.hours, Open))
+	s.shop.goOn(&s.now, &rules, newest, x.To)
+	if now != nil {
+		s.shop.withdraw(now.Lives, newest, x.To)
+	}
+	f.sweep.add(&s.shop, &rules, x)
+	return true
+}
+
+// begins is the first instant of a walk of which anything is known, not before the given one.
+func (w *walk) begins(from int64) int64 {
+	if len(w.runs) > 1 && w.runs[0].status == None && w.runs[0].start == beginningOfTime {
+		return max(from, w.runs[1].start)
+	}
+	return from
 }
 
 // advance moves the base to a later edge.
@@ -121,7 +157,11 @@ func (f *Fold) advance(t *terminal, edge int64, from *snapshot, hot bool) {
 	}
 	// What is kept before the hot snapshot was not touched. A sale up to an hour behind the edge may reach before it.
 	s.early = f.decode(s.early[:0], t, t.base.at, edge+proofLimit)
-	s.edge.run(&f.rules, &t.base, s.early, edge)
+	rules := f.rules.of(t.home.text.Terminal(t.id))
+	s.edge.run(&rules, &t.base, s.early, edge)
+	if now := t.home.text.Terminal(t.id); now != nil {
+		s.edge.withdraw(now.Lives, t.base.at, edge)
+	}
 	s.hoursEdge = appendHours(s.hoursEdge[:0], &s.edge, s.early, t.base.at, edge)
 	t.base = snapshotAt(edge, &t.base, s.early, &s.edge, s.hoursEdge)
 }

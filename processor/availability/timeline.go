@@ -51,12 +51,21 @@ type heard struct {
 	sold     int64
 	hold     int64 // of the report, and of sales since
 	cause    string
+	boot     uint32 // of the last report that had one
 }
 
 func (h *heard) add(e *Evidence) {
 	switch {
+	case e.registers():
+		if h.status == None && !h.sale {
+			*h = heard{status: Unknown, reported: e.Time, hold: e.Hold, cause: e.Cause}
+		}
 	case !e.Sale:
-		*h = heard{status: e.Status, reported: e.Time, hold: e.Hold, cause: e.Cause}
+		boot := e.Boot
+		if boot == 0 {
+			boot = h.boot
+		}
+		*h = heard{status: e.Status, reported: e.Time, hold: e.Hold, cause: e.Cause, boot: boot}
 	case h.status == None || e.Time > h.reported:
 		h.sale, h.sold = true, e.Time
 	}
@@ -64,15 +73,12 @@ func (h *heard) add(e *Evidence) {
 
 // at is the status at x, not before the last evidence, and until when it holds if nothing more is heard.
 func (h *heard) at(x int64, r *rules) (s Status, cause string, until int64) {
-	seen, hold := h.reported, h.hold
+	seen, hold := h.reported, h.holds(r)
 	if h.sale {
 		seen = h.sold
 	}
-	if h.status == None {
-		hold = r.hold
-		if !h.sale {
-			return None, "", Open
-		}
+	if h.status == None && !h.sale {
+		return None, "", Open
 	}
 	limit := seen + r.retire
 	switch {
@@ -84,8 +90,12 @@ func (h *heard) at(x int64, r *rules) (s Status, cause string, until int64) {
 		if x < limit {
 			return Unknown, h.cause, limit
 		}
-	case (h.status == Up || h.status == Degraded) && x < h.reported+hold:
-		return h.status, h.cause, h.reported + hold
+	case (h.status == Up || h.status == Degraded || h.status == Disabled) && x < h.reported+hold:
+		s = h.status
+		if s == Degraded && r.disables(h.cause) {
+			s = Disabled
+		}
+		return s, h.cause, h.reported + hold
 	case h.sale && x < h.sold+hold:
 		return Up, "", h.sold + hold
 	case x < limit:
@@ -99,14 +109,21 @@ func (h *heard) at(x int64, r *rules) (s Status, cause string, until int64) {
 
 // lapses is when an up or degraded till becomes silent if nothing more is heard.
 func (h *heard) lapses(r *rules) int64 {
-	hold := h.hold
-	if h.status == None {
-		hold = r.hold
-	}
 	if h.sale {
-		return h.sold + hold
+		return h.sold + h.holds(r)
 	}
-	return h.reported + hold
+	return h.reported + h.holds(r)
+}
+
+// holds is how long what was heard holds: as the registry says, else as the last report said.
+func (h *heard) holds(r *rules) int64 {
+	if r.registered > 0 {
+		return r.registered
+	}
+	if h.status == None {
+		return r.hold
+	}
+	return h.hold
 }
 
 // run is a stretch of one status up to where the next begins.
@@ -156,12 +173,50 @@ func (w *walk) run(r *rules, from *snapshot, ev []Evidence, to int64) {
 		if i == len(ev) || ev[i].Time > to {
 			break
 		}
+		was, booted := w.last, false
 		for ; i < len(ev) && ev[i].Time == next; i++ { // what is heard in one millisecond is heard together
 			w.last.add(&ev[i])
+			booted = booted || ev[i].Boot != 0
+		}
+		if booted && was.boot != 0 {
+			w.explain(&was, r)
 		}
 	}
 	s, cause, _ := w.last.at(to, r)
 	w.stretch(to, to+1, s, cause)
+}
+
+// goOn takes a walk that was evaluated up to an instant on to a later one, before which nothing more was heard.
+func (w *walk) goOn(from *walk, r *rules, x, to int64) {
+	w.runs, w.last, w.proofs, w.proof = append(w.runs[:0], from.runs...), from.last, nil, 0
+	for x < to {
+		s, cause, until := w.last.at(x, r)
+		until = min(until, to)
+		w.stretch(x, until, s, cause)
+		x = until
+	}
+	s, cause, _ := w.last.at(to, r)
+	w.stretch(to, to+1, s, cause)
+}
+
+// Causes of a silence that a report has ended.
+const (
+	lineCut = "line_cut" // the till ran on
+	reboot  = "reboot"
+)
+
+// explain says of a silence that a report has just ended what it was: the same boot means that the till ran on and could not be heard. A silence that was taken
+// for a withdrawal, or that a sale has ended, stays as it is.
+func (w *walk) explain(was *heard, r *rules) {
+	now, last := w.last.reported, &w.runs[len(w.runs)-1]
+	s, _, _ := w.last.at(now, r)
+	proved := slices.ContainsFunc(w.proofs, func(p span) bool { return p.from <= now && now < p.to })
+	if last.status != Silent || last.cause != "" || s == Silent && !proved {
+		return
+	}
+	if last.cause = lineCut; was.boot != w.last.boot {
+		last.cause = reboot
+	}
 }
 
 // prove unites what the sales prove backwards, not before the given instant.

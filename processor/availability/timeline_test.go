@@ -136,7 +136,7 @@ func TestTimelines(t *testing.T) {
 
 			batches := parseBatches(t, c.events)
 			var all []*event.Event
-			inOrder, got, restarted, gotRestarted, st := New(Config{}, noStale(t)), tables{}, New(Config{}, noStale(t)), tables{}, state{}
+			inOrder, got, restarted, gotRestarted, st := New(Config{}, nil, noStale(t)), tables{}, New(Config{}, nil, noStale(t)), tables{}, state{}
 			for i, b := range batches {
 				for _, row := range st.rows(i%2 == 0) {
 					if err := restarted.Load(row); err != nil {
@@ -149,7 +149,7 @@ func TestTimelines(t *testing.T) {
 				s := restarted.Seal(rollup.Version{Epoch: 1, Batch: uint64(i + 1)})
 				gotRestarted.apply(t, s, rollup.Version{Epoch: 1, Batch: uint64(i + 1)})
 				st.apply(s.State)
-				restarted = New(Config{}, noStale(t))
+				restarted = New(Config{}, nil, noStale(t))
 
 				for _, e := range b {
 					inOrder.Fold(e, rollup.Input{})
@@ -166,7 +166,7 @@ func TestTimelines(t *testing.T) {
 			}
 
 			slices.Reverse(all)
-			backwards, got := New(Config{}, noStale(t)), tables{}
+			backwards, got := New(Config{}, nil, noStale(t)), tables{}
 			for _, e := range all {
 				backwards.Fold(e, rollup.Input{})
 			}
