@@ -123,7 +123,8 @@ func (r *record) steps() []step {
 	return sealed(r.packed) // Load has looked at it, or it was packed here
 }
 
-// Excluded is the time of approved maintenance of a terminal of a store, within x. It knows of all that was folded, in the open batch too.
+// Excluded is the time of approved maintenance within x, of a terminal of a store, or with "" of the store as a whole. It knows of all that
+// was folded, in the open batch too.
 func (f *Fold) Excluded(store, terminal string, x interval.Span) interval.Set {
 	var out interval.Set
 	for _, r := range f.works[store] {

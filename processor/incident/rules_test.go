@@ -219,7 +219,7 @@ func TestScopeOfMaintenance(t *testing.T) {
 	}) {
 		f.Fold(decode(t, s), rollup.Input{})
 	}
-	for store, terminals := range map[string]map[string]int64{"s1": {"t1": 90 * minute, "t2": 90 * minute, "t3": 0}, "s2": {"t1": 0}} {
+	for store, terminals := range map[string]map[string]int64{"s1": {"t1": 90 * minute, "t2": 90 * minute, "t3": 0, "": 0}, "s2": {"t1": 0}} {
 		for terminal, want := range terminals {
 			if got := f.Excluded(store, terminal, at).Length(); got != want {
 				t.Errorf("%s %s: %d ms, want %d", store, terminal, got, want)
