@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -101,18 +102,16 @@ func (f *Fold) Load(row rollup.StateRow) error {
 		return nil
 	}
 	store, id, ok := strings.Cut(row.Key, "\x00")
-	all, err := unpack(row.Value)
-	if !ok || err != nil || len(all) == 0 {
+	if _, err := unpack(row.Value); !ok || err != nil {
 		return fmt.Errorf("loading %s %q of partition %d: %w", row.Kind, row.Key, row.Partition, errState)
 	}
 	r := f.record(entity{row.Kind, store, id})
 	if r.known {
-		r.partition = min(r.partition, row.Partition)
-		all = merge(r.steps(), all)
+		r.partition, r.packed = min(r.partition, row.Partition), pack(merge(r.steps(), sealed(row.Value)))
 	} else {
-		r.partition, r.known = row.Partition, true
+		r.partition, r.packed = row.Partition, bytes.Clone(row.Value)
 	}
-	r.packed, r.stale = pack(all), true
+	r.known, r.stale = true, true
 	return nil
 }
 
@@ -121,14 +120,11 @@ func (r *record) steps() []step {
 	if r.packed == nil {
 		return nil
 	}
-	all, err := unpack(r.packed)
-	if err != nil {
-		return nil // it was packed here, or read by Load
-	}
-	return all
+	return sealed(r.packed) // Load has looked at it, or it was packed here
 }
 
-// Excluded is the time of approved maintenance of a terminal of a store, within x. It knows of all that was folded, in the open batch too.
+// Excluded is the time of approved maintenance within x, of a terminal of a store, or with "" of the store as a whole. It knows of all that
+// was folded, in the open batch too.
 func (f *Fold) Excluded(store, terminal string, x interval.Span) interval.Set {
 	var out interval.Set
 	for _, r := range f.works[store] {

@@ -219,7 +219,7 @@ func TestScopeOfMaintenance(t *testing.T) {
 	}) {
 		f.Fold(decode(t, s), rollup.Input{})
 	}
-	for store, terminals := range map[string]map[string]int64{"s1": {"t1": 90 * minute, "t2": 90 * minute, "t3": 0}, "s2": {"t1": 0}} {
+	for store, terminals := range map[string]map[string]int64{"s1": {"t1": 90 * minute, "t2": 90 * minute, "t3": 0, "": 0}, "s2": {"t1": 0}} {
 		for terminal, want := range terminals {
 			if got := f.Excluded(store, terminal, at).Length(); got != want {
 				t.Errorf("%s %s: %d ms, want %d", store, terminal, got, want)
@@ -286,6 +286,41 @@ func TestWhatIsNotItsOwn(t *testing.T) {
 	for _, row := range []rollup.StateRow{{Kind: KindIncident, Key: "s1"}, {Kind: KindMaintenance, Key: "s1\x00m1", Value: []byte("[]")}, {Kind: KindMaintenance, Key: "s1\x00m1", Value: []byte("\x01")}} {
 		if err := f.Load(row); err == nil || !strings.Contains(err.Error(), "restore the table") || !strings.Contains(err.Error(), fmt.Sprintf("%q", row.Key)) {
 			t.Errorf("%+v: %v", row, err)
+		}
+	}
+}
+
+// Of an incident whose store has moved from one partition to another both states count.
+func TestStateInTwoPartitionsIsUnited(t *testing.T) {
+	steps := incidentOf([]told{{"opened", on(2, "10:00"), nil}, {"acknowledged", on(2, "10:30"), nil}, {"resolved", on(2, "12:00"), nil}})
+	want := rowOf(t, "incidents", steps...)
+	for _, swap := range []bool{false, true} {
+		st := state{}
+		for partition, some := range [][]fields{steps[:2], steps[1:2]} {
+			f := New()
+			for _, s := range some {
+				f.Fold(decode(t, s), rollup.Input{Partition: int32(7 - 3*partition)})
+			}
+			st.apply(f.Seal(rollup.Version{}).State)
+		}
+		f, got := New(), tables{}
+		rows := []string{"7 incident s1\x00i1", "4 incident s1\x00i1"}
+		if swap {
+			rows[0], rows[1] = rows[1], rows[0]
+		}
+		for _, key := range rows {
+			if err := f.Load(st[key]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f.Fold(decode(t, steps[2]), rollup.Input{Partition: 4})
+		s := f.Seal(rollup.Version{})
+		got.apply(t, tabletest.Load(t), s)
+		if d := cmp.Diff(want, got["incidents"]["s1|i1"]); d != "" {
+			t.Errorf("(-want +got):\n%s", d)
+		}
+		if len(s.State) != 1 || s.State[0].Partition != 4 {
+			t.Errorf("state %+v", s.State)
 		}
 	}
 }

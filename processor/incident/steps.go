@@ -96,18 +96,20 @@ func pack(all []step) []byte {
 }
 
 func unpack(value []byte) ([]step, error) {
-	var raw []json.RawMessage
-	if err := json.Unmarshal(value, &raw); err != nil {
+	var all []step
+	if err := json.Unmarshal(value, &all); err != nil || len(all) == 0 {
 		return nil, errState
 	}
-	all := make([]step, len(raw))
-	for i := range raw {
-		if err := json.Unmarshal(raw[i], &all[i]); err != nil {
-			return nil, errState
-		}
+	return all, nil
+}
+
+// sealed are the steps of a value that unpack can read.
+func sealed(value []byte) []step {
+	all, _ := unpack(value)
+	for i := range all {
 		all[i].seal()
 	}
-	return all, nil
+	return all
 }
 
 // unique sorts names and drops repeats.
