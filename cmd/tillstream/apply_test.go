@@ -47,7 +47,7 @@ func registered(t *testing.T, p *pipeline, records int) map[string]*registry.Sto
 	return out
 }
 
-func writeFile(t *testing.T, name, text string) {
+func writeText(t *testing.T, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -72,7 +72,7 @@ func TestPipelineApply(t *testing.T) {
 	dir := t.TempDir()
 	chain := readText(t, filepath.Join("..", "..", "schemas", "agreements", "examples", "chain.yaml"))
 	file := filepath.Join(dir, "chain.yaml")
-	writeFile(t, file, chain)
+	writeText(t, file, chain)
 	count := func(where string) int64 {
 		return p.number("SELECT toInt64(count()) AS n FROM tillstream.registry WHERE " + where)
 	}
@@ -101,7 +101,7 @@ func TestPipelineApply(t *testing.T) {
 		t.Errorf("stores in Kafka: %v", got)
 	}
 
-	writeFile(t, file, strings.Replace(chain, `timezone: Europe/London`, `timezone: Europe/Dublin`, 1))
+	writeText(t, file, strings.Replace(chain, `timezone: Europe/London`, `timezone: Europe/Dublin`, 1))
 	says(t, p.do("apply", "--config", cfg, "-f", file, "--yes"), "~ Store 0043\n    ~ spec.timezone: Europe/London -> Europe/Dublin\n0 added, 1 changed, 0 removed", "revision 2 is in force; the lanes of 1 stores were told")
 	if got := registered(t, p, 3); got["0043"].Revision != 2 || got["0043"].Zone(0).String() != "Europe/Dublin" || got["0042"].Revision != 1 {
 		t.Errorf("after a change: %+v", got["0043"])
@@ -117,7 +117,7 @@ func TestPipelineApply(t *testing.T) {
 
 	// What is not in the files stays, unless it is pruned.
 	only := filepath.Join(t.TempDir(), "only.yaml")
-	writeFile(t, only, "{apiVersion: tillstream/v1, kind: Store, metadata: {name: \"0043\"}, spec: {timezone: Europe/Dublin}}\n")
+	writeText(t, only, "{apiVersion: tillstream/v1, kind: Store, metadata: {name: \"0043\"}, spec: {timezone: Europe/Dublin}}\n")
 	if said := p.do("apply", "--config", cfg, "-f", only, "--yes"); said != "nothing changes\n" {
 		t.Errorf("a part of what is registered: %s", said)
 	}
@@ -132,8 +132,8 @@ func TestPipelineApply(t *testing.T) {
 
 func TestApplyRefuses(t *testing.T) {
 	dir := t.TempDir()
-	writeFile(t, filepath.Join(dir, "a.yaml"), "apiVersion: tillstream/v1\nkind: Store\nmetadata: {name: a}\nspec:\n  timezone: UTC\n  sell_quorum: two\n")
-	writeFile(t, filepath.Join(dir, "b.yml"), "apiVersion: tillstream/v1\nkind: Shop\nmetadata: {name: b}\n")
+	writeText(t, filepath.Join(dir, "a.yaml"), "apiVersion: tillstream/v1\nkind: Store\nmetadata: {name: a}\nspec:\n  timezone: UTC\n  sell_quorum: two\n")
+	writeText(t, filepath.Join(dir, "b.yml"), "apiVersion: tillstream/v1\nkind: Shop\nmetadata: {name: b}\n")
 	code, stderr := tillstream(t, io.Discard, "apply", "-f", dir, "--yes")
 	if code != exitUsage {
 		t.Errorf("exit %d", code)
