@@ -176,7 +176,7 @@ func (a *application) rows(changes []manifest.Change, resolved map[string]string
 			return nil, err
 		}
 		if limit := int(a.cfg.Processor.MaxEventBytes); limit > 0 && len(value) > limit {
-			return nil, usageError{fmt.Errorf("Store %s comes to %d bytes with its terminals and calendars, processor.max_event_bytes is %d: raise it on all members, or drop versions nobody needs", id, len(value), limit)}
+			return nil, usageError{fmt.Errorf("store %s comes to %d bytes with its terminals and calendars, processor.max_event_bytes is %d: raise it on all members, or drop versions nobody needs", id, len(value), limit)}
 		}
 		rows = append(rows, clickhouse.Registered{Kind: kindDocument, Name: id, Document: doc})
 	}

@@ -128,6 +128,15 @@ func TestPipelineApply(t *testing.T) {
 	if rows := p.do("sql", "--dsn", p.dsn, "--format", "csv", "SELECT store_id, timezone, terminals, revision FROM pos.stores"); !strings.Contains(rows, "0043,Europe/Dublin,0,3") || strings.Contains(rows, "0042") {
 		t.Errorf("pos.stores: %s", rows)
 	}
+
+	// The lanes take them, and what was sent again counts once.
+	p.fold(cfg, 7)
+	if n := p.number("SELECT toInt64(count()) AS n FROM pos.dead_letters"); n != 0 {
+		t.Errorf("%d dead letters", n)
+	}
+	if code, said := audit(t, p.data); code != exitDone {
+		t.Errorf("audit exited %d: %s", code, said)
+	}
 }
 
 func TestApplyRefuses(t *testing.T) {
