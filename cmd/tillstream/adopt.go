@@ -56,7 +56,7 @@ func (c *adoptCmd) Run(e *env) error {
 		if err := c.show(e, r, &s, standings); err != nil || c.DryRun {
 			return err
 		}
-		if err := c.confirm(e); err != nil {
+		if err := confirm(e, c.Yes); err != nil {
 			return err
 		}
 		got, err := r.epochs.Apply(e.ctx, &s, standings, r.next(&s, 0, c.Reason))
@@ -141,8 +141,8 @@ func (c *adoptCmd) show(e *env, r *repair, s *processor.Survey, standings []proc
 }
 
 // confirm asks a person, unless told not to.
-func (c *adoptCmd) confirm(e *env) error {
-	if c.Yes {
+func confirm(e *env, yes bool) error {
+	if yes {
 		return nil
 	}
 	f, ok := e.stdin.(*os.File)

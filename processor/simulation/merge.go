@@ -35,6 +35,8 @@ type schema struct {
 
 var (
 	createTable = regexp.MustCompile(`(?s)CREATE TABLE IF NOT EXISTS tillstream\.(\w+) \((.*?)\n\) ENGINE = (\w+)(?:\(([^)]*)\))?(.*?);`)
+	alterTable  = regexp.MustCompile(`(?s)ALTER TABLE tillstream\.(\w+)\n(.*?);`)
+	addedColumn = regexp.MustCompile(`ADD COLUMN IF NOT EXISTS (\w+) `)
 	columnLine  = regexp.MustCompile(`(?m)^  (\w+) (.*?),?$`)
 	orderBy     = regexp.MustCompile(`ORDER BY \(([^)]*)\)`)
 )
@@ -76,6 +78,13 @@ func schemata() map[string]schema {
 			}
 		}
 		out[name] = s
+	}
+	for _, m := range alterTable.FindAllStringSubmatch(ddl(), -1) {
+		for _, c := range addedColumn.FindAllStringSubmatch(m[2], -1) {
+			if s, ok := out[m[1]]; ok {
+				s.rules[c[1]] = ruleNewest // so far only such tables got columns
+			}
+		}
 	}
 	return out
 }

@@ -115,6 +115,13 @@ func fill(t *testing.T, conn driver.Conn) {
 		`INSERT INTO tillstream.data_quality (lane, mark, topic, terminal_id, business_date, accepted, duplicates, missing, rejected, late, test, unbalanced, pan_masked, stale, other, late_in, skew_min, skew_max) VALUES
 			('', '', 'pos.transactions', 't1', '2026-11-03', 5, 0, -1, 0, 0, 0, 0, 0, 0, 0, [], 0, 100)`,
 		"INSERT INTO tillstream.streams (`group`, epoch, lanes, created_at, reason, created_by) VALUES ('g', 2, 4, now64(3), 'retention', 'ann')",
+		// s1 as it was and as it is; s2, which was removed
+		`INSERT INTO tillstream.registry (kind, name, revision, at, by, reason, document, deleted) VALUES
+			('Store', 's1', 1, '2026-11-03 09:00:00.000', 'ann', '', '{}', 0),
+			('Document', 's1', 1, '2026-11-03 09:00:00.000', 'ann', '', '{"versions":[{"timezone":"UTC"}]}', 0),
+			('Document', 's2', 1, '2026-11-03 09:00:00.000', 'ann', '', '{"versions":[{"timezone":"UTC"}],"terminals":[{"id":"t9","lives":[{}],"versions":[{}]}]}', 0),
+			('Document', 's2', 2, '2026-11-03 10:00:00.000', 'bob', '', '', 1),
+			('Document', 's1', 2, '2026-11-03 10:00:00.000', 'bob', 'moved', '{"opened_on":"2020-03-01","versions":[{"timezone":"Europe/Paris","currency":"EUR","calendar":{}},{"from":"2026-06-01","timezone":"Europe/London","sell_quorum":2}],"terminals":[{"id":"t1","lives":[{"to":"2026-02-01T00:00:00Z"},{"from":"2026-05-01T00:00:00Z"}],"versions":[{"model":"X1","services":["till"]},{"from":"2026-07-01T12:30:00.5Z","model":"X2","heartbeat_timeout":90000}]}]}', 0)`,
 		// of an epoch that began, of a topic made anew, of one that was cut short, and of somebody who was not the one to begin it
 		"INSERT INTO tillstream.losses (`group`, epoch, topic, partition, from_offset, to_offset, reason, decided_by, decided_at) VALUES " +
 			"('g', 2, 'pos.health', 3, 40, 50, 'retention', 'ann', '2026-11-03 09:00:00.123'), ('g', 2, 'pos.health', 4, 40, 0, 'retention', 'ann', '2026-11-03 09:00:00.123'), " +
@@ -175,6 +182,15 @@ func TestRollupViews(t *testing.T) {
 			`SELECT topic, terminal_id, business_date, accepted, duplicates, missing, rejected, late, round(late_p95_s / 700, 1), clock_skew_ms, test, unbalanced, pan_masked, stale, other FROM pos.data_quality ORDER BY terminal_id`: {
 				"pos.transactions	t1	2026-11-03	15	1	2	1	1	1	-5000	2	3	4	5	6",
 				"pos.transactions	t2	2026-11-03	1	0	0	0	0	0	300	0	0	0	0	0",
+			},
+			`SELECT store_id, valid_from, valid_to, timezone, currency, sell_quorum, has_hours, opened_on, closed_on, terminals, revision, changed_by, reason FROM pos.stores ORDER BY valid_from NULLS FIRST`: {
+				"s1	\\N	2026-06-01	Europe/Paris	EUR	1	1	2020-03-01	\\N	1	2	bob	moved",
+				"s1	2026-06-01	\\N	Europe/London		2	0	2020-03-01	\\N	1	2	bob	moved",
+			},
+			`SELECT terminal_id, store_id, valid_from, valid_to, model, services, heartbeat_timeout_ms, revision FROM pos.terminals ORDER BY valid_from NULLS FIRST`: {
+				"t1	s1	\\N	2026-02-01 00:00:00.000	X1	['till']	\\N	2",
+				"t1	s1	2026-05-01 00:00:00.000	2026-07-01 12:30:00.500	X1	['till']	\\N	2",
+				"t1	s1	2026-07-01 12:30:00.500	\\N	X2	[]	90000	2",
 			},
 			`SELECT * FROM pos.dead_letters ORDER BY offset`: {
 				"pos.health	3	41	bad_time	2026-11-03 09:00:00.123	time	RFC 3339	\\N",

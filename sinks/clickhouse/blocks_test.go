@@ -119,7 +119,7 @@ func hoursBlock(v rollup.Version, tills ...till) *rollup.Block {
 	store, terminal, hour := b.String("store_id"), b.String("terminal_id"), b.PartitionSeconds("hour")
 	b.Version(v)
 	up := b.Uint32("up_ms")
-	for _, name := range []string{"degraded_ms", "down_ms", "silent_ms", "maintenance_ms", "unknown_ms", "service_ms", "service_down_ms", "excluded_ms"} {
+	for _, name := range []string{"degraded_ms", "down_ms", "silent_ms", "maintenance_ms", "unknown_ms", "service_ms", "service_down_ms", "excluded_ms", "disabled_ms", "service_unknown_ms"} {
 		b.Uint32(name)
 	}
 	mean := b.Float32("response_ms_avg")
@@ -174,6 +174,8 @@ func statusBlock(v rollup.Version, tills ...till) *rollup.Block {
 	hours, intervals, outages := b.Uint64("hours"), b.Uint64("intervals"), b.Uint64("outages")
 	b.String("software_version")
 	next, backlog, oldest, battery := b.Uint32s("service_next"), b.Uint32("offline_backlog"), b.NullMillis("oldest_unsent_at"), b.NullUint8("battery_pct")
+	b.Millis("retires_at")
+	b.Uint8("registered")
 	printer := b.String("printer")
 	b.String("card_reader")
 	b.String("scanner")

@@ -1,13 +1,13 @@
 package manifest
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tillstream/tillstream/processor/registry"
@@ -303,8 +303,9 @@ func Event(id string, revision uint64, at time.Time, doc string) ([]byte, error)
 	if doc == "" {
 		doc = `{"removed":true}`
 	}
+	sum := sha256.Sum256([]byte(id)) // ids of stores may be as long as those of events
 	b, err := json.Marshal(map[string]any{
-		"id": strings.Join([]string{"registry", fmt.Sprint(revision)}, "/"), "source": "tillstream apply", "type": "pos.registry.v1",
+		"id": fmt.Sprintf("registry/%d/%x", revision, sum[:6]), "source": "tillstream apply", "type": "pos.registry.v1",
 		"time": at.UTC().Format("2006-01-02T15:04:05.000Z"), "store_id": id, "revision": revision, "store": json.RawMessage(doc),
 	})
 	if err != nil {

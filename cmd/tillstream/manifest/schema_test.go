@@ -1,0 +1,251 @@
+package manifest
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/json"
+	"io/fs"
+	"maps"
+	"path"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	_ "time/tzdata"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
+
+	schemas "github.com/tillstream/tillstream/schemas/agreements"
+)
+
+func examples(t *testing.T, pattern string) map[string][]byte {
+	t.Helper()
+	names, err := fs.Glob(schemas.FS, pattern)
+	if err != nil || len(names) == 0 {
+		t.Fatal(err, names)
+	}
+	out := map[string][]byte{}
+	for _, n := range names {
+		if out[n], err = schemas.FS.ReadFile(n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
+func rawSchema(t *testing.T) (raw []byte, root map[string]any) {
+	t.Helper()
+	raw, err := schemas.FS.ReadFile("registry.schema.json")
+	if err == nil {
+		err = json.Unmarshal(raw, &root)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw, root
+}
+
+// plain is a YAML node as an editor's YAML 1.2 has it: dates are text.
+func plain(n *yaml.Node) any {
+	switch n.Kind {
+	case yaml.DocumentNode:
+		return plain(n.Content[0])
+	case yaml.MappingNode:
+		m := map[string]any{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			m[n.Content[i].Value] = plain(n.Content[i+1])
+		}
+		return m
+	case yaml.SequenceNode:
+		l := []any{}
+		for _, e := range n.Content {
+			l = append(l, plain(e))
+		}
+		return l
+	}
+	if n.Tag == "!!int" {
+		if i, err := strconv.Atoi(n.Value); err == nil {
+			return json.Number(strconv.Itoa(i))
+		}
+	}
+	return n.Value
+}
+
+func documents(t *testing.T, text []byte) []any {
+	t.Helper()
+	var out []any
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	for {
+		var n yaml.Node
+		if err := d.Decode(&n); err != nil {
+			return out
+		}
+		out = append(out, plain(&n))
+	}
+}
+
+func setOf(objects []*Object) Set {
+	s := Set{}
+	for _, o := range objects {
+		s[o.Key()] = o
+	}
+	return s
+}
+
+func TestExamples(t *testing.T) {
+	raw, _ := rawSchema(t)
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("registry", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile("registry")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range examples(t, "examples/*.yaml") {
+		for _, d := range documents(t, text) {
+			if err := schema.Validate(d); err != nil {
+				t.Errorf("%s against its schema: %v", name, err)
+			}
+		}
+		objects, problems := Read(name, text)
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		set := setOf(objects)
+		if err := set.Check(); err != nil {
+			t.Error(err)
+		}
+		want, err := set.Resolve()
+		if err != nil {
+			t.Error(err)
+		}
+		kept := Set{} // and what is kept is what was read
+		for k, o := range set {
+			text, err := o.Document()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if kept[k], err = Parse(k.Kind, text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if changes, err := Diff(set, kept); err != nil || len(changes) > 0 {
+			t.Errorf("%s changes when it is kept: %v %v", name, changes, err)
+		}
+		got, err := kept.Resolve()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s (-read +kept):\n%s", name, d)
+		}
+	}
+}
+
+// The first line of an invalid example says at which line and key it is wrong.
+func TestInvalidExamples(t *testing.T) {
+	for name, text := range examples(t, "examples/invalid/*.yaml") {
+		first, _, _ := strings.Cut(string(text), "\n")
+		line, key, _ := strings.Cut(strings.TrimPrefix(first, "# "), ": ")
+		objects, problems := Read(name, text)
+		set := setOf(objects)
+		if len(problems) == 0 {
+			if err := set.Check(); err != nil {
+				problems = append(problems, err)
+			} else if _, err := set.Resolve(); err != nil {
+				problems = append(problems, err)
+			}
+		}
+		want := name + ":" + line + ": " + key + ": "
+		if len(problems) != 1 || !strings.HasPrefix(problems[0].Error(), want) {
+			t.Errorf("%s: %v, want one that begins with %s", path.Base(name), problems, want)
+		}
+	}
+}
+
+// The Go types and the schema name the same fields, at every depth, and the examples use all of them.
+func TestFieldsOfTypesSchemaAndExamples(t *testing.T) {
+	_, root := rawSchema(t)
+	inTypes, inSchema, inExamples := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	typeFields(reflect.TypeFor[Metadata](), "metadata.", inTypes)
+	schemaFields(root, root["$defs"].(map[string]any)["metadata"].(map[string]any), "metadata.", inSchema)
+	for _, kind := range kinds {
+		def := kind
+		if _, ok := specOf(kind).(*Party); ok {
+			def = "Party"
+		}
+		typeFields(reflect.TypeOf(specOf(kind)).Elem(), def+".", inTypes)
+		schemaFields(root, root["$defs"].(map[string]any)[def].(map[string]any), def+".", inSchema)
+	}
+	for _, text := range examples(t, "examples/*.yaml") {
+		for _, d := range documents(t, text) {
+			m := d.(map[string]any)
+			def := m["kind"].(string)
+			if _, ok := specOf(def).(*Party); ok {
+				def = "Party"
+			}
+			valueFields(m["metadata"], "metadata.", inExamples)
+			valueFields(m["spec"], def+".", inExamples)
+		}
+	}
+	if d := cmp.Diff(slices.Sorted(maps.Keys(inSchema)), slices.Sorted(maps.Keys(inTypes))); d != "" {
+		t.Errorf("(-schema +Go):\n%s", d)
+	}
+	for name := range inSchema {
+		// A version takes all keys of what it changes; that each of those works is said above it.
+		if !inExamples[name] && !strings.Contains(name, ".versions.") {
+			t.Errorf("no example has %s", name)
+		}
+	}
+}
+
+func typeFields(t reflect.Type, prefix string, into map[string]bool) {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
+		return
+	}
+	fields := map[string]reflect.Value{}
+	fieldsOf(reflect.New(t).Elem(), fields)
+	for name, v := range fields {
+		into[prefix+name] = true
+		typeFields(v.Type(), prefix+name+".", into)
+	}
+}
+
+func schemaFields(root, s map[string]any, prefix string, into map[string]bool) {
+	if ref, ok := s["$ref"].(string); ok {
+		s = root["$defs"].(map[string]any)[path.Base(ref)].(map[string]any)
+	}
+	if items, ok := s["items"].(map[string]any); ok {
+		schemaFields(root, items, prefix, into)
+	}
+	properties, _ := s["properties"].(map[string]any)
+	for name, p := range properties {
+		into[prefix+name] = true
+		schemaFields(root, p.(map[string]any), prefix+name+".", into)
+	}
+}
+
+func valueFields(v any, prefix string, into map[string]bool) {
+	switch v := v.(type) {
+	case []any:
+		for _, x := range v {
+			valueFields(x, prefix, into)
+		}
+	case map[string]any:
+		for name, x := range v {
+			into[prefix+name] = true
+			valueFields(x, prefix+name+".", into)
+		}
+	}
+}
