@@ -260,12 +260,15 @@ func (a *application) send(ctx context.Context, all bool) (told int, err error) 
 // looked is how many months back changes of what was written are looked for.
 const looked = 36
 
+// listed is how many stores are named of those whose past changes.
+const listed = 20
+
 // written prints which stores change hours that are written already, and makes the sentence that says how to write them anew; "" if
 // there are none.
 func (a *application) written(rows []clickhouse.Registered) string {
 	until := a.now.Add(-duration(a.cfg.Processor.TimelineWindow)).UTC()
 	month := time.Date(until.Year(), until.Month()-looked, 1, 0, 0, 0, 0, time.UTC)
-	first, last := "", ""
+	first, last, past := "", "", 0
 	for _, row := range rows {
 		if row.Kind != kindDocument {
 			continue
@@ -283,7 +286,9 @@ func (a *application) written(rows []clickhouse.Registered) string {
 		if from == "" {
 			continue
 		}
-		fmt.Fprintf(a.env.stdout, "! Store %s: this changes the past: availability of %s to %s is written already\n", row.Name, from, to)
+		if past++; past <= listed {
+			fmt.Fprintf(a.env.stdout, "! Store %s: this changes the past: availability of %s to %s is written already\n", row.Name, from, to)
+		}
 		if first == "" || from < first {
 			first = from
 		}
@@ -291,6 +296,9 @@ func (a *application) written(rows []clickhouse.Registered) string {
 	}
 	if first == "" {
 		return ""
+	}
+	if past > listed {
+		fmt.Fprintf(a.env.stdout, "! and so it does of %d other stores, %s to %s in all\n", past-listed, first, last)
 	}
 	return fmt.Sprintf("what is written of the past stays as it is until it is made anew, while no member runs, from what Kafka still holds:\n"+
 		"  tillstream rebuild --config %s --from %s --to %s --dry-run", cmp.Or(a.cmd.Config, "FILE"), first, last)

@@ -229,7 +229,7 @@ func (c *checker) days(special []SpecialDay, closures []Closure) {
 			c.wrong(path+".to", "it is needed: the first day, or the time, at which it is open again")
 		case x.From.isDate() != x.To.isDate():
 			c.wrong(path+".to", "from and to must both be dates, or both times")
-		case x.From.isDate() && x.To.date <= x.From.date:
+		case !x.From.before(x.To):
 			c.wrong(path+".to", "it must be after from")
 		}
 	}

@@ -239,6 +239,19 @@ func (w When) MarshalText() ([]byte, error) { return []byte(w.text), nil }
 // isDate says whether it is a whole day.
 func (w *When) isDate() bool { return len(w.text) == len(time.DateOnly) }
 
+// before says whether it is earlier, as far as that can be said without a zone: an instant and a local time are taken to be in order.
+func (w *When) before(o *When) bool {
+	switch {
+	case w.instant != o.instant:
+		return true
+	case w.instant:
+		return w.milli < o.milli
+	case w.date != o.date:
+		return w.date < o.date
+	}
+	return w.minute < o.minute
+}
+
 // at is the instant in a store, ms.
 func (w *When) at(s *registry.Store) int64 {
 	if w.instant {
