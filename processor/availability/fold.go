@@ -80,10 +80,6 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 		return
 	}
 	t := f.terminal(e.StoreID, e.TerminalID, in.Partition)
-	if d := t.skews.shift(e, in.Timestamp); d != 0 {
-		ev.Time += d
-		ev.Start += d
-	}
 	switch {
 	case !t.known:
 		t.partition = min(t.partition, in.Partition) // whatever the order

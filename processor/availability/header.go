@@ -6,7 +6,7 @@ import (
 	"github.com/tillstream/tillstream/processor/rollup"
 )
 
-// headerFormat is the first byte of a header. Format 1 has no boots and no skews, and both statuses and the flag in one byte.
+// headerFormat is the first byte of a header. Format 1 has no boots, and both statuses and the flag in one byte.
 const headerFormat = 2
 
 // appendHeader encodes all of a terminal but its evidence. Instants are told against the newest.
@@ -43,11 +43,7 @@ func (t *terminal) appendHeader(dst []byte) []byte {
 	dst = t.appendStamp(dst, p.battery)
 	dst = t.appendStamp(dst, p.backlog)
 	dst = binary.AppendUvarint(dst, uint64(p.unsent))
-	dst = binary.AppendVarint(dst, int64(p.oldest))
-	for _, s := range t.skews {
-		dst = binary.AppendVarint(dst, s)
-	}
-	return dst
+	return binary.AppendVarint(dst, int64(p.oldest))
 }
 
 func (t *terminal) appendStamp(dst []byte, s stamp) []byte {
@@ -101,11 +97,6 @@ func (t *terminal) readHeader(data []byte, keep texts) error {
 	unsent := r.uvarint()
 	p.oldest = rollup.NullMillis(r.varint())
 	p.batteryPc, p.unsent = rollup.NullUint8(battery), uint32(unsent)
-	if format > 1 {
-		for i := range t.skews {
-			t.skews[i] = r.varint()
-		}
-	}
 	t.profile = p
 	if r.bad || len(r.b) > 0 || battery < -1 || battery > 255 || unsent != uint64(p.unsent) ||
 		t.newest < -maxInstant || t.newest > maxInstant || t.base.at > t.hot.at {

@@ -33,7 +33,6 @@ type terminal struct {
 	hot               snapshot // a recent one, to spare work
 	chunks            []chunk  // by hour
 	profile           profile
-	skews             skews
 
 	first, last int32 // of the open batch's evidence: 1 + index into Fold.pending; 0 is none
 	told        bool  // the open batch changed the profile
