@@ -22,6 +22,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
+	"github.com/tillstream/tillstream/cmd/tillstream/config"
 	"github.com/tillstream/tillstream/cmd/tillstream/simulator"
 	"github.com/tillstream/tillstream/deploy/embedded"
 )
@@ -31,7 +32,8 @@ const (
 	rigGroup  = "rig"
 )
 
-var rigTopics = []string{"pos.transactions", "pos.health"}
+// rigTopics are those that members read.
+var rigTopics = config.Default().Kafka.Topics
 
 // rig is a Kafka and a ClickHouse with a wire before each, a simulated chain that feeds the one, and members: processes of the program,
 // which know nothing but the wires. The test itself goes past them.
@@ -302,10 +304,11 @@ func (r *rig) signalEngine(s syscall.Signal) {
 
 // member is a process of the program.
 type member struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
-	gone bool          // killed or stopped by the test
+	t     *testing.T
+	cmd   *exec.Cmd
+	spoke chan struct{} // closed when it has logged something: before that nothing catches SIGTERM
+	done  chan struct{} // closed when it has ended
+	gone  bool          // killed or stopped by the test
 
 	mu  sync.Mutex
 	log bytes.Buffer
@@ -313,7 +316,7 @@ type member struct {
 
 func startMember(t *testing.T, config string, env ...string) *member {
 	t.Helper()
-	m := &member{t: t, cmd: exec.CommandContext(t.Context(), os.Args[0], "run", "--config", config), done: make(chan struct{})}
+	m := &member{t: t, cmd: exec.CommandContext(t.Context(), os.Args[0], "run", "--config", config), spoke: make(chan struct{}), done: make(chan struct{})}
 	m.cmd.Env = append(append(os.Environ(), asProgram+"=1"), env...)
 	m.cmd.Stderr = m
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -332,6 +335,9 @@ func startMember(t *testing.T, config string, env ...string) *member {
 func (m *member) Write(p []byte) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.log.Len() == 0 && len(p) > 0 {
+		close(m.spoke)
+	}
 	return m.log.Write(p)
 }
 
@@ -361,6 +367,10 @@ func (m *member) stop() {
 		return
 	}
 	m.gone = true
+	select {
+	case <-m.spoke:
+	case <-m.done:
+	}
 	m.signal(syscall.SIGTERM)
 	<-m.done
 	if code := m.cmd.ProcessState.ExitCode(); code != exitDone {
