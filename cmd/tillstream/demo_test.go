@@ -72,6 +72,7 @@ func auditOf(t *testing.T, target ...string) (int, string) {
 // The real month and the real shops, against a second computation from the same files; twice, which must change nothing but
 // duplicates; and with a row taken away by hand, which the audit must notice.
 func TestPipelineRealData(t *testing.T) {
+	t.Parallel()
 	data, kafka := filepath.Join(t.TempDir(), "data"), testKafka(t)
 	var out strings.Builder
 	if code, stderr := tillstream(t, &out, foldRealMonth(t, data, kafka)...); code != exitDone {
@@ -117,6 +118,7 @@ func TestPipelineRealData(t *testing.T) {
 
 // kill -9 at any moment, of the program and its engine together, started again: the same rows.
 func TestPipelineSurvivesKills(t *testing.T) {
+	t.Parallel()
 	quiet := filepath.Join(t.TempDir(), "quiet")
 	if code, stderr := tillstream(t, io.Discard, foldRealMonth(t, quiet, testKafka(t))...); code != exitDone {
 		t.Fatalf("demo exited %d: %s", code, stderr)

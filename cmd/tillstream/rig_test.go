@@ -58,9 +58,11 @@ type rig struct {
 	members             []*member
 }
 
-// newRig starts Kafka and ClickHouse and makes the topics. tune changes the simulated chain: four stores in little more than a day.
+// newRig starts Kafka and ClickHouse and makes the topics. tune changes the simulated chain: four stores in little more than a day. The
+// test runs beside others: most of its time it waits for timeouts.
 func newRig(t *testing.T, seed uint64, tune ...func(*simulator.Config)) *rig {
 	t.Helper()
+	t.Parallel()
 	r := &rig{
 		t: t, rnd: rand.New(rand.NewPCG(seed, 1)), data: t.TempDir(), broker: ownKafka(t), partitions: 4, stores: map[string]int32{},
 		place: func(store int32) int32 { return store % 4 },
@@ -258,7 +260,7 @@ func (r *rig) start() *member {
 func (r *rig) settle() {
 	r.t.Helper()
 	r.feed(1)
-	r.until("the end", func() bool { return r.passed() >= r.sent+r.extra })
+	r.until("the end", func() bool { return r.passed() >= r.sent+r.extra && r.rests() })
 	for _, m := range r.members {
 		m.stop()
 		if said := m.tail(1 << 20); strings.Contains(said, "lane stopped") {
@@ -272,6 +274,18 @@ func (r *rig) settle() {
 	if code, said := r.audit(); code != exitDone {
 		r.t.Errorf("audit exited %d: %s", code, said)
 	}
+}
+
+// rests says whether the end of every partition is committed, which comes after the state of the last batch.
+func (r *rig) rests() bool {
+	for _, topic := range rigTopics {
+		for p := range int32(r.partitions) {
+			if max(r.committed(topic, p), 0) < r.end(topic, p) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (r *rig) audit() (int, string) { return auditOf(r.t, "--dsn", r.engine.DSN()) }

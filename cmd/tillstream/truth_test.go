@@ -49,6 +49,7 @@ func askedOf(t *testing.T, target []string, n int, query string) table {
 // A simulated chain with all its dirt, against the simulator's own ground truth: sales, products, customers, payments, every till's
 // hours, outages, duplicates, holes and dead letters.
 func TestPipelineTruth(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		t.Fatal(err)
