@@ -163,7 +163,7 @@ func (c *checker) calendar(s *Calendar) {
 func (c *checker) calendarTerms(path string, t *CalendarTerms) {
 	seen := map[time.Weekday]string{}
 	for _, key := range slices.Sorted(maps.Keys(t.Week)) {
-		days, ok := weekdays(key)
+		days, ok := registry.Weekdays(key)
 		if !ok {
 			c.wrong(path+".week."+key, "it is no day of the week; they are mon to sun, mon-fri for several, daily for all")
 		}
@@ -176,31 +176,6 @@ func (c *checker) calendarTerms(path string, t *CalendarTerms) {
 	}
 	for i, name := range t.Holidays {
 		c.refers(fmt.Sprintf("%s.holidays[%d]", path, i), KindHolidays, name)
-	}
-}
-
-var weekdayNames = []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
-
-// weekdays reads a key of Calendar.Week. sat-mon goes round the end of the week.
-func weekdays(key string) ([]time.Weekday, bool) {
-	if key == "daily" {
-		key = "mon-sun"
-	}
-	first, last, several := strings.Cut(key, "-")
-	if !several {
-		last = first
-	}
-	i, j := slices.Index(weekdayNames, first), slices.Index(weekdayNames, last)
-	if i < 0 || j < 0 {
-		return nil, false
-	}
-	var days []time.Weekday
-	for {
-		days = append(days, time.Weekday((i+1)%7))
-		if i == j {
-			return days, true
-		}
-		i = (i + 1) % 7
 	}
 }
 
