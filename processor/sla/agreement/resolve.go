@@ -66,6 +66,11 @@ type Resolved struct {
 // It is the same for the same text, whatever the order of keys, entries and files, and says nothing about when the text ends, who signed it,
 // or where which part of it was inherited from. A later version of tillstream writes the same.
 func (r *Resolved) Canonical() []byte {
+	terms := r.Terms
+	terms.Objectives = slices.Clone(terms.Objectives)
+	for i := range terms.Objectives {
+		terms.Objectives[i].SLORef = "" // what the SLO says is there
+	}
 	raw, err := json.Marshal(struct {
 		Agreement string        `json:"agreement"`
 		Type      string        `json:"type"`
@@ -73,7 +78,7 @@ func (r *Resolved) Canonical() []byte {
 		Version   int           `json:"version"`
 		From      registry.Date `json:"from"`
 		Terms     Terms         `json:"terms"`
-	}{r.Agreement, r.Type, r.Level, r.Version, r.From, r.Terms})
+	}{r.Agreement, r.Type, r.Level, r.Version, r.From, terms})
 	var tree any
 	if err == nil {
 		d := json.NewDecoder(bytes.NewReader(raw))
@@ -173,18 +178,34 @@ func (b Book) Resolve(name string, on registry.Date) (*Resolved, error) {
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	out.Terms.Exclusions = kept(out.Terms.Exclusions)
-	out.Terms.Objectives = kept(out.Terms.Objectives)
-	for i := range out.Terms.Objectives {
-		out.Terms.Objectives[i].SLORef = ""
-	}
-	out.Terms.Remedies.Credits = kept(out.Terms.Remedies.Credits)
+	out.settle()
 	return out, nil
 }
 
-// kept leaves out what is not agreed.
+// settle leaves out entries that are not agreed.
+func (r *Resolved) settle() {
+	t := &r.Terms
+	t.Exclusions, t.Objectives, t.Remedies.Credits = kept(t.Exclusions), kept(t.Objectives), kept(t.Remedies.Credits)
+	for i := range t.Exclusions {
+		t.Exclusions[i].Off = nil
+	}
+	for i := range t.Objectives {
+		t.Objectives[i].Off = nil
+	}
+	for i := range t.Remedies.Credits {
+		t.Remedies.Credits[i].Off = nil
+	}
+}
+
+// kept are the entries that are agreed.
 func kept[E entry](all []E) []E {
-	return slices.DeleteFunc(slices.Clone(all), func(e E) bool { return e.dropped() })
+	var out []E
+	for _, e := range all {
+		if !e.dropped() {
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 // own is what an agreement itself says on a date, which is in one of its versions.

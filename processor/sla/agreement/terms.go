@@ -2,32 +2,41 @@ package agreement
 
 import "github.com/tillstream/tillstream/processor/registry"
 
-// What enumerations take. Their order is that in which errors and editors show them; of Levels it is from the farthest to the nearest.
-var (
-	Types      = []string{"sla", "ola", "underpinning"}                           // as ServiceNow's contracts
-	Levels     = []string{"corporate", "service", "customer"}                     // of ITIL
-	Periods    = []string{"day", "week", "month", "quarter", "half_year", "year"} // of the calendar; a week begins on Monday (ISO 8601)
-	Hours      = []string{"store_calendar", "24x7"}
-	States     = []string{"unknown", "down", "up"}
-	Doubts     = []string{"sold", "neighbours_silent"}
-	Bearers    = []string{"customer", "provider", "none"}
-	Kinds      = []string{"planned_maintenance", "urgent_maintenance", "customer_requested", "force_majeure"}
-	Parties    = []string{"provider", "customer", "third_party", "force_majeure", "shared", "undetermined"} // of incidents
-	Effects    = []string{"remove", "up"}
-	Approvals  = []string{"customer", "provider", "both"}
-	Scopes     = []string{"terminal", "store", "service", "customer"}
-	Weights    = []string{"critical", "key"}
-	Indicators = []string{Uptime, StoreQuorum, ResponseMS, AuthorisationMS, PaymentFailures, TimeToDetect, TimeToAcknowledge, TimeToResolve, TimeToRepair, Composite}
-	Statistics = []string{"mean", "p50", "p90", "share_below"}
-	Ops        = []string{"lt", "lte", "gt", "gte"} // of OpenSLO
-	Budgetings = []string{"occurrences", "timeslices"}
-	Methods    = []string{"timeslices", "weighted_mean"}
-	Clocks     = []string{"service_hours", "24x7"}
-	Capables   = []string{"sell", "card"}
-	Fees       = []string{"base", "scope_fee"}
-	Bases      = []string{"amount", "invoice"}
-	Claims     = []string{"automatic", "on_request"}
-)
+// Levels are from the farthest to the nearest, as ITIL's multi-level SLA has them.
+var Levels = []string{"corporate", "service", "customer"}
+
+// Periods are of the calendar. A week begins on Monday (ISO 8601), a quarter in January, April, July and October, a half year in January and July.
+var Periods = []string{"day", "week", "month", "quarter", "half_year", "year"}
+
+// Enums are the texts that fields take, by what their tag `takes` says; in the order in which errors and editors show them.
+var Enums = map[string][]string{
+	"type":       {"sla", "ola", "underpinning"}, // as ServiceNow's contracts
+	"level":      Levels,
+	"period":     Periods,
+	"hours":      {"store_calendar", "24x7"},
+	"state":      {"unknown", "down", "up"},
+	"doubt":      {"sold", "neighbours_silent"}, // the terminal sold something; the whole store was silent
+	"bearer":     {"customer", "provider", "none"},
+	"kind":       {"planned_maintenance", "urgent_maintenance", "customer_requested", "force_majeure"},
+	"party":      {"provider", "customer", "third_party", "force_majeure", "shared", "undetermined"}, // of incidents
+	"effect":     {"remove", "up"},
+	"approval":   {"customer", "provider", "both"},
+	"scope":      {"terminal", "store", "service", "customer"},
+	"weight":     {"critical", "key"},
+	"indicator":  {Uptime, StoreQuorum, ResponseMS, AuthorisationMS, PaymentFailures, TimeToDetect, TimeToAcknowledge, TimeToResolve, TimeToRepair, Composite},
+	"statistic":  {"mean", "p50", "p90", "share_below"},
+	"op":         {"lt", "lte", "gt", "gte"}, // of OpenSLO
+	"budgeting":  {"occurrences", "timeslices"},
+	"degraded":   {"up", "down"},
+	"capability": {"sell", "card"},
+	"clock_of":   {"service_hours", "24x7"},
+	"method":     {"timeslices", "weighted_mean"},
+	"fee":        {"base", "scope_fee"},
+	"base":       {"amount", "invoice"},
+	"each":       {"outage", "breach"},
+	"per_each":   {"terminal", "store"},
+	"claim":      {"automatic", "on_request"},
+}
 
 // Indicators. Their formulas are in domain 3.1, 3.3, 3.4 and 3.5 (docs/agreements-measuring.md).
 const (
@@ -46,8 +55,8 @@ const (
 // Agreement is what is written in a file: the spec of an object of kind Agreement. Fields that nobody said are zero. All dates are local, in the
 // time zone of the text that is in force then.
 type Agreement struct {
-	Type  string `json:"type"`  // Types
-	Level string `json:"level"` // Levels
+	Type  string `json:"type" takes:"type"`
+	Level string `json:"level" takes:"level"`
 	// Inherits are the agreements from which it takes what it does not say, the nearest first, and so on along theirs.
 	Inherits []string  `json:"inherits,omitzero"`
 	Standing           // said for all versions
@@ -76,9 +85,9 @@ type Contracts struct {
 // Scope is what is measured: the terminals that fulfil all of it. What is not said does not restrict.
 type Scope struct {
 	Final    bool     `json:"final,omitzero"`
-	Customer string   `json:"customer,omitzero"` // terminals of this Customer
-	Stores   Stores   `json:"stores,omitzero" inherit:"whole"`
-	Services []string `json:"services,omitzero"` // terminals of one of these Services
+	Customer string   `json:"customer,omitzero"`               // terminals of this Customer
+	Stores   Stores   `json:"stores,omitzero" inherit:"whole"` // inherited as a whole
+	Services []string `json:"services,omitzero"`               // terminals of one of these Services
 }
 
 // Stores selects stores that fulfil all of it; each list is of alternatives.
@@ -111,8 +120,8 @@ type Signature struct {
 type Terms struct {
 	Standing
 	Revision     Revision     `json:"revision,omitzero"`
-	Timezone     string       `json:"timezone,omitzero"` // IANA; of the periods. Service hours use the zone of each store
-	Period       string       `json:"period,omitzero"`   // Periods
+	Timezone     string       `json:"timezone,omitzero" takes:"zone"` // IANA; of the periods. Service hours use the zone of each store
+	Period       string       `json:"period,omitzero" takes:"period"`
 	ServiceHours ServiceHours `json:"service_hours,omitzero"`
 	Measurement  Measurement  `json:"measurement,omitzero"`
 	Exclusions   []Exclusion  `json:"exclusions,omitzero"` // by key; sorted in a resolved text
@@ -123,44 +132,44 @@ type Terms struct {
 // Revision is when the parties look at the text again. Source: the half-yearly review that operators ask for (domain A18).
 type Revision struct {
 	Final    bool     `json:"final,omitzero"`
-	Every    Duration `json:"every,omitzero"`    // of days or months, counted from the version's first day
-	Notice   Duration `json:"notice,omitzero"`   // how long before a review a change must be announced
-	Triggers []string `json:"triggers,omitzero"` // what makes a review due at once, for people
+	Every    Duration `json:"every,omitzero" takes:"calendar"` // of days or months, counted from the version's first day
+	Notice   Duration `json:"notice,omitzero"`                 // how long before a review a change must be announced
+	Triggers []string `json:"triggers,omitzero"`               // what makes a review due at once, for people
 }
 
 // ServiceHours is when the service is owed.
 type ServiceHours struct {
 	Final bool   `json:"final,omitzero"`
-	Use   string `json:"use,omitzero"` // Hours; store_calendar if nobody said it: the opening hours of each store
+	Use   string `json:"use,omitzero" takes:"hours"` // store_calendar if nobody said it: the opening hours of each store
 	Pad   Pad    `json:"pad,omitzero"`
 }
 
 // Pad widens every opening.
 type Pad struct {
-	Before Duration `json:"before,omitzero"` // by the clock, as After
-	After  Duration `json:"after,omitzero"`
+	Before Duration `json:"before,omitzero" takes:"clock"` // by the clock, as After
+	After  Duration `json:"after,omitzero" takes:"clock"`
 }
 
 // Measurement is how facts become figures (domain 3.1).
 type Measurement struct {
 	Final            bool     `json:"final,omitzero"`
-	HeartbeatTimeout Duration `json:"heartbeat_timeout,omitzero"` // by the clock; a report holds so long; that of the terminal if nobody said it
-	MinOutage        Duration `json:"min_outage,omitzero"`        // by the clock; shorter outages are kept, not counted (GCP)
-	MergeGap         Duration `json:"merge_gap,omitzero"`         // by the clock; outages closer than this are one
+	HeartbeatTimeout Duration `json:"heartbeat_timeout,omitzero" takes:"clock"` // by the clock; a report holds so long; that of the terminal if nobody said it
+	MinOutage        Duration `json:"min_outage,omitzero" takes:"clock"`        // by the clock; shorter outages are kept, not counted (GCP)
+	MergeGap         Duration `json:"merge_gap,omitzero" takes:"clock"`         // by the clock; outages closer than this are one
 	Silence          Silence  `json:"silence,omitzero"`
-	MinCoverage      Decimal  `json:"min_coverage,omitzero"` // share of counted time that must be known for the figure to be believed (OpenObserve)
-	MinEvents        *int     `json:"min_events,omitzero"`   // below this number of events a rate has no verdict (GCP); 0 if nobody said it
-	LowEvidence      string   `json:"low_evidence,omitzero"` // Bearers; who bears a verdict that is undetermined; none if nobody said it
+	MinCoverage      Decimal  `json:"min_coverage,omitzero" takes:"share"`  // share of counted time that must be known for the figure to be believed (OpenObserve)
+	MinEvents        *int     `json:"min_events,omitzero" takes:"count"`    // below this number of events a rate has no verdict (GCP); 0 if nobody said it
+	LowEvidence      string   `json:"low_evidence,omitzero" takes:"bearer"` // who bears a verdict that is undetermined; none if nobody said it
 	LateData         LateData `json:"late_data,omitzero"`
 }
 
 // Silence is what the time without evidence counts as: First, and after After Then, unless one of Unless explains it. Without it, unknown.
 type Silence struct {
 	Final  bool     `json:"final,omitzero"`
-	First  string   `json:"first,omitzero"`  // States
-	After  Duration `json:"after,omitzero"`  // by the clock, from when it became silent
-	Then   string   `json:"then,omitzero"`   // States
-	Unless []string `json:"unless,omitzero"` // Doubts: the terminal sold something, or the whole store was silent
+	First  string   `json:"first,omitzero" takes:"state"`
+	After  Duration `json:"after,omitzero" takes:"clock"` // by the clock, from when it became silent
+	Then   string   `json:"then,omitzero" takes:"state"`
+	Unless []string `json:"unless,omitzero" takes:"doubt"`
 }
 
 // LateData is until when evidence counts, and when a statement is closed.
@@ -174,23 +183,23 @@ type LateData struct {
 // Restate is when a final statement is made anew.
 type Restate struct {
 	Final     bool     `json:"final,omitzero"`
-	Until     Duration `json:"until,omitzero"`      // after the end of the period
-	MinChange Decimal  `json:"min_change,omitzero"` // of the figure
+	Until     Duration `json:"until,omitzero"`                    // after the end of the period
+	MinChange Decimal  `json:"min_change,omitzero" takes:"share"` // of the figure
 }
 
 // Exclusion is time that does not count against the provider, of a kind or of a party. Its key is Name, else Kind, else party:Party.
 type Exclusion struct {
 	Name     string   `json:"name,omitzero"`
 	Final    bool     `json:"final,omitzero"`
-	Off      *bool    `json:"off,omitzero"`      // what is inherited of it is not agreed here
-	Kind     string   `json:"kind,omitzero"`     // Kinds
-	Party    string   `json:"party,omitzero"`    // Parties, whose fault it is
-	Except   []string `json:"except,omitzero"`   // Suppliers for whose faults the provider answers all the same
-	Effect   string   `json:"effect,omitzero"`   // Effects: remove takes it out of what is counted, up counts it as up
-	Notice   Duration `json:"notice,omitzero"`   // maintenance must be announced so long before it begins; else it is not excluded
-	Cap      Cap      `json:"cap,omitzero"`      // more than that is not excluded
-	Within   []Window `json:"within,omitzero"`   // what is outside of all of these, in the store's zone, is not excluded
-	Approval string   `json:"approval,omitzero"` // Approvals; without it, it is not excluded
+	Off      *bool    `json:"off,omitzero"` // what is inherited of it is not agreed here
+	Kind     string   `json:"kind,omitzero" takes:"kind"`
+	Party    string   `json:"party,omitzero" takes:"party"`       // whose fault it is
+	Except   []string `json:"except,omitzero"`                    // Suppliers for whose faults the provider answers all the same
+	Effect   string   `json:"effect,omitzero" takes:"effect"`     // remove takes it out of what is counted, up counts it as up
+	Notice   Duration `json:"notice,omitzero"`                    // maintenance must be announced so long before it begins; else it is not excluded
+	Cap      Cap      `json:"cap,omitzero"`                       // more than that is not excluded
+	Within   []Window `json:"within,omitzero"`                    // what is outside of all of these, in the store's zone, is not excluded
+	Approval string   `json:"approval,omitzero" takes:"approval"` // without it, it is not excluded
 }
 
 // Objective is one promise. Its key is Name. What it needs depends on the indicator:
@@ -206,25 +215,25 @@ type Objective struct {
 	Name        string             `json:"name"`
 	Final       bool               `json:"final,omitzero"`
 	Off         *bool              `json:"off,omitzero"`    // what is inherited of it is not agreed here
-	SLORef      string             `json:"sloRef,omitzero"` // an OpenSLO SLO, which says what this does not; never in a resolved text
-	Indicator   string             `json:"indicator,omitzero"`
-	Per         string             `json:"per,omitzero"`        // Scopes: of what there is one verdict each
-	Target      Decimal            `json:"target,omitzero"`     // a share from 0 to 1
-	Statistic   string             `json:"statistic,omitzero"`  // Statistics
-	Op          string             `json:"op,omitzero"`         // Ops; the figure is op value if the promise is kept
-	Value       Quantity           `json:"value,omitzero"`      // ms of …_ms, a share of payment_failures, a duration of time_to_…
-	Budgeting   string             `json:"budgeting,omitzero"`  // Budgetings; occurrences if nobody said it
-	Slice       Duration           `json:"slice,omitzero"`      // by the clock
-	MinOutage   Duration           `json:"min_outage,omitzero"` // by the clock, in place of the measurement's
-	MinEvents   *int               `json:"min_events,omitzero"` // in place of the measurement's; of a slice, those within it
-	Degraded    string             `json:"degraded,omitzero"`   // States up, down: what degraded counts as; up if nobody said it
-	Capability  string             `json:"capability,omitzero"` // Capables: degraded is down if this is lost
-	Severities  []string           `json:"severities,omitzero"` // of incidents; all if nobody said it
-	Clock       string             `json:"clock,omitzero"`      // Clocks, of time_to_…; service_hours if nobody said it
-	Of          map[string]Decimal `json:"of,omitzero"`         // weights of objectives, inherited as a whole
-	Method      string             `json:"method,omitzero"`     // Methods: bad for one is bad for all, or the weighted mean, which is the default
-	Weight      string             `json:"weight,omitzero"`     // Weights; a key measurement has no money. critical if nobody said it
-	Report      *bool              `json:"report,omitzero"`     // it is only reported: no verdict counts, and no money
+	SLORef      string             `json:"sloRef,omitzero"` // an OpenSLO SLO, which says what this does not
+	Indicator   string             `json:"indicator,omitzero" takes:"indicator"`
+	Per         string             `json:"per,omitzero" takes:"scope"`    // of what there is one verdict each
+	Target      Decimal            `json:"target,omitzero" takes:"share"` // a share from 0 to 1
+	Statistic   string             `json:"statistic,omitzero" takes:"statistic"`
+	Op          string             `json:"op,omitzero" takes:"op"`                 // the figure is op value if the promise is kept
+	Value       Quantity           `json:"value,omitzero"`                         // ms of …_ms, a share of payment_failures, a duration of time_to_…
+	Budgeting   string             `json:"budgeting,omitzero" takes:"budgeting"`   // occurrences if nobody said it
+	Slice       Duration           `json:"slice,omitzero" takes:"clock"`           // by the clock
+	MinOutage   Duration           `json:"min_outage,omitzero" takes:"clock"`      // by the clock, in place of the measurement's
+	MinEvents   *int               `json:"min_events,omitzero" takes:"count"`      // in place of the measurement's; of a slice, those within it
+	Degraded    string             `json:"degraded,omitzero" takes:"degraded"`     // what degraded counts as; up if nobody said it
+	Capability  string             `json:"capability,omitzero" takes:"capability"` // degraded is down if this is lost
+	Severities  []string           `json:"severities,omitzero"`                    // of incidents; all if nobody said it
+	Clock       string             `json:"clock,omitzero" takes:"clock_of"`        // of time_to_…; service_hours if nobody said it
+	Of          map[string]Decimal `json:"of,omitzero"`                            // weights of objectives, inherited as a whole
+	Method      string             `json:"method,omitzero" takes:"method"`         // bad for one is bad for all, or the weighted mean, which is the default
+	Weight      string             `json:"weight,omitzero" takes:"weight"`         // a key measurement has no money. critical if nobody said it
+	Report      *bool              `json:"report,omitzero"`                        // it is only reported: no verdict counts, and no money
 	Description string             `json:"description,omitzero"`
 }
 
@@ -233,8 +242,8 @@ type Objective struct {
 type Remedies struct {
 	Final    bool       `json:"final,omitzero"`
 	Base     Base       `json:"base,omitzero"`
-	AtRisk   Decimal    `json:"at_risk,omitzero"` // share of base: the most that all credits of a period may reach; 1 if nobody said it
-	Credits  []Credit   `json:"credits,omitzero"` // by key; sorted in a resolved text
+	AtRisk   Decimal    `json:"at_risk,omitzero" takes:"share"` // share of base: the most that all credits of a period may reach; 1 if nobody said it
+	Credits  []Credit   `json:"credits,omitzero"`               // by key; sorted in a resolved text
 	Repeat   Repeat     `json:"repeat,omitzero"`
 	EarnBack EarnBack   `json:"earn_back,omitzero"`
 	Claim    Claim      `json:"claim,omitzero"`
@@ -244,11 +253,11 @@ type Remedies struct {
 // Base is the fee that credits are shares of: an amount, or what is invoiced, which is not known here, so that credits are known as shares only.
 type Base struct {
 	Final    bool   `json:"final,omitzero"`
-	From     string `json:"from,omitzero"`     // Bases; amount if nobody said it
-	Amount   *int64 `json:"amount,omitzero"`   // minor units
-	Currency string `json:"currency,omitzero"` // ISO 4217
-	Per      string `json:"per,omitzero"`      // Periods
-	Each     string `json:"each,omitzero"`     // Scopes: the amount is for each terminal or store in scope; none: for all of it
+	From     string `json:"from,omitzero" takes:"base"`         // amount if nobody said it
+	Amount   *int64 `json:"amount,omitzero" takes:"count"`      // minor units
+	Currency string `json:"currency,omitzero" takes:"currency"` // ISO 4217
+	Per      string `json:"per,omitzero" takes:"period"`
+	Each     string `json:"each,omitzero" takes:"per_each"` // the amount is for each terminal or store in scope; none: for all of it
 }
 
 // Credit is what the breach of an objective costs, in one of the forms Tiers, Fixed and PerUnit. Its key is Name, else Objective.
@@ -257,32 +266,32 @@ type Credit struct {
 	Final     bool    `json:"final,omitzero"`
 	Off       *bool   `json:"off,omitzero"` // what is inherited of it is not agreed here
 	Objective string  `json:"objective,omitzero"`
-	Per       string  `json:"per,omitzero"`   // Fees: a share of the whole base, or of the part of it that falls to the scope in breach
-	Tiers     []Tier  `json:"tiers,omitzero"` // the lowest that is reached counts
-	Fixed     *int64  `json:"fixed,omitzero"` // minor units of the base's currency
-	Each      string  `json:"each,omitzero"`  // of Fixed: outage, or breach
-	Cap       *int    `json:"cap,omitzero"`   // of Fixed: at most so many times in a period
-	PerUnit   PerUnit `json:"per_unit,omitzero" inherit:"whole"`
+	Per       string  `json:"per,omitzero" takes:"fee"`          // a share of the whole base, or of the part of it that falls to the scope in breach
+	Tiers     []Tier  `json:"tiers,omitzero"`                    // the lowest that is reached counts
+	Fixed     *int64  `json:"fixed,omitzero" takes:"count"`      // minor units of the base's currency
+	Each      string  `json:"each,omitzero" takes:"each"`        // of Fixed: outage, or breach
+	Cap       *int    `json:"cap,omitzero" takes:"count"`        // of Fixed: at most so many times in a period
+	PerUnit   PerUnit `json:"per_unit,omitzero" inherit:"whole"` // inherited as a whole
 }
 
 // Tier is the credit of a figure below a number (of objectives with a target), or above one.
 type Tier struct {
-	Below  Decimal  `json:"below,omitzero"`
+	Below  Decimal  `json:"below,omitzero" takes:"share"`
 	Above  Quantity `json:"above,omitzero"`
-	Credit Decimal  `json:"credit"` // share
+	Credit Decimal  `json:"credit" takes:"share"` // share
 }
 
 // PerUnit is a credit for every started Every by which the figure is over Over: 0.01 for each hour over 4h.
 type PerUnit struct {
 	Every  Quantity `json:"every,omitzero"`
 	Over   Quantity `json:"over,omitzero"` // the objective's value if nobody said it
-	Credit Decimal  `json:"credit,omitzero"`
+	Credit Decimal  `json:"credit,omitzero" takes:"share"`
 }
 
 // Repeat multiplies the credit of the last of so many breaches of one objective within a time.
 type Repeat struct {
 	Final    bool     `json:"final,omitzero"`
-	Times    int      `json:"times,omitzero"`
+	Times    int      `json:"times,omitzero" takes:"count"`
 	Within   Duration `json:"within,omitzero"`
 	Multiply Decimal  `json:"multiply,omitzero"`
 }
@@ -290,22 +299,22 @@ type Repeat struct {
 // EarnBack gives back a share of a credit after so many months of a figure of at least AtLeast.
 type EarnBack struct {
 	Final   bool    `json:"final,omitzero"`
-	Months  int     `json:"months,omitzero"`
-	AtLeast Decimal `json:"at_least,omitzero"`
-	Share   Decimal `json:"share,omitzero"`
+	Months  int     `json:"months,omitzero" takes:"count"`
+	AtLeast Decimal `json:"at_least,omitzero" takes:"share"`
+	Share   Decimal `json:"share,omitzero" takes:"share"`
 }
 
 // Claim is how credits come about.
 type Claim struct {
 	Final   bool     `json:"final,omitzero"`
-	Mode    string   `json:"mode,omitzero"`    // Claims; automatic if nobody said it
-	Within  Duration `json:"within,omitzero"`  // after the close of the period
-	Minimum *int64   `json:"minimum,omitzero"` // minor units: a credit that is not above it is none
+	Mode    string   `json:"mode,omitzero" takes:"claim"`    // automatic if nobody said it
+	Within  Duration `json:"within,omitzero"`                // after the close of the period
+	Minimum *int64   `json:"minimum,omitzero" takes:"count"` // minor units: a credit that is not above it is none
 }
 
 // Escalate is a right beyond money after so many breaches within a time.
 type Escalate struct {
-	Breaches int      `json:"breaches"`
+	Breaches int      `json:"breaches" takes:"count"`
 	Within   Duration `json:"within,omitzero"`
 	Right    string   `json:"right"`
 }

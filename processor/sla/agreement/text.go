@@ -2,6 +2,7 @@ package agreement
 
 import (
 	"encoding"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -88,12 +89,17 @@ func (near Text) From(path string) (Place, bool) {
 	return Place{}, false
 }
 
-// Fields are the fields of a text that somebody said, as measurement.min_outage or objectives[mttr].value, sorted.
-func (near Text) Fields() []string {
-	var out []string
-	w := walk{leaf: func(f field) { out = append(out, f.path) }, entry: func(field) {}}
+// Values are the fields of a text that somebody said, as JSON by path: of measurement.min_outage or objectives[mttr].value.
+func (near Text) Values() map[string]string {
+	out := map[string]string{}
+	w := walk{entry: func(field) {}, leaf: func(f field) {
+		b, err := json.Marshal(f.value.Interface())
+		if err != nil {
+			panic(fmt.Sprintf("agreement: %s as JSON: %v", f.path, err)) // it cannot fail
+		}
+		out[f.path] = string(b)
+	}}
 	w.block(reflect.ValueOf(near.Terms), field{})
-	slices.Sort(out)
 	return out
 }
 
@@ -151,6 +157,7 @@ func shapeOf(f reflect.StructField) shape {
 type field struct {
 	path    string // with the keys of entries
 	written string // with their numbers
+	value   reflect.Value
 	final   bool
 	inEntry bool
 }
@@ -175,7 +182,9 @@ func (w *walk) block(v reflect.Value, at field) {
 			w.block(x, at)
 		case x.IsZero() || name == "final":
 		case shapeOf(f) == leaf:
-			w.leaf(at.child(name))
+			l := at.child(name)
+			l.value = x
+			w.leaf(l)
 		case shapeOf(f) == block:
 			w.block(x, at.child(name))
 		default:
