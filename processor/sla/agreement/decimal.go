@@ -45,6 +45,9 @@ func ParseDecimal(s string) (Decimal, error) {
 // Whole is a whole number.
 func Whole(n int64) Decimal { return Decimal{n * nano, true} }
 
+// Billionths is a number of them.
+func Billionths(n int64) Decimal { return Decimal{n, true} }
+
 // IsZero says that nobody said it. It is not whether the number is 0.
 func (d Decimal) IsZero() bool { return !d.said }
 

@@ -32,7 +32,7 @@ var forms = []form{
 	},
 	{
 		name: "a share of values", indicators: []string{ResponseMS, AuthorisationMS}, applies: func(o *Objective) bool { return o.Statistic == "share_below" },
-		needs: []string{"statistic", "value", "target"}, takes: []string{"min_events"},
+		needs: []string{"statistic", "value", "target"}, takes: []string{"op", "min_events"},
 	},
 	{
 		name: "a mean or a percentile", indicators: []string{ResponseMS, AuthorisationMS}, applies: func(*Objective) bool { return true },
@@ -102,8 +102,11 @@ func (o *Objective) misfits(at Place) []*Problem {
 	case o.Indicator == PaymentFailures && v.number.Nano() > nano || v.number.Nano() < 0:
 		wrong("value", "%s of %s is wrong: it takes a share from 0 to 1, such as 0.005", v, o.Indicator)
 	}
-	if f.durations && o.Statistic == "share_below" {
+	switch {
+	case f.durations && o.Statistic == "share_below":
 		wrong("statistic", "%s takes mean, p50 or p90", o.Indicator)
+	case o.Statistic == "share_below" && strings.HasPrefix(o.Op, "g"):
+		wrong("op", "share_below takes lt, which it is if nobody says it, or lte")
 	}
 	return out
 }

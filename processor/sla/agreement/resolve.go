@@ -9,13 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tillstream/tillstream/processor/interval"
 	"github.com/tillstream/tillstream/processor/registry"
 )
 
-// Book is all agreements there are, and the OpenSLO objectives to which they refer, by name.
+// Book is all agreements there are, and the OpenSLO objectives to which they refer, by name; nil is one that could not be read.
 type Book struct {
 	Agreements map[string]*Agreement
 	SLOs       map[string]*SLO
@@ -220,8 +221,12 @@ func (b Book) own(name string, on registry.Date) (Text, error) {
 		if o.SLORef == "" {
 			continue
 		}
-		slo := b.SLOs[o.SLORef]
-		if slo == nil {
+		slo, there := b.SLOs[o.SLORef]
+		if there && slo == nil {
+			problems = append(problems, fmt.Errorf("SLO %s is wrong", o.SLORef))
+			continue
+		}
+		if !there {
 			at := Place{KindAgreement, name, fmt.Sprintf("spec.versions[%d].objectives[%d].sloRef", i, n)}
 			problems = append(problems, &Problem{at, "there is no SLO " + o.SLORef, nil})
 			continue
@@ -238,7 +243,7 @@ func (s *SLO) text(objective, name string) Text {
 	o.Name = objective
 	prefix := fmt.Sprintf("objectives[%s]", objective)
 	out := textOf(Terms{Objectives: []Objective{o}}, func(path string) Place {
-		return Place{KindSLO, name, cmp.Or(s.Paths[path[len("objectives[0]."):]], "spec")}
+		return Place{KindSLO, name, cmp.Or(s.Paths[strings.TrimPrefix(path, "objectives[0].")], "spec")}
 	})
 	delete(out.said, prefix)
 	delete(out.said, prefix+".name")

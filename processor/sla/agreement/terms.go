@@ -198,7 +198,7 @@ type Exclusion struct {
 	Effect   string   `json:"effect,omitzero" takes:"effect"`     // remove takes it out of what is counted, up counts it as up
 	Notice   Duration `json:"notice,omitzero"`                    // maintenance must be announced so long before it begins; else it is not excluded
 	Cap      Cap      `json:"cap,omitzero"`                       // more than that is not excluded
-	Within   []Window `json:"within,omitzero"`                    // what is outside of all of these, in the store's zone, is not excluded
+	Within   Windows  `json:"within,omitzero"`                    // what is outside of all of these, in the store's zone, is not excluded
 	Approval string   `json:"approval,omitzero" takes:"approval"` // without it, it is not excluded
 }
 
@@ -206,7 +206,7 @@ type Exclusion struct {
 //
 //	uptime, store_quorum       target                                   the share of counted time in which it is up
 //	response_ms, …             statistic mean, op, value                 the mean, against a number
-//	authorisation_ms           statistic share_below, value, target      the share of values below a number
+//	authorisation_ms           statistic share_below, value, target      the share of values below a number (op lte: or equal)
 //	payment_failures           op, value                                 the rate in the period, against a number
 //	                           budgeting timeslices, slice, op, value, target   the share of slices in which the rate keeps the number
 //	time_to_…                  statistic mean, op, value                 MTTR and the like, against a duration

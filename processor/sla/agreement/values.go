@@ -17,6 +17,12 @@ type Quantity struct {
 	duration Duration
 }
 
+// Number is a quantity that is a number.
+func Number(d Decimal) Quantity { return Quantity{number: d} }
+
+// Time is a quantity that is a duration, by the clock.
+func Time(d Duration) Quantity { return Quantity{duration: d} }
+
 // IsZero says that nobody said it.
 func (q Quantity) IsZero() bool { return q.number.IsZero() && q.duration.IsZero() }
 
@@ -130,4 +136,19 @@ func (w *Window) UnmarshalText(b []byte) error {
 	}
 	*w = Window{days, at}
 	return nil
+}
+
+// Windows are several; one may be written without brackets.
+type Windows []Window
+
+// OneOrMany says that to who reads files.
+func (Windows) OneOrMany() {}
+
+// In is when any of them is, as Window.In.
+func (ws Windows) In(zone string, x interval.Span) interval.Set {
+	var out interval.Set
+	for _, w := range ws {
+		out = out.Union(w.In(zone, x))
+	}
+	return out
 }
