@@ -114,13 +114,7 @@ func documents(t *testing.T, text []byte) []any {
 	}
 }
 
-func setOf(objects []*Object) Set {
-	s := Set{}
-	for _, o := range objects {
-		s[o.Key()] = o
-	}
-	return s
-}
+func setOf(objects []*Object) Set { return SetOf(objects) }
 
 func compiled(t *testing.T, name string) *jsonschema.Schema {
 	t.Helper()

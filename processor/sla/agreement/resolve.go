@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -232,6 +233,9 @@ func (b Book) own(name string, on registry.Date) (Text, error) {
 			continue
 		}
 		out = out.Over(slo.text(o.Name, o.SLORef))
+	}
+	if reflect.ValueOf(a.Standing).IsZero() {
+		return out, errors.Join(problems...)
 	}
 	standing := textOf(Terms{Standing: a.Standing}, func(path string) Place { return Place{KindAgreement, name, "spec." + path} })
 	return out.Over(standing), errors.Join(problems...)

@@ -1,7 +1,6 @@
 package agreement
 
 import (
-	"encoding"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -54,7 +53,8 @@ func textOf(t Terms, place func(path string) Place) Text {
 // Over is the text of someone who says near and inherits far: field by field, what is said nearest. It is associative: it does not matter
 // who inherited first.
 func (near Text) Over(far Text) Text {
-	out := Text{Terms: overlay(near.Terms, far.Terms), said: maps.Clone(near.said)}
+	out := Text{Terms: overlay(near.Terms, far.Terms), said: map[string][]statement{}}
+	maps.Copy(out.said, near.said)
 	for path, all := range far.said {
 		out.said[path] = slices.Concat(out.said[path], all)
 	}
@@ -103,6 +103,18 @@ func (near Text) Values() map[string]string {
 	return out
 }
 
+// Origins are where the fields of a text were said, by their path in it: objectives[0].value.
+func (near Text) Origins() map[string]Place {
+	out := map[string]Place{}
+	w := walk{entry: func(field) {}, leaf: func(f field) {
+		if p, ok := near.From(f.path); ok {
+			out[f.written] = p
+		}
+	}}
+	w.block(reflect.ValueOf(near.Terms), field{})
+	return out
+}
+
 // entry is of a list that is inherited entry by entry.
 type entry interface {
 	key() string
@@ -141,13 +153,10 @@ const (
 )
 
 func shapeOf(f reflect.StructField) shape {
-	t := f.Type
-	switch {
-	case f.Tag.Get("inherit") == "whole" || reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
-		return leaf
-	case t.Kind() == reflect.Struct:
+	switch t := f.Type; {
+	case t.Kind() == reflect.Struct && f.Tag.Get("inherit") != "whole" && !isText(t):
 		return block
-	case t.Kind() == reflect.Slice && t.Elem().Implements(reflect.TypeFor[entry]()):
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct && t.Elem().Implements(reflect.TypeFor[entry]()):
 		return entries
 	}
 	return leaf

@@ -37,6 +37,9 @@ func (q Quantity) Number() *big.Rat {
 	return q.number.Rat()
 }
 
+// Decimal is the number; of a duration, one that nobody said.
+func (q Quantity) Decimal() Decimal { return q.number }
+
 // Milli is a duration in ms; of a number it is 0.
 func (q Quantity) Milli() int64 { return q.duration.Milli() }
 

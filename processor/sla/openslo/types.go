@@ -137,10 +137,6 @@ type Objective struct {
 	TargetPercent   Number `json:"targetPercent,omitzero"`
 	TimeSliceTarget Number `json:"timeSliceTarget,omitzero"`
 	TimeSliceWindow Slice  `json:"timeSliceWindow,omitzero"`
-
-	// Of composite SLOs, which are written only.
-	Indicator       *Inline `json:"-"`
-	CompositeWeight Number  `json:"-"`
 }
 
 // Refuses are keys of the standard that cannot be honoured.
