@@ -83,7 +83,8 @@ spec:
     - {name: fast, indicator: authorisation_ms, statistic: mean, op: lte, value: 1500, per: service}
     - {name: soon, indicator: time_to_resolve, statistic: mean, op: lte, value: 4h, per: customer}
     - {name: pay, sloRef: pay, per: service}
-    - {name: all, indicator: composite, of: {up: 1, fast: 2}, per: customer, report: true}
+    - {name: sell, indicator: store_quorum, per: store, target: 0.9995}
+    - {name: all, indicator: composite, of: {up: 1, sell: 2}, per: customer, report: true}
     remedies:
       base: {amount: 100, currency: EUR, per: month}
       credits:
@@ -141,6 +142,7 @@ func TestMistakes(t *testing.T) {
 	others := map[string]other{
 		"level: corporate\n  versions:\n  - version: 1\n    from: 2026-03-01": {at: "inherits: [corporate]"},
 		"parties: {provider: us}":            {at: "- version: 1\n    from: 2026-01-01\n    to", more: 1}, // each of the versions lacks it
+		"party: provider, effect":            {more: 1},                                                   // and no fault is announced
 		`00:00:00", timeZone: Europe/London`: {at: "sloRef: pay"},
 		"budgetingMethod: RatioTimeslices":   {at: "[{target: 0.99}]"},
 		"counter: true\n    good:":           {at: "raw: {metricSource"},
@@ -164,7 +166,7 @@ func TestMistakes(t *testing.T) {
 		{`"Sun 00:00-06:00"`, `"Sunday 00:00-06:00"`, "spec.versions[0].exclusions[0].within", "does not begin with days of the week"},
 		{`"Sun 00:00-06:00"`, `"Sun 0:00-6:00"`, "spec.versions[0].exclusions[0].within", "opening hours"},
 		{`amount: 100`, `amount: 100.5`, "spec.versions[0].remedies.base.amount", "it takes a whole number"},
-		{`report: true`, `report: yes`, "spec.versions[0].objectives[4].report", "it takes true or false"},
+		{`report: true`, `report: yes`, "spec.versions[0].objectives[5].report", "it takes true or false"},
 		{`timezone: Europe/Paris
     period: month
     measurement`, `timezone: Europe/Pari
@@ -198,8 +200,14 @@ func TestMistakes(t *testing.T) {
 		{`{name: up, indicator: uptime, per: terminal, target: 0.995}`, `{name: up, indicator: uptime, per: terminal, target: 0.995, statistic: mean}`, "spec.versions[0].objectives[0].statistic", "does not take it; it takes target, min_outage"},
 		{`value: 1500`, `value: 1500ms`, "spec.versions[0].objectives[1].value", "it takes a number without unit"},
 		{`op: lte, value: 4h`, `op: lte, value: 4`, "spec.versions[0].objectives[2].value", "it takes a duration such as 4h"},
-		{`of: {up: 1, fast: 2}`, `of: {up: 1, fats: 2}`, "spec.versions[0].objectives[4].of", "fats, which is no objective of this text"},
-		{`of: {up: 1, fast: 2}`, `of: {up: 0, fast: 2}`, "spec.versions[0].objectives[4].of.up", "a weight is above 0"},
+		{`of: {up: 1, sell: 2}`, `of: {up: 1, sel: 2}`, "spec.versions[0].objectives[5].of", "sel, which is no objective of this text"},
+		{`of: {up: 1, sell: 2}`, `of: {up: 0, sell: 2}`, "spec.versions[0].objectives[5].of.up", "a weight is above 0"},
+		{`of: {up: 1, sell: 2}`, `of: {up: 1, fast: 2}`, "spec.versions[0].objectives[5].of", "which promises a value and no share"},
+		{`store_quorum, per: store`, `store_quorum, per: terminal`, "spec.versions[0].objectives[4].per", "store_quorum is of stores"},
+		{`effect: remove, notice: 72h`, `notice: 72h`, "spec.versions[0].exclusions[0].effect", "effect is needed"},
+		{`kind: planned_maintenance, effect`, `party: provider, effect`, "spec.versions[0].exclusions[0].party", `"provider" is not one of customer, third_party`},
+		{`per_unit: {every: 1h, credit: 0.01}`, `fixed: 5, each: outage`, "spec.versions[0].remedies.credits[1].each", "time_to_resolve has no outages; write each: breach"},
+		{`per_unit: {every: 1h, credit: 0.01}`, `fixed: 5, each: breach, per: base`, "spec.versions[0].remedies.credits[1].per", "is no share of a fee"},
 		{`name: fast, indicator`, `name: up, indicator`, "spec.versions[0].objectives[1]", "up is there twice"},
 		{`{objective: up, tiers`, `{objective: upp, tiers`, "spec.versions[0].remedies.credits[0].objective", "there is no objective upp in this text"},
 		{`{objective: up, tiers`, `{objective: all, tiers`, "spec.versions[0].remedies.credits[0].objective", "is a key measurement or only reported"},

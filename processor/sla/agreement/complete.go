@@ -83,6 +83,8 @@ func (r *Resolved) complete(b Book, i int, on registry.Date) []error {
 				wrong(field+"of", "objective %s is composed of %s, which is no objective of this text", o.Name, name)
 			case part.Indicator == Composite:
 				wrong(field+"of", "objective %s is composed of %s, which is composed itself; name its parts", o.Name, name)
+			case part.Target.IsZero() && len(part.lacks()) == 0:
+				wrong(field+"of", "objective %s is composed of %s, which promises a value and no share; only shares can be composed", o.Name, name)
 			}
 		}
 	}
@@ -148,8 +150,13 @@ func (r *Resolved) money(objectives map[string]*Objective, wrong func(field, for
 		if x.Fixed == nil && m.Base.Amount == nil && !invoice {
 			wrong("remedies.base", "a credit that is a share needs remedies.base: {amount, currency, per}, or {from: invoice}")
 		}
-		if x.Fixed != nil && x.Each == "" {
+		switch o := objectives[x.Objective]; {
+		case x.Fixed != nil && x.Each == "":
 			wrong(field+"each", "a fixed amount needs each: outage or breach")
+		case x.Fixed != nil && x.Per != "":
+			wrong(field+"per", "a fixed amount is no share of a fee, so it takes no per")
+		case x.Each == "outage" && o != nil && o.Indicator != Uptime && o.Indicator != StoreQuorum:
+			wrong(field+"each", "%s has no outages; write each: breach", o.Indicator)
 		}
 	}
 	if len(credits) > 0 && m.Base.Currency == "" {

@@ -18,7 +18,7 @@ var Enums = map[string][]string{
 	"doubt":      {"sold", "neighbours_silent"}, // the terminal sold something; the whole store was silent
 	"bearer":     {"customer", "provider", "none"},
 	"kind":       {"planned_maintenance", "urgent_maintenance", "customer_requested", "force_majeure"},
-	"party":      {"provider", "customer", "third_party", "force_majeure", "shared", "undetermined"}, // of incidents
+	"party":      {"customer", "third_party", "force_majeure", "shared", "undetermined"}, // of incidents; the provider answers for its own faults
 	"effect":     {"remove", "up"},
 	"approval":   {"customer", "provider", "both"},
 	"scope":      {"terminal", "store", "service", "customer"},
