@@ -335,7 +335,7 @@ func textOn(t *testing.T, text, name, on string) *agreement.Resolved {
 	return r
 }
 
-// The agreement of domain.md 2.8, word for word but for the hash, with what it refers to.
+// The agreement of domain.md 2.8, word for word but for the hash of the signed document and quotes around a comma, with what it refers to.
 func TestAgreementOfTheDomain(t *testing.T) {
 	const text = `
 apiVersion: openslo/v1            # Service, SLI, SLO, AlertPolicy: as in OpenSLO, readable by its SDK
@@ -389,7 +389,7 @@ spec:
     - {name: p95-response, indicator: authorisation_ms, statistic: share_below, value: 2500, target: 0.95, per: service}
     - {name: mttr, indicator: time_to_resolve, statistic: mean, op: lte, value: 4h, severities: [p1], clock: service_hours, per: customer}
     - {name: error-rate, indicator: payment_failures, op: lte, value: 0.005, per: service}
-    - {name: fleet, indicator: composite, of: {terminal-availability: 1, store-can-sell: 3}, report: true, per: customer}
+    - {name: fleet, indicator: composite, of: {terminal-availability: 1, store-can-sell: 3}, report: true}
     remedies:
       base: {amount: 180000, currency: EUR, per: month}
       at_risk: 0.12
@@ -424,6 +424,10 @@ spec:
 	o := r.Terms.Objectives[slices.IndexFunc(r.Terms.Objectives, func(o agreement.Objective) bool { return o.Name == "terminal-availability" })]
 	if o.Indicator != agreement.Uptime || o.Target.String() != "0.995" || o.Budgeting != "timeslices" || o.Slice.String() != "1m" {
 		t.Errorf("what the SLO says: %+v", o)
+	}
+	// The hash of a text never changes: statements carry it. A new key must not be in texts that do not have it.
+	if h := r.Hash(); h != "sha256:8958412b2b0921f851129f14e7b27e0abe6cb75b50ec6c3fc260dece4925031c" {
+		t.Errorf("the hash is %s of\n%s", h, r.Canonical())
 	}
 	if next, ok := r.Next(dateOf(t, "2026-03-01")); !ok || next.Due != dateOf(t, "2026-07-01") || next.Notice != dateOf(t, "2026-06-01") {
 		t.Errorf("the review: %v", next)

@@ -74,7 +74,7 @@ func (r *Resolved) complete(b Book, i int, on registry.Date) []error {
 			}
 			wrong(field+key, "objective %s lacks %s: %s", o.Name, key, what)
 		}
-		if o.Per == "" {
+		if o.Per == "" && o.Indicator != Composite {
 			wrong(field+"per", "objective %s lacks per: of what there is one verdict each, one of %s", o.Name, strings.Join(Enums["scope"], ", "))
 		}
 		for _, name := range slices.Sorted(maps.Keys(o.Of)) {
