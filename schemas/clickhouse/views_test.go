@@ -55,7 +55,7 @@ func TestUsersQueriesRunForReaders(t *testing.T) {
 	exec(t, conn, "INSERT INTO tillstream.service_windows (lane, store_id, month, version, opens, closes) VALUES ('', 's', toStartOfMonth(now()), 1, [now()], [now() + 1])")
 	reader := connect(t, "reader", ch.Settings{"join_use_nulls": 1, "union_default_mode": "DISTINCT", "aggregate_functions_null_for_empty": 1})
 	lines := strings.Split(strings.TrimSpace(queries), "\n")
-	if len(lines) != 2*20 {
+	if len(lines) != 2*22 {
 		t.Fatalf("%d lines", len(lines))
 	}
 	for i := 0; i < len(lines); i += 2 {
