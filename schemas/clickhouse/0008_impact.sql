@@ -95,7 +95,7 @@ LEFT ANY JOIN
   WHERE lane = '' AND business_date >= today() - 92
   GROUP BY store_id
 ) AS h ON s.store_id = h.store_id
-SETTINGS join_use_nulls = 0;
+SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0;
 
 -- How far back the views of what was to be expected go: whole months before this one. It is what their time grows with.
 CREATE OR REPLACE VIEW tillstream.impact_from AS
@@ -136,7 +136,8 @@ FROM
   )
   WHERE 1000 * opens < closes
 )
-GROUP BY store_id, h;
+GROUP BY store_id, h
+SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0;
 
 -- Outages since impact_from that lasted 14 days at most, a row for each local date (a part) with opening hours in them. hours are those
 -- of UTC that matter: the outage's own and, before the first part and after the last one, two hours and one more. Each has its local time and, by quarter,
@@ -154,8 +155,9 @@ SELECT
   outage_id, store_id, terminal_id, from_ms, to_ms, tz, shift, registered, first_seen, beside,
   date,
   date = first_date AS first,
-  greatest(open[1].1, from_ms, 1000 * own_hours[1].1) AS open_from,
-  least(open[-1].2, to_ms, 1000 * own_hours[-1].1 + 3600000) AS open_to,
+  arrayFilter(w -> w.1 < w.2, arrayMap(w -> (greatest(w.1, from_ms, 1000 * own_hours[1].1), least(w.2, to_ms, 1000 * own_hours[-1].1 + 3600000)), open)) AS served,
+  served[1].1 AS open_from,
+  served[-1].2 AS open_to,
   arraySlice(arrayFilter(k -> day_type(date - k) = day_type(date), range(1, 85)), 1, 12) AS back,
   hours
 FROM
@@ -181,7 +183,7 @@ FROM
       arrayMap(d -> toInt64(toUInt16(d)), z.holidays) AS holidays,
       arrayLast(x -> x.1 <= toDate(intDiv(r.from_ms, 1000)), z.zones).2 AS tz,
       toUnixTimestamp64Milli(s.first_seen) AS first_seen,
-      arrayFilter(x -> x.2 > r.from_ms - 7200000 AND x.1 < r.to_ms + 3600000, if(z.registered, w.windows, [(r.from_ms - 7200000, r.to_ms + 3600000)])) AS open,
+      arrayFilter(x -> x.2 > r.from_ms - 7200000 AND x.1 < r.to_ms + 3600000, if(z.registered, w.windows, [(r.from_ms - 10800000, r.to_ms + 7200000)])) AS open,
       d.runs AS beside
     FROM
     (
@@ -203,17 +205,17 @@ FROM
       FROM (SELECT * FROM tillstream.service_windows FINAL WHERE lane = '' AND month >= toStartOfMonth((SELECT day FROM tillstream.impact_from) - INTERVAL 1 DAY) AND month <= toStartOfMonth(now('UTC')) ORDER BY store_id, month)
       GROUP BY store_id
     ) AS w ON r.store_id = w.store_id
-    SETTINGS join_use_nulls = 0
   )
 )
-WHERE notEmpty(own_hours);
+WHERE notEmpty(own_hours)
+SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0;
 
 -- With each part the last eight of those dates on which the store was open at the outage's first and last moment of service and the till was there and
 -- not down: days are (k, the hours k days back with the same local times). A time that the clocks skipped makes a date unfit.
 CREATE OR REPLACE VIEW tillstream.outage_days AS
 WITH u -> toInt64(toUnixTimestamp(toDateTime(toString(toDateTime(u, 'UTC'), tz), 'UTC'))) + shift AS local
 SELECT
-  store_id, terminal_id, from_ms, date,
+  outage_id, store_id, terminal_id, from_ms, date,
   any(to_ms) AS to_ms, any(first) AS first, any(hours) AS hours,
   any(beside) AS runs,
   arraySum(b -> greatest(least(b.3, to_ms) - greatest(b.2, from_ms), 0), runs) / (to_ms - from_ms) AS together,
@@ -223,7 +225,7 @@ SELECT
 FROM
 (
   SELECT
-    p.store_id AS store_id, p.terminal_id AS terminal_id, p.from_ms AS from_ms, p.to_ms AS to_ms, p.date AS date, p.first AS first,
+    p.outage_id AS outage_id, p.store_id AS store_id, p.terminal_id AS terminal_id, p.from_ms AS from_ms, p.to_ms AS to_ms, p.date AS date, p.first AS first,
     p.hours AS hours, p.beside AS beside, p.k AS k, p.back_hours AS back_hours,
     p.there AND NOT arrayExists(x -> x.1 = p.terminal_id AND x.2 < p.back_to AND x.3 > p.back_from, p.beside)
       AND (p.registered = 0 OR a.closes > p.back_from AND b.closes >= p.back_to) AS fit
@@ -242,21 +244,21 @@ FROM
   ) AS p
   LEFT ASOF JOIN tillstream.opening_windows AS a ON p.store_id = a.store_id AND p.back_from_s >= a.opens
   LEFT ASOF JOIN tillstream.opening_windows AS b ON p.store_id = b.store_id AND p.back_last_s >= b.opens
-  SETTINGS join_use_nulls = 0
 )
-GROUP BY store_id, terminal_id, from_ms, date;
+GROUP BY outage_id, store_id, terminal_id, from_ms, date
+SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0;
 
 -- What was sold in those hours, by part and currency: is on the day itself, was on the days that it is compared with, of which a day without any counts 0.
 -- own is the till in the outage, other what was not down beside it, before is all that was not down in the two hours before, after the till in the hour
 -- after. together is how many tills were down at a time, on average: so many share what the others sold more.
 CREATE OR REPLACE VIEW tillstream.outage_sums AS
 SELECT
-  outage, date, currency,
+  outage_id, store_id, date, currency,
   any(first) AS first,
   any(compared) AS compared,
   any(together) AS together,
   max(own_t != 0 OR own_n != 0) AS own_sold,
-  sum(abs(other_n)) AS sold,
+  sum(abs(other_n)) AS all_sold,
   sumIf(own_t, k = 0) AS own_t_is,
   sumIf(own_n, k = 0) AS own_n_is,
   sumIf(other_n, k = 0) AS other_n_is,
@@ -274,7 +276,7 @@ FROM
     (s.transactions_00, s.transactions_15, s.transactions_30, s.transactions_45) AS transactions,
     (s.net_00, s.net_15, s.net_30, s.net_45) AS net
   SELECT
-    d.outage AS outage, d.date AS date, d.k AS k, CAST(s.currency, 'String') AS currency,
+    d.outage_id AS outage_id, d.store_id AS store_id, d.date AS date, d.k AS k, CAST(s.currency, 'String') AS currency,
     any(d.first) AS first,
     any(d.compared) AS compared,
     any(d.together) AS together,
@@ -297,7 +299,7 @@ FROM
       w -> (w[1], w[2], w[3], w[4]) AS quarters,
       w -> arrayMap((part, out) -> if(out < 1, part / (1 - out), 0), w, x.3) AS while_up
     SELECT
-      outage, store, till, from_ms, date, first, together, down_in, down_before, compared, day.1 AS k,
+      outage_id, store_id, store, till, from_ms, date, first, together, down_in, down_before, compared, day.1 AS k,
       toDateTime(h, 'UTC') AS hour,
       quarters(x.3) AS share,
       quarters(x.4) AS before,
@@ -307,17 +309,17 @@ FROM
     FROM
     (
       SELECT
-        cityHash64(store_id, terminal_id, from_ms) AS outage, cityHash64(store_id) AS store, cityHash64(terminal_id) AS till,
+        outage_id, store_id, cityHash64(store_id) AS store, cityHash64(terminal_id) AS till,
         from_ms, to_ms, date, first, together, down_in, down_before, hours, length(days) AS compared,
         arrayJoin(arrayPushFront(days, (toUInt8(0), arrayMap(x -> x.1, hours)))) AS day
       FROM tillstream.outage_days
     )
     ARRAY JOIN hours AS x, day.2 AS h
   ) AS d ON s.store = d.store AND s.hour = d.hour
-  GROUP BY outage, date, k, currency
-  SETTINGS join_use_nulls = 0
+  GROUP BY outage_id, store_id, date, k, currency
 )
-GROUP BY outage, date, currency;
+GROUP BY outage_id, store_id, date, currency
+SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0;
 
 -- What an outage cost (domain 3.7; docs/impact.md): an estimate. Every sum is taken over the same hours of the outage's day (k = 0) and of the days that
 -- it is compared with: of the till in the outage, of the other tills in it, of all that was not down in the two hours before, of the till in the hour after.
@@ -359,7 +361,7 @@ WITH
   e.expected - e.actual - e.diverted - e.late AS lost
 SELECT
   r.outage_id AS outage_id,
-  CAST(r.store_id, 'String') AS store_id,
+  r.store_id AS store_id,
   if(known, e.expected_transactions, 0) AS expected_transactions,
   toUInt64(e.actual_transactions) AS actual_transactions,
   money(e.expected) AS expected_net,
@@ -372,7 +374,7 @@ SELECT
     e.parts = 0, 'estimate: no service time',
     e.days < 4, concat('none: ', toString(e.days), ' of 4 comparable days'),
     concat('estimate: median of ', toString(e.days), ' comparable days')) AS method,
-  CAST(r.terminal_id, 'String') AS terminal_id,
+  r.terminal_id AS terminal_id,
   fromUnixTimestamp64Milli(r.from_ms, 'UTC') AS started_at,
   if(r.ended, fromUnixTimestamp64Milli(r.to_ms, 'UTC'), NULL) AS resolved_at,
   known AS estimated,
@@ -385,33 +387,48 @@ SELECT
   if(known, money(greatest(lost - e.expected + e.high, 0)), NULL) AS lost_net_high
 FROM
 (
-  SELECT * FROM tillstream.outage_runs
+  SELECT outage_id, CAST(store_id, 'String') AS store_id, CAST(terminal_id, 'String') AS terminal_id, from_ms, to_ms, ended
+  FROM tillstream.outage_runs
   WHERE from_ms >= (SELECT ms FROM tillstream.impact_from)
 ) AS r
 LEFT ANY JOIN tillstream.store_zones AS z ON r.store_id = z.store_id
 LEFT JOIN
 (
   SELECT
-    outage,
-    row_number() OVER (PARTITION BY outage ORDER BY max(own_sold) DESC, sum(sold) DESC, currency) AS rank,
-    min(min(compared)) OVER (PARTITION BY outage) AS days,
-    currency,
-    count() AS parts,
-    max(own_sold) AS own,
-    ifNotFinite(least(greatest(sumIf(before_t_is, first) / sumIf(before_t_was, first), 0.5), 2), 1) AS level,
-    sum(own_t_is) AS actual_transactions,
-    level * sumIf(own_t_was, first) + sumIf(own_t_was, NOT first) AS expected_transactions,
-    sum(own_n_is) AS actual,
-    level * sumIf(own_n_was[1], first) + sumIf(own_n_was[1], NOT first) AS low,
-    level * sumIf(own_n_was[2], first) + sumIf(own_n_was[2], NOT first) AS expected,
-    level * sumIf(own_n_was[3], first) + sumIf(own_n_was[3], NOT first) AS high,
-    greatest(sum(other_n_is) - level * sumIf(other_n_was, first) - sumIf(other_n_was, NOT first), 0) / any(together) AS diverted,
-    greatest(sum(after_n_is) - level * sumIf(after_n_was, first) - sumIf(after_n_was, NOT first), 0) AS late
-  FROM tillstream.outage_sums
-  GROUP BY outage, currency
-) AS e ON cityHash64(r.store_id, r.terminal_id, r.from_ms) = e.outage
-WHERE e.rank <= 1 OR e.own
-SETTINGS join_use_nulls = 0;
+    outage_id, store_id, days, parts,
+    arrayJoin(if(arrayExists(x -> x.2, coins), arrayFilter(x -> x.2, coins), [arraySort(x -> (-x.3, x.1), coins)[1]])) AS x,
+    x.1 AS currency, x.4 AS level, x.5 AS actual_transactions, x.6 AS expected_transactions, x.7 AS actual, x.8 AS low, x.9 AS expected, x.10 AS high,
+    x.11 AS diverted, x.12 AS late
+  FROM
+  (
+    SELECT
+      outage_id, store_id,
+      min(fewest) AS days, max(dates) AS parts,
+      groupArray((currency, own, sold, level, actual_transactions, expected_transactions, actual, low, expected, high, diverted, late)) AS coins
+    FROM
+    (
+      SELECT
+        outage_id, store_id, currency,
+        max(own_sold) AS own,
+        sum(all_sold) AS sold,
+        count() AS dates,
+        min(compared) AS fewest,
+        least(greatest(ifNotFinite(sumIf(before_t_is, first) / sumIf(before_t_was, first), 1), 0.5), 2) AS level,
+        sum(own_t_is) AS actual_transactions,
+        level * sumIf(own_t_was, first) + sumIf(own_t_was, NOT first) AS expected_transactions,
+        sum(own_n_is) AS actual,
+        level * sumIf(own_n_was[1], first) + sumIf(own_n_was[1], NOT first) AS low,
+        level * sumIf(own_n_was[2], first) + sumIf(own_n_was[2], NOT first) AS expected,
+        level * sumIf(own_n_was[3], first) + sumIf(own_n_was[3], NOT first) AS high,
+        greatest(sum(other_n_is) - level * sumIf(other_n_was, first) - sumIf(other_n_was, NOT first), 0) / any(together) AS diverted,
+        greatest(sum(after_n_is) - level * sumIf(after_n_was, first) - sumIf(after_n_was, NOT first), 0) AS late
+      FROM tillstream.outage_sums
+      GROUP BY outage_id, store_id, currency
+    )
+    GROUP BY outage_id, store_id
+  )
+) AS e ON r.outage_id = e.outage_id AND r.store_id = e.store_id
+SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0;
 
 -- The hours that pos.expected_sales tells of, with the hours that each is compared with: (k, that hour k local days back).
 CREATE OR REPLACE VIEW tillstream.expected_days AS
@@ -453,7 +470,6 @@ FROM
       FROM tillstream.open_store_time AS t
       INNER JOIN tillstream.store_zones AS z ON t.store_id = z.store_id
       LEFT ANY JOIN (SELECT store_id, toInt64(toUnixTimestamp(min(first_seen))) AS first_seen FROM tillstream.terminal_status FINAL WHERE lane = '' GROUP BY store_id) AS f ON t.store_id = f.store_id
-      SETTINGS join_use_nulls = 0
     )
     LEFT ARRAY JOIN back AS k
   ) AS p
@@ -465,9 +481,9 @@ FROM
     FROM pos.store_outages
     GROUP BY store_id
   ) AS o ON p.store_id = o.store_id
-  SETTINGS join_use_nulls = 0
 )
-GROUP BY store_id, hour;
+GROUP BY store_id, hour
+SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0;
 
 -- By store and UTC hour with opening hours in it, from impact_from to eight days ahead: what the same local hour sold on the last eight days of the same
 -- type that are over, on which the store was open and could sell. Fewer than four of them: no row.
@@ -525,10 +541,10 @@ FROM
     FROM (SELECT *, arrayJoin(days) AS day FROM tillstream.expected_days)
   ) AS d ON s.store_id = d.store_id AND s.hour = d.then
   GROUP BY store_id, hour, k
-  SETTINGS join_use_nulls = 0
 )
 GROUP BY store_id, hour
-HAVING count() >= 4;
+HAVING count() >= 4
+SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0;
 
 -- Stores that are open, able to sell, and sold nothing since counted_start, with the hours since then and the days to compare with, as in outage_days.
 CREATE OR REPLACE VIEW tillstream.silent_days AS
@@ -591,7 +607,6 @@ FROM
       ) AS l ON s.store_id = l.store_id
       LEFT ASOF JOIN tillstream.opening_windows AS w ON s.store_id = w.store_id AND s.seen >= w.opens
       WHERE f.healthy > 0 AND counted_start < counted_end
-      SETTINGS join_use_nulls = 0
     )
     LEFT ARRAY JOIN back AS k
   ) AS p
@@ -603,9 +618,9 @@ FROM
     FROM pos.store_outages
     GROUP BY store_id
   ) AS o ON p.store_id = o.store_id
-  SETTINGS join_use_nulls = 0
 )
-GROUP BY store_id;
+GROUP BY store_id
+SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0;
 
 -- Stores that are open and able to sell and have sold nothing for so long that on each of the days that this one is compared with something was sold in the
 -- same time. It is counted from the last sale, or from when the store opened, could sell again, or the local date began; to the newest that was heard of the
@@ -656,7 +671,7 @@ FROM
     ARRAY JOIN hours AS x, day.2 AS h
   ) AS d ON s.store_id = d.store_id AND s.hour = d.then
   GROUP BY store_id, k
-  SETTINGS join_use_nulls = 0
 )
 GROUP BY store_id
-HAVING count() >= 4 AND expected_transactions_p05 >= 1;
+HAVING count() >= 4 AND expected_transactions_p05 >= 1
+SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0;
