@@ -76,7 +76,7 @@ LEFT ANY JOIN
         JSONExtract(v, 'calendar', 'holidays', 'Array(String)'),
         JSONExtractKeys(v, 'calendar', 'days'),
         arrayFlatten(arrayMap(y -> arrayMap(m -> concat(y, '-', m), JSONExtract(v, 'calendar', 'yearly', 'Array(String)')), years)))))),
-      versions, froms, arrayPushBack(arrayPopFront(froms), toDate('2149-06-06')))) AS holidays,
+      versions, froms, arrayMap(i -> if(i < length(froms), froms[i + 1], toDate('2149-06-06')), arrayEnumerate(froms)))) AS holidays,
     JSONExtractString(versions[-1], 'currency') AS currency
   FROM
   (

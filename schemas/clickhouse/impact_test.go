@@ -348,7 +348,7 @@ func (w *world) insert(t *testing.T, conn driver.Conn, from time.Time) {
 			if at, ok := s.since[till]; ok {
 				since = at
 			}
-			tills = append(tills, fmt.Sprintf("('', '%s', '%s', 1, '%s', %d, %d, %d, %d)", s.id, till, status, since.UnixMilli(), w.now.UnixMilli(), w.now.AddDate(0, 0, 1).UnixMilli(), registered))
+			tills = append(tills, fmt.Sprintf("('', '%s', '%s', 1, '%s', %d, %d, %d, %d)", s.id, till, status, since.UnixMilli(), w.now.Add(-quarter).UnixMilli(), w.now.AddDate(0, 0, 1).UnixMilli(), registered))
 		}
 	}
 	minutes := [...]string{"00", "15", "30", "45"}
@@ -624,4 +624,40 @@ func TestExpectedSales(t *testing.T) {
 			}
 		}
 	})
+}
+
+// busy is a store that sold twice in every quarter-hour of 60 days until some minutes ago, to the second: the local hour is noon, whatever the server's is.
+func busy(t *testing.T, conn driver.Conn, id string, days, minutesAgo int) {
+	t.Helper()
+	exec(t, conn, "INSERT INTO tillstream.store_status (lane, store_id, version, status, since, last_seen, holds_until) VALUES ('', '"+id+"', 1, 'up', now64(3) - INTERVAL 100 DAY, now64(3), now64(3) + INTERVAL 1 DAY)")
+	exec(t, conn, "INSERT INTO tillstream.terminal_status (lane, store_id, terminal_id, version, status, first_seen, last_seen, holds_until) VALUES ('', '"+id+"', '"+id+"1', 1, 'up', now64(3) - INTERVAL 100 DAY, now64(3), now64(3) + INTERVAL 1 DAY)")
+	for m := range 4 {
+		exec(t, conn, fmt.Sprintf(`INSERT INTO tillstream.terminal_sales (lane, hour, store_id, terminal_id, currency, transactions_%02d, net_%02[1]d, last_at)
+			SELECT '', toStartOfHour(now() - 3600 * number) AS h, '%[2]s', '%[2]s1', 'EUR', 2, 500, least(h + %[1]d * 60 + 899, now() - %[3]d * 60)
+			FROM numbers(24 * %[4]d) WHERE h + %[1]d * 60 <= now() - %[3]d * 60 SETTINGS max_partitions_per_insert_block = 100`, 15*m, id, minutesAgo, days))
+	}
+	exec(t, conn, fmt.Sprintf(`INSERT INTO tillstream.sales_hourly (lane, store_id, business_date, hour, local_hour, channel, currency, transactions, net)
+		SELECT '', '%s', toDate(now() - 3600 * number), toStartOfHour(now() - 3600 * number) AS h, (12 + dateDiff('hour', toStartOfHour(now()), h) %% 24 + 24) %% 24, 'store', 'EUR', 8, 2000
+		FROM numbers(24 * %d) SETTINGS max_partitions_per_insert_block = 100`, id, days))
+}
+
+// Only a store that is open, healthy and known well enough is silent.
+func TestSalesSilence(t *testing.T) {
+	conn := fresh(t)
+	busy(t, conn, "selling", 60, 1)
+	busy(t, conn, "silent", 60, 90)
+	busy(t, conn, "new", 3, 90)
+	busy(t, conn, "down", 60, 90)
+	busy(t, conn, "back", 60, 90)    // it could not sell until a moment ago
+	busy(t, conn, "unheard", 60, 90) // nothing at all has come from it since its last sale
+	for id, change := range map[string]string{"down": "'down', now64(3) - INTERVAL 80 MINUTE, now64(3)", "back": "'up', now64(3) - INTERVAL 2 MINUTE, now64(3)", "unheard": "'up', now64(3) - INTERVAL 100 DAY, now64(3) - INTERVAL 89 MINUTE"} {
+		exec(t, conn, "INSERT INTO tillstream.store_status (lane, store_id, version, status, since, last_seen, holds_until) VALUES ('', '"+id+"', 2, "+change+", now64(3) + INTERVAL 1 DAY)")
+	}
+	got := query(t, conn, "SELECT store_id, intDiv(dateDiff('second', last_sale_at, now()), 600), round(expected_transactions - 2 * dateDiff('second', counted_from, counted_to) / 900, 6), expected_transactions_p05 = expected_transactions, abs(log(probability) + expected_transactions) < 1e-9, tills_healthy FROM pos.sales_silence")
+	if diff := cmp.Diff([]string{"silent\t9\t0\t1\t1\t1"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if got := query(t, conn, "SELECT comparable_days BETWEEN 4 AND 8, probability < 0.001, method LIKE 'estimate: %' FROM pos.sales_silence"); !slices.Equal(got, []string{"1\t1\t1"}) {
+		t.Error(got)
+	}
 }
