@@ -276,7 +276,7 @@ FROM
     (s.transactions_00, s.transactions_15, s.transactions_30, s.transactions_45) AS transactions,
     (s.net_00, s.net_15, s.net_30, s.net_45) AS net
   SELECT
-    d.outage_id AS outage_id, d.store_id AS store_id, d.date AS date, d.k AS k, CAST(s.currency, 'String') AS currency,
+    d.outage_id AS outage_id, d.store_id AS store_id, d.date AS date, d.k AS k, s.currency AS currency,
     any(d.first) AS first,
     any(d.compared) AS compared,
     any(d.together) AS together,

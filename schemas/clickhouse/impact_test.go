@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -659,5 +660,26 @@ func TestSalesSilence(t *testing.T) {
 	}
 	if got := query(t, conn, "SELECT comparable_days BETWEEN 4 AND 8, probability < 0.001, method LIKE 'estimate: %' FROM pos.sales_silence"); !slices.Equal(got, []string{"1\t1\t1"}) {
 		t.Error(got)
+	}
+}
+
+// The queries of docs/impact.md run for readers, and say something.
+func TestQueriesOfTheDocument(t *testing.T) {
+	conn, _, _ := chain(t)
+	busy(t, conn, "silent", 60, 90)
+	text, err := os.ReadFile("../../docs/impact.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader := connect(t, "reader", nil)
+	blocks := strings.Split(string(text), "```sql\n")[1:]
+	for _, b := range blocks {
+		sql, _, _ := strings.Cut(b, "```")
+		if len(query(t, reader, sql)) == 0 && !strings.Contains(sql, "INTERVAL 1 MONTH") { // last month may have had none
+			t.Errorf("nothing is shown by %s", sql)
+		}
+	}
+	if len(blocks) != 3 {
+		t.Errorf("%d queries", len(blocks))
 	}
 }
