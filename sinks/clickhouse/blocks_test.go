@@ -89,6 +89,23 @@ func paymentBlock(stores ...string) *rollup.Block {
 	return b
 }
 
+func tillBlock(stores ...string) *rollup.Block {
+	b := rollup.NewBlock("terminal_sales", november, len(stores))
+	hour, store, terminal, currency := b.PartitionSeconds("hour"), b.String("store_id"), b.String("terminal_id"), b.String("currency")
+	for _, quarter := range []string{"_00", "_15", "_30", "_45"} {
+		transactions, net := b.SumUint64("transactions"+quarter), b.SumInt64("net"+quarter)
+		for i := range stores {
+			transactions[i], net[i] = 1, 250
+		}
+	}
+	last := b.Seconds("last_at")
+	for i, s := range stores {
+		hour[i], store[i], terminal[i], currency[i] = rollup.Seconds(int64(nov1+2)*86400), s, "t"+s[1:], "EUR"
+		last[i] = hour[i] + 3599
+	}
+	return b
+}
+
 func qualityBlock(terminals ...string) *rollup.Block {
 	b := rollup.NewBlock("data_quality", november, len(terminals))
 	topic, terminal, day := b.String("topic"), b.String("terminal_id"), b.PartitionDays("business_date")
