@@ -3,6 +3,7 @@ package availability
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 // A chunk is the evidence of one hour, in order. After the number of pieces each of them is
@@ -15,6 +16,9 @@ import (
 //
 // Behind the pieces come the boots, if any report has one: how many there are (uvarint), and for each report with another boot than the report before it, how many reports further it is than the
 // last such (uvarint), and the boot (uvarint). Disabled is written as Silent, which no report is.
+//
+// Behind those, if any piece has a Skew, come runs of pieces with one Skew and one Sent: how many pieces after the run before (uvarint), how many they are
+// (uvarint), Skew (varint) and Sent (uvarint). Without boots a 0 stands for them then. A clock that is right costs nothing.
 //
 // A step is the difference to the previous piece; the first is to the hour, 0 and "". So a heartbeat costs a byte or two for its jitter
 // and one or two for its response time.
@@ -106,7 +110,50 @@ func appendChunk(dst []byte, start int64, ev []Evidence) []byte {
 		}
 		*sequence = e.Sequence
 	}
-	return appendBoots(dst, ev)
+	return appendSkews(appendBoots(dst, ev), ev)
+}
+
+func appendSkews(dst []byte, ev []Evidence) []byte {
+	last := slices.IndexFunc(ev, isSkewed)
+	if last < 0 {
+		return dst
+	}
+	if !slices.ContainsFunc(ev, func(e Evidence) bool { return e.Boot != 0 }) {
+		dst = append(dst, 0)
+	}
+	last = 0
+	for i := 0; i < len(ev); i++ {
+		e := &ev[i]
+		if e.Skew == 0 {
+			continue
+		}
+		n := 1
+		for i+n < len(ev) && ev[i+n].Skew == e.Skew && ev[i+n].Sent == e.Sent {
+			n++
+		}
+		dst = binary.AppendUvarint(binary.AppendUvarint(dst, uint64(i-last)), uint64(n))
+		dst = binary.AppendUvarint(binary.AppendVarint(dst, int64(e.Skew)), uint64(e.Sent))
+		i += n - 1
+		last = i + 1
+	}
+	return dst
+}
+
+// skews tells evidence the deviations that were measured with it.
+func (r *reader) skews(ev []Evidence) error {
+	for i := uint64(0); len(r.b) > 0; {
+		gap, n, skew, sent := r.uvarint(), r.uvarint(), r.varint(), r.uvarint()
+		left := uint64(len(ev)) - i
+		if r.bad || gap > left || n == 0 || n > left-gap || skew == 0 || skew > maxBehind || skew < -maxAhead || sent > uint64(maxWait) {
+			return errState
+		}
+		i += gap
+		for range n {
+			ev[i].Skew, ev[i].Sent = int32(skew), int32(sent)
+			i++
+		}
+	}
+	return nil
 }
 
 func appendBoots(dst []byte, ev []Evidence) []byte {
@@ -145,7 +192,13 @@ func (r *reader) boots(ev []Evidence) error {
 	}
 	i, boot := 0, uint32(0)
 	n := r.uvarint()
-	if r.bad || n == 0 || n > uint64(len(ev)) {
+	if r.bad || n > uint64(len(ev)) {
+		return errState
+	}
+	if n == 0 && len(r.b) > 0 { // only deviations follow
+		return nil
+	}
+	if n == 0 {
 		return errState
 	}
 	for k := range n {
@@ -163,9 +216,6 @@ func (r *reader) boots(ev []Evidence) error {
 			return errState
 		}
 		boot = uint32(b)
-	}
-	if len(r.b) > 0 {
-		return errState
 	}
 	for ; i < len(ev); i++ {
 		if !ev[i].Sale {
@@ -247,6 +297,9 @@ func readChunk(dst []Evidence, start int64, data []byte, keep texts) ([]Evidence
 		dst = append(dst, e)
 	}
 	if err := r.boots(dst[first:]); err != nil {
+		return dst, err
+	}
+	if err := r.skews(dst[first:]); err != nil {
 		return dst, err
 	}
 	for i := first + 1; i < len(dst); i++ {
