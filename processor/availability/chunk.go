@@ -3,7 +3,6 @@ package availability
 import (
 	"encoding/binary"
 	"math"
-	"slices"
 )
 
 // A chunk is the evidence of one hour, in order. After the number of pieces each of them is
@@ -17,8 +16,8 @@ import (
 // Behind the pieces come the boots, if any report has one: how many there are (uvarint), and for each report with another boot than the report before it, how many reports further it is than the
 // last such (uvarint), and the boot (uvarint). Disabled is written as Silent, which no report is.
 //
-// Behind those, if any piece has a Skew, come runs of pieces with one Skew and one Sent: how many pieces after the run before (uvarint), how many they are
-// (uvarint), Skew (varint) and Sent (uvarint). Without boots a 0 stands for them then. A clock that is right costs nothing.
+// Behind those, if any piece has a Skew, come how many runs of pieces with one Skew and one Sent there are (uvarint), and of each how many pieces after the
+// run before (uvarint), how many they are (uvarint), Skew (varint) and Sent (uvarint). Without boots a 0 stands for them then. A clock that is right costs nothing.
 //
 // A step is the difference to the previous piece; the first is to the hour, 0 and "". So a heartbeat costs a byte or two for its jitter
 // and one or two for its response time.
@@ -113,49 +112,6 @@ func appendChunk(dst []byte, start int64, ev []Evidence) []byte {
 	return appendSkews(appendBoots(dst, ev), ev)
 }
 
-func appendSkews(dst []byte, ev []Evidence) []byte {
-	last := slices.IndexFunc(ev, isSkewed)
-	if last < 0 {
-		return dst
-	}
-	if !slices.ContainsFunc(ev, func(e Evidence) bool { return e.Boot != 0 }) {
-		dst = append(dst, 0)
-	}
-	last = 0
-	for i := 0; i < len(ev); i++ {
-		e := &ev[i]
-		if e.Skew == 0 {
-			continue
-		}
-		n := 1
-		for i+n < len(ev) && ev[i+n].Skew == e.Skew && ev[i+n].Sent == e.Sent {
-			n++
-		}
-		dst = binary.AppendUvarint(binary.AppendUvarint(dst, uint64(i-last)), uint64(n))
-		dst = binary.AppendUvarint(binary.AppendVarint(dst, int64(e.Skew)), uint64(e.Sent))
-		i += n - 1
-		last = i + 1
-	}
-	return dst
-}
-
-// skews tells evidence the deviations that were measured with it.
-func (r *reader) skews(ev []Evidence) error {
-	for i := uint64(0); len(r.b) > 0; {
-		gap, n, skew, sent := r.uvarint(), r.uvarint(), r.varint(), r.uvarint()
-		left := uint64(len(ev)) - i
-		if r.bad || gap > left || n == 0 || n > left-gap || skew == 0 || skew > maxBehind || skew < -maxAhead || sent > uint64(maxWait) {
-			return errState
-		}
-		i += gap
-		for range n {
-			ev[i].Skew, ev[i].Sent = int32(skew), int32(sent)
-			i++
-		}
-	}
-	return nil
-}
-
 func appendBoots(dst []byte, ev []Evidence) []byte {
 	var boot uint32
 	n := 0
@@ -185,6 +141,63 @@ func appendBoots(dst []byte, ev []Evidence) []byte {
 	return dst
 }
 
+func appendSkews(dst []byte, ev []Evidence) []byte {
+	runs := uint64(0)
+	boots := false
+	for i := range ev {
+		if e := &ev[i]; e.Skew != 0 && (i == 0 || ev[i-1].Skew != e.Skew || ev[i-1].Sent != e.Sent) {
+			runs++
+		}
+		boots = boots || ev[i].Boot != 0
+	}
+	if runs == 0 {
+		return dst
+	}
+	if !boots {
+		dst = append(dst, 0)
+	}
+	dst = binary.AppendUvarint(dst, runs)
+	last := 0
+	for i := 0; i < len(ev); {
+		e, first := &ev[i], i
+		for i < len(ev) && ev[i].Skew == e.Skew && ev[i].Sent == e.Sent {
+			i++
+		}
+		if e.Skew != 0 {
+			dst = binary.AppendUvarint(binary.AppendUvarint(dst, uint64(first-last)), uint64(i-first))
+			dst = binary.AppendUvarint(binary.AppendVarint(dst, int64(e.Skew)), uint64(e.Sent))
+			last = i
+		}
+	}
+	return dst
+}
+
+// skews tells evidence the deviations that were measured with it.
+func (r *reader) skews(ev []Evidence) error {
+	if len(r.b) == 0 {
+		return nil
+	}
+	runs := r.uvarint()
+	if r.bad || runs == 0 || runs > uint64(len(ev)) {
+		return errState
+	}
+	for range runs {
+		gap, n, skew, sent := r.uvarint(), r.uvarint(), r.varint(), r.uvarint()
+		left := uint64(len(ev))
+		if r.bad || gap > left || n == 0 || n > left-gap || skew == 0 || skew > maxBehind || skew < -maxAhead || sent > uint64(maxWait) {
+			return errState
+		}
+		for i := range ev[gap : gap+n] {
+			ev[gap:][i].Skew, ev[gap:][i].Sent = int32(skew), int32(sent)
+		}
+		ev = ev[gap+n:]
+	}
+	if len(r.b) > 0 {
+		return errState
+	}
+	return nil
+}
+
 // boots tells reports their boots.
 func (r *reader) boots(ev []Evidence) error {
 	if len(r.b) == 0 {
@@ -192,13 +205,7 @@ func (r *reader) boots(ev []Evidence) error {
 	}
 	i, boot := 0, uint32(0)
 	n := r.uvarint()
-	if r.bad || n > uint64(len(ev)) {
-		return errState
-	}
-	if n == 0 && len(r.b) > 0 { // only deviations follow
-		return nil
-	}
-	if n == 0 {
+	if r.bad || n > uint64(len(ev)) || n == 0 && len(r.b) == 0 { // after a 0 only deviations follow
 		return errState
 	}
 	for k := range n {

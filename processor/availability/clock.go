@@ -9,16 +9,16 @@ import (
 
 // When a till's clock is taken as wrong (domain.md 3.2). All in seconds, which is as much of the clock as the way to Kafka leaves.
 const (
-	tolerated = 2                                                 // either way: right
-	maxBehind = int64(24 * time.Hour / time.Second)               // what is further behind is an archive that is sent again, or no clock at all
-	maxAhead  = int64(10 * time.Minute / time.Second)             // what is further ahead is a dead letter
-	atOnce    = int64(time.Minute / time.Second)                  // what was sent later says nothing of the clock at its time
-	maxWait   = int64(24 * time.Hour / time.Second)               // what was sent later is not shifted
-	witnesses = 3                                                 // reports or sales that agree
-	agreed    = 1                                                 // by how much they may differ
-	spread    = int64(2 * time.Minute / time.Millisecond)         // over which they must be spread, ms
-	near      = int64(20 * time.Minute / time.Millisecond)        // how far from each other they may be, ms
-	share     = 4                                                 // of all evidence between them, one in so many
+	tolerated = 2                                                     // either way: right
+	maxBehind = int64(24 * time.Hour / time.Second)                   // what is further behind is an archive that is sent again, or no clock at all
+	maxAhead  = int64(10 * time.Minute / time.Second)                 // what is further ahead is a dead letter
+	atOnce    = int64(time.Minute / time.Second)                      // what was sent later says nothing of the clock at its time
+	maxWait   = int64(24 * time.Hour / time.Second)                   // what was sent later is not shifted
+	witnesses = 3                                                     // reports or sales that agree
+	agreed    = 1                                                     // by how much they may differ
+	spread    = int64(2 * time.Minute / time.Millisecond)             // over which they must be spread, ms
+	near      = int64(20 * time.Minute / time.Millisecond)            // how far from each other they may be, ms
+	share     = 3                                                     // of all evidence between them, one in so many
 	moved     = (maxWait*1000+2*near)/hourMilli*hourMilli + hourMilli // how far behind new evidence may be what it moves, in full hours and more, ms
 )
 
@@ -65,7 +65,7 @@ type clocks struct{ votes []vote }
 // ev is sorted; what is before `from` helps to tell what the clock was.
 //
 // A deviation is believed where at least three reports or sales that were sent at once, no more than 20 minutes from each other and over at
-// least two, and a quarter of all evidence between them, agree on it to a second: then it is the least of theirs, for the way to Kafka can
+// least two, and a third of all evidence between them, agree on it to a second: then it is the least of theirs, for the way to Kafka can
 // only add to it. All take the greatest such deviation, no more than what was measured with them, of the 20 minutes around their sending. So a
 // wrong clock shows, and neither does a backlog nor an archive that is sent again, faster than it was written: the deviations of those differ
 // by as much as their times do.

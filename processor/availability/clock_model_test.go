@@ -66,7 +66,7 @@ func (c *clockModel) place(m *model, all []*event.Event) (out []*event.Event) {
 				others++
 			}
 		}
-		if len(agreeing) >= 3 && slices.Max(agreeing)-slices.Min(agreeing) >= 2*60_000 && float64(len(agreeing)) >= float64(others)/4 {
+		if len(agreeing) >= 3 && slices.Max(agreeing)-slices.Min(agreeing) >= 2*60_000 && float64(len(agreeing)) >= float64(others)/3 {
 			believed = append(believed, wrong{when(v), d.behind, clock})
 		}
 	}

@@ -158,8 +158,10 @@ func (f *Fold) statusRow(t *terminal, rows totals) {
 		row.holds = forEver
 	}
 	row.retires = f.retires(t, w)
-	last := &f.scratch.placed[len(f.scratch.placed)-1]
-	row.skew, row.shift = last.Skew, last.shift
+	if placed := f.scratch.placed; len(placed) > 0 {
+		last := &placed[len(placed)-1]
+		row.skew, row.shift = last.Skew, last.shift
+	}
 	f.status = append(f.status, row)
 }
 

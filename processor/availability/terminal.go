@@ -109,8 +109,8 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		}
 	}
 	seen := newest
-	if skewed {
-		seen = s.placed[len(s.placed)-1].Time
+	if n := len(s.placed); skewed && n > 0 {
+		seen = s.placed[n-1].Time
 	}
 	s.now.run(&rules, &from, s.placed, seen)
 	if now != nil {
