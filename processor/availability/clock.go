@@ -51,15 +51,25 @@ func (e *Evidence) raw() int64 { return e.Time - int64(e.shift)*1000 }
 
 func isSkewed(e Evidence) bool { return e.Skew != 0 }
 
-// vote is a deviation of the clock that was measured at once.
-type vote struct {
-	at          int64
-	skew, clock int32
-	stable      bool // clock is what enough others agree on
+// clocks corrects the times of evidence. Its memory is used again.
+type clocks struct {
+	votes    []int64  // when deviations were measured at once
+	runs     []streak // of votes: of one deviation
+	verdicts []verdict
+	placed   [2][]Evidence
 }
 
-// clocks corrects the times of evidence. Its memory is used again.
-type clocks struct{ votes []vote }
+// streak is votes up to one, not included, of one deviation.
+type streak struct {
+	end  int
+	skew int32
+}
+
+// verdict is what the clock was from one vote to another that measured the same deviation, of which enough others were.
+type verdict struct {
+	first, last int64
+	skew, clock int32
+}
 
 // place appends the evidence that says it is of `from` or later, each piece where it belongs, those before an instant left out, in order.
 // ev is sorted; what is before `from` helps to tell what the clock was.
@@ -96,48 +106,68 @@ func (c *clocks) place(dst, ev []Evidence, from, since int64) []Evidence {
 
 // vote finds what the clock was where it was measured.
 func (c *clocks) vote(ev []Evidence) {
-	c.votes = c.votes[:0]
+	c.votes, c.runs, c.verdicts = c.votes[:0], c.runs[:0], c.verdicts[:0]
 	for i := range ev {
-		if e := &ev[i]; e.Skew != 0 && e.Sent == 0 {
-			c.votes = append(c.votes, vote{at: e.Time, skew: e.Skew})
+		e := &ev[i]
+		if e.Skew == 0 || e.Sent != 0 {
+			continue
 		}
+		c.votes = append(c.votes, e.Time)
+		if n := len(c.runs); n == 0 || c.runs[n-1].skew != e.Skew {
+			c.runs = append(c.runs, streak{skew: e.Skew})
+		}
+		c.runs[len(c.runs)-1].end = len(c.votes)
 	}
-	first := 0
-	for i := range c.votes {
-		v := &c.votes[i]
-		for c.votes[first].at < v.at-near {
+	from, to, first, own := 0, 0, 0, 0
+	for i, at := range c.votes {
+		for c.votes[from] < at-near {
+			from++
+		}
+		for to < len(c.votes) && c.votes[to] <= at+near {
+			to++
+		}
+		for c.runs[first].end <= from {
 			first++
 		}
-		n, begin, end := 0, v.at, v.at
-		v.clock = v.skew
-		for k := first; k < len(c.votes) && c.votes[k].at <= v.at+near; k++ {
-			o := &c.votes[k]
-			if d := o.skew - v.skew; d < -agreed || d > agreed {
+		for c.runs[own].end <= i {
+			own++
+		}
+		v := verdict{first: at, last: at, skew: c.runs[own].skew, clock: c.runs[own].skew}
+		n, begin, end := 0, at, at
+		for k, begins := first, from; begins < to; k++ {
+			ends := min(c.runs[k].end, to)
+			if skew := c.runs[k].skew; skew >= v.skew-agreed && skew <= v.skew+agreed {
+				n += ends - begins
+				begin, end, v.clock = min(begin, c.votes[begins]), max(end, c.votes[ends-1]), min(v.clock, skew)
+			}
+			begins = ends
+		}
+		if n < witnesses || end-begin < spread || share*n < before(ev, end+1)-before(ev, begin) {
+			continue
+		}
+		if n := len(c.verdicts); n > 0 {
+			if l := &c.verdicts[n-1]; l.skew == v.skew && l.clock == v.clock && at-l.last <= 2*near {
+				l.last = at
 				continue
 			}
-			n++
-			begin, end, v.clock = min(begin, o.at), max(end, o.at), min(v.clock, o.skew)
 		}
-		v.stable = n >= witnesses && end-begin >= spread && share*n >= before(ev, end+1)-before(ev, begin)
+		c.verdicts = append(c.verdicts, v)
 	}
 }
 
 // shift is by how much a piece of evidence is out, in s.
 func (c *clocks) shift(e *Evidence) int32 {
 	at := e.sentAt()
-	i, _ := slices.BinarySearchFunc(c.votes, at-near, func(v vote, at int64) int {
-		if v.at < at {
+	i, _ := slices.BinarySearchFunc(c.verdicts, at-near, func(v verdict, at int64) int {
+		if v.last < at {
 			return -1
 		}
 		return 1
 	})
-	var best *vote
-	for ; i < len(c.votes) && c.votes[i].at <= at+near; i++ {
-		v := &c.votes[i]
-		if !v.stable || v.skew > e.Skew+agreed {
-			continue
-		}
-		if best == nil || v.skew > best.skew || v.skew == best.skew && v.clock < best.clock {
+	var best *verdict
+	for ; i < len(c.verdicts) && c.verdicts[i].first <= at+near; i++ {
+		v := &c.verdicts[i]
+		if v.skew <= e.Skew+agreed && (best == nil || v.skew > best.skew || v.skew == best.skew && v.clock < best.clock) {
 			best = v
 		}
 	}

@@ -89,14 +89,14 @@ func TestWhatAWrongClockIs(t *testing.T) {
 		"it drifts": { // the least of the neighbours' neighbours
 			beats(100, 60, func(at int64) int32 { return int32(240 + at/3000) }), slices.Concat(slices.Repeat([]int32{240}, 90), slices.Repeat([]int32{241}, 10)),
 		},
-		"it is put right":            {slices.Concat(beats(3, 60, constant(240)), []Evidence{beat(425, 0, 0), beat(485, 0, 0)}), []int32{240, 240, 240, 0, 0}},
+		"it is put right": {slices.Concat(beats(3, 60, constant(240)), []Evidence{beat(425, 0, 0), beat(485, 0, 0)}), []int32{240, 240, 240, 0, 0}},
 		"it was ahead, and is put right": {
 			[]Evidence{beat(0, -100, 0), beat(60, -100, 0), beat(90, 0, 0), beat(120, -100, 0), beat(150, 0, 0)}, []int32{-100, -100, 0, -100, 0},
 		},
-		"a slow record":      {append(beats(3, 60, constant(240)), beat(180, 270, 0)), []int32{240, 240, 240, 240}},
-		"a quick one":        {append(beats(3, 60, constant(240)), beat(180, 200, 0)), []int32{240, 240, 240, 0}},
-		"sent later":         {append([]Evidence{beat(-9000, 240, 9060), beat(-8000, 250, 8030)}, beats(3, 60, constant(240))...), []int32{240, 240, 240, 240, 240}},
-		"sent later, alone":  {[]Evidence{beat(0, 240, 7200), beat(60, 240, 7140), beat(120, 240, 7080)}, []int32{0, 0, 0}},
+		"a slow record":     {append(beats(3, 60, constant(240)), beat(180, 270, 0)), []int32{240, 240, 240, 240}},
+		"a quick one":       {append(beats(3, 60, constant(240)), beat(180, 200, 0)), []int32{240, 240, 240, 0}},
+		"sent later":        {append([]Evidence{beat(-9000, 240, 9060), beat(-8000, 250, 8030)}, beats(3, 60, constant(240))...), []int32{240, 240, 240, 240, 240}},
+		"sent later, alone": {[]Evidence{beat(0, 240, 7200), beat(60, 240, 7140), beat(120, 240, 7080)}, []int32{0, 0, 0}},
 		"a right clock's line is slow at times": {
 			beats(20, 60, func(at int64) int32 {
 				if at%300 == 0 {

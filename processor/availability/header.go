@@ -130,7 +130,7 @@ const maxInstant = 1 << 48
 // sound says whether evaluating from the snapshot can go wrong.
 func (s *snapshot) sound(newest int64) bool {
 	past := func(x int64) bool { return x < s.at && x > -maxInstant }
-	return s.at <= newest && s.at >= newest-maxHold && s.at%hourMilli == 0 &&
+	return s.at <= newest+maxBehind*1000 && s.at >= newest-maxHold && s.at%hourMilli == 0 &&
 		s.from <= s.at && s.from >= s.at-maxBehind*1000 && s.from%hourMilli == 0 &&
 		s.run.status < statuses && s.run.status != Closing && (past(s.run.start) || s.run.status == None && s.run.start == beginningOfTime) &&
 		s.status < statuses && s.status != Silent && s.hold >= 0 && s.hold <= maxHold &&

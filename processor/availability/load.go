@@ -125,6 +125,7 @@ func (f *Fold) adopt() {
 			if placed := f.placed(&t, &t.base); len(placed) > 0 {
 				t.seen = placed[len(placed)-1].Time
 			}
+			t.lateSent = lateSent(f.scratch.held)
 		}
 		t.home = f.storeOf(t.store, t.partition)
 		f.terminals[e] = &t

@@ -167,12 +167,14 @@ func (f *Fold) reach(st *store, touched []*terminal) (since, newest, seen int64)
 
 // reachSkewed is the same of a terminal whose clock is wrong.
 func (f *Fold) reachSkewed(t *terminal) (since, seen int64) {
-	from := theBeginning()
-	if t.known {
-		from = t.base
-	}
 	f.gather(t)
-	f.place(t, &from, true)
+	if !t.known || !f.placeHot(t) {
+		from := theBeginning()
+		if t.known {
+			from = t.base
+		}
+		f.place(t, &from, true)
+	}
 	since = Open
 	s := &f.scratch
 	changes(s.placedWas, s.placed, func(e *Evidence) { since = min(since, e.Start) })

@@ -30,6 +30,7 @@ type terminal struct {
 
 	newest, firstSeen int64    // newest: as the till's own clock has it
 	seen              int64    // newest evidence, where it belongs
+	lateSent          int64    // when evidence with a Skew was sent last that was not sent at once, by the till's own clock; 0: there is none
 	base              snapshot // where the kept evidence begins
 	hot               snapshot // a recent one, to spare work
 	chunks            []chunk  // by hour
@@ -84,13 +85,18 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	from, hot := theBeginning(), false
 	if t.known {
 		edge = max(edge, t.base.at)
-		hot = earliest >= t.hot.at && (edge == t.base.at || edge+proofLimit <= t.hot.at) &&
-			t.hot.at <= x.From && !t.home.told && !skewed
+		if hot = t.hot.at <= x.From && !t.home.told; skewed {
+			hot = hot && edge == t.base.at && f.placeHot(t)
+		} else {
+			hot = hot && earliest >= t.hot.at && (edge == t.base.at || edge+proofLimit <= t.hot.at)
+		}
 		if from = t.base; hot {
 			from = t.hot
 		}
 	}
-	f.place(t, &from, skewed)
+	if !hot || !skewed {
+		f.place(t, &from, skewed)
+	}
 	if len(s.fresh) == 0 && !t.told && !t.home.told {
 		f.attend(t, x)
 		return false
@@ -140,14 +146,19 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	if !t.known || edge > t.base.at {
 		f.advance(t, edge, &from, hot)
 	}
-	if skewed {
-		t.base.from = min(t.base.at, rawFrom(s.placed, t.base.at))
-		t.hot = t.base
-	} else if at := max(floorHour(newest-hotSlack), edge); !hot || at > t.hot.at {
+	if at := max(floorHour(seen-hotSlack), t.base.at); !hot || at > t.hot.at {
 		t.hot = snapshotAt(at, &from, s.placed, &s.now, s.hours)
+		t.hot.from = min(at, rawFrom(s.placed, at))
+	}
+	if !hot {
+		t.base.from = min(t.base.at, rawFrom(s.placed, t.base.at))
 	}
 	t.known = true
-	f.store(t, skewed)
+	f.store(t)
+	if !hot {
+		t.lateSent, t.skewed = 0, skewed && slices.ContainsFunc(s.all[before(s.all, t.base.first(true)):], isSkewed)
+	}
+	t.lateSent = max(t.lateSent, lateSent(s.all))
 	f.statusRow(t, count(&from, &s.now, s.hours, Open))
 	s.shop.goOn(&s.now, &rules, seen, x.To)
 	if now != nil {
@@ -182,10 +193,27 @@ func (f *Fold) place(t *terminal, from *snapshot, skewed bool) {
 	s.merge()
 	s.moved = s.fresh
 	if s.placed, s.placedWas = s.all, s.held; skewed {
-		s.placed = s.clocks.place(nil, s.all, from.from, from.at)
-		s.placedWas = s.clocks.place(nil, s.held, from.from, from.at)
+		c := &s.clocks
+		c.placed[0] = c.place(c.placed[0][:0], s.all, from.from, from.at)
+		c.placed[1] = c.place(c.placed[1][:0], s.held, from.from, from.at)
+		s.placed, s.placedWas = c.placed[0], c.placed[1]
 		s.moved = hoursOfChange(s.placedWas, s.placed)
 	}
+}
+
+// placeHot does so from the hot snapshot on, of a terminal whose clock is wrong, if nothing moves that belongs before it.
+func (f *Fold) placeHot(t *terminal) bool {
+	s := &f.scratch
+	if !t.skewed || len(s.added) == 0 || t.hot.at == t.base.at {
+		return false
+	}
+	if first := s.added[0].Time - 2*near; first < t.hot.from || first <= t.lateSent {
+		return false
+	}
+	f.place(t, &t.hot, true)
+	still := len(s.placed) > 0
+	changes(s.placedWas, s.placed, func(e *Evidence) { still = still && e.Start >= t.hot.at })
+	return still
 }
 
 // first is the hour from which evidence must be read: what is before from tells what the clock was.
@@ -203,7 +231,19 @@ func (f *Fold) placed(t *terminal, from *snapshot) []Evidence {
 	if !t.skewed {
 		return s.held
 	}
-	return s.clocks.place(nil, s.held, from.from, from.at)
+	c := &s.clocks
+	c.placed[1] = c.place(c.placed[1][:0], s.held, from.from, from.at)
+	return c.placed[1]
+}
+
+// lateSent is when evidence with a Skew was sent last that was not sent at once, by the till's own clock.
+func lateSent(ev []Evidence) (last int64) {
+	for i := range ev {
+		if e := &ev[i]; e.Skew != 0 && e.Sent > 0 {
+			last = max(last, e.sentAt())
+		}
+	}
+	return last
 }
 
 // firstOf is the earliest beginning of evidence.
@@ -289,9 +329,9 @@ func (t *terminal) chunkAt(start int64) int {
 }
 
 // store gives out the state: the header, the chunks that changed, and the end of those that nobody needs any more.
-func (f *Fold) store(t *terminal, skewed bool) {
+func (f *Fold) store(t *terminal) {
 	s := &f.scratch
-	edge := t.base.first(skewed)
+	edge := t.base.first(t.skewed || slices.ContainsFunc(s.added, isSkewed))
 	s.encoded = t.appendHeader(s.encoded[:0])
 	f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindTerminal, Key: t.key, Value: slices.Clone(s.encoded)})
 	for _, h := range s.fresh {
@@ -312,5 +352,4 @@ func (f *Fold) store(t *terminal, skewed bool) {
 		f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindEvidence, Key: chunkKey(t.key, t.chunks[n].start), Deleted: true})
 	}
 	t.chunks = slices.Delete(t.chunks, 0, n)
-	t.skewed = skewed && slices.ContainsFunc(s.all[before(s.all, edge):], isSkewed)
 }
