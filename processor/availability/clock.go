@@ -53,10 +53,16 @@ func isSkewed(e Evidence) bool { return e.Skew != 0 }
 
 // clocks corrects the times of evidence. Its memory is used again.
 type clocks struct {
-	votes    []int64  // when deviations were measured at once
+	votes    []vote   // deviations that were measured at once
 	runs     []streak // of votes: of one deviation
 	verdicts []verdict
 	placed   [2][]Evidence
+}
+
+// vote is when a deviation was measured, and which evidence is of that instant: [begin, end).
+type vote struct {
+	at         int64
+	begin, end int
 }
 
 // streak is votes up to one, not included, of one deviation.
@@ -107,23 +113,30 @@ func (c *clocks) place(dst, ev []Evidence, from, since int64) []Evidence {
 // vote finds what the clock was where it was measured.
 func (c *clocks) vote(ev []Evidence) {
 	c.votes, c.runs, c.verdicts = c.votes[:0], c.runs[:0], c.verdicts[:0]
-	for i := range ev {
-		e := &ev[i]
-		if e.Skew == 0 || e.Sent != 0 {
-			continue
+	for begin, end := 0, 0; begin < len(ev); begin = end {
+		end = begin
+		for ; end < len(ev) && ev[end].Time == ev[begin].Time; end++ {
+			e := &ev[end]
+			if e.Skew == 0 || e.Sent != 0 {
+				continue
+			}
+			c.votes = append(c.votes, vote{at: e.Time, begin: begin})
+			if n := len(c.runs); n == 0 || c.runs[n-1].skew != e.Skew {
+				c.runs = append(c.runs, streak{skew: e.Skew})
+			}
+			c.runs[len(c.runs)-1].end = len(c.votes)
 		}
-		c.votes = append(c.votes, e.Time)
-		if n := len(c.runs); n == 0 || c.runs[n-1].skew != e.Skew {
-			c.runs = append(c.runs, streak{skew: e.Skew})
+		for i := len(c.votes) - 1; i >= 0 && c.votes[i].begin == begin; i-- {
+			c.votes[i].end = end
 		}
-		c.runs[len(c.runs)-1].end = len(c.votes)
 	}
 	from, to, first, own := 0, 0, 0, 0
-	for i, at := range c.votes {
-		for c.votes[from] < at-near {
+	for i := range c.votes {
+		at := c.votes[i].at
+		for c.votes[from].at < at-near {
 			from++
 		}
-		for to < len(c.votes) && c.votes[to] <= at+near {
+		for to < len(c.votes) && c.votes[to].at <= at+near {
 			to++
 		}
 		for c.runs[first].end <= from {
@@ -133,16 +146,22 @@ func (c *clocks) vote(ev []Evidence) {
 			own++
 		}
 		v := verdict{first: at, last: at, skew: c.runs[own].skew, clock: c.runs[own].skew}
-		n, begin, end := 0, at, at
+		n, begin, end := 0, &c.votes[i], &c.votes[i]
 		for k, begins := first, from; begins < to; k++ {
 			ends := min(c.runs[k].end, to)
 			if skew := c.runs[k].skew; skew >= v.skew-agreed && skew <= v.skew+agreed {
 				n += ends - begins
-				begin, end, v.clock = min(begin, c.votes[begins]), max(end, c.votes[ends-1]), min(v.clock, skew)
+				v.clock = min(v.clock, skew)
+				if o := &c.votes[begins]; o.at < begin.at {
+					begin = o
+				}
+				if o := &c.votes[ends-1]; o.at > end.at {
+					end = o
+				}
 			}
 			begins = ends
 		}
-		if n < witnesses || end-begin < spread || share*n < before(ev, end+1)-before(ev, begin) {
+		if n < witnesses || end.at-begin.at < spread || share*n < end.end-begin.begin {
 			continue
 		}
 		if n := len(c.verdicts); n > 0 {
