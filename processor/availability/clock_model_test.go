@@ -137,17 +137,24 @@ func firstChange(was, now []*event.Event) int64 {
 	return first
 }
 
-// tillClock is how far a till's clock is behind, ms, and how events are sent.
+// tillClock is how far tills' clocks are behind, ms, and whether the way to Kafka is bad.
 type tillClock struct {
 	behind map[string]int64
+	bad    bool
 }
+
+var behinds = []int64{240_400, -90_000, 20 * 3_600_000, 5_000, 0, 1_500, -550_000, -700_000, 3 * 3_600_000, 26 * 3_600_000}
 
 // drawClock makes wrong clocks, or none.
 func drawClock(t *rapid.T) *tillClock {
-	if rapid.IntRange(0, 2).Draw(t, "clocks") == 0 {
+	if rapid.IntRange(0, 2).Draw(t, "right") == 2 {
 		return nil
 	}
-	return &tillClock{map[string]int64{}}
+	c := &tillClock{map[string]int64{}, rapid.IntRange(0, 3).Draw(t, "bad") == 3}
+	for _, id := range []string{"t1", "t2"} {
+		c.behind[id] = rapid.SampledFrom(behinds).Draw(t, "behind")
+	}
+	return c
 }
 
 // send gives an event, whose time is right, the times that its till's clock and Kafka have.
@@ -155,8 +162,8 @@ func (c *tillClock) send(t *rapid.T, e *event.Event, received map[*event.Event]i
 	if c == nil {
 		return
 	}
-	if rapid.IntRange(0, 11).Draw(t, "set") == 0 {
-		c.behind[e.TerminalID] = rapid.SampledFrom([]int64{0, 0, 1_500, 5_000, 240_400, 240_400, -90_000, -550_000, -700_000, 3 * 3_600_000, 20 * 3_600_000, 26 * 3_600_000}).Draw(t, "behind")
+	if rapid.IntRange(0, 19).Draw(t, "set") == 13 {
+		c.behind[e.TerminalID] = rapid.SampledFrom(behinds).Draw(t, "behind")
 	}
 	behind := c.behind[e.TerminalID]
 	right := when(e)
@@ -166,15 +173,19 @@ func (c *tillClock) send(t *rapid.T, e *event.Event, received map[*event.Event]i
 			x.Milli -= behind
 		}
 	}
-	sent := right + rapid.SampledFrom([]int64{0, 0, 0, 0, 500, 30_000, 70_000, 3_600_000, 30 * 3_600_000}).Draw(t, "waits")
-	received[e] = sent + rapid.SampledFrom([]int64{50, 50, 50, 50, 300, 900, 1_500, 30_000}).Draw(t, "way")
-	switch rapid.IntRange(0, 9).Draw(t, "says") {
-	case 0: // nothing of when it was sent
-	case 1:
+	waits, way := int64(0), rapid.SampledFrom([]int64{50, 50, 50, 300, 900}).Draw(t, "way")
+	if c.bad || rapid.IntRange(0, 9).Draw(t, "trouble") == 7 {
+		waits = rapid.SampledFrom([]int64{0, 0, 0, 500, 30_000, 70_000, 3_600_000, 30 * 3_600_000}).Draw(t, "waits")
+		way = rapid.SampledFrom([]int64{50, 1_500, 30_000}).Draw(t, "bad way")
+	}
+	received[e] = right + waits + way
+	switch rapid.IntRange(0, 19).Draw(t, "says") {
+	case 17: // nothing of when it was sent
+	case 13:
 		received[e] = when(e) // the record bears the time of the event
 		fallthrough
 	default:
-		e.SentAt = event.Time{Milli: sent - behind, OK: true}
+		e.SentAt = event.Time{Milli: right + waits - behind, OK: true}
 	}
 	if e.Type == event.TypeTransaction {
 		e.Transaction.Offline.Mode = rapid.SampledFrom([]string{"", "", "none", "saf"}).Draw(t, "mode")

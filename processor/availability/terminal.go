@@ -210,10 +210,13 @@ func (f *Fold) placeHot(t *terminal) bool {
 	if first := s.added[0].Time - 2*near; first < t.hot.from || first <= t.lateSent {
 		return false
 	}
-	f.place(t, &t.hot, true)
-	still := len(s.placed) > 0
+	from := t.hot
+	from.at = beginningOfTime // what falls before the snapshot must be seen
+	f.place(t, &from, true)
+	still := true
 	changes(s.placedWas, s.placed, func(e *Evidence) { still = still && e.Start >= t.hot.at })
-	return still
+	s.placed, s.placedWas = s.placed[before(s.placed, t.hot.at):], s.placedWas[before(s.placedWas, t.hot.at):]
+	return still && len(s.placed) > 0
 }
 
 // first is the hour from which evidence must be read: what is before from tells what the clock was.
