@@ -26,7 +26,7 @@ const (
 // was sent, in s, 0: at once. The deviation is 0 if the clock is right, or nothing can be said of it: the event does not say when it
 // was sent, the record bears the event's own time and not Kafka's, or the deviation is beyond what is corrected.
 func measure(e *event.Event, at, received int64) (skew, sent int32) {
-	if !e.SentAt.OK || received <= 0 || received == at {
+	if !e.SentAt.OK || received <= 0 || received == at || received == e.Time.Milli {
 		return 0, 0
 	}
 	d, wait := received-e.SentAt.Milli, e.SentAt.Milli-at

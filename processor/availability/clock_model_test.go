@@ -16,7 +16,7 @@ type deviation struct{ behind, waited float64 }
 
 func (m *model) deviation(e *event.Event) (d deviation) {
 	received := m.received[e]
-	if !e.SentAt.OK || received == 0 || received == when(e) {
+	if !e.SentAt.OK || received == 0 || received == when(e) || received == e.Time.Milli {
 		return d
 	}
 	behind := time.UnixMilli(received).Sub(time.UnixMilli(e.SentAt.Milli))

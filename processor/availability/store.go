@@ -124,11 +124,14 @@ func (f *Fold) sealStore(st *store, touched []*terminal) {
 		return
 	}
 	s.evaluate(st.text, x, f.serviceOf(st.id, st.text, "", x))
-	for i := range s.hours {
-		f.storeHours = append(f.storeHours, storeHour{st, s.hours[i]})
-	}
-	for h := floorHour(seen) + hourMilli; h <= seenWas; h += hourMilli { // of what has turned out to be earlier
-		f.storeHours = append(f.storeHours, storeHour{st, storeTime{start: h}})
+	hours := s.hours
+	for h := x.From; h <= max(seen, seenWas); h += hourMilli {
+		if len(hours) > 0 && hours[0].start == h {
+			f.storeHours = append(f.storeHours, storeHour{st, hours[0]})
+			hours = hours[1:]
+		} else if h <= seenWas { // there may have been something that has turned out to belong elsewhere
+			f.storeHours = append(f.storeHours, storeHour{st, storeTime{start: h}})
+		}
 	}
 	f.splice(st, x)
 	f.storeStatus = append(f.storeStatus, storeStatusRow{store: st, run: st.runs[len(st.runs)-1], tally: s.last, holds: s.holds(st)})
@@ -186,7 +189,7 @@ func (f *Fold) attend(t *terminal, x interval.Span) {
 	text := t.home.text.Terminal(t.id)
 	rules := f.rules.of(text)
 	from := &t.base
-	if t.hot.at <= x.From { // of one whose clock is wrong it is the base
+	if t.hot.at <= x.From {
 		from = &t.hot
 	}
 	s := &f.scratch

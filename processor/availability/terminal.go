@@ -148,17 +148,20 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	}
 	if at := max(floorHour(seen-hotSlack), t.base.at); !hot || at > t.hot.at {
 		t.hot = snapshotAt(at, &from, s.placed, &s.now, s.hours)
-		t.hot.from = min(at, rawFrom(s.placed, at))
 	}
-	if !hot {
-		t.base.from = min(t.base.at, rawFrom(s.placed, t.base.at))
+	if skewed {
+		t.hot.from = min(t.hot.from, rawFrom(s.placed, t.hot.at))
+		if !hot {
+			t.base.from = min(t.base.at, rawFrom(s.placed, t.base.at))
+			t.lateSent = 0
+		}
+		t.lateSent = max(t.lateSent, lateSent(s.all))
 	}
 	t.known = true
-	f.store(t)
-	if !hot {
-		t.lateSent, t.skewed = 0, skewed && slices.ContainsFunc(s.all[before(s.all, t.base.first(true)):], isSkewed)
+	f.store(t, skewed)
+	if skewed && !hot {
+		t.skewed = slices.ContainsFunc(s.all[before(s.all, t.base.first(true)):], isSkewed)
 	}
-	t.lateSent = max(t.lateSent, lateSent(s.all))
 	f.statusRow(t, count(&from, &s.now, s.hours, Open))
 	s.shop.goOn(&s.now, &rules, seen, x.To)
 	if now != nil {
@@ -332,9 +335,9 @@ func (t *terminal) chunkAt(start int64) int {
 }
 
 // store gives out the state: the header, the chunks that changed, and the end of those that nobody needs any more.
-func (f *Fold) store(t *terminal) {
+func (f *Fold) store(t *terminal, skewed bool) {
 	s := &f.scratch
-	edge := t.base.first(t.skewed || slices.ContainsFunc(s.added, isSkewed))
+	edge := t.base.first(skewed)
 	s.encoded = t.appendHeader(s.encoded[:0])
 	f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindTerminal, Key: t.key, Value: slices.Clone(s.encoded)})
 	for _, h := range s.fresh {
