@@ -9,17 +9,16 @@ import (
 
 // When a till's clock is taken as wrong (domain.md 3.2). All in seconds, which is as much of the clock as the way to Kafka leaves.
 const (
-	tolerated = 2                                                     // either way: right
-	maxBehind = int64(24 * time.Hour / time.Second)                   // what is further behind is an archive that is sent again, or no clock at all
-	maxAhead  = int64(10 * time.Minute / time.Second)                 // what is further ahead is a dead letter
-	atOnce    = int64(time.Minute / time.Second)                      // what was sent later says nothing of the clock at its time
-	maxWait   = int64(24 * time.Hour / time.Second)                   // what was sent later is not shifted
-	witnesses = 3                                                     // reports or sales that agree
-	agreed    = 1                                                     // by how much they may differ
-	spread    = int64(2 * time.Minute / time.Millisecond)             // over which they must be spread, ms
-	near      = int64(20 * time.Minute / time.Millisecond)            // how far from each other they may be, ms
-	share     = 3                                                     // of all evidence between them, one in so many
-	moved     = (maxWait*1000+2*near)/hourMilli*hourMilli + hourMilli // how far behind new evidence may be what it moves, in full hours and more, ms
+	tolerated = 2                                          // either way: right
+	maxBehind = int64(24 * time.Hour / time.Second)        // what is further behind is an archive that is sent again, or no clock at all
+	maxAhead  = int64(10 * time.Minute / time.Second)      // what is further ahead is a dead letter
+	atOnce    = int64(time.Minute / time.Second)           // what was sent later says nothing of the clock at its time
+	maxWait   = int64(24 * time.Hour / time.Second)        // what was sent later is not shifted
+	witnesses = 3                                          // reports or sales that agree
+	agreed    = 1                                          // by how much they may differ
+	spread    = int64(2 * time.Minute / time.Millisecond)  // over which they must be spread, ms
+	near      = int64(20 * time.Minute / time.Millisecond) // how far from each other they may be, ms
+	share     = 3                                          // of all evidence between them, one in so many
 )
 
 // measure is the deviation of the till's clock that the record of an event tells, in s, positive: behind; and how long after its time the event
@@ -92,7 +91,7 @@ func (c *clocks) place(dst, ev []Evidence, from, since int64) []Evidence {
 		if e.Time < from {
 			continue
 		}
-		if e.Skew != 0 {
+		if e.Skew != 0 && len(c.verdicts) > 0 {
 			e.shift = c.shift(&e)
 			d := int64(e.shift) * 1000
 			// A sale proves no more than an hour before its raw time: what is kept reaches no further back.
@@ -106,7 +105,9 @@ func (c *clocks) place(dst, ev []Evidence, from, since int64) []Evidence {
 			dst = append(dst, e)
 		}
 	}
-	slices.SortFunc(dst, func(a, b Evidence) int { return a.Compare(&b) })
+	if len(c.verdicts) > 0 {
+		slices.SortFunc(dst, func(a, b Evidence) int { return a.Compare(&b) })
+	}
 	return dst
 }
 

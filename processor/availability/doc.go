@@ -44,7 +44,7 @@
 // that reach back, before its newest evidence on, in chunks of one hour, a few bytes a report (chunk.go); and a [snapshot]
 // of what held where they begin. What is older than the window was before the batch is stale: it is not used, and counted.
 // Both are told by the till's own, uncorrected clock, and a clock that is set back further than the window is not heard until it has caught up. Of a
-// till whose clock is wrong evidence is kept a day longer, since so late may be what makes it move.
+// till with deviations evidence is kept an hour or two longer, and as much as was sent later: since so late may be what makes it move.
 // Sealing a batch evaluates a touched terminal twice, with and without what is new, from the last snapshot before the earliest
 // change, and writes the rows that differ. Those are absolute: the highest version of a key holds.
 package availability

@@ -30,7 +30,7 @@ type terminal struct {
 
 	newest, firstSeen int64    // newest: as the till's own clock has it
 	seen              int64    // newest evidence, where it belongs
-	lateSent          int64    // when evidence with a Skew was sent last that was not sent at once, by the till's own clock; 0: there is none
+	lateSent, edge    int64    // of one whose clock is wrong: when evidence was sent last that was not sent at once, 0 if there is none; and rules.edge when all was read last
 	base              snapshot // where the kept evidence begins
 	hot               snapshot // a recent one, to spare work
 	chunks            []chunk  // by hour
@@ -75,19 +75,16 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		newest = max(newest, t.newest)
 	}
 	edge := f.rules.edge(newest)
-	if skewed {
-		edge -= moved
-	}
 	was, now := t.home.was.Terminal(t.id), t.home.text.Terminal(t.id)
 	rulesWas, rules := f.rules.of(was), f.rules.of(now)
 
 	// Begin as late as the change and the new edge allow.
 	from, hot := theBeginning(), false
 	if t.known {
-		edge = max(edge, t.base.at)
 		if hot = t.hot.at <= x.From && !t.home.told; skewed {
-			hot = hot && edge == t.base.at && f.placeHot(t)
+			hot = hot && edge == t.edge && f.placeHot(t)
 		} else {
+			edge = max(edge, t.base.at)
 			hot = hot && earliest >= t.hot.at && (edge == t.base.at || edge+proofLimit <= t.hot.at)
 		}
 		if from = t.base; hot {
@@ -96,6 +93,14 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	}
 	if !hot || !skewed {
 		f.place(t, &from, skewed)
+	}
+	if skewed && hot {
+		edge = t.base.at
+	} else if skewed {
+		t.edge = edge
+		if edge = edgeSkewed(edge, s.all); t.known {
+			edge = max(edge, t.base.at)
+		}
 	}
 	if len(s.fresh) == 0 && !t.told && !t.home.told {
 		f.attend(t, x)
@@ -240,6 +245,20 @@ func (f *Fold) placed(t *terminal, from *snapshot) []Evidence {
 	c := &s.clocks
 	c.placed[1] = c.place(c.placed[1][:0], s.held, from.from, from.at)
 	return c.placed[1]
+}
+
+// edgeSkewed is where the kept evidence of a till whose clock is wrong begins, where it would begin at edge if the clock were right: so early that nothing
+// before it, or within the hour that sales reach back, can move any more. What was sent at once is moved by evidence 40 minutes around it, what was
+// sent later by evidence 40 minutes around its sending.
+func edgeSkewed(edge int64, ev []Evidence) int64 {
+	open := edge + proofLimit - 2*near
+	edge -= hourMilli
+	for i := range ev {
+		if e := &ev[i]; e.Skew != 0 && e.Sent > 0 && e.sentAt() >= open {
+			edge = min(edge, floorHour(e.Time-proofLimit-maxAhead*1000))
+		}
+	}
+	return edge
 }
 
 // lateSent is when evidence with a Skew was sent last that was not sent at once, by the till's own clock.
