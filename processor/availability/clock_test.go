@@ -192,3 +192,43 @@ func TestAWrongClockChangesNothing(t *testing.T) {
 		}
 	}
 }
+
+// A record that took long now and then must not make a till dear: it keeps an hour or two more of evidence, and in the end none.
+func TestASlowRecordCostsLittle(t *testing.T) {
+	f := New(Config{}, nil, noStale(t))
+	hear := func(from, to int64, slow func(i int64) bool) (most int) {
+		for i := from; i < to; i++ {
+			e := report(someHour+i*600_000, "up")
+			e.SentAt = e.Time
+			way := int64(80)
+			if slow(i) {
+				way = 5_000
+			}
+			f.Fold(e, rollup.Input{Timestamp: e.Time.Milli + way})
+			f.Seal(rollup.Version{Epoch: 1, Batch: uint64(i)})
+			most = max(most, len(f.terminals[entity{"s1", "t1"}].chunks))
+		}
+		return most
+	}
+	if n := hear(0, 700, func(i int64) bool { return i%50 == 0 }); n > 52 { // hours of 49 to 50, one for the deviation, one to see it by
+		t.Errorf("%d hours of evidence are kept", n)
+	}
+	hear(700, 1100, func(int64) bool { return false })
+	if x := f.terminals[entity{"s1", "t1"}]; x.skewed || len(x.chunks) > 50 || x.base.from != x.base.at {
+		t.Errorf("skewed %v, %d hours of evidence", x.skewed, len(x.chunks))
+	}
+}
+
+// Evidence with a clock that is right takes no more bytes for that.
+func TestARightClockCostsNothing(t *testing.T) {
+	ev := []Evidence{beat(0, 0, 0), beat(60, 0, 0), beat(120, 0, 0)}
+	plain := len(appendChunk(nil, someHour, ev))
+	ev[1].Skew = 240
+	if n := len(appendChunk(nil, someHour, ev)) - plain; n != 7 { // no boots, one run, and of that the gap, one piece, two bytes of deviation, sent at once
+		t.Errorf("one deviation takes %d bytes", n)
+	}
+	ev[0].Skew, ev[2].Skew = 240, 240
+	if n := len(appendChunk(nil, someHour, ev)) - plain; n != 7 {
+		t.Errorf("an hour of one deviation takes %d bytes", n)
+	}
+}
