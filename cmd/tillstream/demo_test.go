@@ -21,7 +21,7 @@ var settled = map[string]string{
 	"customer_days":       "SELECT * FROM pos.customer_days ORDER BY ALL",
 	"payments_hourly":     "SELECT * FROM pos.payments_hourly ORDER BY ALL",
 	"terminal_sales":      "SELECT * EXCEPT (mark) FROM tillstream.terminal_sales FINAL WHERE lane = '' ORDER BY ALL",
-	"availability_hourly": "SELECT * EXCEPT (version, mark) FROM tillstream.availability_hourly FINAL WHERE lane = '' ORDER BY ALL",
+	"availability_hourly": "SELECT * EXCEPT (version, mark) FROM tillstream.availability_hourly FINAL WHERE lane = '' AND evidence + up_ms + degraded_ms + down_ms + silent_ms + maintenance_ms + unknown_ms > 0 ORDER BY ALL",
 	"status_intervals":    "SELECT * EXCEPT (version, mark) FROM tillstream.status_intervals FINAL WHERE lane = '' ORDER BY ALL",
 	"outages":             "SELECT * EXCEPT (version, mark) FROM tillstream.outages FINAL WHERE lane = '' ORDER BY ALL",
 	"terminal_status":     "SELECT * EXCEPT (version, mark) FROM tillstream.terminal_status FINAL WHERE lane = '' ORDER BY ALL",

@@ -193,6 +193,7 @@ func statusBlock(v rollup.Version, tills ...till) *rollup.Block {
 	next, backlog, oldest, battery := b.Uint32s("service_next"), b.Uint32("offline_backlog"), b.NullMillis("oldest_unsent_at"), b.NullUint8("battery_pct")
 	b.Millis("retires_at")
 	b.Uint8("registered")
+	skew, shift := b.Int64("clock_skew_ms"), b.Int64("clock_shift_ms")
 	printer := b.String("printer")
 	b.String("card_reader")
 	b.String("scanner")
@@ -200,6 +201,7 @@ func statusBlock(v rollup.Version, tills ...till) *rollup.Block {
 		store[i], terminal[i], status[i] = t.store, t.id, "degraded"
 		since[i], first[i], last[i], holds[i] = rollup.Millis(tillFirst), rollup.Millis(tillFirst), rollup.Millis(tillSeen), rollup.Millis(tillSeen+180_001)
 		hours[i], intervals[i], outages[i] = 4, 2, 1
+		skew[i], shift[i] = -61_000, -62_000
 		next[i], backlog[i], printer[i] = []uint32{0, 1793700000}, 3, "ok"
 		oldest[i], battery[i] = rollup.Null, -1
 		if i%2 == 1 {

@@ -127,10 +127,10 @@ func TestInsertBringsEveryTypeIn(t *testing.T) {
 			"  s1 t1 2026-11-03 09:09:59.999 1099511627777 0 t1/1 2026-11-03 09:10:00.000 1 1", "  s2 t2 2026-11-03 09:09:59.999 1099511627777 0 t2/1 2026-11-03 09:10:00.000 1 1",
 			"g/0 mark   2026-11-01 00:00:00.000 1099511627777 0  1970-01-01 00:00:00.000 0 0",
 		},
-		"terminal_status lane, mark, store_id, terminal_id, version, status, since, first_seen, last_seen, holds_until, hours, intervals, outages, service_next, offline_backlog, oldest_unsent_at, battery_pct, printer": {
-			"  s1 t1 1099511627777 degraded 2026-11-03 09:10:00.000 2026-11-03 09:10:00.000 2026-11-03 12:10:00.000 2026-11-03 12:13:00.001 4 2 1 ['1970-01-01 00:00:00','2026-11-03 10:00:00'] 3 NULL NULL ok",
-			"  s2 t2 1099511627777 degraded 2026-11-03 09:10:00.000 2026-11-03 09:10:00.000 2026-11-03 12:10:00.000 2026-11-03 12:13:00.001 4 2 1 ['1970-01-01 00:00:00','2026-11-03 10:00:00'] 3 2026-11-03 12:09:59.995 77 ok",
-			"g/0 mark   1099511627777  1970-01-01 00:00:00.000 1970-01-01 00:00:00.000 1970-01-01 00:00:00.000 1970-01-01 00:00:00.000 0 0 0 [] 0 1970-01-01 00:00:00.000 0 ",
+		"terminal_status lane, mark, store_id, terminal_id, version, status, since, first_seen, last_seen, holds_until, hours, intervals, outages, service_next, offline_backlog, oldest_unsent_at, battery_pct, printer, clock_skew_ms, clock_shift_ms": {
+			"  s1 t1 1099511627777 degraded 2026-11-03 09:10:00.000 2026-11-03 09:10:00.000 2026-11-03 12:10:00.000 2026-11-03 12:13:00.001 4 2 1 ['1970-01-01 00:00:00','2026-11-03 10:00:00'] 3 NULL NULL ok -61000 -62000",
+			"  s2 t2 1099511627777 degraded 2026-11-03 09:10:00.000 2026-11-03 09:10:00.000 2026-11-03 12:10:00.000 2026-11-03 12:13:00.001 4 2 1 ['1970-01-01 00:00:00','2026-11-03 10:00:00'] 3 2026-11-03 12:09:59.995 77 ok -61000 -62000",
+			"g/0 mark   1099511627777  1970-01-01 00:00:00.000 1970-01-01 00:00:00.000 1970-01-01 00:00:00.000 1970-01-01 00:00:00.000 0 0 0 [] 0 1970-01-01 00:00:00.000 0  0 0",
 		},
 		"dead_letters lane, mark, topic, partition, offset, at, reason, field, expected": {
 			"  pos.transactions 0 7 2026-11-03 12:10:00.000 bad_time time RFC 3339", "  pos.transactions 1 8 2026-11-03 12:10:00.000 bad_time time RFC 3339", "g/0 mark  0 0 2026-11-01 00:00:00.000   ",
