@@ -412,6 +412,13 @@ func TestMeasureAgainstMinutes(t *testing.T) {
 		if v := got.Verdict(w.target); v != want.judge(w.target) {
 			t.Fatalf("%s, by fractions %s: %+v, target %d", v, want.judge(w.target), got, w.target)
 		}
+		told := map[Decision]int64{}
+		for _, r := range Explain(tm, &s) {
+			told[r.Decision] += r.CountedMS
+		}
+		if told[Counted] != got.Down || told[Uncertain] != got.Unknown {
+			t.Fatalf("evidence for %v, measured %+v", told, got)
+		}
 
 		window := rapid.SampledFrom([]int64{5, 60, 360, 1440, 4320}).Draw(t, "window")
 		var burn Burn
