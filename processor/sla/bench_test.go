@@ -10,7 +10,7 @@ import (
 func BenchmarkMeasure(b *testing.B) {
 	period := span(b, "2026-03-01", "2026-04-01")
 	service := storeOf(b, "Europe/Paris", shopHours(b)).Service(interval.Span{From: period.From - 86_400_000, To: period.To})
-	tm := NewTime(period, interval.Span{From: interval.Min, To: interval.Max}, interval.All(), service, interval.Of(span(b, "2026-03-10T10:00", "2026-03-10T12:00")), period.To)
+	tm := NewTime(period, interval.Span{From: interval.Min, To: interval.Max}, interval.All(), service, Excused{Removed: interval.Of(span(b, "2026-03-10T10:00", "2026-03-10T12:00"))}, period.To)
 	rules := Rules{MergeGap: 30_000, MinOutage: minute, Silence: Silence{First: AsUnknown, After: 10 * minute, Then: AsDown, Alone: true}}
 	for name, pattern := range map[string][]Run{
 		"healthy":  {run(Up, 0, 32*1440)},
@@ -48,7 +48,7 @@ func daily(runs ...Run) (out []Run) {
 func BenchmarkNewTime(b *testing.B) {
 	period := span(b, "2026-03-01", "2026-04-01")
 	service := storeOf(b, "Europe/Paris", shopHours(b)).Service(interval.Span{From: period.From - 86_400_000, To: period.To})
-	out := interval.Of(span(b, "2026-03-10T10:00", "2026-03-10T12:00"))
+	out := Excused{Removed: interval.Of(span(b, "2026-03-10T10:00", "2026-03-10T12:00"))}
 	b.ReportAllocs()
 	for b.Loop() {
 		NewTime(period, interval.Span{From: interval.Min, To: interval.Max}, interval.All(), service, out, period.To)

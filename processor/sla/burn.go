@@ -9,12 +9,13 @@ import (
 // Burn is how a window went, ms of counted time.
 type Burn struct{ Counted, Unknown, Down int64 }
 
-// BurnOver looks at the last window ms of counted time before an instant: a night is not an hour of budget. counted may reach back beyond the
+// BurnOver looks at the last window ms of counted time before an instant: a night is not an hour of budget. The time may reach back beyond the
 // period, and should. If it holds less than the window, Burn.Counted is less.
-func BurnOver(counted interval.Set, s *State, window, until int64) Burn {
-	q := counted.Within(Last(counted, window, until))
-	b := Burn{Counted: q.Length()}
-	b.Unknown, b.Down, _ = s.in(q, b.Counted)
+func BurnOver(t *Time, s *State, window, until int64) Burn {
+	x := Last(t.Counted, window, until)
+	judged := t.Judged.Within(x)
+	b := Burn{Counted: t.Counted.Overlap(x)}
+	b.Unknown, b.Down, _ = s.in(judged, judged.Length())
 	return b
 }
 

@@ -26,6 +26,7 @@ const (
 	NotCounted Decision = "not_counted" // shorter than min_outage; CountedMS is what would have counted
 	Uncertain  Decision = "unknown"
 	Removed    Decision = "removed"
+	Forgiven   Decision = "counted_as_up"
 	NotRemoved Decision = "not_removed"
 )
 
@@ -33,7 +34,7 @@ const (
 // decision is Counted, CountedMS add up to |D|; where it is Uncertain, to |U|. The caller knows what the outages are called.
 func Explain(t *Time, s *State) (out []Evidence) {
 	add := func(kind string, d Decision, x interval.Span, within interval.Set, note string) {
-		ms := within.Within(x).Shared(t.Counted)
+		ms := within.Within(x).Shared(t.Judged)
 		if ms > 0 {
 			out = append(out, Evidence{Kind: kind, Span: x, CountedMS: ms, Decision: d, Note: note})
 		}

@@ -21,6 +21,7 @@ const (
 // Exclusion is a rule of an agreement about time that is removed from what counts.
 type Exclusion struct {
 	Text string // as written, for the evidence
+	Up   bool   // effect: up. The time counts as up; else it is removed
 
 	Kind   string   // planned_maintenance, customer_requested, force_majeure …; "": any
 	Party  string   // whose fault it is; "": anybody's
@@ -63,11 +64,11 @@ type item struct {
 //
 // Every rule in turn looks at what those before it left of each claim it is about. Of that it removes what was announced in time and
 // approved, what lies within its windows, and of that the first of each cap period, until the cap is spent: so overlapping claims spend it
-// once, by start time. promised is P ∩ V ∩ L ∩ S for all periods that share a cap period with this one: caps are spent in committed time only,
-// and what the rest of the month spent is spent. The removed set does not depend on the period.
+// once, by start time. What is excused for one reason is not excused for another. promised is P ∩ V ∩ L ∩ S for all periods that share a cap period with this one: caps are spent in committed time only,
+// and what the rest of the month spent is spent. What is excused does not depend on the period.
 //
-// In the evidence removed time is told once, with the claim that began first; CountedMS of what was removed add up to |X|.
-func Exclude(rules []Exclusion, claims []Claim, promised interval.Set, period interval.Span) (interval.Set, []Evidence) {
+// In the evidence excused time is told once, with the claim that began first; CountedMS of what was removed add up to |X|.
+func Exclude(rules []Exclusion, claims []Claim, promised interval.Set, period interval.Span) (Excused, []Evidence) {
 	var items []item
 	for i := range claims {
 		for _, x := range claims[i].Spans {
@@ -77,10 +78,18 @@ func Exclude(rules []Exclusion, claims []Claim, promised interval.Set, period in
 	slices.SortFunc(items, func(a, b item) int {
 		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), strings.Compare(a.Ref, b.Ref))
 	})
-	var removed interval.Set
+	var done Excused
+	var all interval.Set // of both
 	var out []Evidence
 	for i := range rules {
-		removed, out = rules[i].apply(items, removed, period, out)
+		var took interval.Set
+		took, out = rules[i].apply(items, all, period, out)
+		all = all.Union(took)
+		if rules[i].Up {
+			done.Up = done.Up.Union(took)
+		} else {
+			done.Removed = done.Removed.Union(took)
+		}
 	}
 	for i := range items {
 		x := &items[i]
@@ -94,13 +103,13 @@ func Exclude(rules []Exclusion, claims []Claim, promised interval.Set, period in
 		default:
 			continue // an outage that is nobody else's fault
 		}
-		out = append(out, x.evidence(NotRemoved, left, left.Subtract(removed), x.rule, strings.Join(x.why, "; ")))
+		out = append(out, x.evidence(NotRemoved, left, left.Subtract(all), x.rule, strings.Join(x.why, "; ")))
 	}
-	return removed, out
+	return done, out
 }
 
-// apply lets one rule look at what is left of the claims.
-func (e *Exclusion) apply(items []item, removed interval.Set, period interval.Span, out []Evidence) (interval.Set, []Evidence) {
+// apply lets one rule look at what is left of the claims, done having been excused before. It gives what it adds.
+func (e *Exclusion) apply(items []item, done interval.Set, period interval.Span, out []Evidence) (interval.Set, []Evidence) {
 	allowed := make([]interval.Set, len(items))
 	var all interval.Set
 	for i := range items {
@@ -109,27 +118,31 @@ func (e *Exclusion) apply(items []item, removed interval.Set, period interval.Sp
 			all = all.Union(allowed[i])
 		}
 	}
-	took := e.capped(all.Subtract(removed))
+	took := e.capped(all.Subtract(done))
+	decision := Removed
+	if e.Up {
+		decision = Forgiven
+	}
 	for i := range items {
 		x := &items[i]
 		if len(allowed[i]) == 0 {
 			continue
 		}
-		mine := allowed[i].Intersect(took.Union(removed))
+		mine := allowed[i].Intersect(took.Union(done))
 		if in := mine.Within(period); len(in) > 0 {
-			note, told := "", in.Subtract(removed)
+			note, told := "", in.Subtract(done)
 			if told.Length() < in.Length() {
-				note = "overlaps what is removed already"
+				note = "overlaps what is excused already"
 			}
-			out = append(out, x.evidence(Removed, in, told, e.Text, note))
+			out = append(out, x.evidence(decision, in, told, e.Text, note))
 		}
-		removed = removed.Union(mine)
+		done = done.Union(mine)
 		if over := allowed[i].Subtract(mine); len(over) > 0 {
 			x.why = append(x.why, "above the cap")
 		}
 		x.rest = x.rest.Subtract(mine)
 	}
-	return removed, out
+	return took, out
 }
 
 // allows is what a rule would remove of an item if there were no cap.

@@ -67,7 +67,7 @@ func TestExclude(t *testing.T) {
 			[]Exclusion{capped},
 			[]Claim{claim("m1", 0, mins(600, 660)), claim("m2", 0, mins(630, 720))},
 			interval.Of(mins(600, 700)),
-			"m1 capped removed 600-660 60, m2 capped removed 630-700 40 (overlaps what is removed already), m2 capped not_removed 700-720 20 (above the cap)",
+			"m1 capped removed 600-660 60, m2 capped removed 630-700 40 (overlaps what is excused already), m2 capped not_removed 700-720 20 (above the cap)",
 		},
 		"outside its window": {
 			[]Exclusion{night},
@@ -99,6 +99,11 @@ func TestExclude(t *testing.T) {
 			},
 			interval.Of(mins(620, 630)), "o2 third removed 620-630 10",
 		},
+		"it counts as up": {
+			[]Exclusion{{Text: "up", Kind: "urgent", Up: true}},
+			[]Claim{{Ref: "u", Kind: "urgent", Spans: interval.Of(mins(600, 610))}},
+			interval.Of(mins(600, 610)), "u up counted_as_up 600-610 10",
+		},
 		"no rule is about it": {
 			[]Exclusion{planned},
 			[]Claim{{Ref: "u", Kind: "urgent", Spans: interval.Of(mins(600, 610))}},
@@ -106,7 +111,8 @@ func TestExclude(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			removed, rows := Exclude(c.rules, c.claims, hours, mins(0, 2880))
+			done, rows := Exclude(c.rules, c.claims, hours, mins(0, 2880))
+			removed := done.Removed.Union(done.Up)
 			if fmt.Sprint(removed) != fmt.Sprint(c.removed) {
 				t.Errorf("removed %v, want %v", removed, c.removed)
 			}
@@ -136,6 +142,7 @@ func TestExcludeAgainstMinutes(t *testing.T) {
 		rules := make([]Exclusion, rapid.IntRange(0, 3).Draw(t, "rules"))
 		for i := range rules {
 			rules[i] = Exclusion{
+				Up:   rapid.IntRange(0, 3).Draw(t, "up") == 0,
 				Kind: kinds.Draw(t, "kind"), Party: parties.Draw(t, "party"), Approval: signed.Draw(t, "approval"),
 				Notice: rapid.SampledFrom([]int64{0, 60}).Draw(t, "notice") * minute,
 				Cap:    rapid.SampledFrom([]int64{0, 30, 300}).Draw(t, "cap") * minute,
@@ -153,9 +160,9 @@ func TestExcludeAgainstMinutes(t *testing.T) {
 			}
 		}
 		promised := w.life.Intersect(w.store.Service(w.all()))
-		removed, rows := Exclude(rules, claims, promised, w.period)
+		done, rows := Exclude(rules, claims, promised, w.period)
 
-		gone := make([]bool, w.minutes)
+		gone, up := make([]bool, w.minutes), make([]bool, w.minutes)
 		for r := range rules {
 			e := &rules[r]
 			spent := map[interval.Span]int64{}
@@ -177,28 +184,26 @@ func TestExcludeAgainstMinutes(t *testing.T) {
 				}
 				p := e.Per.At(at)
 				if e.Cap == 0 || spent[p] < e.Cap {
-					gone[i] = true
+					gone[i], up[i] = true, e.Up
 					spent[p] += minute
 				}
 			}
 		}
 		for i := range gone {
-			if removed.Holds(w.at(i)) != gone[i] {
+			if done.Removed.Holds(w.at(i)) != (gone[i] && !up[i]) || done.Up.Holds(w.at(i)) != up[i] {
 				t.Fatalf("minute %d is removed: %v\n%+v\n%+v", i, !gone[i], rules, claims)
 			}
 		}
-		var told int64
+		told := map[Decision]int64{}
 		for _, r := range rows {
-			if r.Decision == Removed {
-				told += r.CountedMS
-			}
+			told[r.Decision] += r.CountedMS
 		}
-		if want := removed.Overlap(w.period); told != want {
-			t.Fatalf("evidence for %d ms, %d ms are removed", told, want)
+		if told[Removed] != done.Removed.Overlap(w.period) || told[Forgiven] != done.Up.Overlap(w.period) {
+			t.Fatalf("evidence for %v ms of %v", told, done)
 		}
 		cut := w.period.From + (w.period.To-w.period.From)/3
 		a, _ := Exclude(rules, claims, promised, interval.Span{From: w.period.From, To: cut})
-		if fmt.Sprint(a) != fmt.Sprint(removed) {
+		if fmt.Sprint(a) != fmt.Sprint(done) {
 			t.Fatal("what is removed depends on the period that is looked at")
 		}
 	})

@@ -180,7 +180,7 @@ func TestGolden(t *testing.T) {
 			margin := interval.Span{From: period.From - 7*86_400_000, To: period.To + 7*86_400_000}
 			service := storeOf(t, "Europe/Paris", c.calendar).Service(margin)
 			life := interval.Of(span(t, c.life[0], c.life[1]))
-			tm := NewTime(period, span(t, c.version[0], c.version[1]), life, service, interval.Of(excluded...), period.To)
+			tm := NewTime(period, span(t, c.version[0], c.version[1]), life, service, Excused{Removed: interval.Of(excluded...)}, period.To)
 			state := (&Rules{}).Read(&h, tm.Service)
 			f := Measure(tm, &state)
 

@@ -4,6 +4,9 @@ import (
 	"github.com/tillstream/tillstream/processor/interval"
 )
 
+// Excused is time that does not count against anybody: removed from what counts, or counted as up.
+type Excused struct{ Removed, Up interval.Set }
+
 // Time is the time in which an agreement counts. The terminals of a store mostly share one.
 type Time struct {
 	Within    interval.Span // P ∩ V, up to the instant of measuring
@@ -11,28 +14,30 @@ type Time struct {
 	Committed interval.Set  // T
 	Excluded  interval.Set  // X
 	Counted   interval.Set  // Q
+	Judged    interval.Set  // Q less what counts as up whatever it was
 
 	// Running: the period, or the version in it, goes on after the instant of measuring. Ahead is the counted time still to come, ms.
 	Running bool
 	Ahead   int64
 
-	committed, excluded, counted int64 // ms
+	committed, excluded, counted, judged int64 // ms
 }
 
-// NewTime cuts out what counts until an instant of what is promised. service and excluded may reach beyond the period; service should, as far as
+// NewTime cuts out what counts until an instant of what is promised. service and what is excused may reach beyond the period; service should, as far as
 // outages and silences do that reach into it.
-func NewTime(period, version interval.Span, life, service, excluded interval.Set, until int64) *Time {
+func NewTime(period, version interval.Span, life, service interval.Set, excused Excused, until int64) *Time {
 	whole := period.Cut(version)
 	t := &Time{Within: whole.Cut(interval.Span{From: interval.Min, To: until}), Service: life.Intersect(service)}
 	t.Running = until < whole.To
 	if t.Running {
 		ahead := t.Service.Within(whole.Cut(interval.Span{From: until, To: interval.Max}))
-		t.Ahead = ahead.Subtract(excluded).Length()
+		t.Ahead = ahead.Subtract(excused.Removed).Length()
 	}
 	t.Committed = t.Service.Within(t.Within)
-	t.Excluded = t.Committed.Intersect(excluded)
+	t.Excluded = t.Committed.Intersect(excused.Removed)
 	t.Counted = t.Committed.Subtract(t.Excluded)
-	t.committed, t.excluded, t.counted = t.Committed.Length(), t.Excluded.Length(), t.Counted.Length()
+	t.Judged = t.Counted.Subtract(excused.Up)
+	t.committed, t.excluded, t.counted, t.judged = t.Committed.Length(), t.Excluded.Length(), t.Counted.Length(), t.Judged.Length()
 	return t
 }
 
@@ -40,7 +45,7 @@ func NewTime(period, version interval.Span, life, service, excluded interval.Set
 type Figures struct {
 	Committed, Excluded, Counted int64 // |T|, |X|, |Q|
 	Unknown, Down, Doubt         int64 // |U|, |D|, |E|
-	RawUnknown, RawDown          int64 // |U|, |D| with X = ∅
+	RawUnknown, RawDown          int64 // |U|, |D| as if nothing were excused
 	Ahead                        int64 // counted time to come
 	Outages                      int64 // with counted time down, that began here
 	Running                      bool
@@ -49,13 +54,13 @@ type Figures struct {
 // Measure is what a state comes to in a time.
 func Measure(t *Time, s *State) Figures {
 	f := Figures{Committed: t.committed, Excluded: t.excluded, Counted: t.counted, Ahead: t.Ahead, Running: t.Running}
-	f.Unknown, f.Down, f.Doubt = s.in(t.Counted, f.Counted)
+	f.Unknown, f.Down, f.Doubt = s.in(t.Judged, t.judged)
 	f.RawUnknown, f.RawDown = f.Unknown, f.Down
-	if f.Excluded > 0 {
+	if t.judged < f.Committed {
 		f.RawUnknown, f.RawDown, _ = s.in(t.Committed, f.Committed)
 	}
 	for _, x := range s.Outages {
-		if f.Down > 0 && t.begins(x) && s.Down.Within(x).Shared(t.Counted) > 0 {
+		if f.Down > 0 && t.begins(x) && s.Down.Within(x).Shared(t.Judged) > 0 {
 			f.Outages++
 		}
 	}
@@ -99,7 +104,7 @@ func (f *Figures) Low() Ratio {
 // High is the availability if all unknown time were up.
 func (f *Figures) High() Ratio { return Ratio{f.Counted - f.Down, f.Counted} }
 
-// Raw is the availability as if nothing were excluded.
+// Raw is the availability as if nothing were excused.
 func (f *Figures) Raw() Ratio {
 	return Ratio{f.Committed - f.RawUnknown - f.RawDown, f.Committed - f.RawUnknown}
 }

@@ -30,18 +30,18 @@ var places = []struct{ zone, near string }{
 
 // world is a random agreement about one terminal, in minutes of a horizon.
 type world struct {
-	start           int64 // ms
-	minutes         int
-	store           *registry.Store
-	open            []bool // by the clock on the wall
-	rules           Rules
-	history         History
-	life, excluded  interval.Set
-	period, version interval.Span
-	until           int64
-	target          Share
-	hours           [7][]registry.Window
-	closed          []registry.Date
+	start                    int64 // ms
+	minutes                  int
+	store                    *registry.Store
+	open                     []bool // by the clock on the wall
+	rules                    Rules
+	history                  History
+	life, excluded, forgiven interval.Set // forgiven counts as up
+	period, version          interval.Span
+	until                    int64
+	target                   Share
+	hours                    [7][]registry.Window
+	closed                   []registry.Date
 }
 
 func (w *world) at(i int) int64 { return w.start + int64(i)*minute }
@@ -134,6 +134,7 @@ func drawWorld(t *rapid.T) *world {
 	w.history.Sold = drawSet(t, w, 4, 30, "sold")
 	w.history.StoreSilent = drawSet(t, w, 3, 2000, "store silent")
 	w.excluded = drawSet(t, w, 4, 600, "excluded")
+	w.forgiven = drawSet(t, w, 1, 600, "forgiven")
 	w.life = interval.All()
 	if rapid.IntRange(0, 2).Draw(t, "lives") == 0 {
 		w.life = drawSet(t, w, 3, 6000, "life")
@@ -204,7 +205,7 @@ func (w *world) readClock(zone string, calendar bool) {
 // mine is the same by counting minutes.
 type mine struct {
 	service, committed, excluded, counted []bool
-	known, outage, doubt, short           []bool
+	judged, known, outage, doubt, short   []bool
 	figures                               Figures
 }
 
@@ -251,7 +252,7 @@ func (w *world) count() *mine {
 		}
 		return false
 	}
-	m := &mine{service: make([]bool, n), committed: make([]bool, n), excluded: make([]bool, n), counted: make([]bool, n), known: make([]bool, n)}
+	m := &mine{service: make([]bool, n), committed: make([]bool, n), excluded: make([]bool, n), counted: make([]bool, n), judged: make([]bool, n), known: make([]bool, n)}
 	for i := range n {
 		at := w.at(i)
 		m.service[i] = w.open[i] && in(w.life, i)
@@ -259,6 +260,7 @@ func (w *world) count() *mine {
 		m.committed[i] = promised && at < w.until
 		m.excluded[i] = m.committed[i] && in(w.excluded, i)
 		m.counted[i] = m.committed[i] && !m.excluded[i]
+		m.judged[i] = m.counted[i] && !in(w.forgiven, i)
 		if promised && at >= w.until && !in(w.excluded, i) {
 			m.figures.Ahead += minute
 		}
@@ -330,9 +332,9 @@ func (w *world) count() *mine {
 		tally(m.committed[i], &f.Committed)
 		tally(m.excluded[i], &f.Excluded)
 		tally(m.counted[i], &f.Counted)
-		tally(m.counted[i] && !m.known[i], &f.Unknown)
-		tally(m.counted[i] && d, &f.Down)
-		tally(m.counted[i] && m.doubt[i], &f.Doubt)
+		tally(m.judged[i] && !m.known[i], &f.Unknown)
+		tally(m.judged[i] && d, &f.Down)
+		tally(m.judged[i] && m.doubt[i], &f.Doubt)
 		tally(m.committed[i] && !m.known[i], &f.RawUnknown)
 		tally(m.committed[i] && d, &f.RawDown)
 	}
@@ -345,7 +347,7 @@ func (w *world) count() *mine {
 			if m.service[i] && begins < 0 {
 				begins = i
 			}
-			felt = felt || m.counted[i] && m.known[i]
+			felt = felt || m.judged[i] && m.known[i]
 		}
 		if at := w.at(max(begins, 0)); felt && at >= max(w.period.From, w.version.From) && at < min(w.period.To, w.version.To, w.until) {
 			f.Outages++
@@ -356,7 +358,7 @@ func (w *world) count() *mine {
 
 func (w *world) measure() (*Time, State, Figures) {
 	x := interval.Span{From: w.start, To: w.at(w.minutes)}
-	tm := NewTime(w.period, w.version, w.life, w.store.Service(x), w.excluded, w.until)
+	tm := NewTime(w.period, w.version, w.life, w.store.Service(x), Excused{w.excluded, w.forgiven}, w.until)
 	s := w.rules.Read(&w.history, tm.Service)
 	return tm, s, Measure(tm, &s)
 }
@@ -427,13 +429,15 @@ func TestMeasureAgainstMinutes(t *testing.T) {
 				continue
 			}
 			burn.Counted += minute
-			if !want.known[i] {
+			switch {
+			case !want.judged[i]:
+			case !want.known[i]:
 				burn.Unknown += minute
-			} else if want.outage[i] {
+			case want.outage[i]:
 				burn.Down += minute
 			}
 		}
-		if b := BurnOver(tm.Counted, &s, window*minute, w.until); b != burn {
+		if b := BurnOver(tm, &s, window*minute, w.until); b != burn {
 			t.Fatalf("over %d min %+v, by minutes %+v", window, b, burn)
 		}
 	})

@@ -13,7 +13,7 @@ func (w *world) all() interval.Span { return interval.Span{From: w.start, To: w.
 
 // over measures another period of the same world, to its end.
 func (w *world) over(period interval.Span, excluded interval.Set) Figures {
-	tm := NewTime(period, w.version, w.life, w.store.Service(w.all()), excluded, period.To)
+	tm := NewTime(period, w.version, w.life, w.store.Service(w.all()), Excused{excluded, w.forgiven}, period.To)
 	s := w.rules.Read(&w.history, tm.Service)
 	return Measure(tm, &s)
 }

@@ -24,7 +24,7 @@ func TestRules(t *testing.T) {
 		rules                         Rules
 		runs                          []Run
 		sold, storeSilent             interval.Set
-		excluded, life                interval.Set
+		excluded, forgiven, life      interval.Set
 		unknown, down, doubt, outages int64
 	}{
 		"first report ever: unknown before it":                 {runs: []Run{run(Up, 600, 3000)}, unknown: 60},
@@ -42,6 +42,7 @@ func TestRules(t *testing.T) {
 		"an outage is as long as it was, not as its part in hours": {rules: rules(0, 5), runs: []Run{run(Up, 0, 3000), run(Down, 1198, 1210)}, down: 2, outages: 1},
 		"nor as its part that is not excluded":                     {rules: rules(0, 5), runs: []Run{run(Up, 0, 3000), run(Down, 600, 610)}, excluded: interval.Of(mins(602, 620)), down: 2, outages: 1},
 		"an outage through the night is one":                       {runs: []Run{run(Up, 0, 1190), run(Down, 1190, 1440+550), run(Up, 1440+550, 3000)}, down: 20, outages: 1},
+		"what counts as up is neither down nor unknown":            {runs: []Run{run(Up, 0, 600), run(Down, 600, 610), run(Up, 620, 3000)}, forgiven: interval.Of(mins(605, 612)), unknown: 8, down: 5, outages: 1},
 		"one that is excluded in whole is none":                    {runs: []Run{run(Up, 0, 3000), run(Down, 600, 610)}, excluded: interval.Of(mins(590, 620))},
 		"short beside unknown: low takes it for long":              {rules: rules(0, 5), runs: []Run{run(Up, 0, 600), run(Down, 600, 602), run(Up, 605, 3000)}, unknown: 3, doubt: 2},
 		"up between unknown and down: low takes it for bridged":    {rules: rules(2, 0), runs: []Run{run(Up, 0, 600), run(Down, 600, 605), run(Up, 605, 606), run(Up, 610, 3000)}, unknown: 4, down: 5, doubt: 1, outages: 1},
@@ -68,7 +69,7 @@ func TestRules(t *testing.T) {
 			if life == nil {
 				life = interval.All()
 			}
-			tm := NewTime(mins(0, 2880), mins(0, 2880), life, hours, c.excluded, 2880*minute)
+			tm := NewTime(mins(0, 2880), mins(0, 2880), life, hours, Excused{c.excluded, c.forgiven}, 2880*minute)
 			s := c.rules.Read(&History{Runs: c.runs, Sold: c.sold, StoreSilent: c.storeSilent}, tm.Service)
 			f := Measure(tm, &s)
 			got := [4]int64{f.Unknown, f.Down, f.Doubt, f.Outages}
@@ -86,7 +87,7 @@ func TestOutageAcrossPeriods(t *testing.T) {
 	h := History{Runs: []Run{run(Up, 0, 1300), run(Down, 1300, 3000)}}
 	var found []int64
 	for day := range int64(2) {
-		tm := NewTime(mins(day*1440, day*1440+1440), mins(0, 2880), interval.All(), hours, nil, interval.Max)
+		tm := NewTime(mins(day*1440, day*1440+1440), mins(0, 2880), interval.All(), hours, Excused{}, interval.Max)
 		s := (&Rules{}).Read(&h, tm.Service)
 		f := Measure(tm, &s)
 		found = append(found, f.Down/minute, f.Outages)
@@ -100,7 +101,7 @@ func TestOutageAcrossPeriods(t *testing.T) {
 func TestCutHistoriesDoNotAddUp(t *testing.T) {
 	hours, rules := interval.Of(mins(0, 100)), Rules{MinOutage: 5 * minute}
 	measure := func(period interval.Span, h History) int64 {
-		tm := NewTime(period, period, interval.All(), hours, nil, period.To)
+		tm := NewTime(period, period, interval.All(), hours, Excused{}, period.To)
 		s := rules.Read(&h, hours)
 		f := Measure(tm, &s)
 		return f.Down / minute
