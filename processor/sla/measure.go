@@ -161,12 +161,3 @@ const (
 	Customer
 	Provider
 )
-
-// Owed is the availability that decides about money: the low one if the provider bears what is undetermined, else the high one, which is proved.
-// It never changes a verdict.
-func (f *Figures) Owed(b Bearer) Ratio {
-	if b == Provider {
-		return f.Low()
-	}
-	return f.High()
-}
