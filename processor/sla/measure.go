@@ -41,6 +41,21 @@ func NewTime(period, version interval.Span, life, service interval.Set, excused 
 	return t
 }
 
+// Widen opens every span so many ms earlier and closes it so many later (service_hours.pad).
+func Widen(s interval.Set, before, after int64) interval.Set {
+	out := make([]interval.Span, len(s))
+	for i, x := range s {
+		out[i] = x
+		if x.From != interval.Min {
+			out[i].From -= before
+		}
+		if x.To != interval.Max {
+			out[i].To += after
+		}
+	}
+	return interval.Of(out...)
+}
+
 // Figures are the lengths of domain 3.1 in ms, and the ratios made of them. They add up, over the parts of a period as over terminals.
 type Figures struct {
 	Committed, Excluded, Counted int64 // |T|, |X|, |Q|
