@@ -77,7 +77,7 @@ func (s Set) Intersect(o Set) Set {
 	var out Set
 	for i, j := 0, 0; i < len(s) && j < len(o); {
 		if x := s[i].Cut(o[j]); !x.Empty() {
-			out = append(out, x)
+			out = out.push(x, max(len(s), len(o)))
 		}
 		if s[i].To < o[j].To {
 			i++
@@ -101,15 +101,23 @@ func (s Set) Subtract(o Set) Set {
 		}
 		for k := j; k < len(o) && o[k].From < x.To; k++ {
 			if x.From < o[k].From {
-				out = append(out, Span{x.From, o[k].From})
+				out = out.push(Span{x.From, o[k].From}, len(s)+len(o)-k)
 			}
 			x.From = o[k].To
 		}
 		if !x.Empty() {
-			out = append(out, x)
+			out = out.push(x, len(s)+len(o)-j)
 		}
 	}
 	return out
+}
+
+// push appends a span, with room for so many once there is one.
+func (s Set) push(x Span, room int) Set {
+	if s == nil {
+		s = make(Set, 0, room)
+	}
+	return append(s, x)
 }
 
 // Within is what lies in one span.

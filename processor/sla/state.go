@@ -85,7 +85,8 @@ type State struct {
 
 // Read comes to a state. service is the hours in which silence counts, L ∩ S: as far as the history reaches, and before it.
 func (r *Rules) Read(h *History, service interval.Set) State {
-	var downs, ups, silences []interval.Span
+	var downs, silences []interval.Span
+	ups := make([]interval.Span, 0, len(h.Runs))
 	for i := range h.Runs {
 		x := &h.Runs[i]
 		switch x.Status {
@@ -122,7 +123,7 @@ func of(spans []interval.Span) interval.Set {
 
 // read sorts silences by what they are taken for.
 func (s *Silence) read(silent, service, all interval.Set, read *[AsDown + 1]interval.Set) {
-	var first, then interval.Set
+	first, then := make(interval.Set, 0, len(silent)), make(interval.Set, 0, len(silent))
 	hours := service
 	for _, x := range silent {
 		for len(hours) > 0 && hours[0].To <= x.From {
@@ -177,16 +178,20 @@ func (r *Rules) outages(known, down interval.Set) State {
 
 // join makes one of outages that are close, and sets apart those that are short.
 func (r *Rules) join(down interval.Set) (long, short interval.Set) {
-	if r.MergeGap > 0 && len(down) > 1 {
-		merged := slices.Clone(down[:1])
-		for _, x := range down[1:] {
+	for i := 1; i < len(down); i++ {
+		if down[i].From >= down[i-1].To+r.MergeGap {
+			continue
+		}
+		merged := slices.Clone(down[:i])
+		for _, x := range down[i:] {
 			if last := &merged[len(merged)-1]; x.From < last.To+r.MergeGap {
 				last.To = x.To
-				continue
+			} else {
+				merged = append(merged, x)
 			}
-			merged = append(merged, x)
 		}
 		down = merged
+		break
 	}
 	brief := func(x interval.Span) bool { return x.To < x.From+r.MinOutage }
 	if !slices.ContainsFunc(down, brief) {
