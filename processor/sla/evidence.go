@@ -25,13 +25,15 @@ const (
 	Counted    Decision = "counted"
 	NotCounted Decision = "not_counted" // shorter than min_outage; CountedMS is what would have counted
 	Uncertain  Decision = "unknown"
+	Doubtful   Decision = "doubtful" // counts in the low bound only, for the unknown time beside it
 	Removed    Decision = "removed"
 	Forgiven   Decision = "counted_as_up"
 	NotRemoved Decision = "not_removed"
 )
 
 // Explain is the evidence behind what was measured of a terminal or a store: an outage that lasts beyond the period has a row in each. Where the
-// decision is Counted, CountedMS add up to |D|; where it is Uncertain, to |U|. The caller knows what the outages are called.
+// decision is Counted, CountedMS add up to |D|; where it is Uncertain, to |U|; where it is Doubtful, to |E|. The caller knows what the outages
+// are called.
 func Explain(t *Time, s *State) (out []Evidence) {
 	add := func(kind string, d Decision, x interval.Span, within interval.Set, note string) {
 		ms := within.Within(x).Shared(t.Judged)
@@ -47,6 +49,9 @@ func Explain(t *Time, s *State) (out []Evidence) {
 	}
 	for _, x := range interval.Of(t.Within).Subtract(s.Known) {
 		add("unknown", Uncertain, x, interval.All(), "")
+	}
+	for _, x := range s.Doubt {
+		add("outage", Doubtful, x, interval.All(), "an outage, if the unknown time beside it was down")
 	}
 	return out
 }

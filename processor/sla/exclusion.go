@@ -62,10 +62,10 @@ type item struct {
 
 // Exclude decides about claims: what is removed, and the evidence for it within a period.
 //
-// Every rule in turn looks at what those before it left of each claim it is about. Of that it removes what was announced in time and
-// approved, what lies within its windows, and of that the first of each cap period, until the cap is spent: so overlapping claims spend it
-// once, by start time. What is excused for one reason is not excused for another. promised is P ∩ V ∩ L ∩ S for all periods that share a cap period with this one: caps are spent in committed time only,
-// and what the rest of the month spent is spent. What is excused does not depend on the period.
+// Every rule in turn looks at what those before it left of each claim it is about. Of that it takes what was announced in time and approved,
+// what lies within its windows, and of that the first of each cap period, until the cap is spent: so overlapping claims spend it once,
+// by start time. Caps are spent in committed time: promised is L ∩ S over all of every cap period that the measured one shares something with,
+// and claims are all that lie in it, so that what is excused depends neither on the period nor on the version that is measured.
 //
 // In the evidence excused time is told once, with the claim that began first; CountedMS of what was removed add up to |X|.
 func Exclude(rules []Exclusion, claims []Claim, promised interval.Set, period interval.Span) (Excused, []Evidence) {

@@ -418,7 +418,7 @@ func TestMeasureAgainstMinutes(t *testing.T) {
 		for _, r := range Explain(tm, &s) {
 			told[r.Decision] += r.CountedMS
 		}
-		if told[Counted] != got.Down || told[Uncertain] != got.Unknown {
+		if told[Counted] != got.Down || told[Uncertain] != got.Unknown || told[Doubtful] != got.Doubt {
 			t.Fatalf("evidence for %v, measured %+v", told, got)
 		}
 

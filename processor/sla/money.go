@@ -2,20 +2,30 @@ package sla
 
 import "math/big"
 
-// Fee is what credits are shares of: an amount for the period, in minor units, and the part of it that is concerned. Of a version that was in
-// force for a part of the period that is |Q| of the part by |Q| of the whole; of one scope of several its share of them; of both the product.
-type Fee struct {
-	Amount int64
-	Part   *big.Rat // nil: all of it
+// Fee is what credits are shares of: an exact amount, in minor units.
+type Fee struct{ amount *big.Rat }
+
+// FeeOf is a whole amount.
+func FeeOf(minor int64) Fee { return Fee{big.NewRat(minor, 1)} }
+
+// Part is a part of a fee: |Q| of a version of the |Q| of the period; one of so many scopes. Of nothing it is nothing.
+func (f Fee) Part(part, whole int64) Fee {
+	if whole <= 0 {
+		return FeeOf(0)
+	}
+	return Fee{new(big.Rat).Mul(f.rat(), big.NewRat(part, whole))}
 }
 
+// rat is the amount; the zero Fee is nothing.
 func (f Fee) rat() *big.Rat {
-	r := new(big.Rat).SetInt64(f.Amount)
-	if f.Part != nil {
-		r.Mul(r, f.Part)
+	if f.amount == nil {
+		return new(big.Rat)
 	}
-	return r
+	return f.amount
 }
+
+// Share is a share of a fee.
+func (f Fee) Share(s Share) Fee { return f.Part(int64(s), int64(One)) }
 
 // Tier is the credit, a share of the fee, of a figure on the wrong side of a limit.
 type Tier struct {
@@ -53,9 +63,9 @@ func (r *Result) Owed(b Bearer) Ratio {
 	return r.High
 }
 
-// Due is the credit for a result. Only a breach costs; what is undetermined costs if the provider bears it. It is reckoned exactly:
-// share of the fee or fixed amount, times the multiplier of repeated breaches ([Repeat.Of], else [One]); rounded once, half up to the minor unit; never more than
-// the fee, or than Fixed so many Times.
+// Due is the credit for a result. Only a breach costs; what is undetermined costs if the provider bears it. It is reckoned exactly: share of the fee
+// or fixed amount, times the multiplier of repeated breaches ([Repeat.Of], else [One]); rounded once, half up to the minor unit; never more
+// than the fee, or than Fixed so many Times.
 func (c *Credit) Due(r *Result, outages int64, b Bearer, fee Fee, multiply Share) Due {
 	switch {
 	case r.Verdict == Breached, r.Verdict == Undetermined && b == Provider:
@@ -75,10 +85,9 @@ func (c *Credit) Due(r *Result, outages int64, b Bearer, fee Fee, multiply Share
 			most = new(big.Rat).SetInt64(c.Fixed * c.Times)
 		}
 	case c.PerUnit > 0:
-		amount.Mul(most, big.NewRat(int64(c.PerUnit), int64(One)))
-		amount.Mul(amount, new(big.Rat).SetInt(c.units(r.Owed(b))))
+		amount.Mul(fee.Share(c.PerUnit).amount, new(big.Rat).SetInt(c.units(r.Owed(b))))
 	default:
-		amount.Mul(most, big.NewRat(int64(c.tier(r.Owed(b))), int64(One)))
+		amount.Set(fee.Share(c.tier(r.Owed(b))).amount)
 	}
 	due := halfUp(amount.Mul(amount, big.NewRat(int64(multiply), int64(One))))
 	if most != nil {
@@ -132,8 +141,7 @@ func down(r *big.Rat) int64 { return new(big.Int).Quo(r.Num(), r.Denom()).Int64(
 // Pool is all credits of a period, of all objectives and scopes in the order of the statement, brought under what is at risk: if they come to
 // more than that share of the fee, rounded down, each is cut in proportion, and together they are it exactly.
 func Pool(credits []int64, fee Fee, atRisk Share) []int64 {
-	most := fee.rat()
-	limit := down(most.Mul(most, big.NewRat(int64(atRisk), int64(One))))
+	limit := down(fee.Share(atRisk).amount)
 	sum := new(big.Int)
 	for _, c := range credits {
 		sum.Add(sum, big.NewInt(c))
@@ -203,8 +211,7 @@ func (e *EarnBack) Of(credit int64, after []Ratio) int64 {
 			return 0
 		}
 	}
-	r := big.NewRat(int64(e.Share), int64(One))
-	return min(credit, down(r.Mul(r, new(big.Rat).SetInt64(credit))))
+	return min(credit, down(FeeOf(credit).Share(e.Share).amount))
 }
 
 // ClaimState is whether a credit is paid.

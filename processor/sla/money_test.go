@@ -11,7 +11,7 @@ func share(part, of int64) Ratio { return Ratio{part, of} }
 
 func TestDue(t *testing.T) {
 	tiers := Credit{Op: Gte, Tiers: []Tier{{share(995, 1000), One / 10}, {share(99, 100), One / 4}, {share(95, 100), One / 2}}}
-	fee := Fee{Amount: 180_000}
+	fee := FeeOf(180_000)
 	at := func(v Verdict, low, high Ratio) Result {
 		return Result{Actual: high, Low: low, High: high, Verdict: v}
 	}
@@ -39,9 +39,9 @@ func TestDue(t *testing.T) {
 		"breached, and the provider bears it":   {tiers, at(Breached, share(94, 100), share(994, 1000)), 0, Provider, fee, One, Due{Amount: 90_000}},
 		"doubled":                               {tiers, sure(994, 1000), 0, Nobody, fee, 2 * One, Due{Amount: 36_000}},
 		"doubled, but never above the fee":      {tiers, sure(9, 10), 0, Nobody, fee, 3 * One, Due{Amount: 180_000}},
-		"a third of the period":                 {tiers, sure(994, 1000), 0, Nobody, Fee{180_000, big.NewRat(1, 3)}, One, Due{Amount: 6_000}},
-		"half a cent is one":                    {tiers, sure(994, 1000), 0, Nobody, Fee{Amount: 5}, One, Due{Amount: 1}},
-		"less is none":                          {tiers, sure(994, 1000), 0, Nobody, Fee{Amount: 4}, One, Due{}},
+		"a third of the period":                 {tiers, sure(994, 1000), 0, Nobody, fee.Part(1, 3), One, Due{Amount: 6_000}},
+		"half a cent is one":                    {tiers, sure(994, 1000), 0, Nobody, FeeOf(5), One, Due{Amount: 1}},
+		"less is none":                          {tiers, sure(994, 1000), 0, Nobody, FeeOf(4), One, Due{}},
 		"for every outage":                      {fixed, sure(9, 10), 3, Nobody, fee, One, Due{Amount: 45_000}},
 		"for five at most":                      {fixed, sure(9, 10), 7, Nobody, fee, 2 * One, Due{Amount: 75_000}},
 		"no breach, no credit":                  {fixed, at(Met, share(1, 1), share(1, 1)), 7, Nobody, fee, One, Due{}},
@@ -78,7 +78,7 @@ func drawCredit(t *rapid.T) Credit {
 func TestWorseNeverEarnsLess(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := drawCredit(t)
-		fee := Fee{Amount: rapid.Int64Range(0, 1_000_000).Draw(t, "fee"), Part: big.NewRat(rapid.Int64Range(0, 7).Draw(t, "part"), 7)}
+		fee := FeeOf(rapid.Int64Range(0, 1_000_000).Draw(t, "fee")).Part(rapid.Int64Range(0, 7).Draw(t, "part"), 7)
 		multiply := rapid.SampledFrom([]Share{One, One * 3 / 2, 2 * One}).Draw(t, "multiply")
 		bearer := rapid.SampledFrom([]Bearer{Nobody, Customer, Provider}).Draw(t, "bearer")
 		const all = 1000
@@ -99,8 +99,8 @@ func TestWorseNeverEarnsLess(t *testing.T) {
 			t.Fatalf("%+v earns %d, %+v %d", better, a.Amount, worse, b.Amount)
 		}
 		for _, d := range []Due{a, b} {
-			if c.Fixed == 0 && big.NewRat(d.Amount, 1).Cmp(fee.rat()) > 0 || c.Fixed > 0 && c.Times > 0 && d.Amount > c.Fixed*c.Times || d.Amount < 0 {
-				t.Fatalf("%+v comes to %d of %v", c, d.Amount, fee.rat())
+			if c.Fixed == 0 && big.NewRat(d.Amount, 1).Cmp(fee.amount) > 0 || c.Fixed > 0 && c.Times > 0 && d.Amount > c.Fixed*c.Times || d.Amount < 0 {
+				t.Fatalf("%+v comes to %d of %v", c, d.Amount, fee.amount)
 			}
 		}
 	})
@@ -110,11 +110,11 @@ func TestWorseNeverEarnsLess(t *testing.T) {
 func TestPool(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		credits := rapid.SliceOfN(rapid.Int64Range(0, 1_000_000_000_000), 0, 20).Draw(t, "credits")
-		fee := Fee{Amount: rapid.Int64Range(0, 1_000_000_000_000).Draw(t, "fee")}
+		fee := rapid.Int64Range(0, 1_000_000_000_000).Draw(t, "fee")
 		risk := Share(rapid.Int64Range(0, int64(One)).Draw(t, "at risk"))
-		limit := new(big.Int).Quo(new(big.Int).Mul(big.NewInt(fee.Amount), big.NewInt(int64(risk))), big.NewInt(int64(One))).Int64()
+		limit := new(big.Int).Quo(new(big.Int).Mul(big.NewInt(fee), big.NewInt(int64(risk))), big.NewInt(int64(One))).Int64()
 		var sum, paid int64
-		got := Pool(credits, fee, risk)
+		got := Pool(credits, FeeOf(fee), risk)
 		for i, c := range credits {
 			sum, paid = sum+c, paid+got[i]
 			if got[i] < 0 || got[i] > c {
@@ -129,7 +129,7 @@ func TestPool(t *testing.T) {
 		}
 		credits[rapid.IntRange(0, len(credits)-1).Draw(t, "which")] += 1000
 		var more int64
-		for _, c := range Pool(credits, fee, risk) {
+		for _, c := range Pool(credits, FeeOf(fee), risk) {
 			more += c
 		}
 		if more < paid {

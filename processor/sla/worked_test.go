@@ -72,8 +72,8 @@ func TestWorkedAgreement(t *testing.T) {
 	ratio := func(key string, r Ratio) { got[key] = big.NewRat(r.Part, r.Of).FloatString(9) }
 	verdict := func(key string, v Verdict) { got[key] = string(v) }
 	tiers := Credit{Op: Gte, Tiers: []Tier{{share(995, 1000), One / 10}, {share(99, 100), One / 4}}}
-	base := Fee{Amount: 180_000}
-	half := Fee{Amount: 180_000, Part: big.NewRat(1, 2)}
+	base := FeeOf(180_000)
+	half := base.Part(1, 2)
 	repeat := Repeat{Times: 3, Multiply: 2 * One}
 
 	var fleet Figures
@@ -174,7 +174,7 @@ func TestWorkedAgreement(t *testing.T) {
 		seconds(id+".counted_s", f.Counted)
 		seconds(id+".down_s", f.Down)
 		verdict(id+".verdict", r.Verdict)
-		fee := Fee{180_000, big.NewRat(f.Counted, 2*counted)}
+		fee := half.Part(f.Counted, counted)
 		whole(id+".credit", tiers.Due(&r, f.Outages, Customer, fee, One).Amount)
 	}
 
