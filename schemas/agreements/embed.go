@@ -4,7 +4,8 @@ package agreements
 
 import "embed"
 
-// FS has *.schema.json, examples/*.yaml and examples/invalid/*.yaml.
+// FS has *.schema.json, and as examples of the registry examples/*.yaml and examples/invalid/*.yaml, of agreements examples/agreements/*.yaml and
+// examples/agreements/invalid/*.yaml.
 //
 //go:embed *.schema.json examples
 var FS embed.FS
