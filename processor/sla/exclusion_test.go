@@ -11,11 +11,16 @@ import (
 	"github.com/tillstream/tillstream/processor/interval"
 )
 
+// before is so many minutes before something.
+func before(minutes int64) func(int64) int64 {
+	return func(begins int64) int64 { return begins - minutes*minute }
+}
+
 // What becomes of claims on a day of 09:00 to 20:00 (540 to 1200), told as "REF decision from-to counted note".
 func TestExclude(t *testing.T) {
 	day := Calendar{Day, time.UTC}
 	hours := interval.Of(mins(540, 1200), mins(1440+540, 1440+1200))
-	planned := Exclusion{Text: "planned", Kind: "planned_maintenance", Notice: 60 * minute}
+	planned := Exclusion{Text: "planned", Kind: "planned_maintenance", Notice: before(60)}
 	capped := Exclusion{Text: "capped", Kind: "planned_maintenance", Cap: 100 * minute, Per: day}
 	night := Exclusion{Text: "night", Kind: "planned_maintenance", Within: interval.Of(mins(1100, 1500))}
 	claim := func(ref string, noticed int64, spans ...interval.Span) Claim {
@@ -144,7 +149,7 @@ func TestExcludeAgainstMinutes(t *testing.T) {
 			rules[i] = Exclusion{
 				Up:   rapid.IntRange(0, 3).Draw(t, "up") == 0,
 				Kind: kinds.Draw(t, "kind"), Party: parties.Draw(t, "party"), Approval: signed.Draw(t, "approval"),
-				Notice: rapid.SampledFrom([]int64{0, 60}).Draw(t, "notice") * minute,
+				Notice: rapid.SampledFrom([]func(int64) int64{nil, before(60)}).Draw(t, "notice"),
 				Cap:    rapid.SampledFrom([]int64{0, 30, 300}).Draw(t, "cap") * minute,
 				Per:    Calendar{rapid.SampledFrom([]Unit{Day, Week, Month}).Draw(t, "per"), zone},
 			}
@@ -175,7 +180,7 @@ func TestExcludeAgainstMinutes(t *testing.T) {
 						continue
 					}
 					for _, s := range x.Spans {
-						noticed := e.Notice == 0 || x.NoticeAt != 0 && s.From-x.NoticeAt >= e.Notice
+						noticed := e.Notice == nil || x.NoticeAt != 0 && s.From-x.NoticeAt >= 60*minute
 						ok = ok || s.From <= at && at < s.To && noticed
 					}
 				}

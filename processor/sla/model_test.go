@@ -269,7 +269,7 @@ func (w *world) count() *mine {
 	down := make([]bool, n)
 	worst := make([]bool, n)
 	var silentFor int64
-	silent, lapsed := false, false
+	silent := false
 	for i := range n {
 		var heardDown, heardUp, heardSilent bool
 		for _, x := range w.history.Runs {
@@ -301,10 +301,10 @@ func (w *world) count() *mine {
 			s := w.rules.Silence
 			silent = true
 			if !was {
-				silentFor, lapsed = 0, false
+				silentFor = 0
 			}
+			lapsed := s.After > 0 && silentFor >= s.After
 			if m.service[i] {
-				lapsed = lapsed || s.After > 0 && silentFor >= s.After
 				silentFor += minute
 			}
 			as = s.First
@@ -342,14 +342,13 @@ func (w *world) count() *mine {
 		if !m.outage[i] {
 			continue
 		}
-		begins, felt := -1, false
+		felt := -1
 		for ; i < n && m.outage[i]; i++ {
-			if m.service[i] && begins < 0 {
-				begins = i
+			if felt < 0 && m.known[i] && m.service[i] && !in(w.excluded, i) && !in(w.forgiven, i) {
+				felt = i
 			}
-			felt = felt || m.judged[i] && m.known[i]
 		}
-		if at := w.at(max(begins, 0)); felt && at >= max(w.period.From, w.version.From) && at < min(w.period.To, w.version.To, w.until) {
+		if felt >= 0 && m.judged[felt] {
 			f.Outages++
 		}
 	}

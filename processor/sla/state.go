@@ -155,7 +155,7 @@ func (s *Silence) lapse(x interval.Span, service interval.Set) int64 {
 		if open = open.Cut(x); open.Empty() {
 			break
 		}
-		if at := open.From + left; at < open.To {
+		if at := open.From + left; at <= open.To {
 			return at
 		}
 		left -= open.To - open.From

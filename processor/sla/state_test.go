@@ -53,6 +53,7 @@ func TestRules(t *testing.T) {
 		"exactly 10 min of silence are unknown":           {rules: silence(AsUnknown, 10, AsDown, false), runs: []Run{run(Up, 0, 600), run(Silent, 600, 610), run(Up, 610, 3000)}, unknown: 10},
 		"at night it is not silent":                       {rules: silence(AsUnknown, 10, AsDown, false), runs: []Run{run(Up, 0, 1200), run(Silent, 1200, 1440+560), run(Up, 1440+560, 3000)}, unknown: 10, down: 10, outages: 1},
 		"10 min over two days":                            {rules: silence(AsUnknown, 10, AsDown, false), runs: []Run{run(Up, 0, 1194), run(Silent, 1194, 1440+560), run(Up, 1440+560, 3000)}, unknown: 10, down: 16, outages: 1},
+		"10 min, to closing time: down from then on":      {rules: Rules{MinOutage: 60 * minute, Silence: Silence{After: 10 * minute, Then: AsDown}}, runs: []Run{run(Up, 0, 1190), run(Silent, 1190, 1440+550), run(Up, 1440+550, 3000)}, unknown: 10, down: 10, outages: 1},
 		"one that lasts for days is one outage":           {rules: silence(AsUnknown, 10, AsDown, false), runs: []Run{run(Up, 0, 540), run(Silent, 540, 3000)}, unknown: 10, down: 650 + 660, outages: 1},
 		"a sale ends a silence":                           {rules: silence(AsUnknown, 10, AsDown, false), runs: []Run{run(Up, 0, 600), run(Silent, 600, 700), run(Up, 700, 3000)}, sold: interval.Of(mins(605, 608), mins(650, 655)), unknown: 5 + 10 + 10, down: 32 + 35, outages: 2},
 		"the whole store is silent":                       {rules: silence(AsUnknown, 10, AsDown, true), runs: []Run{run(Up, 0, 600), run(Silent, 600, 700), run(Up, 700, 3000)}, storeSilent: interval.Of(mins(600, 650)), unknown: 50, down: 50, outages: 1},
@@ -81,19 +82,29 @@ func TestRules(t *testing.T) {
 }
 
 // An outage that lasts beyond the end of a period counts to the end and goes on in the next one, as the same: it is counted as one where its
-// first service time is.
+// first counted instant is.
 func TestOutageAcrossPeriods(t *testing.T) {
 	hours := interval.Of(mins(540, 1200), mins(1440+540, 1440+1200))
-	h := History{Runs: []Run{run(Up, 0, 1300), run(Down, 1300, 3000)}}
-	var found []int64
-	for day := range int64(2) {
-		tm := NewTime(mins(day*1440, day*1440+1440), mins(0, 2880), interval.All(), hours, Excused{}, interval.Max)
-		s := (&Rules{}).Read(&h, tm.Service)
-		f := Measure(tm, &s)
-		found = append(found, f.Down/minute, f.Outages)
-	}
-	if want := []int64{0, 0, 660, 1}; !slices.Equal(found, want) { // it began at night: the first day lost nothing
-		t.Errorf("down and outages by day: %v, want %v", found, want)
+	for name, c := range map[string]struct {
+		from     int64
+		excluded interval.Set
+		want     []int64 // minutes down and outages, day by day
+	}{
+		"begun in hours":              {1190, nil, []int64{10, 1, 660, 0}},
+		"begun at night":              {1300, nil, []int64{0, 0, 660, 1}},
+		"begun while nothing counted": {1190, interval.Of(mins(1150, 1250)), []int64{0, 0, 660, 1}}, // found by TestPartsAddUp
+	} {
+		h := History{Runs: []Run{run(Up, 0, c.from), run(Down, c.from, 3000)}}
+		var found []int64
+		for day := range int64(2) {
+			tm := NewTime(mins(day*1440, day*1440+1440), mins(0, 2880), interval.All(), hours, Excused{Removed: c.excluded}, interval.Max)
+			s := (&Rules{}).Read(&h, tm.Service)
+			f := Measure(tm, &s)
+			found = append(found, f.Down/minute, f.Outages)
+		}
+		if !slices.Equal(found, c.want) {
+			t.Errorf("%s: down and outages by day: %v, want %v", name, found, c.want)
+		}
 	}
 }
 
