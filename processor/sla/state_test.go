@@ -162,3 +162,13 @@ func TestVerdictAtTheEdge(t *testing.T) {
 		t.Errorf("one ms of 36 million years: %s", got)
 	}
 }
+
+func TestWiden(t *testing.T) {
+	got := Widen(interval.Of(mins(540, 720), mins(740, 1200)), 15*minute, 10*minute)
+	if want := interval.Of(mins(525, 1210)); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if got := Widen(interval.All(), minute, minute); !slices.Equal(got, interval.All()) {
+		t.Errorf("always, widened, is %v", got)
+	}
+}
