@@ -242,6 +242,10 @@ func TestFleet(t *testing.T) {
 	if got := sum.Availability(); got != (Ratio{900, 1005}) { // not the mean of 0.9 and 0
 		t.Errorf("%v", got)
 	}
+	got := Figures{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, false}.Add(Figures{10, 20, 30, 40, 50, 60, 70, 80, 90, 100, true})
+	if want := (Figures{11, 22, 33, 44, 55, 66, 77, 88, 99, 110, true}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
 }
 
 func TestMix(t *testing.T) {

@@ -43,6 +43,7 @@ func TestRules(t *testing.T) {
 		"nor as its part that is not excluded":                     {rules: rules(0, 5), runs: []Run{run(Up, 0, 3000), run(Down, 600, 610)}, excluded: interval.Of(mins(602, 620)), down: 2, outages: 1},
 		"an outage through the night is one":                       {runs: []Run{run(Up, 0, 1190), run(Down, 1190, 1440+550), run(Up, 1440+550, 3000)}, down: 20, outages: 1},
 		"what counts as up is neither down nor unknown":            {runs: []Run{run(Up, 0, 600), run(Down, 600, 610), run(Up, 620, 3000)}, forgiven: interval.Of(mins(605, 612)), unknown: 8, down: 5, outages: 1},
+		"one that is over when the store opens is none":            {runs: []Run{run(Up, 0, 500), run(Down, 500, 540), run(Up, 540, 600), run(Down, 600, 601), run(Up, 601, 3000)}, down: 1, outages: 1},
 		"one that is excluded in whole is none":                    {runs: []Run{run(Up, 0, 3000), run(Down, 600, 610)}, excluded: interval.Of(mins(590, 620))},
 		"short beside unknown: low takes it for long":              {rules: rules(0, 5), runs: []Run{run(Up, 0, 600), run(Down, 600, 602), run(Up, 605, 3000)}, unknown: 3, doubt: 2},
 		"up between unknown and down: low takes it for bridged":    {rules: rules(2, 0), runs: []Run{run(Up, 0, 600), run(Down, 600, 605), run(Up, 605, 606), run(Up, 610, 3000)}, unknown: 4, down: 5, doubt: 1, outages: 1},
@@ -91,7 +92,9 @@ func TestOutageAcrossPeriods(t *testing.T) {
 		want     []int64 // minutes down and outages, day by day
 	}{
 		"begun in hours":              {1190, nil, []int64{10, 1, 660, 0}},
+		"begun at closing time":       {1200, nil, []int64{0, 0, 660, 1}},
 		"begun at night":              {1300, nil, []int64{0, 0, 660, 1}},
+		"begun with the period":       {0, nil, []int64{660, 1, 660, 0}},
 		"begun while nothing counted": {1190, interval.Of(mins(1150, 1250)), []int64{0, 0, 660, 1}}, // found by TestPartsAddUp
 	} {
 		h := History{Runs: []Run{run(Up, 0, c.from), run(Down, c.from, 3000)}}
@@ -105,6 +108,22 @@ func TestOutageAcrossPeriods(t *testing.T) {
 		if !slices.Equal(found, c.want) {
 			t.Errorf("%s: down and outages by day: %v, want %v", name, found, c.want)
 		}
+	}
+}
+
+// An outage that begins with a period is of that one, and not of the one before.
+func TestOutageAtTheEdge(t *testing.T) {
+	always := interval.Of(mins(-100, 200))
+	h := History{Runs: []Run{run(Up, -100, 0), run(Down, -50, -40), run(Down, 0, 10), run(Up, 10, 200), run(Down, 100, 110)}}
+	var found []int64
+	for _, p := range []interval.Span{mins(-100, 0), mins(0, 100), mins(100, 200)} {
+		tm := NewTime(p, p, interval.All(), always, Excused{}, p.To)
+		s := (&Rules{}).Read(&h, tm.Service)
+		f := Measure(tm, &s)
+		found = append(found, f.Outages)
+	}
+	if !slices.Equal(found, []int64{1, 1, 1}) {
+		t.Errorf("%v outages in the three periods", found)
 	}
 }
 
