@@ -20,6 +20,7 @@ type Time struct {
 	Running bool
 	Ahead   int64
 
+	ahead                                interval.Set // counted time to come
 	eligible                             interval.Set // would be judged, within the period and beyond
 	committed, excluded, counted, judged int64        // ms
 }
@@ -31,8 +32,8 @@ func NewTime(period, version interval.Span, life, service interval.Set, excused 
 	t := &Time{Within: whole.Cut(interval.Span{From: interval.Min, To: until}), Service: life.Intersect(service)}
 	t.Running = until < whole.To
 	if t.Running {
-		ahead := t.Service.Within(whole.Cut(interval.Span{From: until, To: interval.Max}))
-		t.Ahead = ahead.Subtract(excused.Removed).Length()
+		t.ahead = t.Service.Within(whole.Cut(interval.Span{From: until, To: interval.Max})).Subtract(excused.Removed)
+		t.Ahead = t.ahead.Length()
 	}
 	t.Committed = t.Service.Within(t.Within)
 	t.Excluded = t.Committed.Intersect(excused.Removed)

@@ -85,15 +85,14 @@ func TestWorkedAgreement(t *testing.T) {
 		up("01T00:00", "20T15:00"), stretch(Silent, "20T15:00", "20T16:00"), up("20T16:00", "26T10:00"),
 		stretch(Down, "26T10:00", "26T10:15"), up("26T10:15", "31T23:59"),
 	}}}
-	tills := func() (out []Till) {
-		for i := range histories {
-			out = append(out, rules.Till(&histories[i], interval.All(), service))
-		}
-		return out
+	var tills []Till
+	for i := range histories {
+		tills = append(tills, Till{Lives: interval.All(), Silent: rules.Silent(&histories[i])})
 	}
-	silent := StoreSilent(tills())
+	silent := StoreSilent(tills)
 	for i := range histories {
 		histories[i].StoreSilent = silent
+		tills[i] = storeRules.Till(&histories[i], interval.All(), service)
 	}
 	zone := storeOf(t, "Europe/Paris", nil).Zone(period.From)
 	exclusions := ExclusionsOf(&terms, zone, "Europe/Paris", margin)
@@ -146,7 +145,7 @@ func TestWorkedAgreement(t *testing.T) {
 	}
 	ratio("fleet.availability", fleet.Availability())
 
-	store := storeRules.Store(tills(), []registry.Quorum{{Span: always, Tills: 1}})
+	store := storeRules.Store(tills, []registry.Quorum{{Span: always, Tills: 1}})
 	f := Measure(NewTime(period, always, interval.All(), service, Excused{}, period.To), &store)
 	r := f.Result(TargetOf(sells))
 	seconds("store.unknown_s", f.Unknown)
