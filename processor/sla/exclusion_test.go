@@ -104,6 +104,12 @@ func TestExclude(t *testing.T) {
 			},
 			interval.Of(mins(620, 630)), "o2 third removed 620-630 10",
 		},
+		"what another rule took already costs nothing of the cap": {
+			[]Exclusion{{Text: "urgent", Kind: "urgent"}, {Text: "capped", Kind: "planned_maintenance", Cap: 10 * minute, Per: day}},
+			[]Claim{{Ref: "u", Kind: "urgent", Spans: interval.Of(mins(600, 610))}, claim("m1", 0, mins(605, 625))},
+			interval.Of(mins(600, 620)),
+			"u urgent removed 600-610 10, m1 capped removed 605-620 10 (overlaps what is excused already), m1 capped not_removed 620-625 5 (above the cap)",
+		},
 		"it counts as up": {
 			[]Exclusion{{Text: "up", Kind: "urgent", Up: true}},
 			[]Claim{{Ref: "u", Kind: "urgent", Spans: interval.Of(mins(600, 610))}},
@@ -157,11 +163,16 @@ func TestExcludeAgainstMinutes(t *testing.T) {
 				rules[i].Within = append(interval.Set{}, drawSet(t, w, 3, 2000, "within")...)
 			}
 		}
+		from := rapid.IntRange(0, 5000).Draw(t, "busy from")
+		busy := rapid.Custom(func(t *rapid.T) interval.Set { // so that they overlap
+			a, b := rapid.IntRange(from, from+800).Draw(t, "from"), rapid.IntRange(1, 700).Draw(t, "long")
+			return interval.Of(w.span(a, a+b), drawSpan(t, w, 700, "elsewhere"))
+		})
 		claims := make([]Claim, rapid.IntRange(0, 5).Draw(t, "claims"))
 		for i := range claims {
 			claims[i] = Claim{
 				Kind: kinds.Draw(t, "kind"), Party: parties.Draw(t, "party"), Approved: signed.Draw(t, "approved"),
-				Spans: drawSet(t, w, 2, 700, "spans"), NoticeAt: rapid.SampledFrom([]int64{0, w.start, w.at(4000)}).Draw(t, "notice at"),
+				Spans: busy.Draw(t, "spans"), NoticeAt: rapid.SampledFrom([]int64{0, w.start, w.at(4000)}).Draw(t, "notice at"),
 			}
 		}
 		promised := w.life.Intersect(w.store.Service(w.all()))

@@ -206,6 +206,7 @@ func (w *world) readClock(zone string, calendar bool) {
 type mine struct {
 	service, committed, excluded, counted []bool
 	judged, known, outage, doubt, short   []bool
+	silent                                []bool
 	figures                               Figures
 }
 
@@ -270,6 +271,7 @@ func (w *world) count() *mine {
 	worst := make([]bool, n)
 	var silentFor int64
 	silent := false
+	m.silent = make([]bool, n)
 	for i := range n {
 		var heardDown, heardUp, heardSilent bool
 		for _, x := range w.history.Runs {
@@ -312,6 +314,7 @@ func (w *world) count() *mine {
 				as = s.Then
 			}
 		}
+		m.silent[i] = silent
 		down[i], m.known[i] = as == AsDown, as != AsUnknown
 		worst[i] = as != AsUp
 	}
@@ -412,6 +415,12 @@ func TestMeasureAgainstMinutes(t *testing.T) {
 		}
 		if v := got.Verdict(w.target); v != want.judge(w.target) {
 			t.Fatalf("%s, by fractions %s: %+v, target %d", v, want.judge(w.target), got, w.target)
+		}
+		silences := w.rules.Silent(&w.history)
+		for i := range w.minutes {
+			if silences.Holds(w.at(i)) != want.silent[i] {
+				t.Fatalf("minute %d is silent: %v", i, !want.silent[i])
+			}
 		}
 		told := map[Decision]int64{}
 		for _, r := range Explain(tm, &s) {

@@ -119,6 +119,21 @@ func LateDataOf(t *agreement.Terms, o *agreement.Objective, period interval.Span
 	return l
 }
 
+// BaseOf is the fee of a period, in minor units: of a quarter three times that per month, of a month a twelfth of that per year; where days and weeks
+// are concerned, the parts of the fees of all periods that the base is per, by time. amount is that of the base, for all scopes it is for.
+func BaseOf(t *agreement.Terms, amount int64, period interval.Span, zone *time.Location) Fee {
+	of, per := Unit(t.Period), Unit(cmp.Or(t.Remedies.Base.Per, t.Period))
+	if a, b := of.months(), per.months(); a > 0 && b > 0 {
+		return FeeOf(amount).Part(int64(a), int64(b))
+	}
+	sum := FeeOf(0)
+	for _, x := range (Calendar{per, zone}).Over(period) {
+		in := x.Cut(period)
+		sum = sum.Plus(FeeOf(amount).Part(in.To-in.From, x.To-x.From))
+	}
+	return sum
+}
+
 // CreditsOf are what the breach of an objective costs.
 func CreditsOf(t *agreement.Terms, o *agreement.Objective) (out []Credit) {
 	for i := range t.Remedies.Credits {

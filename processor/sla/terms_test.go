@@ -146,3 +146,30 @@ func TestLateDataOf(t *testing.T) {
 		t.Errorf("the scale of a time to resolve is %v", got)
 	}
 }
+
+func TestBaseOf(t *testing.T) {
+	zone, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		period, per string
+		from, to    string
+		want        string // of 1,200
+	}{
+		{"month", "month", "2026-02-01", "2026-03-01", "1200.000"},
+		{"month", "", "2026-02-01", "2026-03-01", "1200.000"},
+		{"quarter", "month", "2026-01-01", "2026-04-01", "3600.000"},
+		{"month", "year", "2026-02-01", "2026-03-01", "100.000"},
+		{"half_year", "quarter", "2026-01-01", "2026-07-01", "2400.000"},
+		{"day", "month", "2026-04-10", "2026-04-11", "40.000"},
+		{"week", "month", "2026-04-27", "2026-05-04", "276.129"}, // four days of 30, three of 31
+		{"month", "day", "2026-02-01", "2026-03-01", "33600.000"},
+		{"day", "month", "2026-03-29", "2026-03-30", "37.147"}, // 23 hours of 743
+	} {
+		terms := termsOf(t, `{"period": "`+c.period+`", "remedies": {"base": {"per": "`+c.per+`"}}}`)
+		if got := BaseOf(terms, 1200, span(t, c.from, c.to), zone).rat().FloatString(3); got != c.want {
+			t.Errorf("of 1200 per %s a %s is %s, want %s", c.per, c.period, got, c.want)
+		}
+	}
+}
