@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/tillstream/tillstream/processor/availability"
 	"github.com/tillstream/tillstream/processor/interval"
 )
 
@@ -189,5 +190,49 @@ func TestWiden(t *testing.T) {
 	}
 	if got := Widen(interval.All(), minute, minute); !slices.Equal(got, interval.All()) {
 		t.Errorf("always, widened, is %v", got)
+	}
+}
+
+// The statuses are those of the fold, by name.
+func TestParseStatus(t *testing.T) {
+	for s, want := range map[availability.Status]Status{
+		availability.Up: Up, availability.Degraded: Degraded, availability.Down: Down, availability.Maintenance: Maintenance,
+		availability.Silent: Silent, availability.Unknown: Unknown, availability.Disabled: Degraded,
+	} {
+		if got := ParseStatus(s.String()); got != want {
+			t.Errorf("%s is %d, want %d", s, got, want)
+		}
+	}
+}
+
+// A day of one till from the fold's timeline to figures: what the fold says is down is down, and what it knows nothing of is unknown.
+func TestFromTimeline(t *testing.T) {
+	report := func(at int64, s availability.Status) availability.Evidence {
+		return availability.Evidence{Time: at * minute, Start: at * minute, Status: s, Hold: 3 * minute}
+	}
+	evidence := []availability.Evidence{
+		report(10, availability.Up), report(12, availability.Up), // silent from 15 on
+		{Time: 40 * minute, Start: 38 * minute, Sale: true}, // up from 38 to 43
+		report(60, availability.Down), report(90, availability.Up), report(92, availability.Up), report(94, availability.Up),
+	}
+	var h History
+	for _, x := range availability.Timeline(availability.Config{}, evidence) {
+		h.Runs = append(h.Runs, Run{Span: interval.Span{From: x.Start, To: min(x.End, 95*minute)}, Status: ParseStatus(x.Status.String())})
+	}
+	always := interval.Of(mins(0, 95))
+	tm := NewTime(mins(0, 95), mins(0, 95), interval.All(), always, Excused{}, 95*minute)
+	for name, c := range map[string]struct {
+		rules         Rules
+		unknown, down int64
+	}{
+		"silent is unknown":             {Rules{}, 10 + 23 + 17, 30},
+		"after 10 min of it, down":      {Rules{Silence: Silence{After: 10 * minute, Then: AsDown}}, 10 + 10 + 10, 13 + 7 + 30},
+		"silence is not taken for much": {Rules{Silence: Silence{First: AsUp}}, 10, 30},
+	} {
+		s := c.rules.Read(&h, tm.Service)
+		f := Measure(tm, &s)
+		if f.Unknown != c.unknown*minute || f.Down != c.down*minute {
+			t.Errorf("%s: unknown %d, down %d min; want %d, %d", name, f.Unknown/minute, f.Down/minute, c.unknown, c.down)
+		}
 	}
 }
