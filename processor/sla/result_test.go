@@ -56,6 +56,35 @@ func TestVerdictsOfEvents(t *testing.T) {
 	}
 }
 
+// Every figure of a result about events.
+func TestFiguresOfEvents(t *testing.T) {
+	c := Counts{Bad: 10, All: 90, RawBad: 30, RawAll: 120, Missing: 5}
+	for name, x := range map[string]struct{ got, want Result }{
+		"rate": {c.Rate(Lte, Ratio{1, 10}, 0, false), Result{
+			Actual: Ratio{10, 90}, Raw: Ratio{30, 120}, Low: Ratio{15, 95}, High: Ratio{10, 95}, Coverage: Ratio{90, 95}, Verdict: Breached,
+		}},
+		"rate, of what is good": {c.Rate(Gte, Ratio{1, 10}, 0, false), Result{
+			Actual: Ratio{10, 90}, Raw: Ratio{30, 120}, Low: Ratio{10, 95}, High: Ratio{15, 95}, Coverage: Ratio{90, 95}, Verdict: Met,
+		}},
+		"share": {c.Share(One/20*17, 0, false), Result{
+			Actual: Ratio{80, 90}, Raw: Ratio{90, 120}, Low: Ratio{80, 95}, High: Ratio{85, 95}, Coverage: Ratio{90, 95}, Verdict: Undetermined,
+		}},
+		"mean": {(&Sums{Sum: 300, N: 3, RawSum: 900, RawN: 4, Missing: 2, Most: 50}).Mean(Lte, Ratio{79, 1}, 0, false), Result{
+			Actual: Ratio{300, 3}, Raw: Ratio{900, 4}, Low: Ratio{400, 5}, High: Ratio{300, 5}, Coverage: Ratio{3, 5}, Verdict: Undetermined,
+		}},
+		"mean, of what should be large": {(&Sums{Sum: 300, N: 3, RawSum: 900, RawN: 4, Missing: 2, Most: 50}).Mean(Gt, Ratio{60, 1}, 0, false), Result{
+			Actual: Ratio{300, 3}, Raw: Ratio{900, 4}, Low: Ratio{300, 5}, High: Ratio{400, 5}, Coverage: Ratio{3, 5}, Verdict: Undetermined,
+		}},
+		"mean of too few": {(&Sums{Sum: 300, N: 3}).Mean(Lte, Ratio{100, 1}, 4, false), Result{
+			Actual: Ratio{300, 3}, Low: Ratio{300, 3}, High: Ratio{300, 3}, Coverage: Ratio{3, 3}, Verdict: NotApplicable,
+		}},
+	} {
+		if x.got != x.want {
+			t.Errorf("%s: %+v, want %+v", name, x.got, x.want)
+		}
+	}
+}
+
 // Whatever the lost events were, the figure lies in the bounds, and the bounds are reached.
 func TestBoundsOfEvents(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
