@@ -75,6 +75,12 @@ func TestFiguresOfEvents(t *testing.T) {
 		"mean, of what should be large": {(&Sums{Sum: 300, N: 3, RawSum: 900, RawN: 4, Missing: 2, Most: 50}).Mean(Gt, Ratio{60, 1}, 0, false), Result{
 			Actual: Ratio{300, 3}, Raw: Ratio{900, 4}, Low: Ratio{300, 5}, High: Ratio{400, 5}, Coverage: Ratio{3, 5}, Verdict: Undetermined,
 		}},
+		"mean of just enough": {(&Sums{Sum: 300, N: 3}).Mean(Lte, Ratio{100, 1}, 3, false), Result{
+			Actual: Ratio{300, 3}, Low: Ratio{300, 3}, High: Ratio{300, 3}, Coverage: Ratio{3, 3}, Verdict: Met,
+		}},
+		"mean of none, and some are lost": {(&Sums{Missing: 2, Most: 50}).Mean(Lte, Ratio{79, 1}, 0, false), Result{
+			Low: Ratio{100, 2}, High: Ratio{0, 2}, Coverage: Ratio{0, 2}, Verdict: NotApplicable,
+		}},
 		"mean of too few": {(&Sums{Sum: 300, N: 3}).Mean(Lte, Ratio{100, 1}, 4, false), Result{
 			Actual: Ratio{300, 3}, Low: Ratio{300, 3}, High: Ratio{300, 3}, Coverage: Ratio{3, 3}, Verdict: NotApplicable,
 		}},
@@ -182,6 +188,7 @@ func TestDurations(t *testing.T) {
 		"acknowledged, and not resolved yet":       {cases: []Case{{From: 600, To: 610}}, verdict: NotApplicable},
 		"never acknowledged, and resolved":         {cases: []Case{{From: 600, Resolved: 700}}, verdict: NotApplicable},
 		"ended before it began: 0, and flagged":    {cases: []Case{{From: 660, To: 600, Resolved: 600}}, took: []int64{0}, verdict: Met},
+		"what begins now has no part in it":        {cases: []Case{{From: 900}}, until: 900, verdict: NotApplicable},
 		"what is to come has no part in it":        {cases: []Case{{From: 1000}}, until: 900, verdict: NotApplicable},
 		"resolved after the look at it: open then": {cases: []Case{{From: 600, To: 1000, Resolved: 1000}}, until: 700, open: 1, verdict: NotApplicable},
 	} {
@@ -212,6 +219,15 @@ func TestDurations(t *testing.T) {
 				t.Errorf("%d pieces of evidence for %d cases", len(evidence), len(took)+d.Open)
 			}
 		})
+	}
+}
+
+// Of two periods that meet, the second has what was resolved where they do.
+func TestDurationsAtTheEdge(t *testing.T) {
+	c := []Case{{From: 10, To: 100, Resolved: 100}}
+	before, after := NewDurations(c, interval.All(), interval.Span{From: 50, To: 100}, 100), NewDurations(c, interval.All(), interval.Span{From: 100, To: 150}, 150)
+	if len(before.Took) != 0 || before.Open != 1 || !slices.Equal(after.Took, []int64{90}) || after.Open != 0 {
+		t.Errorf("before %+v, after %+v", before, after)
 	}
 }
 
