@@ -231,6 +231,17 @@ func TestDurationsAtTheEdge(t *testing.T) {
 	}
 }
 
+// Four are few, five are not, and fewer than the agreement wants are no ground for a verdict.
+func TestFewDurations(t *testing.T) {
+	for n, want := range map[int64]Result{4: {Verdict: NotApplicable, Few: true}, 5: {Verdict: Met}} {
+		d := Durations{Took: slices.Repeat([]int64{60}, int(n))}
+		r, _ := d.Result(Mean, Lte, Ratio{60, 1}, 5)
+		if r.Verdict != want.Verdict || r.Few != want.Few || r.Actual != (Ratio{60 * n, n}) {
+			t.Errorf("of %d: %+v", n, r)
+		}
+	}
+}
+
 // Slices are bad as far as any minute in them is, for any of the parts.
 func TestTogetherAgainstMinutes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
