@@ -151,6 +151,12 @@ func TestRemedies(t *testing.T) {
 	if n := Within(ends, 9, 30); n != 3 || r.Of(n) != 2*One {
 		t.Errorf("three breaches: %d", n)
 	}
+	if got := (&Repeat{}).Of(9); got != One {
+		t.Errorf("nobody said that repeated breaches cost more: %d", got)
+	}
+	if got := (&EarnBack{}).Of(100, nil); got != 0 {
+		t.Errorf("nobody said that anything is earned back: %d", got)
+	}
 	e := EarnBack{Periods: 3, AtLeast: 998_000_000, Share: One / 2}
 	good, bad := share(998, 1000), share(997_999, 1_000_000)
 	for _, c := range []struct {
@@ -179,6 +185,8 @@ func TestRemedies(t *testing.T) {
 		{false, 10, 0, 9, Claimable},
 		{false, 10, 0, 10, Lapsed},
 		{false, 10, 9, 99, Payable},
+		{false, 10, 9, 9, Payable},
+		{false, 10, 9, 8, Claimable}, // nobody has claimed yet
 		{false, 10, 10, 99, Lapsed},
 		{false, 0, 0, 99, Claimable},
 	} {
