@@ -3,6 +3,8 @@ package availability
 import (
 	"math"
 	"slices"
+
+	"github.com/tillstream/tillstream/processor/rollup"
 )
 
 // A packed chunk is the evidence of an hour that is over: the same, in half the bytes, by an adaptive range coder (rangecoder.go). Its first byte is 0, which
@@ -15,23 +17,57 @@ import (
 // maxPacked bounds what a few bytes can say.
 const maxPacked = 1 << 16
 
+// packCold packs the chunks from an hour on that evaluations seldom need from now on: those before the hot snapshot. It gives them out once more.
+func (f *Fold) packCold(t *terminal, from int64) {
+	s := &f.scratch
+	for i := t.chunkAt(max(from, t.base.at)); i < len(t.chunks) && t.chunks[i].start < t.hot.at; i++ {
+		c := &t.chunks[i]
+		if len(c.data) < worthPacking || c.data[0] == 0 {
+			continue
+		}
+		s.added, _ = readChunk(s.added[:0], c.start, c.data, f.texts)
+		packed := s.pack(c.start, s.added, len(c.data))
+		if packed == nil {
+			continue
+		}
+		c.data = packed
+		f.giveOut(rollup.StateRow{Partition: t.partition, Kind: KindEvidence, Key: chunkKey(t.key, c.start), Value: c.data})
+	}
+}
+
+// giveOut adds a row of the terminal that is being sealed to the state, in the place of one with its key.
+func (f *Fold) giveOut(row rollup.StateRow) {
+	for i := len(f.state) - 1; i >= 0 && f.state[i].Kind == KindEvidence; i-- {
+		if f.state[i].Key == row.Key {
+			f.state[i] = row
+			return
+		}
+	}
+	f.state = append(f.state, row)
+}
+
+// worthPacking is how many bytes a chunk has at least that is worth it.
+const worthPacking = 32
+
 // pack gives the packed form of a chunk that takes so many bytes, or nil if that is not smaller or would not be the very same evidence.
-func pack(start int64, ev []Evidence, bytes int) []byte {
+func (s *scratch) pack(start int64, ev []Evidence, bytes int) []byte {
 	if len(ev) == 0 || len(ev) > maxPacked {
 		return nil
 	}
 	period := periodOf(ev)
-	best := appendPacked(make([]byte, 0, bytes), start, ev, period, false)
-	if fixed := appendPacked(make([]byte, 0, bytes), start, ev, period, true); len(fixed) < len(best) {
-		best = fixed
+	best := appendPacked(s.encoded[:0], start, ev, period, false)
+	s.encoded = best
+	if fixed := appendPacked(s.fixed[:0], start, ev, period, true); len(fixed) < len(best) {
+		s.fixed, best = fixed, fixed
 	}
 	if len(best) >= bytes {
 		return nil
 	}
-	if again, err := readPacked(make([]Evidence, 0, len(ev)), start, best, texts{}); err != nil || !slices.Equal(again, ev) {
+	var err error
+	if s.early, err = readPacked(s.early[:0], start, best, texts{}); err != nil || !slices.Equal(s.early, ev) {
 		return nil
 	}
-	return best
+	return slices.Clone(best)
 }
 
 // periodOf is the most frequent step between two reports in full seconds.
@@ -296,7 +332,7 @@ func readPacked(dst []Evidence, start int64, data []byte, keep texts) ([]Evidenc
 		dst = append(dst, v)
 	}
 	r := reader{b: d.bytes()}
-	if err := r.boots(dst[first:]); err != nil || d.past > maxPast {
+	if err := r.boots(dst[first:]); err != nil || len(r.b) > 0 || d.past > maxPast {
 		return dst, errState
 	}
 	for i := first + 1; i < len(dst); i++ {

@@ -5,9 +5,11 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/rollup"
 )
 
 func TestPackRoundTrip(t *testing.T) {
@@ -23,7 +25,7 @@ func TestPackRoundTrip(t *testing.T) {
 				t.Fatalf("read %v, %v\nwrote %v", got, err, want)
 			}
 		}
-		if packed := pack(someHour, want, len(plain)); packed != nil {
+		if packed := new(scratch).pack(someHour, want, len(plain)); packed != nil {
 			if packed[0] != 0 || len(packed) >= len(plain) {
 				t.Fatalf("packed to %d bytes of %d, the first is %d", len(packed), len(plain), packed[0])
 			}
@@ -63,7 +65,7 @@ func TestPackedHeartbeatsAreNearTheirEntropy(t *testing.T) {
 		for seed := range uint64(100) {
 			ev := beating(seed, 1000, drifts)
 			p := appendChunk(nil, someHour, ev)
-			bytes, n, plain = bytes+len(pack(someHour, ev, len(p))), n+len(ev), plain+len(p)
+			bytes, n, plain = bytes+len(new(scratch).pack(someHour, ev, len(p))), n+len(ev), plain+len(p)
 		}
 		bits := 8 * float64(bytes) / float64(n)
 		t.Logf("drifts %v: %.2f bits a report, %.2f in a chunk that is not packed", drifts, bits, 8*float64(plain)/float64(n))
@@ -97,11 +99,12 @@ func FuzzReadPacked(f *testing.F) {
 func BenchmarkPack(b *testing.B) {
 	ev := beating(1, 1000, false)
 	plain := appendChunk(nil, someHour, ev)
-	packed := pack(someHour, ev, len(plain))
+	packed := new(scratch).pack(someHour, ev, len(plain))
 	var got []Evidence
+	var s scratch
 	b.Run("pack", func(b *testing.B) {
 		for b.Loop() {
-			pack(someHour, ev, len(plain))
+			s.pack(someHour, ev, len(plain))
 		}
 	})
 	b.Run("read packed", func(b *testing.B) {
@@ -114,4 +117,77 @@ func BenchmarkPack(b *testing.B) {
 			got, _ = readChunk(got[:0], someHour, plain, nil)
 		}
 	})
+}
+
+// Days of heartbeats of tills of one store, some down, some late by hours and into hours that are packed: a fold that is made anew from its state after every batch has the
+// same rows as one that goes on, and both have the runs of all the evidence.
+func TestPackedHoursAreCorrected(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	var batches [][]*event.Event
+	var evidence []Evidence
+	f := New(Config{}, nil, noStale(t))
+	for hour := range int64(60) {
+		var batch []*event.Event
+		for i := range int64(120) {
+			e := report(someHour+hour*hourMilli+30_000*i+r.Int64N(2000), "up")
+			e.Health.HeartbeatInterval, e.Sequence = event.Some(uint32(30)), event.Some(uint64(hour*120+i))
+			switch {
+			case r.IntN(500) == 0:
+				e.Health.Status = "down"
+			case r.IntN(300) == 0: // it comes later
+				e.Time.Milli -= min(hour, 40) * hourMilli
+			case r.IntN(4) == 0:
+				e.Health.ResponseMS = event.Some(r.Uint32N(100))
+			}
+			ev, _ := f.evidenceOf(e, e.When().Milli)
+			evidence, batch = append(evidence, ev), append(batch, e)
+		}
+		batches = append(batches, batch[:40], batch[40:])
+	}
+	got, gotAgain, st, packed := tables{}, tables{}, state{}, 0
+	for i, batch := range batches {
+		v := rollup.Version{Epoch: 1, Batch: uint64(i + 1)}
+		again := New(Config{}, nil, noStale(t))
+		for _, row := range st.rows(i%2 == 0) {
+			if err := again.Load(row); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, e := range batch {
+			f.Fold(e, rollup.Input{})
+			again.Fold(e, rollup.Input{})
+		}
+		got.apply(t, f.Seal(v), v)
+		s := again.Seal(v)
+		gotAgain.apply(t, s, v)
+		st.apply(s.State)
+		keys := map[string]bool{}
+		for _, row := range s.State {
+			if k := row.Kind + row.Key; keys[k] {
+				t.Fatalf("batch %d: state %q twice", i, k)
+			}
+			keys[row.Kind+row.Key] = true
+		}
+	}
+	for _, row := range st {
+		if row.Kind == KindEvidence && row.Value[0] == 0 {
+			packed++
+		}
+	}
+	if packed < 45 {
+		t.Errorf("%d hours are packed in the state", packed)
+	}
+	if d := cmp.Diff(got, gotAgain); d != "" {
+		t.Errorf("(-kept +loaded):\n%s", d)
+	}
+	n := 0
+	for _, run := range Timeline(Config{}, evidence) {
+		if row := got["status_intervals"]["s1|t1|"+padded(run.Start)]; row == nil || row["status"] != run.Status.String() || row["cause"] != run.Cause {
+			t.Errorf("%v: there is %v", run, row)
+		}
+		n++
+	}
+	if n != len(got["status_intervals"]) || n < 20 {
+		t.Errorf("%d intervals, want %d, and some", len(got["status_intervals"]), n)
+	}
 }

@@ -52,7 +52,7 @@ type scratch struct {
 	wasRules, nowRules         *rules
 	hoursWas, hours, hoursEdge []hour
 	values                     []uint32
-	encoded                    []byte
+	encoded, fixed             []byte
 }
 
 // seal brings the open batch's evidence into a terminal, and the rows that change thereby into the fold. If its store was told something,
@@ -125,11 +125,13 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	if !t.known || edge > t.base.at {
 		f.advance(t, edge, &from, hot)
 	}
+	cooled := t.hot.at
 	if at := max(floorHour(newest-hotSlack), edge); !hot || at > t.hot.at {
 		t.hot = snapshotAt(at, &from, s.all, &s.now, s.hours)
 	}
 	t.known = true
 	f.store(t, edge)
+	f.packCold(t, cooled)
 	f.statusRow(t, count(&from, &s.now, s.hours, Open))
 	s.shop.goOn(&s.now, &rules, newest, x.To)
 	if now != nil {
