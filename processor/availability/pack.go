@@ -3,8 +3,6 @@ package availability
 import (
 	"math"
 	"slices"
-
-	"github.com/tillstream/tillstream/processor/rollup"
 )
 
 // A packed chunk is the evidence of an hour that is over: the same, in half the bytes, by an adaptive range coder (rangecoder.go). Its first byte is 0, which
@@ -17,46 +15,14 @@ import (
 // maxPacked bounds what a few bytes can say.
 const maxPacked = 1 << 16
 
-// packCold packs the chunks from an hour on that evaluations seldom need from now on: those before the hot snapshot. It gives them out once more.
-func (f *Fold) packCold(t *terminal, from int64) {
-	s := &f.scratch
-	for i := t.chunkAt(max(from, t.base.at)); i < len(t.chunks) && t.chunks[i].start < t.hot.at; i++ {
-		c := &t.chunks[i]
-		if len(c.data) < worthPacking || c.data[0] == 0 {
-			continue
-		}
-		s.added, _ = readChunk(s.added[:0], c.start, c.data, f.texts)
-		packed := s.pack(c.start, s.added, len(c.data))
-		if packed == nil {
-			continue
-		}
-		c.data = packed
-		f.giveOut(rollup.StateRow{Partition: t.partition, Kind: KindEvidence, Key: chunkKey(t.key, c.start), Value: c.data})
-	}
-}
-
-// giveOut adds a row of the terminal that is being sealed to the state, in the place of one with its key.
-func (f *Fold) giveOut(row rollup.StateRow) {
-	for i := len(f.state) - 1; i >= 0 && f.state[i].Kind == KindEvidence; i-- {
-		if f.state[i].Key == row.Key {
-			f.state[i] = row
-			return
-		}
-	}
-	f.state = append(f.state, row)
-}
-
-// worthPacking is how many bytes a chunk has at least that is worth it.
-const worthPacking = 32
-
 // pack gives the packed form of a chunk that takes so many bytes, or nil if that is not smaller or would not be the very same evidence.
 func (s *scratch) pack(start int64, ev []Evidence, bytes int) []byte {
 	if len(ev) == 0 || len(ev) > maxPacked {
 		return nil
 	}
 	period := periodOf(ev)
-	best := appendPacked(s.encoded[:0], start, ev, period, false)
-	s.encoded = best
+	best := appendPacked(s.packed[:0], start, ev, period, false)
+	s.packed = best
 	if fixed := appendPacked(s.fixed[:0], start, ev, period, true); len(fixed) < len(best) {
 		s.fixed, best = fixed, fixed
 	}

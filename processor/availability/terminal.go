@@ -31,7 +31,8 @@ type terminal struct {
 	newest, firstSeen int64
 	base              snapshot // where the kept evidence begins
 	hot               snapshot // a recent one, to spare work
-	chunks            []chunk  // by hour
+	chunks            []chunk  // by hour, those that are not cold
+	cold              cold
 	profile           profile
 
 	first, last int32 // of the open batch's evidence: 1 + index into Fold.pending; 0 is none
@@ -52,7 +53,7 @@ type scratch struct {
 	wasRules, nowRules         *rules
 	hoursWas, hours, hoursEdge []hour
 	values                     []uint32
-	encoded, fixed             []byte
+	encoded, packed, fixed     []byte
 }
 
 // seal brings the open batch's evidence into a terminal, and the rows that change thereby into the fold. If its store was told something,
@@ -130,8 +131,9 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		t.hot = snapshotAt(at, &from, s.all, &s.now, s.hours)
 	}
 	t.known = true
+	f.thaw(t)
 	f.store(t, edge)
-	f.packCold(t, cooled)
+	f.freeze(t, cooled)
 	f.statusRow(t, count(&from, &s.now, s.hours, Open))
 	s.shop.goOn(&s.now, &rules, newest, x.To)
 	if now != nil {
@@ -195,6 +197,13 @@ func (s *scratch) merge() {
 
 // decode reads the kept evidence of [from, to), both full hours.
 func (f *Fold) decode(dst []Evidence, t *terminal, from, to int64) []Evidence {
+	if from < t.cold.until {
+		for c := range t.cold.all {
+			if from <= c.start && c.start < to {
+				dst, _ = readChunk(dst, c.start, c.data, f.texts)
+			}
+		}
+	}
 	for i := t.chunkAt(from); i < len(t.chunks) && t.chunks[i].start < to; i++ {
 		// It was encoded here, or read once by Load: it cannot fail.
 		dst, _ = readChunk(dst, t.chunks[i].start, t.chunks[i].data, f.texts)
