@@ -48,8 +48,9 @@ func (f *Fold) thaw(t *terminal) {
 	t.chunks, t.cold = append(chunks, t.chunks...), cold{}
 }
 
-// freeze makes the chunks before the hot snapshot cold, and packs those from an hour on: what was before that is packed. It gives out what it packs.
-func (f *Fold) freeze(t *terminal, from int64) {
+// freeze makes the chunks before the hot snapshot cold, and, unless they were just loaded, packs those that are not and gives them out. So which chunks of the
+// state are packed depends on the evidence, not on the batches.
+func (f *Fold) freeze(t *terminal, loaded bool) {
 	if len(t.chunks) == 0 || t.chunks[0].start >= t.hot.at {
 		return
 	}
@@ -61,7 +62,7 @@ func (f *Fold) freeze(t *terminal, from int64) {
 	s.encoded = append(s.encoded[:0], t.cold.chunks...)
 	for ; n < len(t.chunks) && t.chunks[n].start < t.hot.at; n++ {
 		c := t.chunks[n]
-		if c.start >= from && len(c.data) >= worthPacking && c.data[0] != 0 {
+		if !loaded && len(c.data) >= worthPacking && c.data[0] != 0 {
 			s.held, _ = readChunk(s.held[:0], c.start, c.data, f.texts)
 			if packed := s.pack(c.start, s.held, len(c.data)); packed != nil {
 				c.data = packed

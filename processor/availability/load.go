@@ -120,7 +120,7 @@ func (f *Fold) adopt() {
 	for e, l := range chosen {
 		t := l.terminal
 		t.chunks = slices.Clip(slices.DeleteFunc(t.chunks, func(c chunk) bool { return c.start < t.base.at }))
-		f.freeze(&t, Open)
+		f.freeze(&t, true)
 		t.home = f.storeOf(t.store, t.partition)
 		f.terminals[e] = &t
 		t.home.known = true

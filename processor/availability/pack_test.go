@@ -180,6 +180,18 @@ func TestPackedHoursAreCorrected(t *testing.T) {
 	if d := cmp.Diff(got, gotAgain); d != "" {
 		t.Errorf("(-kept +loaded):\n%s", d)
 	}
+	once, whole := New(Config{}, nil, noStale(t)), state{}
+	for i, batch := range batches {
+		for _, e := range batch {
+			once.Fold(e, rollup.Input{})
+		}
+		if i%7 == 6 || i == len(batches)-1 {
+			whole.apply(once.Seal(rollup.Version{Epoch: 1, Batch: uint64(i)}).State)
+		}
+	}
+	if d := cmp.Diff(st, whole); d != "" {
+		t.Errorf("state (-many batches +few):\n%s", d)
+	}
 	n := 0
 	for _, run := range Timeline(Config{}, evidence) {
 		if row := got["status_intervals"]["s1|t1|"+padded(run.Start)]; row == nil || row["status"] != run.Status.String() || row["cause"] != run.Cause {

@@ -126,14 +126,13 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	if !t.known || edge > t.base.at {
 		f.advance(t, edge, &from, hot)
 	}
-	cooled := t.hot.at
 	if at := max(floorHour(newest-hotSlack), edge); !hot || at > t.hot.at {
 		t.hot = snapshotAt(at, &from, s.all, &s.now, s.hours)
 	}
 	t.known = true
 	f.thaw(t)
 	f.store(t, edge)
-	f.freeze(t, cooled)
+	f.freeze(t, false)
 	f.statusRow(t, count(&from, &s.now, s.hours, Open))
 	s.shop.goOn(&s.now, &rules, newest, x.To)
 	if now != nil {
