@@ -29,10 +29,18 @@ func (o *odds) learn(bit uint32) {
 	if bit != 0 {
 		target = edges
 	}
-	// The weight of a new bit is 1/(n+1.5): that of an estimate that began with half a bit of each.
-	o.zero = uint16(min(max(p+2*(target-p)/(2*n+3), edges), 1<<16-edges))
+	p += (target - p) * weights[n] >> 15
+	o.zero = uint16(min(max(p, edges), 1<<16-edges))
 	o.seen = uint8(min(n+1, maxSeen))
 }
+
+// weights are what a bit counts for beside n others: 1/(n+1.5) of 1<<15, as if half a bit of each had come before.
+var weights = func() (w [maxSeen + 1]int32) {
+	for n := range w {
+		w[n] = int32(1 << 16 / (2*n + 3))
+	}
+	return w
+}()
 
 // encoder is a range coder. Its output begins with a byte 0.
 type encoder struct {
