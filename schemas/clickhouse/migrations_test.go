@@ -41,7 +41,7 @@ func TestEmbeddedMigrationsAreIdempotent(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := map[string]int{}
-	alter := regexp.MustCompile(`^ALTER TABLE tillstream\.\w+\s+(MODIFY SETTING [^,]+|ADD COLUMN IF NOT EXISTS ([^,(]|\([^)]*\))+(,\s+ADD COLUMN IF NOT EXISTS ([^,(]|\([^)]*\))+)*)$`)
+	alter := regexp.MustCompile(`^ALTER TABLE tillstream\.\w+\s+(MODIFY SETTING [^,]+|MODIFY TTL .+ DELETE WHERE [^,]+|ADD COLUMN IF NOT EXISTS ([^,(]|\([^)]*\))+(,\s+ADD COLUMN IF NOT EXISTS ([^,(]|\([^)]*\))+)*)$`)
 	for _, m := range ms {
 		for _, s := range m.Statements() {
 			switch {
