@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"text/tabwriter"
 	"time"
@@ -32,14 +33,16 @@ var scale = struct {
 	age            *time.Duration
 	partitions     *int
 	engineGiB      *int
-	limit, data    *string
+	limit, gogc    *string
+	data           *string
 }{
 	flag.Float64("minutes", 12, "how long heartbeats come"),
 	flag.Float64("speed", 1, "seconds of the tills' time in a second: 10 makes 100,000 tills as busy as a million"),
-	flag.Duration("age", time.Minute, "processor.batch_age, in the tills' time"),
+	flag.Duration("age", 40*time.Second, "processor.batch_age, in the tills' time"),
 	flag.Int("partitions", 8, "of pos.health, and so lanes"),
 	flag.Int("engine-gib", 5, "memory of ClickHouse"),
-	flag.String("memory-limit", "11GiB", "GOMEMLIMIT of the processor"),
+	flag.String("memory-limit", "16GiB", "GOMEMLIMIT of the processor"),
+	flag.String("gogc", "20", "GOGC of the processor"),
 	flag.String("dir", "", "where Kafka and ClickHouse keep their data, instead of the directory for temporary files"),
 }
 
@@ -186,15 +189,15 @@ func TestMeasureScale(t *testing.T) {
 	cfg := filepath.Join(t.TempDir(), "tillstream.yaml")
 	age := time.Duration(float64(*scale.age) / *scale.speed)
 	if err := os.WriteFile(cfg, fmt.Appendf(nil, `
-kafka: {brokers: [%q], group: scale, topics: [pos.transactions, pos.health]}
+kafka: {brokers: [%q], group: scale, topics: [pos.transactions, pos.health], session_timeout: 90s, rebalance_timeout: 90s}
 clickhouse: {dsn: %q}
 privacy: {secret: a secret of many bytes}
-processor: {batch_age: %s, batch_records: 500000, batch_bytes: 256MiB}
+processor: {batch_age: %s, batch_records: 500000, memory: 4GiB}
 `, kafka.Addr(), engine.DSN(), age), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("GOMEMLIMIT", *scale.limit)
-	t.Setenv("GOGC", "50")
+	t.Setenv("GOGC", *scale.gogc)
 	member := startProcess(t, cfg)
 
 	c := &heartbeat{
@@ -268,11 +271,15 @@ processor: {batch_age: %s, batch_records: 500000, batch_bytes: 256MiB}
 		time.Sleep(time.Second)
 	}
 	fmt.Fprintf(w, "all of them were folded %s after the last one\n", time.Since(settled).Round(time.Second))
-	r.exec("SYSTEM STOP MERGES") // for the audit, which reads all
+	if err := member.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := member.cmd.Wait(); err != nil {
+		t.Errorf("the member ended with %v", err)
+	}
 	if code, said := r.audit(); code != exitDone {
 		t.Errorf("audit exited %d: %s", code, said)
 	}
-	r.exec("SYSTEM START MERGES")
 	for _, table := range strings.Fields(r.ask("SELECT name FROM system.tables WHERE database = 'tillstream' AND engine LIKE '%MergeTree' AND total_rows > 0")) {
 		r.exec("OPTIMIZE TABLE tillstream." + table + " FINAL")
 	}
