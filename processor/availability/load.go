@@ -121,6 +121,7 @@ func (f *Fold) adopt() {
 		t := l.terminal
 		t.chunks = slices.Clip(slices.DeleteFunc(t.chunks, func(c chunk) bool { return c.start < t.base.at }))
 		f.freeze(&t, true)
+		l.chunks = nil // or all of them would be there twice
 		t.home = f.storeOf(t.store, t.partition)
 		f.terminals[e] = &t
 		t.home.known = true
