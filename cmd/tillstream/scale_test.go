@@ -33,8 +33,7 @@ var scale = struct {
 	age            *time.Duration
 	partitions     *int
 	engineGiB      *int
-	limit, gogc    *string
-	data           *string
+	limit, data    *string
 }{
 	flag.Float64("minutes", 12, "how long heartbeats come"),
 	flag.Float64("speed", 1, "seconds of the tills' time in a second: 10 makes 100,000 tills as busy as a million"),
@@ -42,7 +41,6 @@ var scale = struct {
 	flag.Int("partitions", 8, "of pos.health, and so lanes"),
 	flag.Int("engine-gib", 5, "memory of ClickHouse"),
 	flag.String("memory-limit", "16GiB", "GOMEMLIMIT of the processor"),
-	flag.String("gogc", "20", "GOGC of the processor"),
 	flag.String("dir", "", "where Kafka and ClickHouse keep their data, instead of the directory for temporary files"),
 }
 
@@ -197,7 +195,6 @@ processor: {batch_age: %s, batch_records: 500000, memory: 4GiB}
 		t.Fatal(err)
 	}
 	t.Setenv("GOMEMLIMIT", *scale.limit)
-	t.Setenv("GOGC", *scale.gogc)
 	member := startProcess(t, cfg)
 
 	c := &heartbeat{
