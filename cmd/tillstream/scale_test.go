@@ -190,7 +190,7 @@ func TestMeasureScale(t *testing.T) {
 kafka: {brokers: [%q], group: scale, topics: [pos.transactions, pos.health], session_timeout: 90s, rebalance_timeout: 90s}
 clickhouse: {dsn: %q}
 privacy: {secret: a secret of many bytes}
-processor: {batch_age: %s, batch_records: 500000, memory: 4GiB}
+processor: {batch_age: %s, batch_records: 500000, memory: 2GiB}
 `, kafka.Addr(), engine.DSN(), age), 0o600); err != nil {
 		t.Fatal(err)
 	}
