@@ -27,7 +27,7 @@
 // # State
 //
 // A terminal (of a store: one that moved begins a new life) keeps its evidence from Config.Window, and one hour for the sales
-// that reach back, before its newest evidence on, in chunks of one hour, a few bytes a report (chunk.go); and a [snapshot]
+// that reach back, before its newest evidence on, in chunks of one hour, a few bytes a report (chunk.go; packed once it is over: pack.go, cold.go); and a [snapshot]
 // of what held where they begin. What is older than the window was before the batch is stale: it is not used, and counted.
 // Sealing a batch evaluates a touched terminal twice, with and without what is new, from the last snapshot before the earliest
 // change, and writes the rows that differ. Those are absolute: the highest version of a key holds.
