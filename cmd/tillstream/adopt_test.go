@@ -120,6 +120,7 @@ func clean(t *testing.T, files ...string) map[string]string {
 }
 
 func TestAdoptRetentionPassedThePosition(t *testing.T) {
+	t.Parallel()
 	files := chain(t, 2)
 	s := newSite(t)
 	s.ingest(files[0])
@@ -158,6 +159,7 @@ func TestAdoptRetentionPassedThePosition(t *testing.T) {
 }
 
 func TestAdoptTopicMadeAnew(t *testing.T) {
+	t.Parallel()
 	files := chain(t, 2)
 	s := newSite(t)
 	s.ingest(files[0])
@@ -196,6 +198,7 @@ func TestAdoptTopicMadeAnew(t *testing.T) {
 }
 
 func TestAdoptOffsetsMovedForward(t *testing.T) {
+	t.Parallel()
 	files := chain(t, 2)
 	move := func(t *testing.T) (s *site, partition int, at int64, commands [][]string) {
 		s = newSite(t)
@@ -246,6 +249,7 @@ func TestAdoptOffsetsMovedForward(t *testing.T) {
 
 // ClickHouse is put back to where it was after the first file, and once more to before anything.
 func TestAdoptClickHouseOlderThanKafka(t *testing.T) {
+	t.Parallel()
 	files := chain(t, 2)
 	s := newSite(t)
 	backup := t.TempDir()

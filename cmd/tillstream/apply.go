@@ -94,6 +94,9 @@ func (a *application) run(objects []*manifest.Object) error {
 	if err := next.Check(); err != nil {
 		return usageError{err}
 	}
+	if err := next.Past(a.old, a.now); err != nil {
+		return usageError{err}
+	}
 	resolved, err := next.Resolve()
 	if err != nil {
 		return usageError{err}

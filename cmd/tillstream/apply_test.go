@@ -66,6 +66,7 @@ func says(t *testing.T, said string, wants ...string) {
 // Files become rows and events; a dry run changes nothing, a second apply nothing, a change only what it touches, and an apply that was
 // cut short between the two is finished by the next.
 func TestPipelineApply(t *testing.T) {
+	t.Parallel()
 	p := newPipeline(t)
 	cfg := writeConfig(t, p.broker, p.dsn, "")
 	p.do("migrate", "--dsn", p.dsn)

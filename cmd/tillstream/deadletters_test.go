@@ -111,6 +111,7 @@ func edited(t *testing.T, cfg, was, is string) string {
 // A limit that was too small makes dead letters. With the right one they are sent again, once, twice, and after a crash before that was
 // noted: always the same rows as if the limit had been right from the start.
 func TestPipelineReplay(t *testing.T) {
+	t.Parallel()
 	file, n := events(t)
 	right := newPipeline(t)
 	rightCfg := writeConfig(t, right.broker, right.dsn, "")
@@ -181,6 +182,7 @@ func TestPipelineReplay(t *testing.T) {
 
 // What was cut in its letter is read from its own topic; what a replay cannot help is left out, with the reason.
 func TestPipelineReplayLeavesOut(t *testing.T) {
+	t.Parallel()
 	p := newPipeline(t)
 	cfg := writeConfig(t, p.broker, p.dsn, "")
 	strict := edited(t, cfg, "processor: {", "processor: {max_lateness: 1h, ")

@@ -20,7 +20,8 @@ var settled = map[string]string{
 	"product_sales":       "SELECT * FROM pos.product_sales ORDER BY ALL",
 	"customer_days":       "SELECT * FROM pos.customer_days ORDER BY ALL",
 	"payments_hourly":     "SELECT * FROM pos.payments_hourly ORDER BY ALL",
-	"availability_hourly": "SELECT * EXCEPT (version, mark) FROM tillstream.availability_hourly FINAL WHERE lane = '' ORDER BY ALL",
+	"terminal_sales":      "SELECT * EXCEPT (mark) FROM tillstream.terminal_sales FINAL WHERE lane = '' ORDER BY ALL",
+	"availability_hourly": "SELECT * EXCEPT (version, mark) FROM tillstream.availability_hourly FINAL WHERE lane = '' AND evidence + up_ms + degraded_ms + down_ms + silent_ms + maintenance_ms + unknown_ms > 0 ORDER BY ALL",
 	"status_intervals":    "SELECT * EXCEPT (version, mark) FROM tillstream.status_intervals FINAL WHERE lane = '' ORDER BY ALL",
 	"outages":             "SELECT * EXCEPT (version, mark) FROM tillstream.outages FINAL WHERE lane = '' ORDER BY ALL",
 	"terminal_status":     "SELECT * EXCEPT (version, mark) FROM tillstream.terminal_status FINAL WHERE lane = '' ORDER BY ALL",
@@ -72,6 +73,7 @@ func auditOf(t *testing.T, target ...string) (int, string) {
 // The real month and the real shops, against a second computation from the same files; twice, which must change nothing but
 // duplicates; and with a row taken away by hand, which the audit must notice.
 func TestPipelineRealData(t *testing.T) {
+	t.Parallel()
 	data, kafka := filepath.Join(t.TempDir(), "data"), testKafka(t)
 	var out strings.Builder
 	if code, stderr := tillstream(t, &out, foldRealMonth(t, data, kafka)...); code != exitDone {
@@ -117,6 +119,7 @@ func TestPipelineRealData(t *testing.T) {
 
 // kill -9 at any moment, of the program and its engine together, started again: the same rows.
 func TestPipelineSurvivesKills(t *testing.T) {
+	t.Parallel()
 	quiet := filepath.Join(t.TempDir(), "quiet")
 	if code, stderr := tillstream(t, io.Discard, foldRealMonth(t, quiet, testKafka(t))...); code != exitDone {
 		t.Fatalf("demo exited %d: %s", code, stderr)

@@ -171,6 +171,7 @@ func (s *site) audit() {
 
 // processor.lanes changes between starts, also while two members start at once: the rows are those of a run without the change.
 func TestPipelineLanesChange(t *testing.T) {
+	t.Parallel()
 	files := chain(t, 4)
 	rows := func(f func(s *site)) map[string]string {
 		s := newSite(t)
@@ -249,6 +250,7 @@ func (s *site) check() (int, string) {
 }
 
 func TestEpochWaitsForABatchUnderWay(t *testing.T) {
+	t.Parallel()
 	files := chain(t, 2)
 	s := newSite(t)
 	defer s.release()

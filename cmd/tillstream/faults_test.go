@@ -75,3 +75,42 @@ func TestPipelineFaultChurn(t *testing.T) {
 	}
 	r.settle()
 }
+
+// Members are replaced one after the other by ones of another version, as far as others can tell: the fingerprint is another. Then back again, with kills
+// in place of orderly ends: a batch that the other version has left half written is finished by it, started once.
+func TestPipelineFaultTwoVersions(t *testing.T) {
+	r := newRig(t, 18)
+	old := []string(nil)
+	other := []string{"TILLSTREAM_PROCESSOR_MAX_EVENT_BYTES=8000000"} // no event is as long: the same rows
+	replace := func(m *member, env []string, end func(*member)) *member {
+		r.advance(1 + r.rnd.IntN(r.events/20))
+		end(m)
+		r.env = env
+		return r.start()
+	}
+	one, two := r.start(), r.start()
+	r.feed(0.3)
+	one = replace(one, other, (*member).stop)
+	r.feed(0.4)
+	two = replace(two, other, (*member).stop)
+	r.feed(0.6)
+	one = replace(one, old, (*member).kill)
+	r.feed(0.8)
+	replace(two, old, (*member).kill)
+	r.until("the old version, or a lane that asks for the other", func() bool {
+		return r.passed() >= r.sent || one.said("lane stopped") || r.members[len(r.members)-1].said("lane stopped")
+	})
+	if r.passed() < r.sent { // a kill fell between two INSERTs of a table: that is what the sentence names
+		for _, m := range r.members {
+			m.stop()
+		}
+		r.members = nil
+		r.env = other
+		again := r.start()
+		r.until("the version that began the batch", func() bool { return r.passed() >= r.sent })
+		again.stop()
+		r.members, r.env = nil, old
+		r.start()
+	}
+	r.settle()
+}

@@ -29,6 +29,7 @@ const incidentLines = `
 
 // Steps go from a file into Kafka, once for each store of their scope, and into the views; a decision afterwards goes the same way.
 func TestIncidentsAssign(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "incidents.jsonl")
 	if err := os.WriteFile(file, []byte(incidentLines), 0o600); err != nil {
 		t.Fatal(err)

@@ -95,6 +95,7 @@ func (p *pipeline) refused(says string, args ...string) {
 
 // Tables that were damaged are made anew from Kafka: the rows are those of an untouched run, and the lanes go on from there.
 func TestPipelineRebuild(t *testing.T) {
+	t.Parallel()
 	p, cfg, n := folded(t)
 	want := p.rows()
 
@@ -147,6 +148,7 @@ func TestPipelineRebuild(t *testing.T) {
 
 // Whatever it is cut short at, the tables are old or new, the members are told, and running it again, or abandoning it, ends it.
 func TestPipelineRebuildCutShort(t *testing.T) {
+	t.Parallel()
 	p, cfg, _ := folded(t)
 	want := p.rows()
 	p.damage("product_sales", "revenue > 0")
@@ -236,6 +238,7 @@ func (p *pipeline) rebuild(path string) *rebuild {
 
 // Where Kafka has let go of the beginning, only months that nothing of it can touch are made anew, and only what depends on nothing before.
 func TestPipelineRebuildAfterRetention(t *testing.T) {
+	t.Parallel()
 	p, cfg, _ := folded(t)
 	client, err := kgo.NewClient(kgo.SeedBrokers(p.broker))
 	if err != nil {

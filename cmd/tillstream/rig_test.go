@@ -22,6 +22,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
+	"github.com/tillstream/tillstream/cmd/tillstream/config"
 	"github.com/tillstream/tillstream/cmd/tillstream/simulator"
 	"github.com/tillstream/tillstream/deploy/embedded"
 )
@@ -31,7 +32,8 @@ const (
 	rigGroup  = "rig"
 )
 
-var rigTopics = []string{"pos.transactions", "pos.health"}
+// rigTopics are those that members read.
+var rigTopics = config.Default().Kafka.Topics
 
 // rig is a Kafka and a ClickHouse with a wire before each, a simulated chain that feeds the one, and members: processes of the program,
 // which know nothing but the wires. The test itself goes past them.
@@ -56,9 +58,11 @@ type rig struct {
 	members             []*member
 }
 
-// newRig starts Kafka and ClickHouse and makes the topics. tune changes the simulated chain: four stores in little more than a day.
+// newRig starts Kafka and ClickHouse and makes the topics. tune changes the simulated chain: four stores in little more than a day. The
+// test runs beside others: most of its time it waits for timeouts.
 func newRig(t *testing.T, seed uint64, tune ...func(*simulator.Config)) *rig {
 	t.Helper()
+	t.Parallel()
 	r := &rig{
 		t: t, rnd: rand.New(rand.NewPCG(seed, 1)), data: t.TempDir(), broker: ownKafka(t), partitions: 4, stores: map[string]int32{},
 		place: func(store int32) int32 { return store % 4 },
@@ -256,7 +260,7 @@ func (r *rig) start() *member {
 func (r *rig) settle() {
 	r.t.Helper()
 	r.feed(1)
-	r.until("the end", func() bool { return r.passed() >= r.sent+r.extra })
+	r.until("the end", func() bool { return r.passed() >= r.sent+r.extra && r.rests() })
 	for _, m := range r.members {
 		m.stop()
 		if said := m.tail(1 << 20); strings.Contains(said, "lane stopped") {
@@ -270,6 +274,18 @@ func (r *rig) settle() {
 	if code, said := r.audit(); code != exitDone {
 		r.t.Errorf("audit exited %d: %s", code, said)
 	}
+}
+
+// rests says whether the end of every partition is committed, which comes after the state of the last batch.
+func (r *rig) rests() bool {
+	for _, topic := range rigTopics {
+		for p := range int32(r.partitions) {
+			if max(r.committed(topic, p), 0) < r.end(topic, p) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (r *rig) audit() (int, string) { return auditOf(r.t, "--dsn", r.engine.DSN()) }
@@ -302,10 +318,11 @@ func (r *rig) signalEngine(s syscall.Signal) {
 
 // member is a process of the program.
 type member struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
-	gone bool          // killed or stopped by the test
+	t     *testing.T
+	cmd   *exec.Cmd
+	spoke chan struct{} // closed when it has logged something: before that nothing catches SIGTERM
+	done  chan struct{} // closed when it has ended
+	gone  bool          // killed or stopped by the test
 
 	mu  sync.Mutex
 	log bytes.Buffer
@@ -313,7 +330,7 @@ type member struct {
 
 func startMember(t *testing.T, config string, env ...string) *member {
 	t.Helper()
-	m := &member{t: t, cmd: exec.CommandContext(t.Context(), os.Args[0], "run", "--config", config), done: make(chan struct{})}
+	m := &member{t: t, cmd: exec.CommandContext(t.Context(), os.Args[0], "run", "--config", config), spoke: make(chan struct{}), done: make(chan struct{})}
 	m.cmd.Env = append(append(os.Environ(), asProgram+"=1"), env...)
 	m.cmd.Stderr = m
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -332,6 +349,9 @@ func startMember(t *testing.T, config string, env ...string) *member {
 func (m *member) Write(p []byte) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.log.Len() == 0 && len(p) > 0 {
+		close(m.spoke)
+	}
 	return m.log.Write(p)
 }
 
@@ -361,6 +381,10 @@ func (m *member) stop() {
 		return
 	}
 	m.gone = true
+	select {
+	case <-m.spoke:
+	case <-m.done:
+	}
 	m.signal(syscall.SIGTERM)
 	<-m.done
 	if code := m.cmd.ProcessState.ExitCode(); code != exitDone {

@@ -39,6 +39,7 @@ listen: ""
 // The way of production: ingest into topics, members of the group that come and go while they fold, and a clean end that leaves no
 // intent behind. Against the same independent computation as the demo.
 func TestPipelineMembersComeAndGo(t *testing.T) {
+	t.Parallel()
 	data, broker := t.TempDir(), ownKafka(t).Addr()
 	defer holdEngine(t, data)()
 	dsn, ok := embedded.Running(t.Context(), engineDir(data))
@@ -117,6 +118,7 @@ func TestPipelineMembersComeAndGo(t *testing.T) {
 
 // What a user gets wrong ends in one clear sentence, at once, with the right exit code.
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	defer holdEngine(t, data)()
 	dsn, ok := embedded.Running(t.Context(), engineDir(data))
@@ -198,6 +200,7 @@ func TestRefusals(t *testing.T) {
 
 // Lines that are broken among good ones become dead letters with a reason; the good ones are folded.
 func TestPipelineBrokenLines(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	file := filepath.Join(t.TempDir(), "mixed.jsonl")
 	sale := func(n int, field string) string {

@@ -49,6 +49,7 @@ func askedOf(t *testing.T, target []string, n int, query string) table {
 // A simulated chain with all its dirt, against the simulator's own ground truth: sales, products, customers, payments, every till's
 // hours, outages, duplicates, holes and dead letters.
 func TestPipelineTruth(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		t.Fatal(err)
@@ -112,7 +113,7 @@ func compareTruth(t *testing.T, truth *simulator.Truth, target ...string) {
 		{"products", 3, "SELECT product_id, toString(business_date) AS d, currency, " + units + ", " + money("revenue") + " FROM pos.product_sales GROUP BY product_id, d, currency", table{}},
 		{"customers", 2, "SELECT toString(customer) AS c, currency, uniqExactIf((business_date, store_id), transactions > 0), sum(transactions), " + units + ", " + money("net", "discount") + " FROM pos.customer_days GROUP BY c, currency", table{}},
 		{"payments", 3, "SELECT store_id, method, currency, sum(attempts), sum(approved), sum(declined), sum(failed), sum(offline), " + money("amount") + " FROM pos.payments_hourly GROUP BY store_id, method, currency", table{}},
-		{"till hours", 2, "SELECT terminal_id, toUnixTimestamp(hour) * 1000 AS h, up_ms, degraded_ms, down_ms, silent_ms, maintenance_ms FROM tillstream.availability_hourly FINAL WHERE lane = ''", table{}},
+		{"till hours", 2, "SELECT terminal_id, toUnixTimestamp(hour) * 1000 AS h, up_ms, degraded_ms, down_ms, silent_ms, maintenance_ms FROM tillstream.availability_hourly FINAL WHERE lane = '' AND evidence + up_ms + degraded_ms + down_ms + silent_ms + maintenance_ms + unknown_ms > 0", table{}},
 		{"outages", 2, "SELECT terminal_id, toUnixTimestamp64Milli(started_at) AS s, ifNull(toUnixTimestamp64Milli(resolved_at), 0) FROM tillstream.outages FINAL WHERE lane = ''", table{}},
 		{"deliveries", 2, "SELECT topic, terminal_id, sum(accepted), sum(test), sum(missing), sum(pan_masked) FROM pos.data_quality WHERE terminal_id != '' GROUP BY topic, terminal_id HAVING sum(accepted) > 0", table{}},
 		{"dead letters", 2, "SELECT topic, reason, count() FROM pos.dead_letters GROUP BY topic, reason", table{}},

@@ -136,3 +136,33 @@ func benchmark(b *testing.B, tills, warm int) {
 		src.round++
 	})
 }
+
+// The same of tills whose clock is wrong by four minutes.
+func BenchmarkFoldWrongClock(b *testing.B) {
+	for _, behind := range []int64{0, 240_000} {
+		b.Run(fmt.Sprint(behind), func(b *testing.B) {
+			src := newBeats(40)
+			f := New(Config{}, nil, func(string, string, int32) { b.Fatal("stale") })
+			fold := func() {
+				for i := range src.ids {
+					e := src.next(i)
+					sent := e.Time.Milli
+					e.Time.Milli -= behind
+					e.SentAt = e.Time
+					f.Fold(e, rollup.Input{Timestamp: sent + 100})
+				}
+				src.round++
+				f.Seal(rollup.Version{Epoch: 1, Batch: uint64(src.round)})
+			}
+			for range 6 * 120 {
+				fold()
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			for b.Loop() {
+				fold()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(src.ids)), "ns/report")
+		})
+	}
+}

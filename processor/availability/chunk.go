@@ -16,6 +16,9 @@ import (
 // Behind the pieces come the boots, if any report has one: how many there are (uvarint), and for each report with another boot than the report before it, how many reports further it is than the
 // last such (uvarint), and the boot (uvarint). Disabled is written as Silent, which no report is.
 //
+// Behind those, if any piece has a Skew, come how many runs of pieces with one Skew and one Sent there are (uvarint), and of each how many pieces after the
+// run before (uvarint), how many they are (uvarint), Skew (varint) and Sent (uvarint). Without boots a 0 stands for them then. A clock that is right costs nothing.
+//
 // A step is the difference to the previous piece; the first is to the hour, 0 and "". So a heartbeat costs a byte or two for its jitter
 // and one or two for its response time.
 const (
@@ -106,7 +109,7 @@ func appendChunk(dst []byte, start int64, ev []Evidence) []byte {
 		}
 		*sequence = e.Sequence
 	}
-	return appendBoots(dst, ev)
+	return appendSkews(appendBoots(dst, ev), ev)
 }
 
 func appendBoots(dst []byte, ev []Evidence) []byte {
@@ -138,6 +141,63 @@ func appendBoots(dst []byte, ev []Evidence) []byte {
 	return dst
 }
 
+func appendSkews(dst []byte, ev []Evidence) []byte {
+	runs := uint64(0)
+	boots := false
+	for i := range ev {
+		if e := &ev[i]; e.Skew != 0 && (i == 0 || ev[i-1].Skew != e.Skew || ev[i-1].Sent != e.Sent) {
+			runs++
+		}
+		boots = boots || ev[i].Boot != 0
+	}
+	if runs == 0 {
+		return dst
+	}
+	if !boots {
+		dst = append(dst, 0)
+	}
+	dst = binary.AppendUvarint(dst, runs)
+	last := 0
+	for i := 0; i < len(ev); {
+		e, first := &ev[i], i
+		for i < len(ev) && ev[i].Skew == e.Skew && ev[i].Sent == e.Sent {
+			i++
+		}
+		if e.Skew != 0 {
+			dst = binary.AppendUvarint(binary.AppendUvarint(dst, uint64(first-last)), uint64(i-first))
+			dst = binary.AppendUvarint(binary.AppendVarint(dst, int64(e.Skew)), uint64(e.Sent))
+			last = i
+		}
+	}
+	return dst
+}
+
+// skews tells evidence the deviations that were measured with it.
+func (r *reader) skews(ev []Evidence) error {
+	if len(r.b) == 0 {
+		return nil
+	}
+	runs := r.uvarint()
+	if r.bad || runs == 0 || runs > uint64(len(ev)) {
+		return errState
+	}
+	for range runs {
+		gap, n, skew, sent := r.uvarint(), r.uvarint(), r.varint(), r.uvarint()
+		left := uint64(len(ev))
+		if r.bad || gap > left || n == 0 || n > left-gap || skew == 0 || skew > maxBehind || skew < -maxAhead || sent > uint64(maxWait) {
+			return errState
+		}
+		for i := range ev[gap : gap+n] {
+			ev[gap:][i].Skew, ev[gap:][i].Sent = int32(skew), int32(sent)
+		}
+		ev = ev[gap+n:]
+	}
+	if len(r.b) > 0 {
+		return errState
+	}
+	return nil
+}
+
 // boots tells reports their boots.
 func (r *reader) boots(ev []Evidence) error {
 	if len(r.b) == 0 {
@@ -145,7 +205,7 @@ func (r *reader) boots(ev []Evidence) error {
 	}
 	i, boot := 0, uint32(0)
 	n := r.uvarint()
-	if r.bad || n == 0 || n > uint64(len(ev)) {
+	if r.bad || n > uint64(len(ev)) || n == 0 && len(r.b) == 0 { // after a 0 only deviations follow
 		return errState
 	}
 	for k := range n {
@@ -163,9 +223,6 @@ func (r *reader) boots(ev []Evidence) error {
 			return errState
 		}
 		boot = uint32(b)
-	}
-	if len(r.b) > 0 {
-		return errState
 	}
 	for ; i < len(ev); i++ {
 		if !ev[i].Sale {
@@ -250,6 +307,9 @@ func readChunk(dst []Evidence, start int64, data []byte, keep texts) ([]Evidence
 		dst = append(dst, e)
 	}
 	if err := r.boots(dst[first:]); err != nil {
+		return dst, err
+	}
+	if err := r.skews(dst[first:]); err != nil {
 		return dst, err
 	}
 	for i := first + 1; i < len(dst); i++ {

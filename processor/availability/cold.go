@@ -51,7 +51,8 @@ func (f *Fold) thaw(t *terminal) {
 // freeze makes the chunks before the hot snapshot cold, and, unless they were just loaded, packs those that are not and gives them out. So which chunks of the
 // state are packed depends on the evidence, not on the batches.
 func (f *Fold) freeze(t *terminal, loaded bool) {
-	if len(t.chunks) == 0 || t.chunks[0].start >= t.hot.at {
+	hot := t.hot.first(t.skewed)
+	if len(t.chunks) == 0 || t.chunks[0].start >= hot {
 		return
 	}
 	s := &f.scratch
@@ -60,7 +61,7 @@ func (f *Fold) freeze(t *terminal, loaded bool) {
 		end = c.start
 	}
 	s.encoded = append(s.encoded[:0], t.cold.chunks...)
-	for ; n < len(t.chunks) && t.chunks[n].start < t.hot.at; n++ {
+	for ; n < len(t.chunks) && t.chunks[n].start < hot; n++ {
 		c := t.chunks[n]
 		if !loaded && len(c.data) >= worthPacking && c.data[0] != 0 {
 			s.held, _ = readChunk(s.held[:0], c.start, c.data, f.texts)

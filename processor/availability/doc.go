@@ -24,11 +24,27 @@
 // The hold of a report is Config.HeartbeatTimeout, else three times the interval that it announces, else three minutes; the
 // hold of a sale is that of r. Instants are milliseconds since 1970 UTC, stretches of time half-open.
 //
+// # Wrong clocks
+//
+// Evidence that says when it was sent (sent_at) has the till's clock measured with it: Kafka's time of the record less that. Up to 2 s either way the
+// clock is right. A greater deviation is kept with the evidence, in full seconds, and where it is stable ([clocks.place] says what that is) the
+// evidence is placed where it belongs: at its time plus the deviation, for at most 24 h behind and 10 min ahead (what is further ahead is a dead letter), if
+// it was sent within a day of its time. All other evidence stays where it says it was: a deviation that is not stable, the first reports of one that is
+// not known to be stable yet, and tills that never say when they send. Where evidence belongs is a function of the set of evidence too, so it may
+// move when more comes, and the hours, runs and outages that it made where it was go: an hour of which nothing is left is written as zeros.
+//
+// A wrong clock and a line that takes equally long for everything cannot be told apart, nor can an archive that is sent again at the pace at which it was
+// written, less than 24 h later, to a lane that has not seen it. If the clock is put right while a till has no line, what it sends after that stays where
+// it says it was. What a record's own clock would say is only known with LogAppendTime: where the sender stamps records with its own clock the deviation is none,
+// and where it stamps them with the event's time nothing is measured.
+//
 // # State
 //
 // A terminal (of a store: one that moved begins a new life) keeps its evidence from Config.Window, and one hour for the sales
 // that reach back, before its newest evidence on, in chunks of one hour, a few bytes a report (chunk.go; packed once it is over: pack.go, cold.go); and a [snapshot]
 // of what held where they begin. What is older than the window was before the batch is stale: it is not used, and counted.
+// Both are told by the till's own, uncorrected clock, and a clock that is set back further than the window is not heard until it has caught up. Of a
+// till with deviations evidence is kept an hour or two longer, and as much as was sent later: since so late may be what makes it move.
 // Sealing a batch evaluates a touched terminal twice, with and without what is new, from the last snapshot before the earliest
 // change, and writes the rows that differ. Those are absolute: the highest version of a key holds.
 package availability

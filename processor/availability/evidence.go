@@ -62,6 +62,9 @@ type Evidence struct {
 	Sale     bool
 	Cause    string // why a report is not up
 	Boot     uint32 // of a report: a hash of the boot id, 0 if it has none
+	Skew     int32  // s that the till's clock was behind, as measured with it; 0: nothing was, or it is right
+	Sent     int32  // s after its time that evidence with a Skew was sent; 0: at once
+	shift    int32  // s that Time and Start were corrected by
 }
 
 // registered is the cause of what is not evidence at all: from then on the registry knows the terminal, and nothing has been heard of it.
@@ -85,6 +88,8 @@ func (e *Evidence) Compare(o *Evidence) int {
 		strings.Compare(e.Cause, o.Cause),
 		cmp.Compare(e.Start, o.Start),
 		cmp.Compare(e.Boot, o.Boot),
+		cmp.Compare(e.Skew, o.Skew),
+		cmp.Compare(e.Sent, o.Sent),
 	)
 }
 
@@ -98,9 +103,10 @@ func compareBool(a, b bool) int {
 	return 1
 }
 
-// evidenceOf makes evidence of an event that happened at the given instant, or says that it is none.
-func (f *Fold) evidenceOf(e *event.Event, at int64) (Evidence, bool) {
+// evidenceOf makes evidence of an event that happened at the given instant and reached Kafka at another, or says that it is none.
+func (f *Fold) evidenceOf(e *event.Event, at, received int64) (Evidence, bool) {
 	ev := Evidence{Time: at, Start: at}
+	ev.Skew, ev.Sent = measure(e, at, received)
 	if e.Sequence.OK {
 		ev.Sequence = e.Sequence.Value
 	}

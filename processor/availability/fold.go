@@ -75,7 +75,7 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 	if e.Test || !at.OK || e.TerminalID == "" {
 		return
 	}
-	ev, ok := f.evidenceOf(e, at.Milli)
+	ev, ok := f.evidenceOf(e, at.Milli, in.Timestamp)
 	if !ok {
 		return
 	}
@@ -83,8 +83,8 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 	switch {
 	case !t.known:
 		t.partition = min(t.partition, in.Partition) // whatever the order
-	case ev.Time < t.base.at+proofLimit:
-		// Judged against the state before the batch. What is kept reaches an hour further back, as sales may.
+	case ev.Time < max(t.base.at, f.rules.edge(t.newest))+proofLimit:
+		// Judged against the state before the batch, by the till's own clock. What is kept reaches an hour further back, as sales may.
 		f.stale(in.Topic, e.TerminalID, e.BusinessDate(f.rules.cutoff))
 		return
 	}

@@ -6,17 +6,28 @@ import (
 	"github.com/tillstream/tillstream/processor/rollup"
 )
 
-// headerFormat is the first byte of a header. Format 1 has no boots, and both statuses and the flag in one byte.
-const headerFormat = 2
+// headerFormat is the first byte of a header, of terminals whose clock is wrong skewedFormat: they say whence evidence is read. Format 1 has no
+// boots, and both statuses and the flag in one byte.
+const (
+	headerFormat = 2
+	skewedFormat = 3
+)
 
 // appendHeader encodes all of a terminal but its evidence. Instants are told against the newest.
 func (t *terminal) appendHeader(dst []byte) []byte {
-	dst = append(dst, headerFormat)
+	format := byte(headerFormat)
+	if t.base.from != t.base.at || t.hot.from != t.hot.at {
+		format = skewedFormat
+	}
+	dst = append(dst, format)
 	dst = binary.AppendVarint(dst, t.newest)
 	dst = binary.AppendVarint(dst, t.newest-t.firstSeen)
 	for _, s := range []*snapshot{&t.base, &t.hot} {
 		dst = binary.AppendVarint(dst, t.newest-s.at)
 		dst = append(dst, byte(s.status)<<4|byte(s.run.status), flag(s.sale))
+		if format == skewedFormat {
+			dst = binary.AppendUvarint(dst, uint64(s.at-s.from))
+		}
 		dst = binary.AppendUvarint(dst, uint64(s.boot))
 		if s.status != None {
 			dst = binary.AppendVarint(dst, t.newest-s.reported)
@@ -55,17 +66,21 @@ func (t *terminal) appendStamp(dst []byte, s stamp) []byte {
 func (t *terminal) readHeader(data []byte, keep texts) error {
 	r := reader{b: data}
 	format := r.byte()
-	if format != 1 && format != headerFormat {
+	if format < 1 || format > skewedFormat {
 		return errState
 	}
 	t.newest = r.varint()
 	t.firstSeen = t.newest - r.varint()
 	for _, s := range []*snapshot{&t.base, &t.hot} {
 		*s = snapshot{at: t.newest - r.varint()}
+		s.from = s.at
 		if flags := r.byte(); format == 1 {
 			s.status, s.run.status, s.sale = Status(flags>>4), Status(flags>>1&7), flags&1 != 0
 		} else {
 			s.status, s.run.status, s.sale = Status(flags>>4), Status(flags&15), r.byte() != 0
+			if format == skewedFormat {
+				s.from = s.at - int64(r.uvarint())
+			}
 			boot := r.uvarint()
 			s.boot = uint32(boot)
 			r.bad = r.bad || uint64(s.boot) != boot
@@ -115,7 +130,8 @@ const maxInstant = 1 << 48
 // sound says whether evaluating from the snapshot can go wrong.
 func (s *snapshot) sound(newest int64) bool {
 	past := func(x int64) bool { return x < s.at && x > -maxInstant }
-	return s.at <= newest && s.at >= newest-maxHold && s.at%hourMilli == 0 &&
+	return s.at <= newest+maxBehind*1000 && s.at >= newest-maxHold && s.at%hourMilli == 0 &&
+		s.from <= s.at && s.from >= s.at-maxBehind*1000 && s.from%hourMilli == 0 &&
 		s.run.status < statuses && s.run.status != Closing && (past(s.run.start) || s.run.status == None && s.run.start == beginningOfTime) &&
 		s.status < statuses && s.status != Silent && s.hold >= 0 && s.hold <= maxHold &&
 		(s.status == None || past(s.reported)) && (!s.sale || past(s.sold))

@@ -82,6 +82,10 @@ func (ts tables) apply(t fataler, s rollup.Sealed, v rollup.Version) {
 			if row["version"] != v.Uint64() {
 				t.Fatalf("block %s: version %v", b.Name(), row["version"])
 			}
+			if b.Table == "availability_hourly" && nothing(row) { // an hour that is no more
+				delete(ts[b.Table], k)
+				continue
+			}
 			if row["deleted"] == uint8(1) {
 				if ts[b.Table][k] == nil {
 					t.Fatalf("block %s ends row %q, which is not there", b.Name(), k)
@@ -94,6 +98,16 @@ func (ts tables) apply(t fataler, s rollup.Sealed, v rollup.Version) {
 			ts[b.Table][k] = row
 		}
 	}
+}
+
+// nothing says whether a row of an hour tells of no time and no evidence.
+func nothing(row map[string]any) bool {
+	for _, v := range row {
+		if n, ok := v.(uint32); ok && n != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // state is what table tillstream.state would hold.

@@ -78,6 +78,7 @@ func (f *Fold) load(row rollup.StateRow) error {
 		return err
 	}
 	l := f.loadingOf(store, rest[:i], row.Partition)
+	l.skewed = l.skewed || slices.ContainsFunc(f.scratch.held, isSkewed)
 	c := chunk{start, slices.Clone(row.Value)}
 	if i, found := l.find(start); found {
 		l.chunks[i] = c
@@ -119,7 +120,13 @@ func (f *Fold) adopt() {
 	}
 	for e, l := range chosen {
 		t := l.terminal
-		t.chunks = slices.Clip(slices.DeleteFunc(t.chunks, func(c chunk) bool { return c.start < t.base.at }))
+		t.chunks = slices.Clip(slices.DeleteFunc(t.chunks, func(c chunk) bool { return c.start < t.base.first(t.skewed) }))
+		if t.seen = t.newest; t.skewed {
+			if placed := f.placed(&t, &t.base); len(placed) > 0 {
+				t.seen = placed[len(placed)-1].Time
+			}
+			t.lateSent = lateSent(f.scratch.held)
+		}
 		f.freeze(&t, true)
 		l.chunks = nil // or all of them would be there twice
 		t.home = f.storeOf(t.store, t.partition)
@@ -130,7 +137,7 @@ func (f *Fold) adopt() {
 	for _, st := range f.stores {
 		slices.SortFunc(st.terminals, func(a, b *terminal) int { return cmp.Compare(a.id, b.id) })
 		for _, t := range st.terminals {
-			st.newest = max(st.newest, t.newest)
+			st.newest, st.seen = max(st.newest, t.newest), max(st.seen, t.seen)
 		}
 	}
 	f.loading = nil

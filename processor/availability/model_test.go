@@ -3,6 +3,7 @@ package availability
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"reflect"
@@ -24,8 +25,10 @@ import (
 // table in the package comment, read naively.
 type model struct {
 	retire, timeout int64          // ms
-	events          []*event.Event // distinct as evidence
+	events          []*event.Event // distinct as evidence, where they belong
 	all             []*event.Event
+	received        map[*event.Event]int64
+	clock           clockModel
 	text            *registry.Store // nil: not registered
 	hours, excluded interval.Set    // of the store
 	terminal        string
@@ -470,6 +473,7 @@ func (m *model) rows(ts tables, store, terminal string) {
 		"software_version": "", "offline_backlog": uint32(0), "oldest_unsent_at": rollup.Null, "battery_pct": rollup.NullUint8(-1),
 		"printer": "none", "card_reader": "none", "scanner": "none",
 	}
+	row["clock_skew_ms"], row["clock_shift_ms"] = m.clock.newest(m)
 	reports := slices.DeleteFunc(slices.Clone(m.all), func(e *event.Event) bool { return e.Type != event.TypeHealth })
 	// Of two reports in one millisecond with one sequence number the greater value wins, each field on its own.
 	slices.SortStableFunc(reports, func(a, b *event.Event) int {
@@ -503,15 +507,20 @@ func (m *model) rows(ts tables, store, terminal string) {
 }
 
 // drawEvents makes a life of two tills, by and large in order: beats, gaps, sales, repetitions, events of one millisecond.
-func drawEvents(t *rapid.T) []*event.Event {
+func drawEvents(t *rapid.T, received map[*event.Event]int64) []*event.Event {
 	now := time.Date(2026, 2, 28, 20, 0, 0, 0, time.UTC).UnixMilli()
 	steps := []int64{0, 1, 30_000, 30_000, 60_000, 60_000, 180_000, 600_000, 1_800_000, 3_600_000, 7_200_000, 5 * 3_600_000, 20 * 3_600_000}
 	year := 0 // the event before which more than a year passes
 	if rapid.Uint64().Draw(t, "long")%16 == 0 {
 		year = rapid.IntRange(1, 20).Draw(t, "year")
 	}
+	clock, least, late := drawClock(t), 1, 0
+	if clock != nil { // rapid likes small numbers: enough events, in order, for a clock to show
+		least, late = 12, 3
+		steps = []int64{0, 1, 1_000, 30_000, 30_000, 60_000, 60_000, 60_000, 60_000, 60_000, 60_000, 120_000, 180_000, 600_000, 600_000, 1_800_000, 5 * 3_600_000, 20 * 3_600_000}
+	}
 	var out []*event.Event
-	for i := range rapid.IntRange(1, 40).Draw(t, "events") {
+	for i := range rapid.IntRange(least, 40).Draw(t, "events") {
 		now += rapid.SampledFrom(steps).Draw(t, "step")
 		if i == year && i > 0 {
 			now += 400 * 86_400_000
@@ -522,7 +531,7 @@ func drawEvents(t *rapid.T) []*event.Event {
 		e := &event.Event{}
 		e.StoreID, e.TerminalID = "s1", rapid.SampledFrom([]string{"t1", "t1", "t1", "t2"}).Draw(t, "terminal")
 		e.Time = event.Time{Milli: now, OK: true}
-		if n := rapid.IntRange(0, 3).Draw(t, "late"); n == 0 {
+		if n := rapid.IntRange(0, 3).Draw(t, "late"); n == late {
 			e.Time.Milli -= rapid.SampledFrom([]int64{1, 60_000, 3_600_000, 3 * 3_600_000, 6 * 3_600_000}).Draw(t, "by")
 		}
 		if s := rapid.IntRange(0, 3).Draw(t, "sequence"); s > 0 {
@@ -559,12 +568,15 @@ func drawEvents(t *rapid.T) []*event.Event {
 			if rapid.IntRange(0, 3).Draw(t, "battery") == 0 {
 				h.Resources.BatteryPct = event.Some(rapid.Uint32Range(0, 100).Draw(t, "pct"))
 			}
-			h.BootID = rapid.SampledFrom([]string{"", "", "b1", "b1", "b2"}).Draw(t, "boot")
+			if clock == nil {
+				h.BootID = rapid.SampledFrom([]string{"", "", "b1", "b1", "b2"}).Draw(t, "boot")
+			}
 			if rapid.IntRange(0, 5).Draw(t, "capability") == 0 {
 				h.Capability.Sell = event.Some(rapid.Bool().Draw(t, "sell"))
 			}
 			h.Backlog.Transactions = rapid.Uint32Range(0, 2).Draw(t, "unsent")
 		}
+		clock.send(t, e, received)
 		out = append(out, e)
 		if rapid.IntRange(0, 9).Draw(t, "again") == 0 {
 			out = append(out, e)
@@ -581,7 +593,8 @@ func TestBatchesAgainstModel(t *testing.T) {
 		if rapid.IntRange(0, 3).Draw(t, "timeout") == 0 {
 			cfg.HeartbeatTimeout = 20 * time.Minute
 		}
-		events := drawEvents(t)
+		received := map[*event.Event]int64{}
+		events := drawEvents(t, received)
 		begin, end := Open, int64(0)
 		for _, e := range events {
 			begin, end = min(begin, when(e)), max(end, when(e))
@@ -622,7 +635,7 @@ func TestBatchesAgainstModel(t *testing.T) {
 				open = max(open, floorHour(x-cfg.Window.Milliseconds())-3_600_000)
 			}
 			for _, e := range part {
-				fold.Fold(e, rollup.Input{})
+				fold.Fold(e, rollup.Input{Timestamp: received[e]})
 				if e.Type == event.TypeRegistry {
 					for _, r := range text.Terminals {
 						if models[r.ID] != nil || !r.Lives.Holds(when(e)) {
@@ -632,7 +645,7 @@ func TestBatchesAgainstModel(t *testing.T) {
 						known.Type, known.Time = event.TypeHealth, e.Time
 						known.Health.Status, known.Health.Errors = "registered", []event.HealthError{{Code: "registered"}}
 						models[r.ID] = &model{
-							retire: cfg.RetireAfter.Milliseconds(), timeout: cfg.HeartbeatTimeout.Milliseconds(), terminal: r.ID, text: text, hours: hours, excluded: excluded,
+							retire: cfg.RetireAfter.Milliseconds(), timeout: cfg.HeartbeatTimeout.Milliseconds(), terminal: r.ID, text: text, hours: hours, excluded: excluded, received: received,
 							all: []*event.Event{known},
 						}
 						newest[r.ID] = when(e)
@@ -641,14 +654,13 @@ func TestBatchesAgainstModel(t *testing.T) {
 				}
 				m := models[e.TerminalID]
 				if m == nil {
-					m = &model{retire: cfg.RetireAfter.Milliseconds(), timeout: cfg.HeartbeatTimeout.Milliseconds(), terminal: e.TerminalID, text: text, hours: hours, excluded: excluded}
+					m = &model{retire: cfg.RetireAfter.Milliseconds(), timeout: cfg.HeartbeatTimeout.Milliseconds(), terminal: e.TerminalID, text: text, hours: hours, excluded: excluded, received: received}
 					models[e.TerminalID] = m
 				}
 				if b, ok := before[e.TerminalID]; ok && when(e) < floorHour(b-cfg.Window.Milliseconds()) {
 					staleWant++
 					continue
 				}
-				storeStale = storeStale || started(e) < open // a till that was away longer than the others corrects its own rows only
 				if x, ok := newest[e.TerminalID]; !ok || when(e) > x {
 					newest[e.TerminalID] = when(e)
 				}
@@ -668,7 +680,7 @@ func TestBatchesAgainstModel(t *testing.T) {
 			}
 			seed.Shuffle(len(part), func(i, j int) { part[i], part[j] = part[j], part[i] })
 			for _, e := range part {
-				shuffled.Fold(e, rollup.Input{})
+				shuffled.Fold(e, rollup.Input{Timestamp: received[e]})
 			}
 			s := shuffled.Seal(v)
 			gotShuffled.apply(t, s, v)
@@ -676,7 +688,10 @@ func TestBatchesAgainstModel(t *testing.T) {
 
 			want := tables{}
 			for id, m := range models {
-				m.events = distinctEvents(m)
+				was := m.events
+				m.clock = clockModel{}
+				m.events = m.clock.place(m, distinctEvents(m))
+				storeStale = storeStale || firstChange(was, m.events) < open // a till that was away longer than the others corrects its own rows only
 				m.rows(want, "s1", id)
 			}
 			storeModel(want, models, text, hours, excluded)
@@ -690,6 +705,7 @@ func TestBatchesAgainstModel(t *testing.T) {
 					if r := ts["store_status"]["s1|"]; r["status"] == "withdrawn" {
 						delete(r, "since") // a store that never had a till is told from a full hour on
 					}
+					maps.DeleteFunc(ts["store_availability_hourly"], func(_ string, row map[string]any) bool { return nothing(row) })
 				}
 				if !reflect.DeepEqual(rowsOf(want, table), rowsOf(got, table)) {
 					t.Fatalf("batch %d: %s (-model +fold):\n%s", batch, table, gocmp.Diff(rowsOf(want, table), rowsOf(got, table)))
@@ -717,7 +733,8 @@ func distinctEvents(m *model) []*event.Event {
 	var out []*event.Event
 	for _, e := range m.all {
 		if !slices.ContainsFunc(out, func(o *event.Event) bool {
-			return o.Type == e.Type && m.later(o, e) == 0 && o.Health.ResponseMS == e.Health.ResponseMS && started(o) == started(e) && o.Health.BootID == e.Health.BootID
+			return o.Type == e.Type && m.later(o, e) == 0 && o.Health.ResponseMS == e.Health.ResponseMS && started(o) == started(e) && o.Health.BootID == e.Health.BootID &&
+				m.deviation(o) == m.deviation(e)
 		}) {
 			out = append(out, e)
 		}

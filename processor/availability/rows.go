@@ -41,28 +41,36 @@ type statusRow struct {
 	*terminal
 	run
 	holds, retires int64
+	skew, shift    int32 // s, of the newest evidence
 	totals
 }
 
 // hourRows adds the hours that are new, got evidence, or are spent otherwise than before.
 func (f *Fold) hourRows(t *terminal) {
 	s := &f.scratch
-	was, fresh := s.hoursWas, s.fresh
+	was, fresh := s.hoursWas, s.moved
+	vanished := func(before int64) { // all of their evidence has turned out to be of another time
+		for ; len(was) > 0 && was[0].start < before; was = was[1:] {
+			f.hours = append(f.hours, hourRow{terminal: t, hour: hour{start: was[0].start}})
+		}
+	}
 	for i := range s.hours {
 		h := &s.hours[i]
-		for len(was) > 0 && was[0].start < h.start {
-			was = was[1:]
-		}
+		vanished(h.start)
 		for len(fresh) > 0 && fresh[0] < h.start {
 			fresh = fresh[1:]
 		}
-		if len(was) > 0 && was[0].start == h.start && was[0].ms == h.ms && was[0].served == h.served && (len(fresh) == 0 || fresh[0] != h.start) {
-			continue
+		if len(was) > 0 && was[0].start == h.start {
+			same := was[0].ms == h.ms && was[0].served == h.served
+			if was = was[1:]; same && !t.home.told && (len(fresh) == 0 || fresh[0] != h.start) {
+				continue
+			}
 		}
 		row := hourRow{terminal: t, hour: *h}
-		row.mean, row.p95, s.values = responses(within(s.all, h.start), s.values)
+		row.mean, row.p95, s.values = responses(within(s.placed, h.start), s.values)
 		f.hours = append(f.hours, row)
 	}
+	vanished(Open)
 }
 
 // intervalRows adds the runs that began, changed or vanished.
@@ -142,7 +150,7 @@ func (f *Fold) changedRuns(again bool, keep func(run) bool, emit func(w *walk, i
 func (f *Fold) statusRow(t *terminal, rows totals) {
 	w := &f.scratch.now
 	r := w.runs[len(w.runs)-1]
-	row := statusRow{terminal: t, run: r, holds: t.newest, totals: rows}
+	row := statusRow{terminal: t, run: r, holds: t.seen, totals: rows}
 	switch r.status {
 	case Up, Degraded, Disabled:
 		row.holds = w.last.lapses(f.scratch.nowRules)
@@ -150,6 +158,10 @@ func (f *Fold) statusRow(t *terminal, rows totals) {
 		row.holds = forEver
 	}
 	row.retires = f.retires(t, w)
+	if placed := f.scratch.placed; len(placed) > 0 {
+		last := &placed[len(placed)-1]
+		row.skew, row.shift = last.Skew, last.shift
+	}
 	f.status = append(f.status, row)
 }
 
@@ -159,11 +171,11 @@ func (f *Fold) retires(t *terminal, w *walk) int64 {
 	if s := w.last.status; s == Down || s == Maintenance {
 		limit = reportedFor
 	}
-	at := t.newest + limit
+	at := t.seen + limit
 	if text := t.home.text.Terminal(t.id); text != nil {
-		lives := text.Lives.Within(interval.Span{From: t.newest, To: at})
-		if len(lives) == 0 || lives[0].From > t.newest {
-			return t.newest
+		lives := text.Lives.Within(interval.Span{From: t.seen, To: at})
+		if len(lives) == 0 || lives[0].From > t.seen {
+			return t.seen
 		}
 		at = lives[0].To
 	}
@@ -262,6 +274,7 @@ func statusBlock(v rollup.Version, all []statusRow) *rollup.Block {
 	oldest, battery := b.NullMillis("oldest_unsent_at"), b.NullUint8("battery_pct")
 	printers, readers, scanners := b.String("printer"), b.String("card_reader"), b.String("scanner")
 	retires, registered := b.Millis("retires_at"), b.Uint8("registered")
+	skew, shift := b.Int64("clock_skew_ms"), b.Int64("clock_shift_ms")
 	for i := range all {
 		r := &all[i]
 		p := &r.profile
@@ -271,7 +284,8 @@ func statusBlock(v rollup.Version, all []statusRow) *rollup.Block {
 		}
 		since[i] = rollup.Millis(max(r.run.start, r.firstSeen))
 		retires[i], registered[i] = rollup.Millis(r.retires), flag(r.home.text.Terminal(r.id) != nil)
-		first[i], last[i], holds[i] = rollup.Millis(r.firstSeen), rollup.Millis(r.newest), rollup.Millis(r.holds)
+		skew[i], shift[i] = int64(r.skew)*1000, int64(r.shift)*1000
+		first[i], last[i], holds[i] = rollup.Millis(r.firstSeen), rollup.Millis(r.seen), rollup.Millis(r.holds)
 		hours[i], intervals[i], outages[i] = r.totals.hours, r.totals.intervals, r.totals.outages
 		software[i], next[i], backlog[i] = p.texts[version].value, []uint32{0}, p.unsent
 		oldest[i], battery[i] = p.oldest, p.batteryPc

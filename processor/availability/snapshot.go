@@ -3,7 +3,8 @@ package availability
 // snapshot is all that must be known of the time before a full hour, to evaluate the time after it: what was heard last, the
 // run that was under way, and how many rows of each table began before. No evidence that is still accepted reaches behind it.
 type snapshot struct {
-	at int64
+	at   int64
+	from int64 // the hour of the evidence that is of `at` or later, by what it says itself: at, where no clock is wrong
 	heard
 	run run // the one just before at
 
@@ -15,12 +16,12 @@ type totals struct{ hours, intervals, outages uint64 }
 
 // theBeginning is the snapshot before any evidence.
 func theBeginning() snapshot {
-	return snapshot{at: beginningOfTime, run: run{start: beginningOfTime}}
+	return snapshot{at: beginningOfTime, from: beginningOfTime, run: run{start: beginningOfTime}}
 }
 
 // snapshotAt moves a snapshot on, to a full hour that the walk has passed.
 func snapshotAt(at int64, from *snapshot, ev []Evidence, w *walk, hours []hour) snapshot {
-	s := snapshot{at: at, heard: from.heard}
+	s := snapshot{at: at, from: at, heard: from.heard}
 	for i := range ev {
 		if ev[i].Time >= at {
 			break

@@ -22,7 +22,8 @@ type store struct {
 	text, was *registry.Store // what is in force, now and before the open batch; nil: the store is not registered
 	told      bool            // the open batch brought news of the registry, or of maintenance
 	terminals []*terminal     // by id
-	newest    int64           // of all its evidence
+	newest    int64           // of all its evidence, as the tills' own clocks have it
+	seen      int64           // newest evidence, where it belongs
 
 	runs   []run     // up, down, unknown, None: those that may still change, and the one before; the last is under way at newest
 	months monthSpan // of service_windows that are written
@@ -33,7 +34,7 @@ func (f *Fold) storeOf(id string, partition int32) *store {
 	st := f.stores[id]
 	if st == nil {
 		id = strings.Clone(id)
-		st = &store{id: id, partition: partition, newest: beginningOfTime}
+		st = &store{id: id, partition: partition, newest: beginningOfTime, seen: beginningOfTime}
 		f.stores[id] = st
 	}
 	if !st.known {
@@ -98,21 +99,16 @@ func (f *Fold) endTelling(st *store) {
 
 // sealStore seals the terminals that the batch touched, and evaluates the store as a whole as far as that may have changed.
 func (f *Fold) sealStore(st *store, touched []*terminal) {
-	since, newest := Open, st.newest
-	for _, t := range touched {
-		for i := t.first; i != 0; i = f.pending[i-1].next {
-			e := &f.pending[i-1]
-			since, newest = min(since, e.Start), max(newest, e.Time)
-		}
-	}
-	x := interval.Span{From: floorHour(since), To: newest}
+	since, newest, seen := f.reach(st, touched)
+	x := interval.Span{From: floorHour(since), To: seen}
 	if st.newest > beginningOfTime {
 		edge := f.rules.edge(st.newest)
-		if x.From = max(floorHour(min(since, st.newest)), edge); st.told {
+		if x.From = max(floorHour(min(since, st.seen, seen)), edge); st.told {
 			x.From = edge
 		}
 	}
-	st.newest = newest
+	seenWas := st.seen
+	st.newest, st.seen = newest, seen
 	s, news := &f.sweep, st.told
 	s.begin()
 	for _, t := range st.terminals {
@@ -128,8 +124,14 @@ func (f *Fold) sealStore(st *store, touched []*terminal) {
 		return
 	}
 	s.evaluate(st.text, x, f.serviceOf(st.id, st.text, "", x))
-	for i := range s.hours {
-		f.storeHours = append(f.storeHours, storeHour{st, s.hours[i]})
+	hours := s.hours
+	for h := x.From; h <= max(seen, seenWas); h += hourMilli {
+		if len(hours) > 0 && hours[0].start == h {
+			f.storeHours = append(f.storeHours, storeHour{st, hours[0]})
+			hours = hours[1:]
+		} else if h <= seenWas { // there may have been something that has turned out to belong elsewhere
+			f.storeHours = append(f.storeHours, storeHour{st, storeTime{start: h}})
+		}
 	}
 	f.splice(st, x)
 	f.storeStatus = append(f.storeStatus, storeStatusRow{store: st, run: st.runs[len(st.runs)-1], tally: s.last, holds: s.holds(st)})
@@ -138,6 +140,48 @@ func (f *Fold) sealStore(st *store, touched []*terminal) {
 	}
 	st.known = true
 	f.state = append(f.state, rollup.StateRow{Partition: st.partition, Kind: KindStore, Key: st.id, Value: st.appendState(nil)})
+}
+
+// reach is since when the open batch changes anything in a store, and its newest evidence after the batch: as the tills' own clocks have it, and
+// where it belongs.
+func (f *Fold) reach(st *store, touched []*terminal) (since, newest, seen int64) {
+	since, newest, seen = Open, st.newest, beginningOfTime
+	for _, t := range st.terminals {
+		if len(touched) == 0 || touched[0] != t {
+			seen = max(seen, t.seen)
+			continue
+		}
+		touched = touched[1:]
+		first, last, skewed := Open, beginningOfTime, t.skewed
+		for i := t.first; i != 0; i = f.pending[i-1].next {
+			e := &f.pending[i-1]
+			first, last, skewed = min(first, e.Start), max(last, e.Time), skewed || e.Skew != 0
+		}
+		newest = max(newest, last)
+		if skewed && t.first != 0 {
+			first, last = f.reachSkewed(t)
+		} else if t.known {
+			last = max(last, t.seen)
+		}
+		since, seen = min(since, first), max(seen, last)
+	}
+	return since, newest, seen
+}
+
+// reachSkewed is the same of a terminal whose clock is wrong.
+func (f *Fold) reachSkewed(t *terminal) (since, seen int64) {
+	f.gather(t)
+	if !t.known || !f.placeHot(t) {
+		from := theBeginning()
+		if t.known {
+			from = t.base
+		}
+		f.place(t, &from, true)
+	}
+	since = Open
+	s := &f.scratch
+	changes(s.placedWas, s.placed, func(e *Evidence) { since = min(since, e.Start) })
+	return since, s.placed[len(s.placed)-1].Time
 }
 
 // attend adds a terminal's timeline to the sweep.
@@ -149,8 +193,7 @@ func (f *Fold) attend(t *terminal, x interval.Span) {
 		from = &t.hot
 	}
 	s := &f.scratch
-	s.held = f.decode(s.held[:0], t, from.at, Open)
-	s.now.run(&rules, from, s.held, x.To)
+	s.now.run(&rules, from, f.placed(t, from), x.To)
 	if text != nil {
 		s.now.withdraw(text.Lives, from.at, x.To)
 	}
@@ -256,16 +299,26 @@ func (f *Fold) writeWindows(st *store) {
 	st.months = want
 }
 
-const storeFormat = 1
+// Formats of a store's state. The second says when the newest evidence was, which differs where clocks are wrong.
+const (
+	storeFormat       = 1
+	skewedStoreFormat = 2
+)
 
 // appendState encodes how the store was. Instants are told against the one before.
 func (st *store) appendState(dst []byte) []byte {
-	dst = append(dst, storeFormat)
-	dst = binary.AppendVarint(dst, st.newest)
+	format := byte(storeFormat)
+	if st.seen != st.newest {
+		format = skewedStoreFormat
+	}
+	dst = binary.AppendVarint(append(dst, format), st.newest)
+	if format == skewedStoreFormat {
+		dst = binary.AppendVarint(dst, st.newest-st.seen)
+	}
 	dst = binary.AppendUvarint(dst, uint64(st.months.from))
 	dst = binary.AppendUvarint(dst, uint64(st.months.to-st.months.from))
 	dst = binary.AppendUvarint(dst, uint64(len(st.runs)))
-	at := st.newest
+	at := st.seen
 	for _, r := range slices.Backward(st.runs) {
 		dst = append(binary.AppendUvarint(dst, uint64(at-r.start)), byte(r.status))
 		at = r.start
@@ -276,15 +329,21 @@ func (st *store) appendState(dst []byte) []byte {
 // readState takes a state. There may be two, after the store's key has moved to another partition: the newer one counts.
 func (st *store) readState(data []byte, partition int32) error {
 	r := reader{b: data}
-	if r.byte() != storeFormat {
+	format := r.byte()
+	if format != storeFormat && format != skewedStoreFormat {
 		return errState
 	}
-	newest, from, months, n := r.varint(), r.uvarint(), r.uvarint(), r.uvarint()
-	if r.bad || newest < -maxInstant || newest > maxInstant || from > 1<<20 || months > 1<<20 || n > uint64(len(r.b)) {
+	newest := r.varint()
+	seen := newest
+	if format == skewedStoreFormat {
+		seen -= r.varint()
+	}
+	from, months, n := r.uvarint(), r.uvarint(), r.uvarint()
+	if r.bad || newest < -maxInstant || newest > maxInstant || seen < -maxInstant || seen > maxInstant || from > 1<<20 || months > 1<<20 || n > uint64(len(r.b)) {
 		return errState
 	}
 	runs := make([]run, n)
-	at := newest
+	at := seen
 	for i := range slices.Backward(runs) {
 		back := r.uvarint()
 		at -= int64(back)
@@ -299,7 +358,7 @@ func (st *store) readState(data []byte, partition int32) error {
 	case st.known && newest < st.newest:
 		return nil
 	}
-	st.newest, st.partition, st.known, st.runs = newest, partition, true, runs
+	st.newest, st.seen, st.partition, st.known, st.runs = newest, seen, partition, true, runs
 	st.months = monthSpan{int(from), int(from + months)}
 	return nil
 }

@@ -91,7 +91,7 @@ func storeStatusBlock(v rollup.Version, all []storeStatusRow) *rollup.Block {
 		if r.status == None {
 			status[i] = "withdrawn"
 		}
-		last[i], holds[i], registered[i] = rollup.Millis(r.newest), rollup.Millis(r.holds), flag(r.text != nil)
+		last[i], holds[i], registered[i] = rollup.Millis(r.seen), rollup.Millis(r.holds), flag(r.text != nil)
 		tills[i], able[i], unknown[i], quorum[i] = uint32(r.tally.tills), uint32(r.tally.able), uint32(r.tally.unknown), uint32(r.tally.quorum)
 	}
 	return b.Seal()

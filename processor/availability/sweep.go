@@ -149,5 +149,5 @@ func (s *sweep) holds(st *store) int64 {
 		return forEver
 	}
 	slices.Sort(s.lapse)
-	return max(s.lapse[len(s.lapse)-int(s.last.quorum)], st.newest)
+	return max(s.lapse[len(s.lapse)-int(s.last.quorum)], st.seen)
 }

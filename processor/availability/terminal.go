@@ -28,7 +28,9 @@ type terminal struct {
 	partition int32
 	known     bool // from a batch before the open one; only then the fields up to chunks are set
 
-	newest, firstSeen int64
+	newest, firstSeen int64    // newest: as the till's own clock has it
+	seen              int64    // newest evidence, where it belongs
+	lateSent, edge    int64    // of one whose clock is wrong: when evidence was sent last that was not sent at once, 0 if there is none; and rules.edge when all was read last
 	base              snapshot // where the kept evidence begins
 	hot               snapshot // a recent one, to spare work
 	chunks            []chunk  // by hour, those that are not cold
@@ -37,6 +39,7 @@ type terminal struct {
 
 	first, last int32 // of the open batch's evidence: 1 + index into Fold.pending; 0 is none
 	told        bool  // the open batch changed the profile
+	skewed      bool  // some of the kept evidence has a Skew
 }
 
 // chunk is the encoded evidence of one hour. Its data are never changed, only replaced, so that sealed batches may share them.
@@ -48,7 +51,10 @@ type chunk struct {
 // scratch is memory that sealing a terminal needs and leaves.
 type scratch struct {
 	added, held, all, early    []Evidence
-	fresh                      []int64 // hours that got evidence
+	fresh                      []int64    // hours that got evidence
+	placed, placedWas          []Evidence // all and held, where they belong
+	moved                      []int64    // hours whose placed evidence is not what it was
+	clocks                     clocks
 	was, now, edge, shop       walk
 	wasRules, nowRules         *rules
 	hoursWas, hours, hoursEdge []hour
@@ -60,11 +66,8 @@ type scratch struct {
 // all its rows since the beginning of the kept evidence are written again. Its timeline within x goes into the sweep of the store. It says whether there was anything new to it.
 func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	s := &f.scratch
-	s.added = s.added[:0]
-	for i := t.first; i != 0; i = f.pending[i-1].next {
-		s.added = append(s.added, f.pending[i-1].Evidence)
-	}
-	s.added = distinct(s.added)
+	f.gather(t)
+	skewed := t.skewed || slices.ContainsFunc(s.added, isSkewed)
 	earliest, newest := Open, beginningOfTime
 	for i := range s.added {
 		earliest, newest = min(earliest, s.added[i].Start), s.added[i].Time
@@ -79,64 +82,98 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	// Begin as late as the change and the new edge allow.
 	from, hot := theBeginning(), false
 	if t.known {
-		edge = max(edge, t.base.at)
-		hot = earliest >= t.hot.at && (edge == t.base.at || edge+proofLimit <= t.hot.at) &&
-			t.hot.at <= x.From && !t.home.told
+		if hot = t.hot.at <= x.From && !t.home.told; skewed {
+			hot = hot && edge == t.edge && f.placeHot(t)
+		} else {
+			edge = max(edge, t.base.at)
+			hot = hot && earliest >= t.hot.at && (edge == t.base.at || edge+proofLimit <= t.hot.at)
+		}
 		if from = t.base; hot {
 			from = t.hot
 		}
 	}
-	s.held = f.decode(s.held[:0], t, from.at, Open)
-	s.merge()
+	if !hot || !skewed {
+		f.place(t, &from, skewed)
+	}
+	if skewed && hot {
+		edge = t.base.at
+	} else if skewed {
+		t.edge = edge
+		if edge = edgeSkewed(edge, s.all); t.known {
+			edge = max(edge, t.base.at)
+		}
+	}
 	if len(s.fresh) == 0 && !t.told && !t.home.told {
 		f.attend(t, x)
 		return false
 	}
 	s.was.runs, s.hoursWas, s.hours = s.was.runs[:0], s.hoursWas[:0], s.hours[:0]
 	if t.known {
-		s.was.run(&rulesWas, &from, s.held, t.newest)
+		s.was.run(&rulesWas, &from, s.placedWas, t.seen)
 		if was != nil {
-			s.was.withdraw(was.Lives, from.at, t.newest)
+			s.was.withdraw(was.Lives, from.at, t.seen)
 		}
 		s.wasRules = &rulesWas
-		if !t.home.told {
-			s.hoursWas = appendHours(s.hoursWas, &s.was, nil, from.at, t.newest)
-			service := f.serviceOf(t.store, t.home.was, t.id, interval.Span{From: s.was.begins(from.at), To: t.newest})
-			service.serve(s.hoursWas, &s.was, from.at, t.newest)
+		if !t.home.told || skewed {
+			s.hoursWas = appendHours(s.hoursWas, &s.was, nil, from.at, t.seen)
+			service := f.serviceOf(t.store, t.home.was, t.id, interval.Span{From: s.was.begins(from.at), To: t.seen})
+			service.serve(s.hoursWas, &s.was, from.at, t.seen)
 		}
 	}
-	s.now.run(&rules, &from, s.all, newest)
+	seen := newest
+	if n := len(s.placed); skewed && n > 0 {
+		seen = s.placed[n-1].Time
+	}
+	s.now.run(&rules, &from, s.placed, seen)
 	if now != nil {
-		s.now.withdraw(now.Lives, from.at, newest)
+		s.now.withdraw(now.Lives, from.at, seen)
 	}
 	s.nowRules = &rules
-	s.hours = appendHours(s.hours, &s.now, s.all, from.at, newest)
-	service := f.serviceOf(t.store, t.home.text, t.id, interval.Span{From: s.now.begins(from.at), To: newest})
-	service.serve(s.hours, &s.now, from.at, newest)
+	s.hours = appendHours(s.hours, &s.now, s.placed, from.at, seen)
+	service := f.serviceOf(t.store, t.home.text, t.id, interval.Span{From: s.now.begins(from.at), To: seen})
+	service.serve(s.hours, &s.now, from.at, seen)
 
 	f.hourRows(t)
 	f.intervalRows(t)
 	f.outageRows(t)
 
 	// The state after the batch.
-	if t.firstSeen = min(t.firstSeen, earliest); !t.known {
+	switch {
+	case skewed && from.status == None && !from.sale: // all there ever was is kept, and may have moved
+		t.firstSeen = firstOf(s.placed)
+	case skewed:
+		t.firstSeen = min(t.firstSeen, firstOf(s.placed))
+	case t.known:
+		t.firstSeen = min(t.firstSeen, earliest)
+	default:
 		t.firstSeen = earliest
 	}
-	t.newest = newest
+	t.newest, t.seen = newest, seen
 	if !t.known || edge > t.base.at {
 		f.advance(t, edge, &from, hot)
 	}
-	if at := max(floorHour(newest-hotSlack), edge); !hot || at > t.hot.at {
-		t.hot = snapshotAt(at, &from, s.all, &s.now, s.hours)
+	if at := max(floorHour(seen-hotSlack), t.base.at); !hot || at > t.hot.at {
+		t.hot = snapshotAt(at, &from, s.placed, &s.now, s.hours)
+	}
+	if skewed {
+		t.hot.from = min(t.hot.from, rawFrom(s.placed, t.hot.at))
+		if !hot {
+			t.base.from = min(t.base.at, rawFrom(s.placed, t.base.at))
+			t.lateSent = 0
+		}
+		t.lateSent = max(t.lateSent, lateSent(s.all))
 	}
 	t.known = true
 	f.thaw(t)
-	f.store(t, edge)
+	f.store(t, skewed)
+	if skewed && !hot {
+		t.skewed = slices.ContainsFunc(s.all[before(s.all, t.base.first(true)):], isSkewed)
+	}
 	f.freeze(t, false)
 	f.statusRow(t, count(&from, &s.now, s.hours, Open))
-	s.shop.goOn(&s.now, &rules, newest, x.To)
+	s.shop.goOn(&s.now, &rules, seen, x.To)
 	if now != nil {
-		s.shop.withdraw(now.Lives, newest, x.To)
+		s.shop.withdraw(now.Lives, seen, x.To)
 	}
 	f.sweep.add(&s.shop, &rules, x)
 	return true
@@ -150,11 +187,118 @@ func (w *walk) begins(from int64) int64 {
 	return from
 }
 
+// gather takes the open batch's evidence of a terminal.
+func (f *Fold) gather(t *terminal) {
+	s := &f.scratch
+	s.added = s.added[:0]
+	for i := t.first; i != 0; i = f.pending[i-1].next {
+		s.added = append(s.added, f.pending[i-1].Evidence)
+	}
+	s.added = distinct(s.added)
+}
+
+// place unites what is kept, from a snapshot on, with what was gathered, and puts both where they belong.
+func (f *Fold) place(t *terminal, from *snapshot, skewed bool) {
+	s := &f.scratch
+	s.held = f.decode(s.held[:0], t, from.first(skewed), Open)
+	s.merge()
+	s.moved = s.fresh
+	if s.placed, s.placedWas = s.all, s.held; skewed {
+		c := &s.clocks
+		c.placed[0] = c.place(c.placed[0][:0], s.all, from.from, from.at)
+		c.placed[1] = c.place(c.placed[1][:0], s.held, from.from, from.at)
+		s.placed, s.placedWas = c.placed[0], c.placed[1]
+		s.moved = hoursOfChange(s.placedWas, s.placed)
+	}
+}
+
+// placeHot does so from the hot snapshot on, of a terminal whose clock is wrong, if nothing moves that belongs before it.
+func (f *Fold) placeHot(t *terminal) bool {
+	s := &f.scratch
+	if !t.skewed || len(s.added) == 0 || t.hot.at == t.base.at {
+		return false
+	}
+	if first := s.added[0].Time - 2*near; first < t.hot.from || first <= t.lateSent {
+		return false
+	}
+	from := t.hot
+	from.at = beginningOfTime // what falls before the snapshot must be seen
+	f.place(t, &from, true)
+	still := true
+	changes(s.placedWas, s.placed, func(e *Evidence) { still = still && e.Start >= t.hot.at })
+	s.placed, s.placedWas = s.placed[before(s.placed, t.hot.at):], s.placedWas[before(s.placedWas, t.hot.at):]
+	return still && len(s.placed) > 0
+}
+
+// first is the hour from which evidence must be read: what is before from tells what the clock was.
+func (s *snapshot) first(skewed bool) int64 {
+	if !skewed || s.from == beginningOfTime {
+		return s.from
+	}
+	return s.from - hourMilli
+}
+
+// placed is the kept evidence of a terminal, from a snapshot on, where it belongs.
+func (f *Fold) placed(t *terminal, from *snapshot) []Evidence {
+	s := &f.scratch
+	s.held = f.decode(s.held[:0], t, from.first(t.skewed), Open)
+	if !t.skewed {
+		return s.held
+	}
+	c := &s.clocks
+	c.placed[1] = c.place(c.placed[1][:0], s.held, from.from, from.at)
+	return c.placed[1]
+}
+
+// edgeSkewed is where the kept evidence of a till whose clock is wrong begins, where it would begin at edge if the clock were right: so early that nothing
+// before it, or within the hour that sales reach back, can move any more. What was sent at once is moved by evidence 40 minutes around it, what was
+// sent later by evidence 40 minutes around its sending.
+func edgeSkewed(edge int64, ev []Evidence) int64 {
+	open := edge + proofLimit - 2*near
+	edge -= hourMilli
+	for i := range ev {
+		if e := &ev[i]; e.Skew != 0 && e.Sent > 0 && e.sentAt() >= open {
+			edge = min(edge, floorHour(e.Time-proofLimit-maxAhead*1000))
+		}
+	}
+	return edge
+}
+
+// lateSent is when evidence with a Skew was sent last that was not sent at once, by the till's own clock.
+func lateSent(ev []Evidence) (last int64) {
+	for i := range ev {
+		if e := &ev[i]; e.Skew != 0 && e.Sent > 0 {
+			last = max(last, e.sentAt())
+		}
+	}
+	return last
+}
+
+// firstOf is the earliest beginning of evidence.
+func firstOf(ev []Evidence) int64 {
+	first := Open
+	for i := range ev {
+		first = min(first, ev[i].Start)
+	}
+	return first
+}
+
+// rawFrom is the first hour, by the till's own clock, of evidence that belongs to an instant or later.
+func rawFrom(placed []Evidence, at int64) int64 {
+	first := Open
+	for i := range placed {
+		if e := &placed[i]; e.Time >= at {
+			first = min(first, floorHour(e.raw()))
+		}
+	}
+	return first
+}
+
 // advance moves the base to a later edge.
 func (f *Fold) advance(t *terminal, edge int64, from *snapshot, hot bool) {
 	s := &f.scratch
 	if !hot {
-		t.base = snapshotAt(edge, from, s.all, &s.now, s.hours)
+		t.base = snapshotAt(edge, from, s.placed, &s.now, s.hours)
 		return
 	}
 	// What is kept before the hot snapshot was not touched. A sale up to an hour behind the edge may reach before it.
@@ -219,9 +363,10 @@ func (t *terminal) chunkAt(start int64) int {
 	return i
 }
 
-// store gives out the state: the header, the chunks that changed, and the end of those before the edge.
-func (f *Fold) store(t *terminal, edge int64) {
+// store gives out the state: the header, the chunks that changed, and the end of those that nobody needs any more.
+func (f *Fold) store(t *terminal, skewed bool) {
 	s := &f.scratch
+	edge := t.base.first(skewed)
 	s.encoded = t.appendHeader(s.encoded[:0])
 	f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindTerminal, Key: t.key, Value: slices.Clone(s.encoded)})
 	for _, h := range s.fresh {

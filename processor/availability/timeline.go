@@ -24,8 +24,9 @@ func Timeline(cfg Config, evidence []Evidence) []Run {
 	if len(evidence) == 0 {
 		return nil
 	}
-	evidence = distinct(slices.Clone(evidence))
 	r, from := newRules(cfg), theBeginning()
+	var c clocks
+	evidence = c.place(nil, distinct(slices.Clone(evidence)), from.at, from.at)
 	var w walk
 	w.run(&r, &from, evidence, evidence[len(evidence)-1].Time)
 	var out []Run

@@ -177,7 +177,7 @@ func TestTimelines(t *testing.T) {
 
 			var evidence []Evidence
 			for _, e := range all {
-				ev, ok := backwards.evidenceOf(e, e.When().Milli)
+				ev, ok := backwards.evidenceOf(e, e.When().Milli, 0)
 				if !ok {
 					t.Fatalf("no evidence: %+v", e)
 				}

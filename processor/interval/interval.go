@@ -55,7 +55,21 @@ func (s Set) Union(o Set) Set {
 	case len(o) == 0:
 		return s
 	}
-	return Of(append(slices.Clone(s), o...)...)
+	out := make(Set, 0, len(s)+len(o))
+	for len(s)+len(o) > 0 {
+		next := &s
+		if len(s) == 0 || len(o) > 0 && o[0].From < s[0].From {
+			next = &o
+		}
+		x := (*next)[0]
+		*next = (*next)[1:]
+		if n := len(out); n > 0 && x.From <= out[n-1].To {
+			out[n-1].To = max(out[n-1].To, x.To)
+			continue
+		}
+		out = append(out, x)
+	}
+	return out
 }
 
 // Intersect is what is in both.
@@ -63,7 +77,7 @@ func (s Set) Intersect(o Set) Set {
 	var out Set
 	for i, j := 0, 0; i < len(s) && j < len(o); {
 		if x := s[i].Cut(o[j]); !x.Empty() {
-			out = append(out, x)
+			out = out.push(x, max(len(s), len(o)))
 		}
 		if s[i].To < o[j].To {
 			i++
@@ -76,6 +90,9 @@ func (s Set) Intersect(o Set) Set {
 
 // Subtract is what is in s and not in o.
 func (s Set) Subtract(o Set) Set {
+	if len(o) == 0 {
+		return s
+	}
 	var out Set
 	j := 0
 	for _, x := range s {
@@ -84,15 +101,23 @@ func (s Set) Subtract(o Set) Set {
 		}
 		for k := j; k < len(o) && o[k].From < x.To; k++ {
 			if x.From < o[k].From {
-				out = append(out, Span{x.From, o[k].From})
+				out = out.push(Span{x.From, o[k].From}, len(s)+len(o)-k)
 			}
 			x.From = o[k].To
 		}
 		if !x.Empty() {
-			out = append(out, x)
+			out = out.push(x, len(s)+len(o)-j)
 		}
 	}
 	return out
+}
+
+// push appends a span, with room for so many once there is one.
+func (s Set) push(x Span, room int) Set {
+	if s == nil {
+		s = make(Set, 0, room)
+	}
+	return append(s, x)
 }
 
 // Within is what lies in one span.
@@ -125,6 +150,34 @@ func (s Set) Overlap(x Span) (ms int64) {
 		ms += min(s[i].To, x.To) - max(s[i].From, x.From)
 	}
 	return ms
+}
+
+// Shared is how much two sets have in common, ms. It allocates nothing.
+func (s Set) Shared(o Set) (ms int64) {
+	if len(s) == 0 || len(o) == 0 {
+		return 0
+	}
+	i, j := s.after(o[0].From), o.after(s[0].From)
+	for i < len(s) && j < len(o) {
+		if x := s[i].Cut(o[j]); !x.Empty() {
+			ms += x.To - x.From
+		}
+		if s[i].To < o[j].To {
+			i++
+		} else {
+			j++
+		}
+	}
+	return ms
+}
+
+// Next is the first instant of the set that is not before another.
+func (s Set) Next(at int64) (first int64, ok bool) {
+	i := s.after(at)
+	if i == len(s) {
+		return 0, false
+	}
+	return max(at, s[i].From), true
 }
 
 // Holds says whether an instant is in the set.

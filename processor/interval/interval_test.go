@@ -61,11 +61,29 @@ func TestAlgebraAgreesWithBits(t *testing.T) {
 				}
 			}
 		}
-		var length, overlap int64
+		var length, overlap, shared int64
+		next, found := a.Next(cut.From)
+		for at := cut.From; ; at++ {
+			if at >= top {
+				if found {
+					t.Errorf("%v goes on at %d after %d", a, next, cut.From)
+				}
+				break
+			}
+			if ma>>at&1 == 1 {
+				if !found || next != at {
+					t.Errorf("%v goes on at %d (%v) after %d, want %d", a, next, found, cut.From, at)
+				}
+				break
+			}
+		}
 		for at := range int64(top) {
 			in := ma>>at&1 == 1
 			if a.Holds(at) != in {
 				t.Errorf("%v holds %d: %v", a, at, !in)
+			}
+			if in && mb>>at&1 == 1 {
+				shared++
 			}
 			if in {
 				length++
@@ -76,6 +94,9 @@ func TestAlgebraAgreesWithBits(t *testing.T) {
 		}
 		if a.Length() != length || a.Overlap(cut) != overlap {
 			t.Errorf("%v: length %d, overlap with %v %d; want %d, %d", a, a.Length(), cut, a.Overlap(cut), length, overlap)
+		}
+		if got := a.Shared(b); got != shared {
+			t.Errorf("%v and %v share %d, want %d", a, b, got, shared)
 		}
 		if !slices.Equal(a, kept) || !slices.Equal(b, other) {
 			t.Error("an operation changed its operands")

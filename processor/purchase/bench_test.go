@@ -122,7 +122,7 @@ func BenchmarkFold3Lines(b *testing.B) {
 	for i := range 100_000 { // a batch, so that what follows is like the last one
 		fold(i)
 	}
-	keys := f.sales.Len() + f.products.Len() + f.customers.Len() + f.payments.Len()
+	keys := f.sales.Len() + f.products.Len() + f.customers.Len() + f.payments.Len() + f.terminals.Len()
 	f.Seal(rollup.Version{})
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {

@@ -1,4 +1,5 @@
-// Package purchase folds transactions into the purchase rollups: sales_hourly, product_sales, customer_days, payments_hourly.
+// Package purchase folds transactions into the purchase rollups: sales_hourly, product_sales, customer_days, payments_hourly, and
+// terminal_sales, what each till sold by quarter-hour, of which the views make what is to be expected of it.
 //
 // The rules, in the words of the tables:
 //
@@ -9,6 +10,8 @@
 //   - A returned line, one of a return or of a negative quantity, counts negative whichever sign the sender gave it: units by
 //     -|quantity|, amounts negated if its gross is positive. So do the lines of a void of a finished transaction.
 //   - Units are those of items; fees, tips, deposits and the like are in the amounts of sales_hourly and customer_days only.
+//   - The quarter-hours of terminal_sales add up to transactions and net of sales_hourly. It is made here, and not by a fold of its own,
+//     because what a transaction is worth is found here, line by line.
 //   - Tax is the sum of the lines' taxes, or that of the totals if no line has one.
 //
 // Rows are deltas of one batch, all of which ClickHouse adds up; a fold has no state.

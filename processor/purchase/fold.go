@@ -26,6 +26,7 @@ type Fold struct {
 	products  table.Table[productKey, productSums]
 	customers table.Table[customerKey, customerSums]
 	payments  table.Table[paymentKey, paymentSums]
+	terminals table.Table[terminalKey, terminalSums]
 
 	pseudonyms []table.Sample[uint64] // of sales: customers_in
 	baskets    []table.Sample[int64]  // of sales: baskets_in
@@ -36,7 +37,7 @@ type Fold struct {
 }
 
 // recent are the fields that seldom change from one event or line to the next.
-type recent struct{ store, channel, currency, service, method, entryMode intern.Recent }
+type recent struct{ store, terminal, channel, currency, service, method, entryMode intern.Recent }
 
 // product is what is remembered of a product.
 type product struct {
@@ -102,6 +103,7 @@ func (f *Fold) Fold(e *event.Event, _ rollup.Input) {
 			channel = "store"
 		}
 		at.channel = f.recent.channel.ID(f.names, channel)
+		at.terminal = f.recent.terminal.ID(f.names, e.TerminalID)
 		f.sell(x, r, &at)
 	}
 	for i := range x.Tenders {
@@ -111,10 +113,10 @@ func (f *Fold) Fold(e *event.Event, _ rollup.Input) {
 
 // place is when and where a transaction counts.
 type place struct {
-	store, channel, currency uint32
-	date, hour               int32
-	localHour                uint32
-	second                   int64
+	store, terminal, channel, currency uint32
+	date, hour                         int32
+	localHour                          uint32
+	second                             int64
 }
 
 // sell adds what a transaction sold, or took back.
@@ -151,8 +153,24 @@ func (f *Fold) sell(x *event.Transaction, r role, at *place) {
 	default:
 		s.voids++
 	}
-	if x.Customer.Pseudonym != 0 && r != voidBefore {
+	if r == voidBefore {
+		return
+	}
+	f.terminal(r, at, total.net)
+	if x.Customer.Pseudonym != 0 {
 		f.customer(x.Customer.Pseudonym, r, at, &total)
+	}
+}
+
+// terminal adds a transaction to the quarter-hour of its till.
+func (f *Fold) terminal(r role, at *place, net int64) {
+	k := terminalKey{at.store, at.terminal, at.currency, at.hour}
+	_, s := f.terminals.At(k.hash(), k)
+	quarter := (at.second - int64(at.hour)*3600) / 900
+	s.net[quarter] += net
+	if r == sale {
+		s.transactions[quarter]++
+		s.lastAt = max(s.lastAt, at.second)
 	}
 }
 

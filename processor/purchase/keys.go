@@ -2,7 +2,7 @@ package purchase
 
 import "github.com/tillstream/tillstream/processor/table"
 
-// Keys of the four tables. Strings are numbers of the fold's intern table; dates are days and hours are hours since 1970.
+// Keys of the five tables. Strings are numbers of the fold's intern table; dates are days and hours are hours since 1970.
 
 type salesKey struct {
 	store, channel, currency uint32
@@ -46,7 +46,16 @@ func (k *paymentKey) hash() uint64 {
 	return table.Mix(h, table.Pack(k.entryMode, k.currency))
 }
 
-// Sums of the four tables, named like their columns.
+type terminalKey struct {
+	store, terminal, currency uint32
+	hour                      int32
+}
+
+func (k *terminalKey) hash() uint64 {
+	return table.Mix(table.Pack(k.terminal, uint32(k.hour)), table.Pack(k.store, k.currency))
+}
+
+// Sums of the five tables, named like their columns.
 
 type salesSums struct {
 	transactions, returns, voids     uint64
@@ -69,4 +78,11 @@ type paymentSums struct {
 	attempts, approved, declined, failed, offline uint64
 	amount                                        int64
 	authMS, authN                                 uint64
+}
+
+// terminalSums are by quarter of the hour.
+type terminalSums struct {
+	transactions [4]uint64
+	net          [4]int64
+	lastAt       int64 // of the newest sale, seconds since 1970
 }

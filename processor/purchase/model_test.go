@@ -88,6 +88,12 @@ func (n *naive) add(e *event.Event) {
 	}
 	sales := fmt.Sprintf("sales_hourly %s %s %s %d %s %s", date, e.StoreID, hour, local.Hour(), channel, x.Currency)
 	n.content.Put(sales, counter, "sum", 1)
+	till := fmt.Sprintf("terminal_sales %s %s %s %s", hour, e.StoreID, e.TerminalID, x.Currency)
+	minute := fmt.Sprintf("_%02d", utc.Minute()/15*15)
+	if x.Kind == "sale" {
+		n.content.Put(till, "transactions"+minute, "sum", 1)
+		n.content.Put(till, "last_at", "max", utc.Unix())
+	}
 
 	customer := ""
 	if x.Customer.Pseudonym > 0 && (x.Kind != "void" || undone) {
@@ -153,6 +159,9 @@ func (n *naive) add(e *event.Event) {
 		}
 	}
 	put(sales, "net", net)
+	if x.Kind != "void" || undone {
+		put(till, "net"+minute, net)
+	}
 	put(sales, "tax", tax)
 	put(customer, "net", net)
 	if x.Kind == "sale" {
@@ -203,7 +212,7 @@ func anyTender(t *rapid.T) event.Tender {
 func anyTransaction(t *rapid.T) *event.Event {
 	e := &event.Event{}
 	e.Type = of(t, event.TypeTransaction, event.TypeTransaction, event.TypeTransaction, event.TypeHealth)
-	e.StoreID, e.Test = of(t, "s1", "s2"), of(t, false, false, false, true)
+	e.StoreID, e.TerminalID, e.Test = of(t, "s1", "s2"), of(t, "t1", "t2"), of(t, false, false, false, true)
 	// About two ends of a month, so that days, hours and months differ from zone to zone.
 	moment := rapid.Custom(func(t *rapid.T) event.Time {
 		base := of(t, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 10, 25, 1, 0, 0, 0, time.UTC)).UnixMilli()

@@ -15,11 +15,13 @@ func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 	blocks = f.sealProducts(blocks, ranks)
 	blocks = f.sealCustomers(blocks, ranks)
 	blocks = f.sealPayments(blocks, ranks)
+	blocks = f.sealTerminals(blocks, ranks)
 
 	f.sales.Reset()
 	f.products.Reset()
 	f.customers.Reset()
 	f.payments.Reset()
+	f.terminals.Reset()
 	f.pseudonyms, f.baskets, f.authMS = f.pseudonyms[:0], f.baskets[:0], f.authMS[:0]
 	if f.names.Trim() {
 		f.recent, f.known = recent{}, nil
@@ -164,6 +166,36 @@ func (f *Fold) sealPayments(blocks []*rollup.Block, ranks []uint32) []*rollup.Bl
 			attempts[i], approved[i], declined[i] = s.attempts, s.approved, s.declined
 			failed[i], offline[i], amount[i] = s.failed, s.offline, s.amount
 			authSum[i], authN[i], authIn[i] = s.authMS, s.authN, authMS[r.Index]
+		}
+		blocks = append(blocks, b.Seal())
+	}
+	return blocks
+}
+
+func (f *Fold) sealTerminals(blocks []*rollup.Block, ranks []uint32) []*rollup.Block {
+	entries := f.terminals.Entries()
+	rows := make([]table.Row, len(entries))
+	var m months
+	for i := range entries {
+		k := &entries[i].Key
+		rows[i] = table.Row{Month: m.of(k.hour / 24), Index: int32(i), Key: [3]uint64{
+			table.Pack(table.Signed(k.hour), ranks[k.store]),
+			table.Pack(ranks[k.terminal], ranks[k.currency]),
+		}}
+	}
+	for month, rows := range table.Months(rows) {
+		b := rollup.NewBlock("terminal_sales", month, len(rows))
+		hour, store, terminal, currency := b.PartitionSeconds("hour"), b.String("store_id"), b.String("terminal_id"), b.String("currency")
+		transactions := [4][]uint64{b.SumUint64("transactions_00"), b.SumUint64("transactions_15"), b.SumUint64("transactions_30"), b.SumUint64("transactions_45")}
+		net := [4][]int64{b.SumInt64("net_00"), b.SumInt64("net_15"), b.SumInt64("net_30"), b.SumInt64("net_45")}
+		lastAt := b.Seconds("last_at")
+		for i, r := range rows {
+			k, s := &entries[r.Index].Key, &entries[r.Index].Value
+			hour[i], store[i], terminal[i], currency[i] = rollup.Seconds(k.hour)*3600, f.names.String(k.store), f.names.String(k.terminal), f.names.String(k.currency)
+			for q := range 4 {
+				transactions[q][i], net[q][i] = s.transactions[q], s.net[q]
+			}
+			lastAt[i] = rollup.Seconds(s.lastAt)
 		}
 		blocks = append(blocks, b.Seal())
 	}

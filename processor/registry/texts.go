@@ -2,6 +2,8 @@ package registry
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -18,6 +20,14 @@ func ParseDate(s string) (Date, error) {
 }
 
 func (d Date) time() time.Time { return time.Unix(int64(d)*86400, 0).UTC() }
+
+// DateOf is a date of the calendar; a month or a day beyond its year or month is one of those after it, as of time.Date.
+func DateOf(y int, m time.Month, day int) Date {
+	return Date(floorDiv(time.Date(y, m, day, 0, 0, 0, 0, time.UTC).Unix(), 86400))
+}
+
+// Civil is its year, month and day.
+func (d Date) Civil() (int, time.Month, int) { return d.time().Date() }
 
 func (d Date) String() string { return d.time().Format(time.DateOnly) }
 
@@ -97,6 +107,31 @@ func (w Window) MarshalText() ([]byte, error) {
 		end -= 1440
 	}
 	return fmt.Appendf(nil, "%02d:%02d-%02d:%02d", w.Open/60, w.Open%60, end/60, end%60), nil
+}
+
+var weekdayNames = []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
+
+// Weekdays reads days of the week: mon, mon-fri, sat-mon (round the end of the week), daily.
+func Weekdays(text string) ([]time.Weekday, bool) {
+	if text == "daily" {
+		text = "mon-sun"
+	}
+	first, last, several := strings.Cut(text, "-")
+	if !several {
+		last = first
+	}
+	i, j := slices.Index(weekdayNames, first), slices.Index(weekdayNames, last)
+	if i < 0 || j < 0 {
+		return nil, false
+	}
+	var days []time.Weekday
+	for {
+		days = append(days, time.Weekday((i+1)%7))
+		if i == j {
+			return days, true
+		}
+		i = (i + 1) % 7
+	}
 }
 
 func clock(b []byte) (from, to int16, ok bool) {

@@ -119,6 +119,16 @@ func sums(got map[string]*merged, want expected) (wrong []string) {
 		s := stores[r.key]
 		stores[r.key] = sales{s.transactions + r.columns["transactions"].(uint64), s.units + r.columns["units"].(int64), s.net + r.columns["net"].(int64)}
 	}
+	tills := map[string]sales{} // quarter-hours, which have no units
+	for _, r := range keyed(got["terminal_sales"], "store_id") {
+		s := tills[r.key]
+		s.units = stores[r.key].units
+		for _, quarter := range [...]string{"_00", "_15", "_30", "_45"} {
+			s.transactions += r.columns["transactions"+quarter].(uint64)
+			s.net += r.columns["net"+quarter].(int64)
+		}
+		tills[r.key] = s
+	}
 	products := map[string]int64{}
 	for _, r := range keyed(got["product_sales"], "product_id") {
 		products[r.key] += r.columns["units"].(int64)
@@ -136,7 +146,7 @@ func sums(got map[string]*merged, want expected) (wrong []string) {
 	}
 	maps.DeleteFunc(missing, func(_ string, n int64) bool { return n == 0 })
 	for name, pair := range map[string][2]any{
-		"sales by store": {stores, want.sales}, "units by product": {products, want.products}, "tenders by method": {tenders, want.tenders},
+		"sales by store": {stores, want.sales}, "sales by store, of its tills": {tills, want.sales}, "units by product": {products, want.products}, "tenders by method": {tenders, want.tenders},
 		"events accepted by terminal": {accepted, want.accepted}, "numbers missing by terminal": {missing, want.missing},
 	} {
 		if a, b := fmt.Sprint(pair[0]), fmt.Sprint(pair[1]); a != b {

@@ -27,7 +27,7 @@ var mutants = []mutant{
 			Epoch: b.version.Epoch, Batch: b.version.Batch, To: r.To,`, 50,
 	},
 	{"no token", "processor/writer.go", `Token: commit.Token(w.cluster, w.name, b.version.Epoch, b.version.Batch, blk.Name()),`, `Token: "",`, 100},
-	{"an intent counts for whatever partitions the lane has now", "processor/commit/recover.go", `len(intended) == wanted && wanted > 0`, `len(intended) == len(f.Partitions) && wanted > 0`, 1000},
+	{"an intent counts for whatever partitions the lane has now", "processor/commit/recover.go", `len(intended) == wanted && wanted > 0`, `len(intended) == len(f.Partitions) && wanted > 0`, 2000},
 	{"no look at the ledger before a block is written again", "processor/writer.go", `if skip {`, `if skip && len(b.blocks) == 0 {`, 300},
 	{"no look at the ledger before another try", "processor/writer.go", `if !there[blk.Name()] {`, `if true {`, 300},
 	{"fencing ignored", "processor/writer.go", `err := w.offsets.Commit(ctx, intent); err != nil {`, `err := w.offsets.Commit(ctx, intent); err != nil && !errors.Is(err, ErrFenced) {`, 300},

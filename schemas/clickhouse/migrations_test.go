@@ -40,21 +40,12 @@ func TestEmbeddedMigrationsAreIdempotent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := map[string]int{}
 	alter := regexp.MustCompile(`^ALTER TABLE tillstream\.\w+\s+(MODIFY SETTING [^,]+|MODIFY TTL .+ DELETE WHERE [^,]+|ADD COLUMN IF NOT EXISTS ([^,(]|\([^)]*\))+(,\s+ADD COLUMN IF NOT EXISTS ([^,(]|\([^)]*\))+)*)$`)
 	for _, m := range ms {
 		for _, s := range m.Statements() {
-			switch {
-			case strings.HasPrefix(s, "CREATE TABLE IF NOT EXISTS "):
-				n["table"]++
-			case strings.HasPrefix(s, "CREATE OR REPLACE VIEW "):
-				n["view"]++
-			case !alter.MatchString(s):
+			if !strings.HasPrefix(s, "CREATE TABLE IF NOT EXISTS ") && !strings.HasPrefix(s, "CREATE OR REPLACE VIEW ") && !alter.MatchString(s) {
 				t.Errorf("%04d_%s: %.60q", m.Version, m.Name, s)
 			}
 		}
-	}
-	if diff := cmp.Diff(map[string]int{"table": 25, "view": 34}, n); diff != "" {
-		t.Error(diff)
 	}
 }

@@ -177,6 +177,8 @@ func TestTerminalsRetire(t *testing.T) {
 		}
 		till{"gone", "up", 40*day + 10*minute, 40*day - 20*minute, hour, 20 * minute, 0}.insert(t, conn, base)
 		till{"broken", "down", 400 * day, 400*day - 20*minute, 0, 20 * minute, 0}.insert(t, conn, base)
+		// an hour whose evidence has turned out to belong elsewhere
+		exec(t, conn, fmt.Sprintf("INSERT INTO tillstream.availability_hourly (lane, store_id, terminal_id, hour, version, up_ms, evidence) VALUES ('', 's', 'gone', %d, 2, 60000, 1), ('', 's', 'gone', %[1]d, 3, 0, 0)", (base-39*day)/1000))
 		const sums = "SELECT sum(up_ms), sum(down_ms), sum(silent_ms), dateDiff('hour', min(hour), max(hour)), uniqExact(hour) = count() FROM pos.availability_hourly WHERE terminal_id = "
 		gone := query(t, conn, sums+"'gone'")
 		broken := query(t, conn, sums+"'broken'")
@@ -265,4 +267,13 @@ func TestOpenIntervalsStatusAndOutages(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestClocksOfTills(t *testing.T) {
+	conn := fresh(t)
+	exec(t, conn, `INSERT INTO tillstream.terminal_status (lane, store_id, terminal_id, version, status, clock_skew_ms, clock_shift_ms) VALUES
+		('', 's', 'ahead', 1, 'up', -61000, -62000), ('', 's', 'right', 1, 'up', 0, 0), ('', 's', 'unstable', 1, 'up', 5000, 0)`)
+	if diff := cmp.Diff([]string{"ahead\t-61000\t-62000", "right\t0\t0", "unstable\t5000\t0"}, query(t, conn, "SELECT terminal_id, clock_skew_ms, clock_shift_ms FROM pos.terminal_status ORDER BY terminal_id")); diff != "" {
+		t.Error(diff)
+	}
 }

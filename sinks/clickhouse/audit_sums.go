@@ -49,10 +49,18 @@ func (a *audit) sums(ctx context.Context) error {
 	return nil
 }
 
+// aliveHour tells a till's hours from those whose evidence has turned out to belong elsewhere, since the till's clock was wrong.
+const aliveHour = "evidence + up_ms + degraded_ms + down_ms + silent_ms + maintenance_ms + unknown_ms > 0"
+
 // isData is the condition that tells data from the batches' own rows.
 func isData(t *table) string {
-	if t.name == "ledger" { // its data rows have a lane too
+	switch t.name {
+	case "ledger": // its data rows have a lane too
 		return "topic != ''"
+	case "availability_hourly":
+		return "lane = '' AND " + aliveHour
+	case "store_availability_hourly":
+		return "lane = '' AND service_ms + quorum_down_ms + excluded_ms + unknown_ms > 0"
 	}
 	return "lane = ''"
 }

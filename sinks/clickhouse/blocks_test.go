@@ -89,6 +89,23 @@ func paymentBlock(stores ...string) *rollup.Block {
 	return b
 }
 
+func tillBlock(stores ...string) *rollup.Block {
+	b := rollup.NewBlock("terminal_sales", november, len(stores))
+	hour, store, terminal, currency := b.PartitionSeconds("hour"), b.String("store_id"), b.String("terminal_id"), b.String("currency")
+	for _, quarter := range []string{"_00", "_15", "_30", "_45"} {
+		transactions, net := b.SumUint64("transactions"+quarter), b.SumInt64("net"+quarter)
+		for i := range stores {
+			transactions[i], net[i] = 1, 250
+		}
+	}
+	last := b.Seconds("last_at")
+	for i, s := range stores {
+		hour[i], store[i], terminal[i], currency[i] = rollup.Seconds(int64(nov1+2)*86400), s, "t"+s[1:], "EUR"
+		last[i] = hour[i] + 3599
+	}
+	return b
+}
+
 func qualityBlock(terminals ...string) *rollup.Block {
 	b := rollup.NewBlock("data_quality", november, len(terminals))
 	topic, terminal, day := b.String("topic"), b.String("terminal_id"), b.PartitionDays("business_date")
@@ -176,6 +193,7 @@ func statusBlock(v rollup.Version, tills ...till) *rollup.Block {
 	next, backlog, oldest, battery := b.Uint32s("service_next"), b.Uint32("offline_backlog"), b.NullMillis("oldest_unsent_at"), b.NullUint8("battery_pct")
 	b.Millis("retires_at")
 	b.Uint8("registered")
+	skew, shift := b.Int64("clock_skew_ms"), b.Int64("clock_shift_ms")
 	printer := b.String("printer")
 	b.String("card_reader")
 	b.String("scanner")
@@ -183,6 +201,7 @@ func statusBlock(v rollup.Version, tills ...till) *rollup.Block {
 		store[i], terminal[i], status[i] = t.store, t.id, "degraded"
 		since[i], first[i], last[i], holds[i] = rollup.Millis(tillFirst), rollup.Millis(tillFirst), rollup.Millis(tillSeen), rollup.Millis(tillSeen+180_001)
 		hours[i], intervals[i], outages[i] = 4, 2, 1
+		skew[i], shift[i] = -61_000, -62_000
 		next[i], backlog[i], printer[i] = []uint32{0, 1793700000}, 3, "ok"
 		oldest[i], battery[i] = rollup.Null, -1
 		if i%2 == 1 {

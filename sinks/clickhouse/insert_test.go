@@ -30,7 +30,7 @@ func everyBlock() []*rollup.Block {
 	incidents, _ := incidentBlocks()
 	return append(append(incidents, storeBlocks()...),
 		salesBlock(sale{"s1", 2, 250, []uint64{7, 1 << 63}, 300, -1}, sale{"s2", 2, -50, nil, 0, 0}),
-		productBlock("s1", "s2"), customerBlock("s1", "s2"), paymentBlock("s1", "s2"), qualityBlock("t1", "t2"),
+		productBlock("s1", "s2"), customerBlock("s1", "s2"), paymentBlock("s1", "s2"), tillBlock("s1", "s2"), qualityBlock("t1", "t2"),
 		hoursBlock(v1, tills...), intervalsBlock(v1, tills...), outagesBlock(v1, tills...), statusBlock(v1, tills...),
 		lettersBlock([2]int64{0, 7}, [2]int64{1, 8}), ledgerBlock("g/0", 1, [3]int64{0, 0, 10}, [3]int64{1, 0, 20}),
 		stateBlock("g", v1, rollup.StateRow{Kind: "terminal", Key: "s1\x00t1", Value: []byte{0, 255, '\n', '\n', '"'}}),
@@ -105,6 +105,9 @@ func TestInsertBringsEveryTypeIn(t *testing.T) {
 		"payments_hourly lane, mark, store_id, hour, service, method, entry_mode, currency, attempts, amount, auth_ms, auth_n, finalizeAggregation(auth)[1]": {
 			"  s1 2026-11-03 00:00:00 acme card  EUR 1 250 300 1 300", "  s2 2026-11-03 00:00:00 acme card  EUR 1 250 300 1 300", "g/0 mark  2026-11-01 00:00:00     2 500 600 2 nan",
 		},
+		"terminal_sales lane, mark, hour, store_id, terminal_id, currency, transactions_00, transactions_45, net_00, net_45, last_at": {
+			"  2026-11-03 00:00:00 s1 t1 EUR 1 1 250 250 2026-11-03 00:59:59", "  2026-11-03 00:00:00 s2 t2 EUR 1 1 250 250 2026-11-03 00:59:59", "g/0 mark 2026-11-01 00:00:00    2 2 500 500 1970-01-01 00:00:00",
+		},
 		"data_quality lane, mark, topic, terminal_id, business_date, accepted, missing, skew_min, skew_max": {
 			"  pos.transactions t1 2026-11-03 5 -1 0 7", "  pos.transactions t2 2026-11-03 5 -1 0 7", "g/0 mark   2026-11-01 10 -2 0 0",
 		},
@@ -124,10 +127,10 @@ func TestInsertBringsEveryTypeIn(t *testing.T) {
 			"  s1 t1 2026-11-03 09:09:59.999 1099511627777 0 t1/1 2026-11-03 09:10:00.000 1 1", "  s2 t2 2026-11-03 09:09:59.999 1099511627777 0 t2/1 2026-11-03 09:10:00.000 1 1",
 			"g/0 mark   2026-11-01 00:00:00.000 1099511627777 0  1970-01-01 00:00:00.000 0 0",
 		},
-		"terminal_status lane, mark, store_id, terminal_id, version, status, since, first_seen, last_seen, holds_until, hours, intervals, outages, service_next, offline_backlog, oldest_unsent_at, battery_pct, printer": {
-			"  s1 t1 1099511627777 degraded 2026-11-03 09:10:00.000 2026-11-03 09:10:00.000 2026-11-03 12:10:00.000 2026-11-03 12:13:00.001 4 2 1 ['1970-01-01 00:00:00','2026-11-03 10:00:00'] 3 NULL NULL ok",
-			"  s2 t2 1099511627777 degraded 2026-11-03 09:10:00.000 2026-11-03 09:10:00.000 2026-11-03 12:10:00.000 2026-11-03 12:13:00.001 4 2 1 ['1970-01-01 00:00:00','2026-11-03 10:00:00'] 3 2026-11-03 12:09:59.995 77 ok",
-			"g/0 mark   1099511627777  1970-01-01 00:00:00.000 1970-01-01 00:00:00.000 1970-01-01 00:00:00.000 1970-01-01 00:00:00.000 0 0 0 [] 0 1970-01-01 00:00:00.000 0 ",
+		"terminal_status lane, mark, store_id, terminal_id, version, status, since, first_seen, last_seen, holds_until, hours, intervals, outages, service_next, offline_backlog, oldest_unsent_at, battery_pct, printer, clock_skew_ms, clock_shift_ms": {
+			"  s1 t1 1099511627777 degraded 2026-11-03 09:10:00.000 2026-11-03 09:10:00.000 2026-11-03 12:10:00.000 2026-11-03 12:13:00.001 4 2 1 ['1970-01-01 00:00:00','2026-11-03 10:00:00'] 3 NULL NULL ok -61000 -62000",
+			"  s2 t2 1099511627777 degraded 2026-11-03 09:10:00.000 2026-11-03 09:10:00.000 2026-11-03 12:10:00.000 2026-11-03 12:13:00.001 4 2 1 ['1970-01-01 00:00:00','2026-11-03 10:00:00'] 3 2026-11-03 12:09:59.995 77 ok -61000 -62000",
+			"g/0 mark   1099511627777  1970-01-01 00:00:00.000 1970-01-01 00:00:00.000 1970-01-01 00:00:00.000 1970-01-01 00:00:00.000 0 0 0 [] 0 1970-01-01 00:00:00.000 0  0 0",
 		},
 		"dead_letters lane, mark, topic, partition, offset, at, reason, field, expected": {
 			"  pos.transactions 0 7 2026-11-03 12:10:00.000 bad_time time RFC 3339", "  pos.transactions 1 8 2026-11-03 12:10:00.000 bad_time time RFC 3339", "g/0 mark  0 0 2026-11-01 00:00:00.000   ",
@@ -185,7 +188,7 @@ func TestInsertBringsEveryTypeIn(t *testing.T) {
 				t.Fatalf("%d tables, %d tested: %v", len(tables), len(want), err)
 			}
 			// one INSERT, one part: nothing has been merged yet
-			if diff := cmp.Diff([]string{"19"}, ask(t, s, "count()", "FROM system.parts WHERE database = 'tillstream' AND min_block_number = max_block_number AND table NOT IN ('schema_migrations', 'streams', 'settings', 'losses', 'dead_letter_replays')")); diff != "" {
+			if diff := cmp.Diff([]string{"20"}, ask(t, s, "count()", "FROM system.parts WHERE database = 'tillstream' AND min_block_number = max_block_number AND table NOT IN ('schema_migrations', 'streams', 'settings', 'losses', 'dead_letter_replays')")); diff != "" {
 				t.Error(diff)
 			}
 		})

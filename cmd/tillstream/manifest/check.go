@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/tillstream/tillstream/processor/registry"
+	"github.com/tillstream/tillstream/processor/sla/agreement"
+	"github.com/tillstream/tillstream/processor/sla/openslo"
 )
 
 // Set is everything that is registered.
@@ -43,14 +45,25 @@ func (o *Object) problem(path, what string) error {
 	if o.file == "" {
 		return fmt.Errorf("%s, which is in force and not in the files: %s: %s", o.Key(), path, what)
 	}
-	line := o.line
+	return problem(o.file, o.lineOf(path), path, what)
+}
+
+// lineOf is the line of a path, or of what it is in.
+func (o *Object) lineOf(path string) int {
 	for p := path; p != ""; p = p[:max(strings.LastIndexAny(p, ".["), 0)] {
 		if l, ok := o.lines[p]; ok {
-			line = l
-			break
+			return l
 		}
 	}
-	return problem(o.file, line, path, what)
+	return o.line
+}
+
+// where is a place for people.
+func (o *Object) where(path string) string {
+	if o.file == "" {
+		return fmt.Sprintf("%s in %s, which is in force", path, o.Key())
+	}
+	return fmt.Sprintf("%s:%d: %s", o.file, o.lineOf(path), path)
 }
 
 func (c *checker) refers(path, kind, name string) {
@@ -83,10 +96,21 @@ func (s Set) Check() error {
 					c.wrong(fmt.Sprintf("spec.contacts[%d].name", i), "it is needed")
 				}
 			}
+		case *openslo.SLI:
+			c.flaws(spec.Check("spec"))
+		case *openslo.SLO:
+			c.slo(spec)
+		case *openslo.AlertPolicy:
+			c.flaws(spec.Check())
+		case *agreement.Agreement:
+			c.agreement(spec)
 		}
 	}
-	return errors.Join(c.problems...)
+	c.add(s.Book().Check())
+	return c.err()
 }
+
+func (c *checker) err() error { return errors.Join(c.problems...) }
 
 var (
 	gln      = regexp.MustCompile(`^\d{13}$`)
@@ -163,7 +187,7 @@ func (c *checker) calendar(s *Calendar) {
 func (c *checker) calendarTerms(path string, t *CalendarTerms) {
 	seen := map[time.Weekday]string{}
 	for _, key := range slices.Sorted(maps.Keys(t.Week)) {
-		days, ok := weekdays(key)
+		days, ok := registry.Weekdays(key)
 		if !ok {
 			c.wrong(path+".week."+key, "it is no day of the week; they are mon to sun, mon-fri for several, daily for all")
 		}
@@ -176,31 +200,6 @@ func (c *checker) calendarTerms(path string, t *CalendarTerms) {
 	}
 	for i, name := range t.Holidays {
 		c.refers(fmt.Sprintf("%s.holidays[%d]", path, i), KindHolidays, name)
-	}
-}
-
-var weekdayNames = []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
-
-// weekdays reads a key of Calendar.Week. sat-mon goes round the end of the week.
-func weekdays(key string) ([]time.Weekday, bool) {
-	if key == "daily" {
-		key = "mon-sun"
-	}
-	first, last, several := strings.Cut(key, "-")
-	if !several {
-		last = first
-	}
-	i, j := slices.Index(weekdayNames, first), slices.Index(weekdayNames, last)
-	if i < 0 || j < 0 {
-		return nil, false
-	}
-	var days []time.Weekday
-	for {
-		days = append(days, time.Weekday((i+1)%7))
-		if i == j {
-			return days, true
-		}
-		i = (i + 1) % 7
 	}
 }
 

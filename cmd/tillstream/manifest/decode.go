@@ -46,6 +46,11 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
+	if _, ok := v.Interface().(oneOrMany); ok && n.Kind == yaml.ScalarNode {
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		d.value(n, v.Index(0), path)
+		return
+	}
 	if v.Addr().Type().Implements(textType) {
 		if n.Kind != yaml.ScalarNode {
 			d.wrong(n, path, "it takes one value")
@@ -79,13 +84,19 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 			return
 		}
 		v.SetString(n.Value)
-	case reflect.Int:
-		i, err := strconv.Atoi(n.Value)
+	case reflect.Int, reflect.Int64:
+		i, err := strconv.ParseInt(n.Value, 10, 64)
 		if n.Kind != yaml.ScalarNode || err != nil {
 			d.wrong(n, path, "it takes a whole number")
 			return
 		}
-		v.SetInt(int64(i))
+		v.SetInt(i)
+	case reflect.Bool:
+		if n.Kind != yaml.ScalarNode || n.Value != "true" && n.Value != "false" {
+			d.wrong(n, path, "it takes true or false")
+			return
+		}
+		v.SetBool(n.Value == "true")
 	default:
 		panic(fmt.Sprintf("manifest: %s is of kind %s", path, v.Kind()))
 	}
@@ -114,6 +125,12 @@ func (d *decoder) object(n *yaml.Node, v reflect.Value, path string) {
 	fieldsOf(v, fields)
 	d.each(n, path, func(key string, k, e *yaml.Node) {
 		f, ok := fields[key]
+		if r, some := v.Addr().Interface().(refuser); some && !ok {
+			if why, known := r.Refuses()[key]; known {
+				d.wrong(k, child(path, key), "%s", why)
+				return
+			}
+		}
 		if !ok {
 			names := make([]string, 0, len(fields))
 			for name := range fields {
@@ -127,6 +144,12 @@ func (d *decoder) object(n *yaml.Node, v reflect.Value, path string) {
 	})
 }
 
+// oneOrMany is a list; of one, the brackets may be left out.
+type oneOrMany interface{ OneOrMany() }
+
+// refuser knows keys that it understands and cannot honour, and why.
+type refuser interface{ Refuses() map[string]string }
+
 // fieldsOf lists the fields of a struct by their names in files.
 func fieldsOf(v reflect.Value, into map[string]reflect.Value) {
 	for i := range v.NumField() {
@@ -135,7 +158,8 @@ func fieldsOf(v reflect.Value, into map[string]reflect.Value) {
 			fieldsOf(v.Field(i), into)
 			continue
 		}
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		into[name] = v.Field(i)
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "-" {
+			into[name] = v.Field(i)
+		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/tillstream/tillstream/processor/registry"
+	"github.com/tillstream/tillstream/processor/sla/agreement"
+	"github.com/tillstream/tillstream/processor/sla/openslo"
 )
 
 // APIVersion is that of every object.
@@ -21,9 +23,26 @@ const (
 	KindService  = "Service"
 	KindStore    = "Store"
 	KindTerminal = "Terminal"
+
+	KindSLI         = openslo.KindSLI
+	KindSLO         = openslo.KindSLO
+	KindAlertPolicy = openslo.KindAlertPolicy
+	KindAgreement   = agreement.KindAgreement
 )
 
-var kinds = []string{KindHolidays, KindCalendar, KindSupplier, KindCustomer, KindService, KindStore, KindTerminal}
+var kinds = []string{
+	KindHolidays, KindCalendar, KindSupplier, KindCustomer, KindService, KindStore, KindTerminal,
+	KindSLI, KindSLO, KindAlertPolicy, KindAgreement,
+}
+
+// apiVersionOf is that of a kind; a Service may be OpenSLO's too.
+func apiVersionOf(kind string) string {
+	switch kind {
+	case KindSLI, KindSLO, KindAlertPolicy:
+		return openslo.APIVersion
+	}
+	return APIVersion
+}
 
 // specOf makes an empty spec of a kind; nil if there is no such kind.
 func specOf(kind string) any {
@@ -38,6 +57,14 @@ func specOf(kind string) any {
 		return new(Store)
 	case KindTerminal:
 		return new(Terminal)
+	case KindSLI:
+		return new(openslo.SLI)
+	case KindSLO:
+		return new(openslo.SLO)
+	case KindAlertPolicy:
+		return new(openslo.AlertPolicy)
+	case KindAgreement:
+		return new(agreement.Agreement)
 	}
 	return nil
 }
@@ -47,18 +74,43 @@ type Key struct{ Kind, Name string }
 
 func (k Key) String() string { return k.Kind + " " + k.Name }
 
-// Metadata is what all kinds have.
+// Metadata is what all kinds have. Agreements and the kinds of OpenSLO write displayName.
 type Metadata struct {
 	Name        string            `json:"name"`
 	DisplayName string            `json:"display_name,omitzero"`
-	Labels      map[string]string `json:"labels,omitzero"`
+	Labels      map[string]Label  `json:"labels,omitzero"`
+	Annotations map[string]string `json:"annotations,omitzero"`
+}
+
+// Label is a text, or several.
+type Label []string
+
+// OneOrMany says that one may be written without brackets.
+func (Label) OneOrMany() {}
+
+// MarshalJSON writes one as a text.
+func (l Label) MarshalJSON() ([]byte, error) {
+	if len(l) == 1 {
+		return json.Marshal(l[0])
+	}
+	return json.Marshal([]string(l))
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (l *Label) UnmarshalJSON(b []byte) error {
+	var one string
+	if err := json.Unmarshal(b, &one); err == nil {
+		*l = Label{one}
+		return nil
+	}
+	return json.Unmarshal(b, (*[]string)(l))
 }
 
 // Object is one of the things that are registered.
 type Object struct {
 	Kind     string
 	Metadata Metadata
-	Spec     any // *Store, *Terminal, *Calendar, *Holidays or *Party
+	Spec     any // *Store, *Terminal, *Calendar, *Holidays, *Party, *openslo.SLI, *openslo.SLO, *openslo.AlertPolicy or *agreement.Agreement
 
 	file  string // "" of what is in force
 	line  int

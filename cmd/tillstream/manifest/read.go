@@ -10,10 +10,13 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tillstream/tillstream/processor/sla/openslo"
 )
 
 // Load reads files, and what is in directories as *.yaml and *.yml, at any depth. The error holds every problem, one a line.
@@ -53,7 +56,7 @@ func Load(paths []string) ([]*Object, error) {
 		seen[o.Key()] = o
 	}
 	if len(objects) == 0 && len(problems) == 0 {
-		problems = append(problems, fmt.Errorf("%s: there is nothing to apply in it; objects are YAML documents with apiVersion, kind, metadata and spec (docs/registry.md)", strings.Join(paths, ", ")))
+		problems = append(problems, fmt.Errorf("%s: there is nothing to apply in it; objects are YAML documents with apiVersion, kind, metadata and spec (docs/registry.md, docs/agreements.md)", strings.Join(paths, ", ")))
 	}
 	return objects, errors.Join(problems...)
 }
@@ -91,7 +94,7 @@ func readObject(file string, n *yaml.Node) (*Object, []error) {
 	d := &decoder{file: file, lines: map[string]int{}}
 	o := &Object{file: file, line: n.Line, lines: d.lines}
 	var version string
-	var spec *yaml.Node
+	var metadata, spec *yaml.Node
 	d.each(n, "the document", func(key string, k, v *yaml.Node) {
 		switch key {
 		case "apiVersion":
@@ -99,7 +102,7 @@ func readObject(file string, n *yaml.Node) (*Object, []error) {
 		case "kind":
 			d.value(v, reflect.ValueOf(&o.Kind).Elem(), key)
 		case "metadata":
-			d.value(v, reflect.ValueOf(&o.Metadata).Elem(), key)
+			metadata = v
 		case "spec":
 			spec = v
 		default:
@@ -110,18 +113,53 @@ func readObject(file string, n *yaml.Node) (*Object, []error) {
 		return o, d.problems
 	}
 	at := func(key string) *yaml.Node { return &yaml.Node{Line: max(d.lines[key], n.Line)} }
-	if version != APIVersion {
-		d.wrong(at("apiVersion"), "apiVersion", "it must be %s", APIVersion)
+	o.Spec = specOf(o.Kind)
+	switch want := apiVersionOf(o.Kind); {
+	case version == openslo.APIVersion && o.Kind == KindService:
+		o.Spec = new(openslo.Service)
+	case version == openslo.APIVersion && refused[o.Kind] != "":
+		d.wrong(at("kind"), "kind", "%s", refused[o.Kind])
+		return o, d.problems
+	case version != want && (o.Spec != nil || version != openslo.APIVersion):
+		d.wrong(at("apiVersion"), "apiVersion", "it must be %s", want)
+	}
+	if metadata != nil {
+		if o.Kind == KindAgreement || version == openslo.APIVersion {
+			metadata = renamed(metadata, "displayName", "display_name")
+		}
+		d.value(metadata, reflect.ValueOf(&o.Metadata).Elem(), "metadata")
 	}
 	if name := o.Metadata.Name; name == "" || len(name) > 128 || strings.IndexByte(name, 0) >= 0 {
 		d.wrong(at("metadata.name"), "metadata.name", "it is needed: 1 to 128 bytes")
 	}
-	o.Spec = specOf(o.Kind)
 	switch {
 	case o.Spec == nil:
 		d.wrong(at("kind"), "kind", "it must be one of %s", strings.Join(kinds, ", "))
 	case spec != nil:
 		d.value(spec, reflect.ValueOf(o.Spec).Elem(), "spec")
 	}
+	if s, ok := o.Spec.(*openslo.Service); ok { // one service, whoever describes it
+		o.Spec = &Party{Description: s.Description}
+	}
 	return o, d.problems
+}
+
+// refused are kinds of OpenSLO that are not read.
+var refused = map[string]string{
+	"DataSource":              "a DataSource is not read: tillstream measures itself; an SLI of it has metricSource {type: tillstream, spec: {indicator: …}}",
+	"AlertCondition":          "an AlertCondition is read within its AlertPolicy only: spec.conditions: [{kind: AlertCondition, …}]",
+	"AlertNotificationTarget": "an AlertNotificationTarget is not read: an AlertPolicy names it by targetRef, and alerts are routed by that name",
+}
+
+// renamed is a mapping in which a key has another name.
+func renamed(n *yaml.Node, from, to string) *yaml.Node {
+	out := *n
+	out.Content = slices.Clone(n.Content)
+	for i := 0; n.Kind == yaml.MappingNode && i < len(n.Content); i += 2 {
+		if k := *n.Content[i]; k.Value == from {
+			k.Value = to
+			out.Content[i] = &k
+		}
+	}
+	return &out
 }

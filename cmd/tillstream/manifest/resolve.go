@@ -145,7 +145,7 @@ func (s Set) calendar(into *registry.Calendar, spec *Calendar, on *registry.Date
 		}
 	}
 	for key, windows := range t.Week {
-		days, _ := weekdays(key)
+		days, _ := registry.Weekdays(key)
 		for _, d := range days {
 			*into.Week.Day(d) = windows
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/tillstream/tillstream/processor/sla/agreement"
 	schemas "github.com/tillstream/tillstream/schemas/agreements"
 )
 
@@ -36,9 +37,33 @@ func examples(t *testing.T, pattern string) map[string][]byte {
 	return out
 }
 
-func rawSchema(t *testing.T) (raw []byte, root map[string]any) {
+// written is a schema for editors, the kinds it is for, and examples that use all of it.
+type written struct {
+	schema, examples string
+	kinds            []string
+}
+
+func all() []written {
+	return []written{
+		{"registry.schema.json", "examples/*.yaml", []string{KindHolidays, KindCalendar, KindSupplier, KindCustomer, KindService, KindStore, KindTerminal}},
+		{"agreement.schema.json", "examples/agreements/*.yaml", []string{KindAgreement, KindSLI, KindSLO, KindAlertPolicy}},
+	}
+}
+
+// schemaOf is that of a document.
+func schemaOf(doc any) string {
+	m := doc.(map[string]any)
+	for _, w := range all() {
+		if slices.Contains(w.kinds, m["kind"].(string)) && (m["apiVersion"] != "openslo/v1" || m["kind"] != KindService) {
+			return w.schema
+		}
+	}
+	return "agreement.schema.json" // a Service of OpenSLO
+}
+
+func rawSchema(t *testing.T, name string) (raw []byte, root map[string]any) {
 	t.Helper()
-	raw, err := schemas.FS.ReadFile("registry.schema.json")
+	raw, err := schemas.FS.ReadFile(name)
 	if err == nil {
 		err = json.Unmarshal(raw, &root)
 	}
@@ -66,6 +91,9 @@ func plain(n *yaml.Node) any {
 		}
 		return l
 	}
+	if n.Tag == "!!bool" {
+		return n.Value == "true"
+	}
 	if n.Tag == "!!int" {
 		if i, err := strconv.Atoi(n.Value); err == nil {
 			return json.Number(strconv.Itoa(i))
@@ -87,37 +115,40 @@ func documents(t *testing.T, text []byte) []any {
 	}
 }
 
-func setOf(objects []*Object) Set {
-	s := Set{}
-	for _, o := range objects {
-		s[o.Key()] = o
-	}
-	return s
-}
+func setOf(objects []*Object) Set { return SetOf(objects) }
 
-func TestExamples(t *testing.T) {
-	raw, _ := rawSchema(t)
+func compiled(t *testing.T, name string) *jsonschema.Schema {
+	t.Helper()
+	raw, _ := rawSchema(t, name)
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := jsonschema.NewCompiler()
-	if err := c.AddResource("registry", doc); err != nil {
+	if err := c.AddResource(name, doc); err != nil {
 		t.Fatal(err)
 	}
-	schema, err := c.Compile("registry")
+	schema, err := c.Compile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range examples(t, "examples/*.yaml") {
-		for _, d := range documents(t, text) {
-			if err := schema.Validate(d); err != nil {
-				t.Errorf("%s against its schema: %v", name, err)
+	return schema
+}
+
+func TestExamples(t *testing.T) {
+	for _, w := range all() {
+		var objects []*Object
+		for name, text := range examples(t, w.examples) {
+			for _, d := range documents(t, text) {
+				if err := compiled(t, schemaOf(d)).Validate(d); err != nil {
+					t.Errorf("%s against its schema: %v", name, err)
+				}
 			}
-		}
-		objects, problems := Read(name, text)
-		if len(problems) > 0 {
-			t.Fatal(problems)
+			found, problems := Read(name, text)
+			if len(problems) > 0 {
+				t.Fatal(problems)
+			}
+			objects = append(objects, found...)
 		}
 		set := setOf(objects)
 		if err := set.Check(); err != nil {
@@ -138,16 +169,35 @@ func TestExamples(t *testing.T) {
 			}
 		}
 		if changes, err := Diff(set, kept); err != nil || len(changes) > 0 {
-			t.Errorf("%s changes when it is kept: %v %v", name, changes, err)
+			t.Errorf("%s changes when it is kept: %v %v", w.examples, changes, err)
 		}
 		got, err := kept.Resolve()
 		if err != nil {
 			t.Fatal(err)
 		}
 		if d := cmp.Diff(want, got); d != "" {
-			t.Errorf("%s (-read +kept):\n%s", name, d)
+			t.Errorf("%s (-read +kept):\n%s", w.examples, d)
+		}
+		if d := cmp.Diff(texts(t, set), texts(t, kept)); d != "" {
+			t.Errorf("%s (-read +kept):\n%s", w.examples, d)
 		}
 	}
+}
+
+// texts are all texts of all agreements, as JSON.
+func texts(t *testing.T, s Set) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for name := range s.Book().Agreements {
+		all, err := s.Book().Stretches(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range all {
+			out[name+" "+x.First.String()] = string(x.Canonical())
+		}
+	}
+	return out
 }
 
 // The first line of an invalid example says at which line and key it is wrong.
@@ -171,40 +221,125 @@ func TestInvalidExamples(t *testing.T) {
 	}
 }
 
-// The Go types and the schema name the same fields, at every depth, and the examples use all of them.
+// The Go types and the schemas name the same fields, at every depth, and the examples use all of them.
 func TestFieldsOfTypesSchemaAndExamples(t *testing.T) {
-	_, root := rawSchema(t)
-	inTypes, inSchema, inExamples := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	typeFields(reflect.TypeFor[Metadata](), "metadata.", inTypes)
-	schemaFields(root, root["$defs"].(map[string]any)["metadata"].(map[string]any), "metadata.", inSchema)
-	for _, kind := range kinds {
-		def := kind
-		if _, ok := specOf(kind).(*Party); ok {
-			def = "Party"
+	for _, w := range all() {
+		_, root := rawSchema(t, w.schema)
+		inTypes, inSchema, inExamples := map[string]bool{}, map[string]bool{}, map[string]bool{}
+		typeFields(reflect.TypeFor[Metadata](), "metadata.", inTypes)
+		if w.schema == "agreement.schema.json" {
+			delete(inTypes, "metadata.display_name")
+			inTypes["metadata.displayName"] = true
 		}
-		typeFields(reflect.TypeOf(specOf(kind)).Elem(), def+".", inTypes)
-		schemaFields(root, root["$defs"].(map[string]any)[def].(map[string]any), def+".", inSchema)
-	}
-	for _, text := range examples(t, "examples/*.yaml") {
-		for _, d := range documents(t, text) {
-			m := d.(map[string]any)
-			def := m["kind"].(string)
-			if _, ok := specOf(def).(*Party); ok {
-				def = "Party"
+		schemaFields(root, root["$defs"].(map[string]any)["metadata"].(map[string]any), "metadata.", inSchema)
+		defOf := func(kind string) string {
+			if _, ok := specOf(kind).(*Party); ok {
+				return "Party"
 			}
-			valueFields(m["metadata"], "metadata.", inExamples)
-			valueFields(m["spec"], def+".", inExamples)
+			return kind
+		}
+		for _, kind := range w.kinds {
+			typeFields(reflect.TypeOf(specOf(kind)).Elem(), defOf(kind)+".", inTypes)
+			schemaFields(root, root["$defs"].(map[string]any)[defOf(kind)].(map[string]any), defOf(kind)+".", inSchema)
+		}
+		for _, text := range examples(t, w.examples) {
+			for _, d := range documents(t, text) {
+				m := d.(map[string]any)
+				valueFields(m["metadata"], "metadata.", inExamples)
+				valueFields(m["spec"], defOf(m["kind"].(string))+".", inExamples)
+			}
+		}
+		if d := cmp.Diff(slices.Sorted(maps.Keys(inSchema)), slices.Sorted(maps.Keys(inTypes))); d != "" {
+			t.Errorf("%s (-schema +Go):\n%s", w.schema, d)
+		}
+		used := map[string]bool{} // by the field and what it is in: blocks occur in several places, and it is enough that one of those uses it
+		for name := range inExamples {
+			used[last(name)] = true
+		}
+		for name := range inSchema {
+			if !used[last(name)] && !strings.HasSuffix(name, ".final") { // final is taken everywhere
+				t.Errorf("no example of %s has %s", w.schema, name)
+			}
 		}
 	}
-	if d := cmp.Diff(slices.Sorted(maps.Keys(inSchema)), slices.Sorted(maps.Keys(inTypes))); d != "" {
-		t.Errorf("(-schema +Go):\n%s", d)
-	}
-	for name := range inSchema {
-		// A version takes all keys of what it changes; that each of those works is said above it.
-		if !inExamples[name] && !strings.Contains(name, ".versions.") {
-			t.Errorf("no example has %s", name)
+}
+
+// Editors explain every key: where it is, or where what it takes is.
+func TestKeysAreExplained(t *testing.T) {
+	for _, w := range all() {
+		_, root := rawSchema(t, w.schema)
+		defs := root["$defs"].(map[string]any)
+		for def, d := range defs {
+			properties, _ := d.(map[string]any)["properties"].(map[string]any)
+			for name, p := range properties {
+				explained := p.(map[string]any)["description"] != nil
+				if ref, ok := p.(map[string]any)["$ref"].(string); ok && !explained {
+					explained = defs[path.Base(ref)].(map[string]any)["description"] != nil
+				}
+				if !explained {
+					t.Errorf("%s does not explain %s of %s", w.schema, name, def)
+				}
+			}
 		}
 	}
+}
+
+// What a field takes is the same in the schema.
+func TestEnumsOfSchema(t *testing.T) {
+	_, root := rawSchema(t, "agreement.schema.json")
+	n := 0
+	for _, kind := range all()[1].kinds {
+		n += sameEnums(t, root, root["$defs"].(map[string]any)[kind].(map[string]any), reflect.TypeOf(specOf(kind)).Elem(), kind)
+	}
+	if n < 50 {
+		t.Errorf("only %d were found", n)
+	}
+}
+
+func sameEnums(t *testing.T, root, schema map[string]any, typ reflect.Type, path string) (n int) {
+	for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
+		typ = typ.Elem()
+	}
+	if ref, ok := schema["$ref"].(string); ok {
+		schema = root["$defs"].(map[string]any)[ref[len("#/$defs/"):]].(map[string]any)
+	}
+	if items, ok := schema["items"].(map[string]any); ok {
+		return sameEnums(t, root, items, typ, path)
+	}
+	if typ.Kind() != reflect.Struct || reflect.PointerTo(typ).Implements(textType) {
+		return 0
+	}
+	for i := range typ.NumField() {
+		f := typ.Field(i)
+		if f.Anonymous {
+			n += sameEnums(t, root, schema, f.Type, path)
+			continue
+		}
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		property, _ := schema["properties"].(map[string]any)[name].(map[string]any)
+		if takes := agreement.Enums[f.Tag.Get("takes")]; takes != nil {
+			n++
+			if items, ok := property["items"].(map[string]any); ok {
+				property = items
+			}
+			var got []string
+			for _, v := range property["enum"].([]any) {
+				got = append(got, v.(string))
+			}
+			if d := cmp.Diff(takes, got); d != "" {
+				t.Errorf("%s.%s (-Go +schema):\n%s", path, name, d)
+			}
+			continue
+		}
+		n += sameEnums(t, root, property, f.Type, path+"."+name)
+	}
+	return n
+}
+
+// last are the last two names of a path.
+func last(path string) string {
+	names := strings.Split(strings.ReplaceAll(path, ".versions.", "."), ".")
+	return strings.Join(names[len(names)-2:], ".")
 }
 
 func typeFields(t reflect.Type, prefix string, into map[string]bool) {

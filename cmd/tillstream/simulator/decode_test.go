@@ -13,6 +13,8 @@ type decoded struct {
 	Time             time.Time
 	StartedAt        *time.Time `json:"started_at"`
 	EndedAt          *time.Time `json:"ended_at"`
+	SentAt           *time.Time `json:"sent_at"`
+	arrival          int64
 	Sequence         *uint64
 	SequenceEpoch    *uint32 `json:"sequence_epoch"`
 	StoreID          string  `json:"store_id"`

@@ -121,8 +121,9 @@ func (b *book) close() {
 func (l *ledger) report(p *report) {
 	l.accept(&p.header)
 	t := p.till
+	at := t.belongs(p.time)
 	t.timeline.pending = append(t.timeline.pending, heard{
-		start: p.time, at: p.time, sequence: p.sequence, hold: 3 * t.store.interval / second * second, status: statusOf(p.status),
+		start: at, at: at, sequence: p.sequence, hold: 3 * t.store.interval / second * second, status: statusOf(p.status),
 	})
 }
 
@@ -136,7 +137,7 @@ func (l *ledger) transaction(tx *transaction) {
 	if !t.sparse {
 		start = min(tx.started, start)
 	}
-	t.timeline.pending = append(t.timeline.pending, heard{start: start, at: tx.time, sequence: tx.sequence, sale: true})
+	t.timeline.pending = append(t.timeline.pending, heard{start: t.belongs(start), at: t.belongs(tx.time), sequence: tx.sequence, sale: true})
 	l.pay(tx)
 	l.goods(tx)
 }

@@ -37,7 +37,7 @@ type till struct {
 	store         *store
 	index, number int // in the store, in the chain
 	id            string
-	skew          int64 // ms its clock is ahead
+	skew          int64 // ms its clock is ahead, full seconds
 
 	install  int // 1, and one more each time it counts from 1 again
 	sequence [topics]uint64
@@ -67,7 +67,7 @@ func newTill(s *store, index, number int, r random) *till {
 	t := &till{habits: habitsOf(number), store: s, index: index, number: number, id: s.id + "-T" + strconv.Itoa(index+1), install: 1, version: int(r.Uint64N(3)), bootNumber: r.Uint64()}
 	t.powered = !s.format.nightOff
 	if number%11 == 5 {
-		t.skew = r.between(20*second, 4*minute)
+		t.skew = floorDiv(r.between(20*second, 4*minute), second) * second
 		if r.chance(0.5) {
 			t.skew = -t.skew
 		}
@@ -80,6 +80,14 @@ func (t *till) clock(at int64) int64 {
 	at += t.skew
 	if t.coarse {
 		at = floorDiv(at, second) * second
+	}
+	return at
+}
+
+// belongs is where evidence of availability belongs that the till says was at an instant: one that says when it sends has its clock measured.
+func (t *till) belongs(at int64) int64 {
+	if t.stamped {
+		at -= t.skew
 	}
 	return at
 }

@@ -31,7 +31,7 @@ func statusOf(s string) uint8 {
 	return closing // the simulator says nothing else
 }
 
-// heard is a report, or a transaction, of a till; times by its clock.
+// heard is a report, or a transaction, of a till, where it belongs.
 type heard struct {
 	start, at int64 // of a report the same
 	sequence  uint64

@@ -76,7 +76,8 @@ type PaymentTruth struct {
 	Amount   int64  `json:"amount"`
 }
 
-// TillTruth is the span of a till's timeline: from its first to its newest evidence, by its own clock.
+// TillTruth is the span of a till's timeline: from its first to its newest evidence. Where a till says when it sends, what its
+// clock was wrong by is taken off the times of its evidence, here and in its hours and outages; nowhere else.
 type TillTruth struct {
 	Store    string `json:"store"`
 	Terminal string `json:"terminal"`

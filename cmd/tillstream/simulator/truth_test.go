@@ -41,6 +41,7 @@ func collect(t *testing.T, c Config) run {
 		}
 		if !seen[d.ID] {
 			seen[d.ID] = true
+			d.arrival = ev.Arrival
 			r.accepted = append(r.accepted, d)
 		}
 	}
@@ -336,6 +337,15 @@ func checkTimelines(t *testing.T, r run) {
 		} else {
 			e.Status, e.Hold = names[d.Status], 3000*d.Interval
 		}
+		if d.SentAt != nil {
+			behind := time.UnixMilli(d.arrival).Sub(*d.SentAt)
+			if behind.Abs() > 2*time.Second {
+				e.Skew = int32(math.Floor(behind.Seconds()))
+				if late := d.SentAt.UnixMilli() - e.Time; late > minute || d.Offline != nil && d.Offline.Mode != "none" {
+					e.Sent = int32(max(late/second, 1))
+				}
+			}
+		}
 		evidence[d.TerminalID] = append(evidence[d.TerminalID], e)
 	}
 	type hourID struct {
@@ -347,7 +357,14 @@ func checkTimelines(t *testing.T, r run) {
 	columns := map[availability.Status]int{
 		availability.Up: 0, availability.Degraded: 1, availability.Down: 2, availability.Silent: 3, availability.Maintenance: 4,
 	}
+	wrong, late := 0, 0
 	for _, till := range r.truth.Tills {
+		for _, e := range evidence[till.Terminal] {
+			if e.Skew < -20 || e.Skew > 20 {
+				wrong++
+				late += min(int(e.Sent), 1)
+			}
+		}
 		for _, run := range availability.Timeline(availability.Config{}, evidence[till.Terminal]) {
 			column, ok := columns[run.Status]
 			if !ok {
@@ -386,6 +403,9 @@ func checkTimelines(t *testing.T, r run) {
 		for i := range h {
 			all[i] = all[i] || h[i] > 0
 		}
+	}
+	if wrong < 1000 || late < 10 {
+		t.Errorf("%d events of a wrong clock, %d of them sent later: not a hard run", wrong, late)
 	}
 	if all != [5]bool{true, true, true, true, true} || len(gotOutages) < 5 {
 		t.Errorf("not a hard run: statuses %v, %d outages", all, len(gotOutages))

@@ -38,3 +38,7 @@ SELECT toMonday(d.business_date) AS week, uniqExactIf(d.customer, d.business_dat
 SELECT store_id, toMonday(business_date) AS week, sum(loyalty_transactions)/nullIf(sum(transactions),0) AS penetration FROM pos.sales_hourly WHERE channel='store' AND business_date >= today()-91 GROUP BY store_id, week ORDER BY week, penetration
 -- D5 MTTA, MTTR and MTBF per party, last quarter
 SELECT party, count() AS n, avg(dateDiff('second',opened_at,acknowledged_at)) AS mtta_s, avg(dateDiff('second',started_at,resolved_at)-paused_ms/1000) AS mttr_s, quantile(0.9)(dateDiff('second',started_at,resolved_at)) AS p90_s FROM pos.incidents WHERE started_at >= now()-INTERVAL 90 DAY AND resolved_at IS NOT NULL GROUP BY party
+-- D12 what did the outages of last month cost
+SELECT o.cause, o.party, count() AS outages, sum(i.lost_net) AS lost, any(i.currency) AS ccy FROM pos.outages AS o JOIN pos.outage_impact AS i USING outage_id WHERE o.started_at >= toStartOfMonth(now()-INTERVAL 1 MONTH) AND o.started_at < toStartOfMonth(now()) GROUP BY o.cause, o.party ORDER BY lost DESC
+-- A9 open stores that sell suspiciously little
+SELECT e.store_id, e.transactions_p05 AS at_least, s.transactions AS seen FROM pos.expected_sales AS e LEFT JOIN (SELECT store_id, sum(transactions) AS transactions FROM pos.sales_hourly WHERE hour = toStartOfHour(now()-INTERVAL 1 HOUR) GROUP BY store_id) AS s USING store_id WHERE e.hour = toStartOfHour(now()-INTERVAL 1 HOUR) AND e.transactions_p05 >= 5 AND s.transactions < e.transactions_p05
