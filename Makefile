@@ -1,5 +1,5 @@
 # The two commands of the README are demo and test; each installs what it needs, through go, npm (the ClickHouse engine) and Maven (Kafka).
-.PHONY: demo build test test-kafka lint fmt docs bench fuzz simulate endurance clean
+.PHONY: demo build test test-kafka lint fmt docs bench fuzz simulate endurance scale clean
 SHELL = /bin/bash
 .SHELLFLAGS = -eu -o pipefail -c
 
@@ -65,6 +65,13 @@ MINUTES = 20
 RATE = 2000
 endurance:
 	ENDURANCE_MINUTES=$(MINUTES) ENDURANCE_RATE=$(RATE) ENDURANCE_SEED=$(SEED) go test -tags endurance -timeout 0 -count 1 -v -run '^TestEndurance$$' ./cmd/tillstream
+
+# What a big chain of heartbeats takes: memory a till with two full days, then Kafka, the processor and ClickHouse on this machine. See docs/scale.md.
+TILLS = 1000000
+AGE = 40s
+scale:
+	go test -tags measure -count 1 -timeout 0 -v -run '^TestMeasureHeartbeats$$' ./processor -age $(AGE)
+	go test -tags measure -count 1 -timeout 0 -v -run '^TestMeasureScale$$' ./cmd/tillstream -terminals $(TILLS) -minutes $(MINUTES) -age $(AGE)
 
 clean:
 	rm -rf bin tillstream-data

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -106,11 +107,13 @@ type Processor struct {
 	mu    sync.Mutex
 	lanes map[int]*laneReport
 	hands map[int]*handle // of the lanes of this generation; the next one that has them, too, goes on with them
+
+	writing chan struct{} // one for each batch that is being written
 }
 
 // New makes a Processor; nothing happens before Run.
 func New(cfg Config, deps Deps) *Processor {
-	return &Processor{cfg: cfg, deps: deps, metrics: newMetrics(deps.Registerer), lanes: map[int]*laneReport{}}
+	return &Processor{cfg: cfg, deps: deps, metrics: newMetrics(deps.Registerer), lanes: map[int]*laneReport{}, writing: make(chan struct{}, max(batchesAtOnce, runtime.GOMAXPROCS(0)))}
 }
 
 // Progress is what each lane of this member is doing, by lane.
@@ -361,7 +364,7 @@ func (p *Processor) assign(ctx context.Context, leave context.CancelCauseFunc, g
 		l := &lane{
 			name: name, cluster: stream.Cluster, epoch: stream.Epoch, start: start, origin: stream.origin, tps: tps, cfg: &p.cfg, fingerprint: fingerprint, limit: p.cfg.batchBytes(stream.Lanes),
 			source: p.deps.Source, offsets: gen.Offsets, sink: p.deps.Sink, letters: p.deps.Letters, now: p.deps.Now,
-			log: p.deps.Log.With(zap.String("lane", name), zap.Int32("generation", gen.ID)), report: newLaneReport(n, name, p.metrics), hand: hands[n],
+			log: p.deps.Log.With(zap.String("lane", name), zap.Int32("generation", gen.ID)), report: newLaneReport(n, name, p.metrics), hand: hands[n], writing: p.writing,
 		}
 		reports[n] = l.report
 		running.Add(1)

@@ -55,6 +55,7 @@ type lane struct {
 	log     *zap.Logger
 	report  *laneReport
 	hand    *handle
+	writing chan struct{} // has room for a batch that is being written, of all lanes of this process; nil: there is always room
 }
 
 // clockMargin is added to another member's deadline: clocks were checked against ClickHouse's to 2 s at start.

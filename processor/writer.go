@@ -13,6 +13,10 @@ import (
 	"github.com/tillstream/tillstream/processor/rollup"
 )
 
+// batchesAtOnce is how many batches a process writes together, or as many as it has cores. Large ones of all lanes at the same time would take their memory at the same
+// time, and one another's time until the deadline.
+const batchesAtOnce = 4
+
 // insertsAtOnce is how many blocks of one batch are in flight together.
 const insertsAtOnce = 4
 
@@ -57,6 +61,12 @@ func (w *writer) write(ctx context.Context, b *batch, pending *commit.Pending) e
 
 // round is one attempt inside one window: a fresh intent, then whatever is still missing. It is not cut short by ctx.
 func (w *writer) round(ctx context.Context, b *batch, pending *commit.Pending, again bool) error {
+	if w.writing != nil {
+		if err := w.room(); err != nil {
+			return fmt.Errorf("writing batch %d: %w", b.version.Batch, err)
+		}
+		defer func() { <-w.writing }()
+	}
 	start := w.now()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.window())
 	defer cancel()
@@ -121,6 +131,23 @@ func (w *writer) round(ctx context.Context, b *batch, pending *commit.Pending, a
 		return err
 	}
 	return w.insert(ctx, b, b.state, 1)
+}
+
+// room waits until the process may write one more batch, for one window at most.
+func (w *writer) room() error {
+	select {
+	case w.writing <- struct{}{}:
+		return nil
+	default:
+	}
+	late := time.NewTimer(w.window())
+	defer late.Stop()
+	select {
+	case w.writing <- struct{}{}:
+		return nil
+	case <-late.C:
+		return fmt.Errorf("other lanes have been writing for %s and are not done", w.window())
+	}
 }
 
 func (w *writer) insert(ctx context.Context, b *batch, blk *rollup.Block, months int) error {

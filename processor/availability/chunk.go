@@ -234,6 +234,9 @@ func (r *reader) boots(ev []Evidence) error {
 
 // readChunk appends the evidence of a chunk. Whatever the bytes are, the evidence is of that hour, sorted and distinct, or errState.
 func readChunk(dst []Evidence, start int64, data []byte, keep texts) ([]Evidence, error) {
+	if len(data) > 0 && data[0] == 0 {
+		return readPacked(dst, start, data, keep)
+	}
 	r := reader{b: data}
 	n := r.uvarint()
 	if n == 0 || n > uint64(len(r.b)) {

@@ -127,6 +127,8 @@ func (f *Fold) adopt() {
 			}
 			t.lateSent = lateSent(f.scratch.held)
 		}
+		f.freeze(&t, true)
+		l.chunks = nil // or all of them would be there twice
 		t.home = f.storeOf(t.store, t.partition)
 		f.terminals[e] = &t
 		t.home.known = true

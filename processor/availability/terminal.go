@@ -33,7 +33,8 @@ type terminal struct {
 	lateSent, edge    int64    // of one whose clock is wrong: when evidence was sent last that was not sent at once, 0 if there is none; and rules.edge when all was read last
 	base              snapshot // where the kept evidence begins
 	hot               snapshot // a recent one, to spare work
-	chunks            []chunk  // by hour
+	chunks            []chunk  // by hour, those that are not cold
+	cold              cold
 	profile           profile
 
 	first, last int32 // of the open batch's evidence: 1 + index into Fold.pending; 0 is none
@@ -58,7 +59,7 @@ type scratch struct {
 	wasRules, nowRules         *rules
 	hoursWas, hours, hoursEdge []hour
 	values                     []uint32
-	encoded                    []byte
+	encoded, packed, fixed     []byte
 }
 
 // seal brings the open batch's evidence into a terminal, and the rows that change thereby into the fold. If its store was told something,
@@ -163,10 +164,12 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		t.lateSent = max(t.lateSent, lateSent(s.all))
 	}
 	t.known = true
+	f.thaw(t)
 	f.store(t, skewed)
 	if skewed && !hot {
 		t.skewed = slices.ContainsFunc(s.all[before(s.all, t.base.first(true)):], isSkewed)
 	}
+	f.freeze(t, false)
 	f.statusRow(t, count(&from, &s.now, s.hours, Open))
 	s.shop.goOn(&s.now, &rules, seen, x.To)
 	if now != nil {
@@ -337,6 +340,13 @@ func (s *scratch) merge() {
 
 // decode reads the kept evidence of [from, to), both full hours.
 func (f *Fold) decode(dst []Evidence, t *terminal, from, to int64) []Evidence {
+	if from < t.cold.until {
+		for c := range t.cold.all {
+			if from <= c.start && c.start < to {
+				dst, _ = readChunk(dst, c.start, c.data, f.texts)
+			}
+		}
+	}
 	for i := t.chunkAt(from); i < len(t.chunks) && t.chunks[i].start < to; i++ {
 		// It was encoded here, or read once by Load: it cannot fail.
 		dst, _ = readChunk(dst, t.chunks[i].start, t.chunks[i].data, f.texts)

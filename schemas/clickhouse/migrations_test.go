@@ -40,7 +40,7 @@ func TestEmbeddedMigrationsAreIdempotent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	alter := regexp.MustCompile(`^ALTER TABLE tillstream\.\w+\s+(MODIFY SETTING [^,]+|ADD COLUMN IF NOT EXISTS ([^,(]|\([^)]*\))+(,\s+ADD COLUMN IF NOT EXISTS ([^,(]|\([^)]*\))+)*)$`)
+	alter := regexp.MustCompile(`^ALTER TABLE tillstream\.\w+\s+(MODIFY SETTING [^,]+|MODIFY TTL .+ DELETE WHERE [^,]+|ADD COLUMN IF NOT EXISTS ([^,(]|\([^)]*\))+(,\s+ADD COLUMN IF NOT EXISTS ([^,(]|\([^)]*\))+)*)$`)
 	for _, m := range ms {
 		for _, s := range m.Statements() {
 			if !strings.HasPrefix(s, "CREATE TABLE IF NOT EXISTS ") && !strings.HasPrefix(s, "CREATE OR REPLACE VIEW ") && !alter.MatchString(s) {
