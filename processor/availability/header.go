@@ -114,6 +114,9 @@ const maxInstant = 1 << 48
 
 // sound says whether evaluating from the snapshot can go wrong.
 func (s *snapshot) sound(newest int64) bool {
+	if s.at == beginningOfTime {
+		return *s == theBeginning()
+	}
 	past := func(x int64) bool { return x < s.at && x > -maxInstant }
 	return s.at <= newest && s.at >= newest-maxHold && s.at%hourMilli == 0 &&
 		s.run.status < statuses && s.run.status != Closing && (past(s.run.start) || s.run.status == None && s.run.start == beginningOfTime) &&

@@ -127,8 +127,11 @@ func (f *Fold) adopt() {
 	}
 	for _, st := range f.stores {
 		slices.SortFunc(st.terminals, func(a, b *terminal) int { return cmp.Compare(a.id, b.id) })
+		heard := st.heard()
 		for _, t := range st.terminals {
-			st.newest = max(st.newest, t.newest)
+			if !heard || !t.awaited() {
+				st.newest = max(st.newest, t.newest)
+			}
 		}
 	}
 	f.loading = nil

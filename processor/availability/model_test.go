@@ -286,6 +286,11 @@ func (m *model) retires(newest int64) int64 {
 	return at
 }
 
+// everHeard says whether it was heard, or the registry alone knows it.
+func (m *model) everHeard() bool {
+	return slices.ContainsFunc(m.all, func(e *event.Event) bool { return reported(e) != "registered" })
+}
+
 // rows adds the terminal's rows to the tables.
 func (m *model) rows(ts tables, store, terminal string) {
 	if len(m.events) == 0 {
@@ -367,11 +372,14 @@ func (m *model) rows(ts tables, store, terminal string) {
 
 	var totals [3]uint64
 	known, _, _ := m.status(newest)
+	if !m.everHeard() {
+		clear(spend)
+	}
 	for start, h := range spend {
 		var responses []int
 		evidence := 0
 		for _, e := range m.events {
-			if floorHour(when(e)) == start {
+			if floorHour(when(e)) == start && reported(e) != "registered" {
 				evidence++
 				if e.Health.ResponseMS.OK {
 					responses = append(responses, int(e.Health.ResponseMS.Value))
@@ -470,7 +478,7 @@ func (m *model) rows(ts tables, store, terminal string) {
 		"software_version": "", "offline_backlog": uint32(0), "oldest_unsent_at": rollup.Null, "battery_pct": rollup.NullUint8(-1),
 		"printer": "none", "card_reader": "none", "scanner": "none",
 	}
-	reports := slices.DeleteFunc(slices.Clone(m.all), func(e *event.Event) bool { return e.Type != event.TypeHealth })
+	reports := slices.DeleteFunc(slices.Clone(m.all), func(e *event.Event) bool { return e.Type != event.TypeHealth || reported(e) == "registered" })
 	// Of two reports in one millisecond with one sequence number the greater value wins, each field on its own.
 	slices.SortStableFunc(reports, func(a, b *event.Event) int {
 		return cmp.Or(cmp.Compare(when(a), when(b)), cmp.Compare(a.Sequence.Value, b.Sequence.Value))
@@ -604,8 +612,8 @@ func TestBatchesAgainstModel(t *testing.T) {
 		models := map[string]*model{}
 		newest := map[string]int64{}
 		storeStale := false
-		if text != nil { // known from the beginning; t3 never says a word
-			e := registration(text, begin-3_600_000)
+		if text != nil { // in force from the beginning, whenever it was said; t3 never says a word
+			e := registration(text, rapid.SampledFrom([]int64{begin - 3_600_000, begin - 50*3_600_000, begin, begin + 600_000, (begin + end) / 2, end, end + 40*86_400_000}).Draw(t, "said"))
 			events = append([]*event.Event{e, e}, events...)
 		}
 
@@ -615,11 +623,13 @@ func TestBatchesAgainstModel(t *testing.T) {
 			events = events[n:]
 			v := rollup.Version{Epoch: 1, Batch: batch}
 
-			before := map[string]int64{}
+			before, heardBefore := map[string]int64{}, map[string]bool{}
 			var open int64 // the store's rows are corrected from here on
 			for k, x := range newest {
-				before[k] = x
-				open = max(open, floorHour(x-cfg.Window.Milliseconds())-3_600_000)
+				before[k], heardBefore[k] = x, models[k].everHeard()
+				if heardBefore[k] {
+					open = max(open, floorHour(x-cfg.Window.Milliseconds())-3_600_000)
+				}
 			}
 			for _, e := range part {
 				fold.Fold(e, rollup.Input{})
@@ -644,12 +654,12 @@ func TestBatchesAgainstModel(t *testing.T) {
 					m = &model{retire: cfg.RetireAfter.Milliseconds(), timeout: cfg.HeartbeatTimeout.Milliseconds(), terminal: e.TerminalID, text: text, hours: hours, excluded: excluded}
 					models[e.TerminalID] = m
 				}
-				if b, ok := before[e.TerminalID]; ok && when(e) < floorHour(b-cfg.Window.Milliseconds()) {
+				if b, ok := before[e.TerminalID]; ok && heardBefore[e.TerminalID] && when(e) < floorHour(b-cfg.Window.Milliseconds()) {
 					staleWant++
 					continue
 				}
 				storeStale = storeStale || started(e) < open // a till that was away longer than the others corrects its own rows only
-				if x, ok := newest[e.TerminalID]; !ok || when(e) > x {
+				if x, ok := newest[e.TerminalID]; !ok || when(e) > x || !m.everHeard() {
 					newest[e.TerminalID] = when(e)
 				}
 				if !slices.Contains(m.all, e) { // the draw repeats pointers
@@ -677,6 +687,9 @@ func TestBatchesAgainstModel(t *testing.T) {
 			want := tables{}
 			for id, m := range models {
 				m.events = distinctEvents(m)
+				m.events = slices.DeleteFunc(m.events, func(e *event.Event) bool {
+					return reported(e) == "registered" && slices.ContainsFunc(m.all, func(o *event.Event) bool { return o != e && when(o) <= when(e) })
+				})
 				m.rows(want, "s1", id)
 			}
 			storeModel(want, models, text, hours, excluded)

@@ -56,7 +56,7 @@ func (f *Fold) tell(st *store) {
 }
 
 // register takes what the registry says of a store, if it is newer than what is known. From the event's time on its terminals are unknown
-// until they are heard.
+// until they are heard. Of one that was heard before that it says nothing, whatever came first.
 func (f *Fold) register(e *event.Event, in rollup.Input) {
 	text, ok := e.Body.(*registry.Store)
 	if !ok {
@@ -69,7 +69,8 @@ func (f *Fold) register(e *event.Event, in rollup.Input) {
 	for i := range text.Terminals {
 		r := &text.Terminals[i]
 		at := e.Time.Milli
-		if t := f.terminals[entity{st.id, r.ID}]; r.Lives.Holds(at) && (t == nil || !t.known) {
+		t := f.terminals[entity{st.id, r.ID}]
+		if r.Lives.Holds(at) && (t == nil || !t.known || at < t.firstSeen && (t.awaited() || at >= t.base.at+proofLimit)) {
 			f.pend(f.terminal(st.id, r.ID, in.Partition), Evidence{Time: at, Start: at, Status: Unknown, Cause: registered, Hold: f.rules.hold})
 		}
 	}
@@ -86,6 +87,11 @@ func (st *store) enact(text *registry.Store) bool {
 	return true
 }
 
+// heard says whether any of its terminals was, before the open batch.
+func (st *store) heard() bool {
+	return slices.ContainsFunc(st.terminals, func(t *terminal) bool { return t.known && !t.awaited() })
+}
+
 // endTelling gives out what the registry said.
 func (f *Fold) endTelling(st *store) {
 	if st.text != st.was {
@@ -98,21 +104,36 @@ func (f *Fold) endTelling(st *store) {
 
 // sealStore seals the terminals that the batch touched, and evaluates the store as a whole as far as that may have changed.
 func (f *Fold) sealStore(st *store, touched []*terminal) {
-	since, newest := Open, st.newest
+	since, awaited, heard := Open, beginningOfTime, beginningOfTime // the newest of what only the registry says, and of evidence
+	if st.heard() {
+		heard = st.newest
+	} else {
+		awaited = st.newest
+	}
 	for _, t := range touched {
 		for i := t.first; i != 0; i = f.pending[i-1].next {
 			e := &f.pending[i-1]
-			since, newest = min(since, e.Start), max(newest, e.Time)
+			if since = min(since, e.Start); e.registers() {
+				awaited = max(awaited, e.Time)
+			} else {
+				heard = max(heard, e.Time)
+			}
 		}
 	}
-	x := interval.Span{From: floorHour(since), To: newest}
+	x := interval.Span{From: floorHour(since), To: heard}
+	if heard == beginningOfTime {
+		x.To = awaited
+	}
 	if st.newest > beginningOfTime {
 		edge := f.rules.edge(st.newest)
 		if x.From = max(floorHour(min(since, st.newest)), edge); st.told {
 			x.From = edge
 		}
+		if !st.heard() { // nothing is written of the time before
+			x.From = min(x.From, floorHour(since))
+		}
 	}
-	st.newest = newest
+	st.newest = x.To
 	s, news := &f.sweep, st.told
 	s.begin()
 	for _, t := range st.terminals {

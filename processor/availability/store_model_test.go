@@ -3,6 +3,7 @@ package availability
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -70,7 +71,7 @@ func hoursOf(text *registry.Store, from, to int64) interval.Set {
 	if text == nil {
 		return nil
 	}
-	return text.Service(interval.Span{From: from - 86_400_000, To: to + 86_400_000})
+	return text.Service(interval.Span{From: from - 3*86_400_000, To: to + 86_400_000})
 }
 
 func registration(text *registry.Store, at int64) *event.Event {
@@ -88,8 +89,13 @@ func (f fixed) Excluded(_, _ string, x interval.Span) interval.Set { return inte
 func storeModel(ts tables, models map[string]*model, text *registry.Store, hours interval.Set, excluded interval.Set) {
 	newest, first := int64(0), Open
 	var instants []int64
+	heard := slices.ContainsFunc(slices.Collect(maps.Values(models)), (*model).everHeard)
 	for _, m := range models {
 		for _, e := range m.events {
+			if heard && !m.everHeard() {
+				instants, first = append(instants, when(e)), min(first, when(e))
+				continue
+			}
 			newest, first = max(newest, when(e)), min(first, started(e))
 			instants = append(instants, started(e), when(e), when(e)+m.retiring(), when(e)+366*86_400_000, when(e)+m.hold(nil))
 			for _, o := range m.events {

@@ -38,6 +38,9 @@ type terminal struct {
 	told        bool  // the open batch changed the profile
 }
 
+// awaited says that so far only the registry knows the terminal. Nothing is too late for it, and it has no hours yet.
+func (t *terminal) awaited() bool { return t.known && t.base.at == beginningOfTime }
+
 // chunk is the encoded evidence of one hour. Its data are never changed, only replaced, so that sealed batches may share them.
 type chunk struct {
 	start int64
@@ -64,11 +67,17 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		s.added = append(s.added, f.pending[i-1].Evidence)
 	}
 	s.added = distinct(s.added)
+	awaited := !t.known || t.awaited() // still, after this batch
+	since := Open
+	if i := slices.IndexFunc(s.added, func(e Evidence) bool { return !e.registers() }); i >= 0 {
+		awaited, since = false, s.added[i].Time
+	}
+	s.added = heardFrom(s.added, since)
 	earliest, newest := Open, beginningOfTime
 	for i := range s.added {
 		earliest, newest = min(earliest, s.added[i].Start), s.added[i].Time
 	}
-	if t.known {
+	if t.known && (awaited || !t.awaited()) {
 		newest = max(newest, t.newest)
 	}
 	edge := f.rules.edge(newest)
@@ -86,7 +95,11 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		}
 	}
 	s.held = f.decode(s.held[:0], t, from.at, Open)
-	s.merge()
+	if s.merge(); t.awaited() && !awaited {
+		s.fresh = append(s.fresh, floorHour(t.newest)) // what the registry said may go
+		slices.Sort(s.fresh)
+		s.fresh, s.all = slices.Compact(s.fresh), heardFrom(s.all, since)
+	}
 	if len(s.fresh) == 0 && !t.told && !t.home.told {
 		f.attend(t, x)
 		return false
@@ -98,7 +111,7 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 			s.was.withdraw(was.Lives, from.at, t.newest)
 		}
 		s.wasRules = &rulesWas
-		if !t.home.told {
+		if !t.home.told && !t.awaited() {
 			s.hoursWas = appendHours(s.hoursWas, &s.was, nil, from.at, t.newest)
 			service := f.serviceOf(t.store, t.home.was, t.id, interval.Span{From: s.was.begins(from.at), To: t.newest})
 			service.serve(s.hoursWas, &s.was, from.at, t.newest)
@@ -113,6 +126,9 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	service := f.serviceOf(t.store, t.home.text, t.id, interval.Span{From: s.now.begins(from.at), To: newest})
 	service.serve(s.hours, &s.now, from.at, newest)
 
+	if awaited {
+		s.hours = s.hours[:0] // the views know them: unknown, and others if it was heard before
+	}
 	f.hourRows(t)
 	f.intervalRows(t)
 	f.outageRows(t)
@@ -122,15 +138,23 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		t.firstSeen = earliest
 	}
 	t.newest = newest
-	if !t.known || edge > t.base.at {
-		f.advance(t, edge, &from, hot)
-	}
-	if at := max(floorHour(newest-hotSlack), edge); !hot || at > t.hot.at {
-		t.hot = snapshotAt(at, &from, s.all, &s.now, s.hours)
+	if awaited {
+		t.base, t.hot, edge = from, from, beginningOfTime
+	} else {
+		if !t.known || edge > t.base.at {
+			f.advance(t, edge, &from, hot)
+		}
+		if at := max(floorHour(newest-hotSlack), edge); !hot || at > t.hot.at {
+			t.hot = snapshotAt(at, &from, s.all, &s.now, s.hours)
+		}
 	}
 	t.known = true
 	f.store(t, edge)
 	f.statusRow(t, count(&from, &s.now, s.hours, Open))
+	if newest > x.To { // it is awaited later than the store was heard
+		f.attend(t, x)
+		return true
+	}
 	s.shop.goOn(&s.now, &rules, newest, x.To)
 	if now != nil {
 		s.shop.withdraw(now.Lives, newest, x.To)
@@ -163,6 +187,11 @@ func (f *Fold) advance(t *terminal, edge int64, from *snapshot, hot bool) {
 	}
 	s.hoursEdge = appendHours(s.hoursEdge[:0], &s.edge, s.early, t.base.at, edge)
 	t.base = snapshotAt(edge, &t.base, s.early, &s.edge, s.hoursEdge)
+}
+
+// heardFrom leaves out what the registry says of a terminal that was heard by then. The evidence is in order.
+func heardFrom(ev []Evidence, since int64) []Evidence {
+	return slices.DeleteFunc(ev, func(e Evidence) bool { return e.registers() && e.Time >= since })
 }
 
 // merge unites held and added into all, and notes the hours in which that is more than held.
@@ -218,7 +247,15 @@ func (f *Fold) store(t *terminal, edge int64) {
 		if h < edge {
 			continue // a batch longer than the window
 		}
-		s.encoded = appendChunk(s.encoded[:0], h, within(s.all, h))
+		ev := within(s.all, h)
+		if len(ev) == 0 { // the registry's word, which went
+			if i := t.chunkAt(h); i < len(t.chunks) && t.chunks[i].start == h {
+				t.chunks = slices.Delete(t.chunks, i, i+1)
+				f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindEvidence, Key: chunkKey(t.key, h), Deleted: true})
+			}
+			continue
+		}
+		s.encoded = appendChunk(s.encoded[:0], h, ev)
 		c := chunk{h, slices.Clone(s.encoded)}
 		if i := t.chunkAt(h); i < len(t.chunks) && t.chunks[i].start == h {
 			t.chunks[i] = c

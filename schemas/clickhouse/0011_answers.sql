@@ -10,6 +10,7 @@ FROM tillstream.maintenance FINAL
 WHERE lane = '' AND notEmpty(excluded_from)
 GROUP BY store_id;
 
+-- awaited: only the registry knows the terminal, and no hour of it is written.
 -- out is the union of what is taken out of a terminal's time since its status began: sorted, and each span without what those before it reach over.
 CREATE OR REPLACE VIEW tillstream.open_ends AS
 WITH
@@ -25,7 +26,8 @@ SELECT
   if(toUnixTimestamp64Milli(t.retires_at) > 0, toUnixTimestamp64Milli(t.retires_at), seen + if(t.status IN ('down', 'maintenance'), toInt64(366 * 86400000), t.retire_after)) AS retires,
   if(t.status = 'withdrawn', seen, greatest(seen, least(t.at, retires))) AS until,
   multiIf(t.status IN ('up', 'degraded'), least(greatest(toUnixTimestamp64Milli(t.holds_until), seen), until), t.status = 'silent', seen, until) AS held,
-  arrayFilter(e -> e.1 < e.2, arrayMap((e, r) -> (greatest(e.1, r), e.2), spans, reached)) AS out
+  arrayFilter(e -> e.1 < e.2, arrayMap((e, r) -> (greatest(e.1, r), e.2), spans, reached)) AS out,
+  t.status = 'unknown' AND t.hours = 0 AS awaited
 FROM
 (
   SELECT
@@ -47,7 +49,7 @@ SELECT
   o.store_id AS store_id,
   o.terminal_id AS terminal_id,
   toDateTime(intDiv(o.hour_ms, 1000), 'UTC') AS hour,
-  o.hour_ms <= o.seen AS newest,
+  NOT o.awaited AND o.hour_ms <= o.seen AS newest,
   o.hour_ms + 3600000 AS hour_end,
   toUInt64(greatest(least(o.held, hour_end) - greatest(o.seen, o.hour_ms), 0)) AS held_ms,
   toUInt64(greatest(least(o.until, hour_end) - greatest(o.held, o.hour_ms), 0)) AS silent_ms,

@@ -292,12 +292,16 @@ func TestOpenTimeIsCounted(t *testing.T) {
 			('', 'w', 'of one that is not registered', 1, [], `+span(150*minute, 195*minute)+`)`)
 		rows := func(columns, view string) []string {
 			h := fmt.Sprintf("(toUnixTimestamp(hour) * 1000 - %d) / 3600000", since)
-			return query(t, conn, "SELECT store_id, "+h+", service_ms / 60000, "+columns+" FROM pos."+view+" WHERE "+h+" < 5 ORDER BY ALL")
+			return query(t, conn, "SELECT store_id, "+h+", service_ms / 60000, "+columns+" FROM pos."+view+" "+h+" < 5 ORDER BY ALL")
 		}
+		// of what only the registry knows no hour is written
+		exec(t, conn, `INSERT INTO tillstream.terminal_status (lane, store_id, terminal_id, version, status, registered, since, last_seen, holds_until, retires_at, service_next) VALUES
+			('', 's', 'x', 1, 'unknown', 1, `+at+` + toIntervalMinute(15), `+at+` + toIntervalMinute(15), '2299-12-31 00:00:00', '2299-12-31 00:00:00', [0])`)
 		// the newest hour has a row of its own, empty so far
 		exec(t, conn, fmt.Sprintf("INSERT INTO tillstream.availability_hourly (lane, store_id, terminal_id, hour, version) VALUES ('', 's', 't', %d, 1), ('', 'w', 't', %[1]d, 1)", since/1000))
-		till := rows("service_down_ms / 60000, excluded_ms / 60000", "availability_hourly")
-		store := rows("quorum_down_ms / 60000, excluded_ms / 60000", "store_availability_hourly")
+		till := rows("service_down_ms / 60000, excluded_ms / 60000", "availability_hourly WHERE terminal_id = 't' AND")
+		awaited := rows("service_unknown_ms / 60000, excluded_ms / 60000, unknown_ms / 60000", "availability_hourly WHERE terminal_id = 'x' AND")
+		store := rows("quorum_down_ms / 60000, excluded_ms / 60000", "store_availability_hourly WHERE")
 		outages := query(t, conn, "SELECT outage_id, repair_ms, service_ms FROM pos.outages ORDER BY outage_id")
 		whole := query(t, conn, "SELECT repair_ms - service_ms FROM pos.store_outages")
 		return func(int64, int64) {
@@ -312,6 +316,7 @@ func TestOpenTimeIsCounted(t *testing.T) {
 					"s	0	60	0	60", "s	1	60	60	0", "s	2	0	0	0", "s	3	60	45	15", "s	4	60	60	0",
 					"w	0	60	60	0", "w	1	60	60	0", "w	2	60	30	30", "w	3	60	45	15", "w	4	60	60	0",
 				}},
+				{"awaited", awaited, []string{"s	0	45	0	45	45", "s	1	60	0	60	60", "s	2	0	0	0	60", "s	3	60	0	60	60", "s	4	60	0	60	60"}},
 				{"store", store, []string{"s	0	60	30	30", "s	1	60	60	0", "s	2	0	0	0", "s	3	60	45	15", "s	4	60	60	0"}},
 				{"outages", outages, []string{fmt.Sprintf("o2	%d	%d", 5*hour+running, 165*minute+running), fmt.Sprintf("o3	%d	%d", 5*hour+running, 255*minute+running)}},
 				{"outages of the store", whole, []string{fmt.Sprint(105 * minute)}},
