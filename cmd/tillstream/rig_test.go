@@ -3,14 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,6 +25,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
+	"github.com/tillstream/tillstream/cmd/tillstream/manifest"
 	"github.com/tillstream/tillstream/cmd/tillstream/simulator"
 	"github.com/tillstream/tillstream/deploy/embedded"
 )
@@ -31,7 +35,7 @@ const (
 	rigGroup  = "rig"
 )
 
-var rigTopics = []string{"pos.transactions", "pos.health"}
+var rigTopics = []string{"pos.transactions", "pos.health", "pos.incidents", "pos.registry"}
 
 // rig is a Kafka and a ClickHouse with a wire before each, a simulated chain that feeds the one, and members: processes of the program,
 // which know nothing but the wires. The test itself goes past them.
@@ -107,10 +111,35 @@ listen: ""
 	for range count.Events() {
 		r.events++
 	}
+	r.register(cfg.End)
 	var stop func()
 	r.next, stop = iter.Pull(r.sim.Events())
 	t.Cleanup(stop)
 	return r
+}
+
+// register tells the lanes of the chain, as of an instant after all that happens in it: apply would.
+func (r *rig) register(at time.Time) {
+	r.t.Helper()
+	objects, wrong := manifest.Read("chain.yaml", r.sim.Registry())
+	set := manifest.Set{}
+	for _, o := range objects {
+		set[o.Key()] = o
+	}
+	documents, err := set.Resolve()
+	if err = errors.Join(append(wrong, err)...); err != nil {
+		r.t.Fatal(err)
+	}
+	var batch []*kgo.Record
+	for _, id := range slices.Sorted(maps.Keys(documents)) {
+		value, err := manifest.Event(id, 1, at, documents[id])
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		batch = append(batch, r.record(simulator.Event{Topic: "pos.registry", Key: []byte(id), Value: value, Arrival: at.UnixMilli()}))
+		r.extra++
+	}
+	r.produce(batch)
 }
 
 func (r *rig) createTopics() {
