@@ -136,8 +136,8 @@ func (m *model) silence(x int64) string {
 			end = min(end, when(e))
 		}
 	}
-	if end == Open {
-		return ""
+	if r := m.registered(); end == Open || r != nil && r.Lives.Overlap(interval.Span{From: x, To: end}) < end-x {
+		return "" // or a life ended it
 	}
 	for y := range m.events { // nothing but silence until then
 		for _, at := range []int64{started(m.events[y]), when(m.events[y]) + m.retiring(), end - 1} {
@@ -339,7 +339,7 @@ func (m *model) rows(ts tables, store, terminal string) {
 		}
 		s, cause, _ := m.status(x)
 		if len(runs) == 0 || runs[len(runs)-1].status != s {
-			for k := i - 1; k >= 0 && s != ""; k-- { // the cause is that of what began it, in its life or before
+			for k := i - 1; k >= 0 && s != "" && cause != "line_cut" && cause != "reboot"; k-- { // the cause is that of what began it, in its life or before
 				before, c, _ := m.anyhow(instants[k])
 				if before != s {
 					break
