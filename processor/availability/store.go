@@ -114,7 +114,7 @@ func (f *Fold) sealStore(st *store, touched []*terminal) {
 		for i := t.first; i != 0; i = f.pending[i-1].next {
 			e := &f.pending[i-1]
 			if since = min(since, e.Start); e.registers() {
-				awaited = max(awaited, e.Time)
+				awaited = max(awaited, f.firstWord(t))
 			} else {
 				heard = max(heard, e.Time)
 			}
@@ -129,8 +129,13 @@ func (f *Fold) sealStore(st *store, touched []*terminal) {
 		if x.From = max(floorHour(min(since, st.newest)), edge); st.told {
 			x.From = edge
 		}
-		if !st.heard() { // nothing is written of the time before
+		if !st.heard() { // no hours are written yet
 			x.From = min(x.From, floorHour(since))
+			for _, t := range st.terminals {
+				if t.known {
+					x.From = min(x.From, floorHour(t.firstSeen))
+				}
+			}
 		}
 	}
 	st.newest = x.To
@@ -150,6 +155,9 @@ func (f *Fold) sealStore(st *store, touched []*terminal) {
 	}
 	s.evaluate(st.text, x, f.serviceOf(st.id, st.text, "", x))
 	for i := range s.hours {
+		if heard == beginningOfTime {
+			break // what is heard may be older
+		}
 		f.storeHours = append(f.storeHours, storeHour{st, s.hours[i]})
 	}
 	f.splice(st, x)

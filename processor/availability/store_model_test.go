@@ -182,6 +182,9 @@ func storeModel(ts tables, models map[string]*model, text *registry.Store, hours
 			h[s] += d
 		}
 	}
+	if !heard {
+		clear(spent)
+	}
 	for start, h := range spent {
 		put("store_availability_hourly", fmt.Sprintf("%020d", start/1000), map[string]any{
 			"hour": rollup.Seconds(start / 1000), "service_ms": uint32(h["service"]), "quorum_down_ms": uint32(h["down"]),

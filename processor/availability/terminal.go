@@ -68,17 +68,19 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	}
 	s.added = distinct(s.added)
 	awaited := !t.known || t.awaited() // still, after this batch
-	since := Open
+	since := f.firstWord(t) + 1 // of the registry: it says the same again
 	if i := slices.IndexFunc(s.added, func(e Evidence) bool { return !e.registers() }); i >= 0 {
-		awaited, since = false, s.added[i].Time
+		awaited, since = false, min(since, s.added[i].Time)
 	}
 	s.added = heardFrom(s.added, since)
 	earliest, newest := Open, beginningOfTime
 	for i := range s.added {
 		earliest, newest = min(earliest, s.added[i].Start), s.added[i].Time
 	}
-	if t.known && (awaited || !t.awaited()) {
+	if t.known && !t.awaited() {
 		newest = max(newest, t.newest)
+	} else if awaited {
+		newest = since - 1
 	}
 	edge := f.rules.edge(newest)
 	was, now := t.home.was.Terminal(t.id), t.home.text.Terminal(t.id)
@@ -95,7 +97,7 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		}
 	}
 	s.held = f.decode(s.held[:0], t, from.at, Open)
-	if s.merge(); t.awaited() && !awaited {
+	if s.merge(); t.awaited() {
 		s.fresh = append(s.fresh, floorHour(t.newest)) // what the registry said may go
 		slices.Sort(s.fresh)
 		s.fresh, s.all = slices.Compact(s.fresh), heardFrom(s.all, since)
@@ -187,6 +189,20 @@ func (f *Fold) advance(t *terminal, edge int64, from *snapshot, hot bool) {
 	}
 	s.hoursEdge = appendHours(s.hoursEdge[:0], &s.edge, s.early, t.base.at, edge)
 	t.base = snapshotAt(edge, &t.base, s.early, &s.edge, s.hoursEdge)
+}
+
+// firstWord is when the registry first said that it knows a terminal that nobody has heard before the open batch.
+func (f *Fold) firstWord(t *terminal) int64 {
+	at := Open - 1
+	if t.known {
+		at = t.firstSeen
+	}
+	for i := t.first; i != 0; i = f.pending[i-1].next {
+		if e := &f.pending[i-1]; e.registers() {
+			at = min(at, e.Time)
+		}
+	}
+	return at
 }
 
 // heardFrom leaves out what the registry says of a terminal that was heard by then. The evidence is in order.
