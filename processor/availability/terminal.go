@@ -68,7 +68,7 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	}
 	s.added = distinct(s.added)
 	awaited := !t.known || t.awaited() // still, after this batch
-	since := f.firstWord(t) + 1 // of the registry: it says the same again
+	since := f.firstWord(t) + 1        // of the registry: it says the same again
 	if i := slices.IndexFunc(s.added, func(e Evidence) bool { return !e.registers() }); i >= 0 {
 		awaited, since = false, min(since, s.added[i].Time)
 	}
