@@ -100,6 +100,14 @@ func (f *Fold) endTelling(st *store) {
 	}
 	st.was, st.told, st.known = st.text, false, true
 	f.writeWindows(st)
+	f.remember(st)
+}
+
+// remember gives out how the store was, with the months that are written by now.
+func (f *Fold) remember(st *store) {
+	if st.newest > beginningOfTime {
+		f.state = append(f.state, rollup.StateRow{Partition: st.partition, Kind: KindStore, Key: st.id, Value: st.appendState(nil)})
+	}
 }
 
 // sealStore seals the terminals that the batch touched, and evaluates the store as a whole as far as that may have changed.
@@ -162,11 +170,10 @@ func (f *Fold) sealStore(st *store, touched []*terminal) {
 	}
 	f.splice(st, x)
 	f.storeStatus = append(f.storeStatus, storeStatusRow{store: st, run: st.runs[len(st.runs)-1], tally: s.last, holds: s.holds(st)})
-	if !st.told { // else endTelling does
+	if st.known = true; !st.told { // else endTelling does
 		f.writeWindows(st)
+		f.remember(st)
 	}
-	st.known = true
-	f.state = append(f.state, rollup.StateRow{Partition: st.partition, Kind: KindStore, Key: st.id, Value: st.appendState(nil)})
 }
 
 // attend adds a terminal's timeline to the sweep.

@@ -92,11 +92,9 @@ func storeModel(ts tables, models map[string]*model, text *registry.Store, hours
 	heard := slices.ContainsFunc(slices.Collect(maps.Values(models)), (*model).everHeard)
 	for _, m := range models {
 		for _, e := range m.events {
-			if heard && !m.everHeard() {
-				instants, first = append(instants, when(e)), min(first, when(e))
-				continue
+			if first = min(first, started(e)); !heard || m.everHeard() {
+				newest = max(newest, when(e))
 			}
-			newest, first = max(newest, when(e)), min(first, started(e))
 			instants = append(instants, started(e), when(e), when(e)+m.retiring(), when(e)+366*86_400_000, when(e)+m.hold(nil))
 			for _, o := range m.events {
 				if o.Type == event.TypeHealth {
