@@ -94,13 +94,7 @@ listen: ""
 	t.Cleanup(r.client.Close)
 	r.createTopics()
 
-	cfg := simulator.Default()
-	cfg.Seed, cfg.Stores, cfg.Secret, cfg.Dirty, cfg.Faults = seed, 4, []byte(rigSecret), 0.002, 6
-	cfg.End = time.Date(2026, 10, 27, 0, 0, 0, 0, time.UTC)
-	cfg.Start = cfg.End.Add(-30 * time.Hour)
-	for _, f := range tune {
-		f(&cfg)
-	}
+	cfg := rigChain(seed, tune...)
 	count, err := simulator.New(cfg)
 	if err == nil {
 		r.sim, err = simulator.New(cfg)
@@ -116,6 +110,18 @@ listen: ""
 	r.next, stop = iter.Pull(r.sim.Events())
 	t.Cleanup(stop)
 	return r
+}
+
+// rigChain is the chain of a rig.
+func rigChain(seed uint64, tune ...func(*simulator.Config)) simulator.Config {
+	cfg := simulator.Default()
+	cfg.Seed, cfg.Stores, cfg.Secret, cfg.Dirty, cfg.Faults = seed, 4, []byte(rigSecret), 0.002, 6
+	cfg.End = time.Date(2026, 10, 27, 0, 0, 0, 0, time.UTC)
+	cfg.Start = cfg.End.Add(-30 * time.Hour)
+	for _, f := range tune {
+		f(&cfg)
+	}
+	return cfg
 }
 
 // register tells the lanes of the chain, as of an instant after all that happens in it: apply would.

@@ -187,3 +187,43 @@ func compareTruth(t *testing.T, truth *simulator.Truth, target ...string) {
 		}
 	}
 }
+
+// All that a chain sends in a day, in any order and some of it twice, through Kafka and ClickHouse: the rows are those of the truth.
+func TestPipelineShuffled(t *testing.T) {
+	tune := func(c *simulator.Config) { c.Faults, c.HeartbeatInterval = 2, 5*time.Minute }
+	seed := uint64(40)
+	for unfit := true; unfit; { // who counts from 1 again without saying so must not be shuffled
+		seed++
+		unfit = false
+		cfg := rigChain(seed, tune)
+		sim, err := simulator.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for ev := range sim.Events() {
+			unfit = unfit || strings.Contains(string(ev.Value[:min(len(ev.Value), 40)]), "-t2-")
+		}
+		unfit = unfit || len(sim.Truth().Work) == 0
+	}
+	r := newRig(t, seed, tune)
+	var all []simulator.Event
+	for ev, ok := r.next(); ok; ev, ok = r.next() {
+		all = append(all, ev)
+	}
+	for _, ev := range all[:len(all):len(all)] {
+		if ev.Dirty == "" && r.rnd.IntN(20) == 0 {
+			all = append(all, ev)
+		}
+	}
+	r.events = len(all)
+	r.rnd.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	r.next = func() (ev simulator.Event, ok bool) {
+		if len(all) == 0 {
+			return ev, false
+		}
+		ev, all = all[0], all[1:]
+		return ev, true
+	}
+	r.start()
+	r.settle()
+}
