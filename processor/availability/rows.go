@@ -44,12 +44,16 @@ type statusRow struct {
 	totals
 }
 
-// hourRows adds the hours that are new, got evidence, or are spent otherwise than before.
+// hourRows adds the hours that are new, got evidence, or are spent otherwise than before. One that the registry took away, as the life of its
+// terminal was another, stays as a row of zeros, which neither the views nor the totals count.
 func (f *Fold) hourRows(t *terminal) {
 	s := &f.scratch
-	was, fresh := s.hoursWas, s.fresh
+	was, fresh, gone := s.hoursWas, s.fresh, s.gone
 	for i := range s.hours {
 		h := &s.hours[i]
+		for ; len(gone) > 0 && gone[0] < h.start; gone = gone[1:] {
+			f.hours = append(f.hours, hourRow{terminal: t, hour: hour{start: gone[0]}})
+		}
 		for len(was) > 0 && was[0].start < h.start {
 			was = was[1:]
 		}
@@ -62,6 +66,9 @@ func (f *Fold) hourRows(t *terminal) {
 		row := hourRow{terminal: t, hour: *h}
 		row.mean, row.p95, s.values = responses(within(s.all, h.start), s.values)
 		f.hours = append(f.hours, row)
+	}
+	for _, start := range gone {
+		f.hours = append(f.hours, hourRow{terminal: t, hour: hour{start: start}})
 	}
 }
 

@@ -116,7 +116,11 @@ func (f *Fold) sealStore(st *store, touched []*terminal) {
 	if st.heard() {
 		heard = st.newest
 	} else {
-		awaited = st.newest
+		for _, t := range st.terminals {
+			if t.known {
+				awaited = max(awaited, f.firstWord(t))
+			}
+		}
 	}
 	for _, t := range touched {
 		for i := t.first; i != 0; i = f.pending[i-1].next {

@@ -51,6 +51,7 @@ type chunk struct {
 type scratch struct {
 	added, held, all, early    []Evidence
 	fresh                      []int64 // hours that got evidence
+	gone                       []int64 // hours of which nothing is known any more
 	was, now, edge, shop       walk
 	wasRules, nowRules         *rules
 	hoursWas, hours, hoursEdge []hour
@@ -106,15 +107,21 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		f.attend(t, x)
 		return false
 	}
-	s.was.runs, s.hoursWas, s.hours = s.was.runs[:0], s.hoursWas[:0], s.hours[:0]
+	s.was.runs, s.hoursWas, s.hours, s.gone = s.was.runs[:0], s.hoursWas[:0], s.hours[:0], s.gone[:0]
 	if t.known {
 		s.was.run(&rulesWas, &from, s.held, t.newest)
 		if was != nil {
 			s.was.withdraw(was.Lives, from.at, t.newest)
 		}
 		s.wasRules = &rulesWas
-		if !t.home.told && !t.awaited() {
-			s.hoursWas = appendHours(s.hoursWas, &s.was, nil, from.at, t.newest)
+		if s.hoursWas = appendHours(s.hoursWas, &s.was, nil, from.at, t.newest); t.home.told || t.awaited() {
+			if !t.awaited() {
+				for i := range s.hoursWas {
+					s.gone = append(s.gone, s.hoursWas[i].start)
+				}
+			}
+			s.hoursWas = s.hoursWas[:0] // all of them again
+		} else {
 			service := f.serviceOf(t.store, t.home.was, t.id, interval.Span{From: s.was.begins(from.at), To: t.newest})
 			service.serve(s.hoursWas, &s.was, from.at, t.newest)
 		}
@@ -131,6 +138,10 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	if awaited {
 		s.hours = s.hours[:0] // the views know them: unknown, and others if it was heard before
 	}
+	s.gone = slices.DeleteFunc(s.gone, func(start int64) bool {
+		_, there := slices.BinarySearchFunc(s.hours, start, func(h hour, start int64) int { return cmp.Compare(h.start, start) })
+		return there
+	})
 	f.hourRows(t)
 	f.intervalRows(t)
 	f.outageRows(t)

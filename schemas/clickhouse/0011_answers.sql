@@ -127,6 +127,7 @@ FROM
   (
     SELECT * FROM tillstream.availability_hourly AS t FINAL
     WHERE t.lane = '' AND t.up_ms + t.degraded_ms + t.down_ms + t.silent_ms + t.maintenance_ms + t.unknown_ms != 3600000
+      AND t.up_ms + t.degraded_ms + t.down_ms + t.silent_ms + t.maintenance_ms + t.unknown_ms + t.evidence > 0 -- what a registered life does not reach any more
     SETTINGS do_not_merge_across_partitions_select_final = 1
   ) AS t
   LEFT ANY JOIN (SELECT * FROM tillstream.open_hours WHERE newest) AS o

@@ -298,7 +298,7 @@ func TestOpenTimeIsCounted(t *testing.T) {
 		exec(t, conn, `INSERT INTO tillstream.terminal_status (lane, store_id, terminal_id, version, status, registered, since, last_seen, holds_until, retires_at, service_next) VALUES
 			('', 's', 'x', 1, 'unknown', 1, `+at+` + toIntervalMinute(15), `+at+` + toIntervalMinute(15), '2299-12-31 00:00:00', '2299-12-31 00:00:00', [0])`)
 		// the newest hour has a row of its own, empty so far
-		exec(t, conn, fmt.Sprintf("INSERT INTO tillstream.availability_hourly (lane, store_id, terminal_id, hour, version) VALUES ('', 's', 't', %d, 1), ('', 'w', 't', %[1]d, 1)", since/1000))
+		exec(t, conn, fmt.Sprintf("INSERT INTO tillstream.availability_hourly (lane, store_id, terminal_id, hour, version, evidence) VALUES ('', 's', 't', %d, 1, 1), ('', 'w', 't', %[1]d, 1, 1)", since/1000))
 		till := rows("service_down_ms / 60000, excluded_ms / 60000", "availability_hourly WHERE terminal_id = 't' AND")
 		awaited := rows("service_unknown_ms / 60000, excluded_ms / 60000, unknown_ms / 60000", "availability_hourly WHERE terminal_id = 'x' AND")
 		store := rows("quorum_down_ms / 60000, excluded_ms / 60000", "store_availability_hourly WHERE")

@@ -10,8 +10,13 @@ import (
 // most findings of one kind: a table that was lost as a whole is one problem, not a million.
 const most = 1000
 
-// counted are the tables whose live rows terminal_status counts, and the column that does.
-var counted = [][2]string{{"availability_hourly", "hours"}, {"status_intervals", "intervals"}, {"outages", "outages"}}
+// hoursOf are the rows of hours in which anything is known of a terminal: one that its registered life does not reach any more has nothing but zeros.
+const hoursOf = "availability_hourly FINAL WHERE lane = '' AND up_ms + degraded_ms + down_ms + silent_ms + maintenance_ms + unknown_ms + evidence > 0"
+
+// counted are the tables whose live rows terminal_status counts, the column that does, and the rows.
+var counted = [][3]string{
+	{"availability_hourly", "hours", hoursOf}, {"status_intervals", "intervals", "status_intervals FINAL WHERE lane = ''"}, {"outages", "outages", "outages FINAL WHERE lane = ''"},
+}
 
 // rowCounts compares, for every terminal, its live rows with the counts in terminal_status.
 func (a *audit) rowCounts(ctx context.Context) error {
@@ -26,9 +31,9 @@ func (a *audit) rowCounts(ctx context.Context) error {
 			(
 				SELECT toString(store_id) AS store_id, toString(terminal_id) AS terminal_id, %s AS want, 0 AS have, 1 AS known FROM tillstream.terminal_status FINAL WHERE lane = ''
 				UNION ALL
-				SELECT toString(store_id), toString(terminal_id), 0, count(), 0 FROM tillstream.%s FINAL WHERE lane = '' GROUP BY store_id, terminal_id
+				SELECT toString(store_id), toString(terminal_id), 0, count(), 0 FROM tillstream.%s GROUP BY store_id, terminal_id
 			)
-			GROUP BY store_id, terminal_id HAVING sum(want) != sum(have) AND sum(known) > 0 ORDER BY store_id, terminal_id LIMIT %d`, c[1], c[0], most))
+			GROUP BY store_id, terminal_id HAVING sum(want) != sum(have) AND sum(known) > 0 ORDER BY store_id, terminal_id LIMIT %d`, c[1], c[2], most))
 		if err != nil {
 			return err
 		}
@@ -38,7 +43,7 @@ func (a *audit) rowCounts(ctx context.Context) error {
 
 // closedHours checks that every hour but a terminal's first and newest is covered to the millisecond.
 func (a *audit) closedHours(ctx context.Context) error {
-	const hours = "FROM tillstream.availability_hourly FINAL WHERE lane = ''"
+	const hours = "FROM tillstream." + hoursOf
 	return a.terminals(ctx, "availability_hourly", fmt.Sprintf(`SELECT toString(store_id), toString(terminal_id), toYYYYMM(hour),
 			concat('its hour ', toString(hour), ' has ', toString(up_ms + degraded_ms + down_ms + silent_ms + maintenance_ms + unknown_ms AS total), ' of 3600000 ms')
 		%[1]s AND total != 3600000
