@@ -339,12 +339,15 @@ func (m *model) rows(ts tables, store, terminal string) {
 		}
 		s, cause, _ := m.status(x)
 		if len(runs) == 0 || runs[len(runs)-1].status != s {
-			for k := i - 1; k >= 0 && s != "" && cause != "line_cut" && cause != "reboot"; k-- { // the cause is that of what began it, in its life or before
-				before, c, _ := m.anyhow(instants[k])
+			for k := i; k >= 0 && s != ""; k-- { // the cause is that of what began it, in its life or before
+				before, c, _ := m.heard(instants[k])
 				if before != s {
 					break
 				}
 				cause = c
+			}
+			if s == "silent" && cause == "" {
+				cause = m.silence(x)
 			}
 			runs = append(runs, stretch{x, s, cause})
 		}

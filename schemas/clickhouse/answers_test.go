@@ -485,7 +485,7 @@ var answers = map[string]answer{
 				if x.terminal == "e" {
 					store = "shut"
 				}
-				hours = append(hours, fmt.Sprintf("('', '%s', '%s', %d, 1, %d, %d, %d, %d, %d, %d, %d, %d, %d)", store, x.terminal, x.hour/1000,
+				hours = append(hours, fmt.Sprintf("('', '%s', '%s', %d, 1, 1, %d, %d, %d, %d, %d, %d, %d, %d, %d)", store, x.terminal, x.hour/1000,
 					x.up*minute, x.down*minute, x.silent*minute, x.maintenance*minute, x.unknown*minute, x.service*minute, x.serviceDown*minute, x.excluded*minute, x.serviceUnknown*minute))
 				if x.hour == c.base { // down since then, and not heard since
 					status = append(status, fmt.Sprintf("('', '%s', '%s', 1, 'down', 1, %s, %[3]s, '2299-12-31 00:00:00', '2299-12-31 00:00:00', [0])", store, x.terminal, c.at(0)))
@@ -495,7 +495,7 @@ var answers = map[string]answer{
 				return fmt.Sprintf("('', 'open', '%s', 1, 'started', [%s], [%d], [%d])", id, terminals, c.base+from, c.base+to)
 			}
 			return []string{
-				"INSERT INTO tillstream.availability_hourly (lane, store_id, terminal_id, hour, version, up_ms, down_ms, silent_ms, maintenance_ms, unknown_ms, service_ms, service_down_ms, excluded_ms, service_unknown_ms) SETTINGS max_partitions_per_insert_block = 100 VALUES " + strings.Join(hours, ", "),
+				"INSERT INTO tillstream.availability_hourly (lane, store_id, terminal_id, hour, version, evidence, up_ms, down_ms, silent_ms, maintenance_ms, unknown_ms, service_ms, service_down_ms, excluded_ms, service_unknown_ms) SETTINGS max_partitions_per_insert_block = 100 VALUES " + strings.Join(hours, ", "),
 				"INSERT INTO tillstream.terminal_status (lane, store_id, terminal_id, version, status, registered, since, last_seen, holds_until, retires_at, service_next) VALUES " + strings.Join(status, ", "),
 				"INSERT INTO tillstream.service_windows (lane, store_id, month, version, opens, closes) VALUES " +
 					fmt.Sprintf("('', 'open', toStartOfMonth(now()), 1, [%d], [%d]), ('', 'shut', toStartOfMonth(now()), 1, [%d], [%[1]d])", c.base/1000, c.base/1000+7200, c.base/1000-7200),

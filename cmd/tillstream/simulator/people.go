@@ -28,15 +28,15 @@ type step struct {
 	at   int64
 	kind string
 
-	scoped                         bool   // says what it is about
-	terminal                       string // "" the whole store
-	severity, cause, ticket        string
-	started, detected              int64
-	detectedBy                     string
-	party, supplier, reason        string
-	window                         span // of maintenance
-	noticed                        int64
-	approvedBy, kindOfWork, decide string
+	scoped                  bool   // says what it is about
+	terminal                string // "" the whole store
+	severity, cause, ticket string
+	started, detected       int64
+	detectedBy              string
+	party, supplier, reason string
+	window                  span // of maintenance
+	noticed                 int64
+	approvedBy, kindOfWork  string
 }
 
 // later gives rising instants, one after the other.
