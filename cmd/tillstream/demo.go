@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -21,6 +22,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
+	"github.com/tillstream/tillstream/cmd/tillstream/manifest"
 	"github.com/tillstream/tillstream/cmd/tillstream/simulator"
 	"github.com/tillstream/tillstream/deploy/embedded"
 	"github.com/tillstream/tillstream/processor"
@@ -179,7 +181,7 @@ func (c *demoCmd) work(ctx context.Context, e *env, kafka *source, sink *clickho
 		defer close(shown)
 		show.run(ctx)
 	}()
-	err := c.load(ctx, e, kafka, show)
+	err := c.load(ctx, e, kafka, sink, proc, show)
 	if err == nil {
 		err = kafka.folded(ctx, proc)
 	}
@@ -241,7 +243,7 @@ func (s simulation) config(cfg *config.Config) simulator.Config {
 }
 
 // load sends the input files, or the history of a simulated chain, into Kafka.
-func (c *demoCmd) load(ctx context.Context, e *env, kafka *source, show *progress) error {
+func (c *demoCmd) load(ctx context.Context, e *env, kafka *source, sink *clickhouse.Sink, proc *processor.Processor, show *progress) error {
 	for _, name := range c.Input {
 		report, err := kafka.ingest(e, ctx, name, func() { show.loaded.Add(1) })
 		if err != nil {
@@ -260,6 +262,12 @@ func (c *demoCmd) load(ctx context.Context, e *env, kafka *source, show *progres
 	if err != nil {
 		return err
 	}
+	if err := register(ctx, kafka, sink, sim); err != nil {
+		return err
+	}
+	if err := kafka.folded(ctx, proc); err != nil { // what is older than the timeline's window when the registry comes is not measured again
+		return err
+	}
 	w := sinkkafka.NewWriter(kafka.client, kafka.log)
 	for ev := range sim.Events() {
 		if err = w.Write(ctx, simulated(ev)); err != nil {
@@ -272,6 +280,18 @@ func (c *demoCmd) load(ctx context.Context, e *env, kafka *source, show *progres
 	}
 	s.Loaded = true
 	return save(s)
+}
+
+// register applies the manifests of a simulated chain.
+func register(ctx context.Context, kafka *source, sink *clickhouse.Sink, sim *simulator.Simulator) error {
+	objects, wrong := manifest.Read("the simulated chain", sim.Registry())
+	if err := errors.Join(wrong...); err != nil {
+		return err
+	}
+	a := &application{
+		cmd: &applyCmd{Yes: true, Reason: "a simulated chain"}, env: &env{ctx: ctx, stdout: io.Discard}, cfg: kafka.cfg, sink: sink, log: kafka.log, now: time.Now(),
+	}
+	return a.run(objects)
 }
 
 func simulated(ev simulator.Event) sinkkafka.Event {
@@ -319,6 +339,9 @@ var questions = []question{
 	{"Top sellers", "SELECT product_id, max(category) AS category, currency, sum(units) AS sold, sum(revenue) AS revenue, sum(baskets) AS baskets\nFROM pos.product_sales GROUP BY product_id, currency ORDER BY baskets DESC LIMIT 10"},
 	{"Peak hours", "SELECT local_hour, sales, round(sales / days, 1) AS a_day, bar(sales, 0, max(sales) OVER (), 30) AS chart\nFROM (SELECT local_hour, sum(transactions) AS sales, uniqExact(business_date) AS days FROM pos.sales_hourly GROUP BY local_hour)\nORDER BY local_hour"},
 	{"Worst availability", "SELECT terminal_id, round(100 * (1 - sum(down_ms) / nullIf(sum(up_ms) + sum(degraded_ms) + sum(down_ms), 0)), 3) AS availability_pct, round(sum(down_ms) / 60000) AS down_min, round(sum(silent_ms) / 60000) AS silent_min\nFROM pos.availability_hourly GROUP BY terminal_id HAVING availability_pct IS NOT NULL ORDER BY availability_pct, silent_min DESC LIMIT 10"},
+	{"Service time", "SELECT store_id, terminal_id, round(100 * (1 - sum(service_down_ms) / nullIf(sum(service_ms) - sum(excluded_ms) - sum(service_unknown_ms), 0)), 3) AS availability_pct, round(sum(service_ms) / 3600000) AS open_h, round(sum(service_down_ms) / 60000) AS down_min, round(sum(service_unknown_ms) / 60000) AS unknown_min, round(sum(excluded_ms) / 60000) AS maintenance_min\nFROM pos.availability_hourly GROUP BY store_id, terminal_id HAVING availability_pct IS NOT NULL ORDER BY availability_pct LIMIT 10"},
+	{"Stores that could not sell", "SELECT store_id, any(s.sell_quorum) AS tills_needed, round(sum(h.service_ms) / 3600000) AS open_h, round(sum(h.quorum_down_ms) / 60000) AS down_min, round(sum(h.unknown_ms) / 60000) AS unknown_min\nFROM pos.store_availability_hourly AS h JOIN pos.store_status AS s USING store_id GROUP BY store_id ORDER BY down_min DESC, unknown_min DESC"},
+	{"Incidents", "SELECT party, count() AS resolved, round(avg(dateDiff('second', opened_at, acknowledged_at)) / 60, 1) AS to_acknowledge_min, round(avg(resolve_ms) / 60000, 1) AS to_resolve_min, sum(reopened) AS reopened\nFROM pos.incidents WHERE resolved_at IS NOT NULL GROUP BY party ORDER BY resolved DESC"},
 	{"Payment mix", "SELECT method, entry_mode, currency, sum(attempts) AS attempts, sum(approved) AS approved, sum(declined) AS declined, sum(failed) AS failed, sum(amount) AS amount, round(max(authorisation_ms_p95)) AS worst_hour_p95_ms\nFROM pos.payments_hourly GROUP BY method, entry_mode, currency ORDER BY attempts DESC LIMIT 12"},
 	{"Books balanced", "SELECT topic, sum(r) AS records, sum(d) AS duplicates, sum(x) AS rejected, sum(g) AS gaps, sum(p) AS offsets, records + duplicates + rejected + gaps = offsets AS balanced\nFROM (SELECT topic, sum(records) AS r, sum(duplicates) AS d, sum(rejected) AS x, sum(gaps) AS g, max(to_offset) - min(from_offset) AS p FROM pos.ledger GROUP BY topic, partition)\nGROUP BY topic ORDER BY topic"},
 }

@@ -61,7 +61,7 @@ func newSite(t *testing.T) *site {
 	}
 	s.client = &kafka.Client{Addr: kafka.TCP(s.broker), Transport: &kafka.Transport{}}
 	t.Cleanup(s.client.Transport.(*kafka.Transport).CloseIdleConnections)
-	s.create("pos.transactions", "pos.health")
+	s.create("pos.transactions", "pos.health", "pos.incidents")
 	return s
 }
 
@@ -132,7 +132,7 @@ func (s *site) until(query, want string) {
 func (s *site) ends() (n int64) {
 	s.t.Helper()
 	req := &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{}}
-	for _, topic := range []string{"pos.transactions", "pos.health"} {
+	for _, topic := range []string{"pos.transactions", "pos.health", "pos.incidents"} {
 		for p := range 4 {
 			req.Topics[topic] = append(req.Topics[topic], kafka.LastOffsetOf(p))
 		}
@@ -219,7 +219,7 @@ const state = "SELECT concat(toString(epoch), ' ', toString(lanes), ' ', reason)
 func (s *site) commit(meta func(at int64) commit.Metadata) {
 	s.t.Helper()
 	req := &kafka.OffsetCommitRequest{GroupID: "tests", GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{}}
-	for _, topic := range []string{"pos.transactions", "pos.health"} {
+	for _, topic := range []string{"pos.transactions", "pos.health", "pos.incidents"} {
 		for p := range 4 {
 			at, err := strconv.ParseInt(s.ask(fmt.Sprintf("SELECT max(to_offset) FROM pos.ledger WHERE topic = '%s' AND partition = %d", topic, p)), 10, 64)
 			if err != nil {
@@ -266,7 +266,7 @@ func TestEpochWaitsForABatchUnderWay(t *testing.T) {
 	// As a member leaves it that is killed when it has just begun a batch.
 	s.ingest(files[1])
 	s.commit(func(at int64) commit.Metadata {
-		return commit.Metadata{Epoch: 1, Batch: mark.Batch + 1, Pending: true, Partitions: 8, To: at, Deadline: 1, Fingerprint: "0badcafe"}
+		return commit.Metadata{Epoch: 1, Batch: mark.Batch + 1, Pending: true, Partitions: 12, To: at, Deadline: 1, Fingerprint: "0badcafe"}
 	})
 	if code, said := s.check(); code != exitFailed || !strings.Contains(said, "batch "+fmt.Sprint(mark.Batch+1)+" begun by") || !strings.Contains(said, "1 lanes are not at rest") {
 		t.Errorf("a batch under way: check exited %d: %s", code, said)

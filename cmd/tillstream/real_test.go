@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -131,6 +132,14 @@ func computeRealMonth(t *testing.T, secret []byte) realMonth {
 		}
 	})
 
+	m.down, m.reports = realDowntime(t)
+	return m
+}
+
+// realDowntime is the ms down by terminal and UTC day that the health file says, and how many reports it has.
+func realDowntime(t *testing.T) (down map[string]map[string]int64, n int) {
+	t.Helper()
+	down = map[string]map[string]int64{}
 	type report struct {
 		at     int64
 		status string
@@ -147,7 +156,7 @@ func computeRealMonth(t *testing.T, secret []byte) realMonth {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.reports++
+		n++
 		reports[h.TerminalID] = append(reports[h.TerminalID], report{at.UnixMilli(), h.Status})
 	})
 	for terminal, rs := range reports {
@@ -165,10 +174,82 @@ func computeRealMonth(t *testing.T, secret []byte) realMonth {
 			}
 		}
 		if len(days) > 0 {
-			m.down[terminal] = days
+			down[terminal] = days
 		}
 	}
-	return m
+	return down, n
+}
+
+// docs/availability-check.md says how our minutes down differ from what was published: its table is what the files say now, and each day that
+// differs by more than six minutes is named there. That the views say the same as the file is TestPipelineRealData's.
+func TestPublishedMinutesDown(t *testing.T) {
+	raw, err := os.ReadFile(sharedFile(t, "health-published.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var published []struct {
+		Slug  string         `json:"slug"`
+		Daily map[string]int `json:"dailyMinutesDown"`
+	}
+	if err := json.Unmarshal(raw, &published); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "availability-check.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	down, _ := realDowntime(t)
+	var want []string
+	for _, shop := range published {
+		first := slices.Min(slices.Collect(maps.Keys(shop.Daily)))
+		days := map[string]bool{}
+		for day := range shop.Daily {
+			days[day] = true
+		}
+		for day := range down[shop.Slug] {
+			days[day] = true
+		}
+		var said, ours, near, near6, n int64
+		for day := range days {
+			if day < first {
+				continue
+			}
+			theirs, ms := int64(shop.Daily[day]), down[shop.Slug][day]
+			n, said, ours = n+1, said+theirs, ours+ms
+			switch d := theirs*60_000 - ms; {
+			case max(d, -d) <= 60_000:
+				near++
+				near6++
+			case max(d, -d) <= 6*60_000:
+				near6++
+			case !strings.Contains(string(text), day) && !strings.Contains(string(text), day[len("2026-"):]):
+				t.Errorf("%s on %s: %d min published, %.1f from the reports, and the document does not say so", shop.Slug, day, theirs, float64(ms)/60_000)
+			}
+		}
+		want = append(want, fmt.Sprintf("| %s | %s | %d | %s | %s | %d | %d |", shop.Slug, first, n, grouped(fmt.Sprint(said)), grouped(fmt.Sprintf("%.1f", float64(ours)/60_000)), near, near6))
+	}
+	slices.Sort(want)
+	var got []string
+	for _, line := range strings.Split(string(text), "\n") {
+		if strings.HasPrefix(line, "| ") && strings.Contains(line, "-") && !strings.HasPrefix(line, "| shop") {
+			got = append(got, line)
+		}
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("the table (-files +document)\n%s", d)
+	}
+}
+
+// grouped puts a comma before the thousands.
+func grouped(s string) string {
+	whole, rest, _ := strings.Cut(s, ".")
+	if n := len(whole) - 3; n > 0 {
+		whole = whole[:n] + "," + whole[n:]
+	}
+	if rest != "" {
+		rest = "." + rest
+	}
+	return whole + rest
 }
 
 // cents of a Decimal(18,4) as the program prints it.

@@ -3,14 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,6 +26,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
+	"github.com/tillstream/tillstream/cmd/tillstream/manifest"
 	"github.com/tillstream/tillstream/cmd/tillstream/simulator"
 	"github.com/tillstream/tillstream/deploy/embedded"
 )
@@ -94,13 +98,7 @@ listen: ""
 	t.Cleanup(r.client.Close)
 	r.createTopics()
 
-	cfg := simulator.Default()
-	cfg.Seed, cfg.Stores, cfg.Secret, cfg.Dirty, cfg.Faults = seed, 4, []byte(rigSecret), 0.002, 6
-	cfg.End = time.Date(2026, 10, 27, 0, 0, 0, 0, time.UTC)
-	cfg.Start = cfg.End.Add(-30 * time.Hour)
-	for _, f := range tune {
-		f(&cfg)
-	}
+	cfg := rigChain(seed, tune...)
 	count, err := simulator.New(cfg)
 	if err == nil {
 		r.sim, err = simulator.New(cfg)
@@ -111,10 +109,47 @@ listen: ""
 	for range count.Events() {
 		r.events++
 	}
+	r.register(cfg.End)
 	var stop func()
 	r.next, stop = iter.Pull(r.sim.Events())
 	t.Cleanup(stop)
 	return r
+}
+
+// rigChain is the chain of a rig.
+func rigChain(seed uint64, tune ...func(*simulator.Config)) simulator.Config {
+	cfg := simulator.Default()
+	cfg.Seed, cfg.Stores, cfg.Secret, cfg.Dirty, cfg.Faults = seed, 4, []byte(rigSecret), 0.002, 6
+	cfg.End = time.Date(2026, 10, 27, 0, 0, 0, 0, time.UTC)
+	cfg.Start = cfg.End.Add(-30 * time.Hour)
+	for _, f := range tune {
+		f(&cfg)
+	}
+	return cfg
+}
+
+// register tells the lanes of the chain, as of an instant after all that happens in it: apply would.
+func (r *rig) register(at time.Time) {
+	r.t.Helper()
+	objects, wrong := manifest.Read("chain.yaml", r.sim.Registry())
+	set := manifest.Set{}
+	for _, o := range objects {
+		set[o.Key()] = o
+	}
+	documents, err := set.Resolve()
+	if err = errors.Join(append(wrong, err)...); err != nil {
+		r.t.Fatal(err)
+	}
+	var batch []*kgo.Record
+	for _, id := range slices.Sorted(maps.Keys(documents)) {
+		value, err := manifest.Event(id, 1, at, documents[id])
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		batch = append(batch, r.record(simulator.Event{Topic: "pos.registry", Key: []byte(id), Value: value, Arrival: at.UnixMilli()}))
+		r.extra++
+	}
+	r.produce(batch)
 }
 
 func (r *rig) createTopics() {

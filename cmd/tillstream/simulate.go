@@ -15,14 +15,15 @@ import (
 )
 
 type simulateCmd struct {
-	Seed   uint64    `help:"The same seed and settings make the same bytes." default:"1"`
-	Stores int       `help:"Number of stores." default:"8"`
-	Tills  int       `help:"Tills in a store." default:"3"`
-	Days   int       `help:"Days of history." default:"14"`
-	Until  time.Time `help:"End of the history, RFC 3339; now if not given." placeholder:"TIME"`
-	Out    string    `help:"File for the events, - for standard output; .zst is packed." default:"-" placeholder:"FILE"`
-	Truth  string    `help:"File for the ground truth, as JSON." placeholder:"FILE"`
-	Secret string    `help:"File with the secret of the processor, so that the truth can name pseudonyms." type:"path" placeholder:"FILE"`
+	Seed     uint64    `help:"The same seed and settings make the same bytes." default:"1"`
+	Stores   int       `help:"Number of stores." default:"8"`
+	Tills    int       `help:"Tills in a store." default:"3"`
+	Days     int       `help:"Days of history." default:"14"`
+	Until    time.Time `help:"End of the history, RFC 3339; now if not given." placeholder:"TIME"`
+	Out      string    `help:"File for the events, - for standard output; .zst is packed." default:"-" placeholder:"FILE"`
+	Registry string    `help:"File for the manifests of the chain, for tillstream apply." placeholder:"FILE"`
+	Truth    string    `help:"File for the ground truth, as JSON." placeholder:"FILE"`
+	Secret   string    `help:"File with the secret of the processor, so that the truth can name pseudonyms." type:"path" placeholder:"FILE"`
 }
 
 func (c *simulateCmd) Run(e *env) error {
@@ -60,6 +61,15 @@ func (c *simulateCmd) Run(e *env) error {
 	})
 	if err != nil {
 		return fmt.Errorf("writing events: %w", err)
+	}
+	if c.Registry != "" {
+		err := writeFile(c.Registry, e.stdout, func(w io.Writer) error {
+			_, err := w.Write(sim.Registry())
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("writing the manifests: %w", err)
+		}
 	}
 	if c.Truth == "" {
 		return nil

@@ -83,6 +83,7 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 	switch {
 	case !t.known:
 		t.partition = min(t.partition, in.Partition) // whatever the order
+	case t.awaited():
 	case ev.Time < max(t.base.at, f.rules.edge(t.newest))+proofLimit:
 		// Judged against the state before the batch, by the till's own clock. What is kept reaches an hour further back, as sales may.
 		f.stale(in.Topic, e.TerminalID, e.BusinessDate(f.rules.cutoff))

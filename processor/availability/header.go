@@ -129,6 +129,9 @@ const maxInstant = 1 << 48
 
 // sound says whether evaluating from the snapshot can go wrong.
 func (s *snapshot) sound(newest int64) bool {
+	if s.at == beginningOfTime {
+		return *s == theBeginning()
+	}
 	past := func(x int64) bool { return x < s.at && x > -maxInstant }
 	return s.at <= newest+maxBehind*1000 && s.at >= newest-maxHold && s.at%hourMilli == 0 &&
 		s.from <= s.at && s.from >= s.at-maxBehind*1000 && s.from%hourMilli == 0 &&

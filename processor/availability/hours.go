@@ -33,6 +33,9 @@ func appendHours(dst []hour, w *walk, ev []Evidence, from, to int64) []hour {
 	}
 	h := 0
 	for i := range ev {
+		if ev[i].registers() {
+			continue
+		}
 		for h < len(dst) && dst[h].start+hourMilli <= ev[i].Time {
 			h++
 		}

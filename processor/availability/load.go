@@ -136,8 +136,11 @@ func (f *Fold) adopt() {
 	}
 	for _, st := range f.stores {
 		slices.SortFunc(st.terminals, func(a, b *terminal) int { return cmp.Compare(a.id, b.id) })
+		heard := st.heard()
 		for _, t := range st.terminals {
-			st.newest, st.seen = max(st.newest, t.newest), max(st.seen, t.seen)
+			if !heard || !t.awaited() {
+				st.newest, st.seen = max(st.newest, t.newest), max(st.seen, t.seen)
+			}
 		}
 	}
 	f.loading = nil

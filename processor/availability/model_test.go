@@ -139,8 +139,8 @@ func (m *model) silence(x int64) string {
 			end = min(end, when(e))
 		}
 	}
-	if end == Open {
-		return ""
+	if r := m.registered(); end == Open || r != nil && r.Lives.Overlap(interval.Span{From: x, To: end}) < end-x {
+		return "" // or a life ended it
 	}
 	for y := range m.events { // nothing but silence until then
 		for _, at := range []int64{started(m.events[y]), when(m.events[y]) + m.retiring(), end - 1} {
@@ -289,6 +289,11 @@ func (m *model) retires(newest int64) int64 {
 	return at
 }
 
+// everHeard says whether it was heard, or the registry alone knows it.
+func (m *model) everHeard() bool {
+	return slices.ContainsFunc(m.all, func(e *event.Event) bool { return reported(e) != "registered" })
+}
+
 // rows adds the terminal's rows to the tables.
 func (m *model) rows(ts tables, store, terminal string) {
 	if len(m.events) == 0 {
@@ -337,12 +342,15 @@ func (m *model) rows(ts tables, store, terminal string) {
 		}
 		s, cause, _ := m.status(x)
 		if len(runs) == 0 || runs[len(runs)-1].status != s {
-			for k := i - 1; k >= 0 && s != ""; k-- { // the cause is that of what began it, in its life or before
-				before, c, _ := m.anyhow(instants[k])
+			for k := i; k >= 0 && s != ""; k-- { // the cause is that of what began it, in its life or before
+				before, c, _ := m.heard(instants[k])
 				if before != s {
 					break
 				}
 				cause = c
+			}
+			if s == "silent" && cause == "" {
+				cause = m.silence(x)
 			}
 			runs = append(runs, stretch{x, s, cause})
 		}
@@ -370,11 +378,14 @@ func (m *model) rows(ts tables, store, terminal string) {
 
 	var totals [3]uint64
 	known, _, _ := m.status(newest)
+	if !m.everHeard() {
+		clear(spend)
+	}
 	for start, h := range spend {
 		var responses []int
 		evidence := 0
 		for _, e := range m.events {
-			if floorHour(when(e)) == start {
+			if floorHour(when(e)) == start && reported(e) != "registered" {
 				evidence++
 				if e.Health.ResponseMS.OK {
 					responses = append(responses, int(e.Health.ResponseMS.Value))
@@ -474,7 +485,7 @@ func (m *model) rows(ts tables, store, terminal string) {
 		"printer": "none", "card_reader": "none", "scanner": "none",
 	}
 	row["clock_skew_ms"], row["clock_shift_ms"] = m.clock.newest(m)
-	reports := slices.DeleteFunc(slices.Clone(m.all), func(e *event.Event) bool { return e.Type != event.TypeHealth })
+	reports := slices.DeleteFunc(slices.Clone(m.all), func(e *event.Event) bool { return e.Type != event.TypeHealth || reported(e) == "registered" })
 	// Of two reports in one millisecond with one sequence number the greater value wins, each field on its own.
 	slices.SortStableFunc(reports, func(a, b *event.Event) int {
 		return cmp.Or(cmp.Compare(when(a), when(b)), cmp.Compare(a.Sequence.Value, b.Sequence.Value))
@@ -568,9 +579,7 @@ func drawEvents(t *rapid.T, received map[*event.Event]int64) []*event.Event {
 			if rapid.IntRange(0, 3).Draw(t, "battery") == 0 {
 				h.Resources.BatteryPct = event.Some(rapid.Uint32Range(0, 100).Draw(t, "pct"))
 			}
-			if clock == nil {
-				h.BootID = rapid.SampledFrom([]string{"", "", "b1", "b1", "b2"}).Draw(t, "boot")
-			}
+			h.BootID = rapid.SampledFrom([]string{"", "", "b1", "b1", "b2"}).Draw(t, "boot")
 			if rapid.IntRange(0, 5).Draw(t, "capability") == 0 {
 				h.Capability.Sell = event.Some(rapid.Bool().Draw(t, "sell"))
 			}
@@ -617,8 +626,8 @@ func TestBatchesAgainstModel(t *testing.T) {
 		models := map[string]*model{}
 		newest := map[string]int64{}
 		storeStale := false
-		if text != nil { // known from the beginning; t3 never says a word
-			e := registration(text, begin-3_600_000)
+		if text != nil { // in force from the beginning, whenever it was said; t3 never says a word
+			e := registration(text, rapid.SampledFrom([]int64{begin - 3_600_000, begin - 50*3_600_000, begin, begin + 600_000, (begin + end) / 2, end, end + 40*86_400_000}).Draw(t, "said"))
 			events = append([]*event.Event{e, e}, events...)
 		}
 
@@ -628,11 +637,13 @@ func TestBatchesAgainstModel(t *testing.T) {
 			events = events[n:]
 			v := rollup.Version{Epoch: 1, Batch: batch}
 
-			before := map[string]int64{}
+			before, heardBefore := map[string]int64{}, map[string]bool{}
 			var open int64 // the store's rows are corrected from here on
 			for k, x := range newest {
-				before[k] = x
-				open = max(open, floorHour(x-cfg.Window.Milliseconds())-3_600_000)
+				before[k], heardBefore[k] = x, models[k].everHeard()
+				if heardBefore[k] {
+					open = max(open, floorHour(x-cfg.Window.Milliseconds())-3_600_000)
+				}
 			}
 			for _, e := range part {
 				fold.Fold(e, rollup.Input{Timestamp: received[e]})
@@ -657,11 +668,11 @@ func TestBatchesAgainstModel(t *testing.T) {
 					m = &model{retire: cfg.RetireAfter.Milliseconds(), timeout: cfg.HeartbeatTimeout.Milliseconds(), terminal: e.TerminalID, text: text, hours: hours, excluded: excluded, received: received}
 					models[e.TerminalID] = m
 				}
-				if b, ok := before[e.TerminalID]; ok && when(e) < floorHour(b-cfg.Window.Milliseconds()) {
+				if b, ok := before[e.TerminalID]; ok && heardBefore[e.TerminalID] && when(e) < floorHour(b-cfg.Window.Milliseconds()) {
 					staleWant++
 					continue
 				}
-				if x, ok := newest[e.TerminalID]; !ok || when(e) > x {
+				if x, ok := newest[e.TerminalID]; !ok || when(e) > x || !m.everHeard() {
 					newest[e.TerminalID] = when(e)
 				}
 				if !slices.Contains(m.all, e) { // the draw repeats pointers
@@ -690,7 +701,10 @@ func TestBatchesAgainstModel(t *testing.T) {
 			for id, m := range models {
 				was := m.events
 				m.clock = clockModel{}
-				m.events = m.clock.place(m, distinctEvents(m))
+				placed := m.clock.place(m, distinctEvents(m))
+				m.events = slices.DeleteFunc(slices.Clone(placed), func(e *event.Event) bool {
+					return reported(e) == "registered" && slices.ContainsFunc(placed, func(o *event.Event) bool { return o != e && when(o) <= when(e) })
+				})
 				storeStale = storeStale || firstChange(was, m.events) < open // a till that was away longer than the others corrects its own rows only
 				m.rows(want, "s1", id)
 			}

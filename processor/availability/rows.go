@@ -45,11 +45,12 @@ type statusRow struct {
 	totals
 }
 
-// hourRows adds the hours that are new, got evidence, or are spent otherwise than before.
+// hourRows adds the hours that are new, got evidence, or are spent otherwise than before. One that vanished, since all of its evidence has turned out to be
+// of another time, or as the life of its terminal was another, stays as a row of zeros, which neither the views nor the totals count.
 func (f *Fold) hourRows(t *terminal) {
 	s := &f.scratch
 	was, fresh := s.hoursWas, s.moved
-	vanished := func(before int64) { // all of their evidence has turned out to be of another time
+	vanished := func(before int64) {
 		for ; len(was) > 0 && was[0].start < before; was = was[1:] {
 			f.hours = append(f.hours, hourRow{terminal: t, hour: hour{start: was[0].start}})
 		}

@@ -96,7 +96,8 @@ func (s *service) serve(hours []hour, w *walk, from, to int64) {
 	}
 }
 
-// withdraw leaves nothing known outside a terminal's registered lives, from one instant to another: what comes later is not the walk's.
+// withdraw leaves nothing known outside a terminal's registered lives, from one instant to another: what comes later is not the walk's. A silence
+// that a life ended was not ended by the report after it, so that does not explain it.
 func (w *walk) withdraw(lives interval.Set, from, to int64) {
 	if len(lives.Within(interval.Span{From: from, To: to + 1})) == 1 && lives.Overlap(interval.Span{From: from, To: to + 1}) == to+1-from {
 		return
@@ -114,16 +115,27 @@ func (w *walk) withdraw(lives interval.Set, from, to int64) {
 		if i+1 < len(runs) {
 			end = runs[i+1].start
 		}
-		if r.start < from {
-			put(r.start, r.status, r.cause)
-		}
 		x := interval.Span{From: max(r.start, from), To: min(end, to+1)}
+		within := lives.Within(x)
+		cause := func(until int64) string {
+			if r.status == Silent && (r.cause == lineCut || r.cause == reboot) && until < end {
+				return ""
+			}
+			return r.cause
+		}
+		if r.start < from {
+			until := x.From
+			if len(within) > 0 && within[0].From == x.From {
+				until = within[0].To
+			}
+			put(r.start, r.status, cause(until))
+		}
 		at := x.From
-		for _, life := range lives.Within(x) {
+		for _, life := range within {
 			if at < life.From {
 				put(at, None, "")
 			}
-			put(life.From, r.status, r.cause)
+			put(life.From, r.status, cause(life.To))
 			at = life.To
 		}
 		if at < x.To {

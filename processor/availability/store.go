@@ -57,7 +57,7 @@ func (f *Fold) tell(st *store) {
 }
 
 // register takes what the registry says of a store, if it is newer than what is known. From the event's time on its terminals are unknown
-// until they are heard.
+// until they are heard. Of one that was heard before that it says nothing, whatever came first; where a clock is wrong that shows when it is evaluated.
 func (f *Fold) register(e *event.Event, in rollup.Input) {
 	text, ok := e.Body.(*registry.Store)
 	if !ok {
@@ -70,7 +70,8 @@ func (f *Fold) register(e *event.Event, in rollup.Input) {
 	for i := range text.Terminals {
 		r := &text.Terminals[i]
 		at := e.Time.Milli
-		if t := f.terminals[entity{st.id, r.ID}]; r.Lives.Holds(at) && (t == nil || !t.known) {
+		t := f.terminals[entity{st.id, r.ID}]
+		if r.Lives.Holds(at) && (t == nil || !t.known || (at < t.firstSeen || t.skewed) && (t.awaited() || at >= t.base.at+proofLimit)) {
 			f.pend(f.terminal(st.id, r.ID, in.Partition), Evidence{Time: at, Start: at, Status: Unknown, Cause: registered, Hold: f.rules.hold})
 		}
 	}
@@ -87,6 +88,11 @@ func (st *store) enact(text *registry.Store) bool {
 	return true
 }
 
+// heard says whether any of its terminals was, before the open batch.
+func (st *store) heard() bool {
+	return slices.ContainsFunc(st.terminals, func(t *terminal) bool { return t.known && !t.awaited() })
+}
+
 // endTelling gives out what the registry said.
 func (f *Fold) endTelling(st *store) {
 	if st.text != st.was {
@@ -95,20 +101,40 @@ func (f *Fold) endTelling(st *store) {
 	}
 	st.was, st.told, st.known = st.text, false, true
 	f.writeWindows(st)
+	f.remember(st)
+}
+
+// remember gives out how the store was, with the months that are written by now.
+func (f *Fold) remember(st *store) {
+	if st.newest > beginningOfTime {
+		f.state = append(f.state, rollup.StateRow{Partition: st.partition, Kind: KindStore, Key: st.id, Value: st.appendState(nil)})
+	}
 }
 
 // sealStore seals the terminals that the batch touched, and evaluates the store as a whole as far as that may have changed.
 func (f *Fold) sealStore(st *store, touched []*terminal) {
-	since, newest, seen := f.reach(st, touched)
+	since, newest, seen, awaited := f.reach(st, touched)
+	heard, heardBefore := seen > beginningOfTime, st.heard()
 	x := interval.Span{From: floorHour(since), To: seen}
+	if !heard {
+		x.To, newest = awaited, awaited
+	}
 	if st.newest > beginningOfTime {
 		edge := f.rules.edge(st.newest)
-		if x.From = max(floorHour(min(since, st.seen, seen)), edge); st.told {
+		if x.From = max(floorHour(min(since, st.seen, x.To)), edge); st.told {
 			x.From = edge
+		}
+		if !heardBefore { // no hours are written yet
+			x.From = min(x.From, floorHour(since))
+			for _, t := range st.terminals {
+				if t.known {
+					x.From = min(x.From, floorHour(t.firstSeen))
+				}
+			}
 		}
 	}
 	seenWas := st.seen
-	st.newest, st.seen = newest, seen
+	st.newest, st.seen = newest, x.To
 	s, news := &f.sweep, st.told
 	s.begin()
 	for _, t := range st.terminals {
@@ -125,47 +151,60 @@ func (f *Fold) sealStore(st *store, touched []*terminal) {
 	}
 	s.evaluate(st.text, x, f.serviceOf(st.id, st.text, "", x))
 	hours := s.hours
-	for h := x.From; h <= max(seen, seenWas); h += hourMilli {
+	for h := x.From; heard && h <= max(seen, seenWas); h += hourMilli { // else what is heard may be older
 		if len(hours) > 0 && hours[0].start == h {
 			f.storeHours = append(f.storeHours, storeHour{st, hours[0]})
 			hours = hours[1:]
-		} else if h <= seenWas { // there may have been something that has turned out to belong elsewhere
+		} else if heardBefore && h <= seenWas { // there may have been something that has turned out to belong elsewhere
 			f.storeHours = append(f.storeHours, storeHour{st, storeTime{start: h}})
 		}
 	}
 	f.splice(st, x)
 	f.storeStatus = append(f.storeStatus, storeStatusRow{store: st, run: st.runs[len(st.runs)-1], tally: s.last, holds: s.holds(st)})
-	if !st.told { // else endTelling does
+	if st.known = true; !st.told { // else endTelling does
 		f.writeWindows(st)
+		f.remember(st)
 	}
-	st.known = true
-	f.state = append(f.state, rollup.StateRow{Partition: st.partition, Kind: KindStore, Key: st.id, Value: st.appendState(nil)})
 }
 
 // reach is since when the open batch changes anything in a store, and its newest evidence after the batch: as the tills' own clocks have it, and
-// where it belongs.
-func (f *Fold) reach(st *store, touched []*terminal) (since, newest, seen int64) {
-	since, newest, seen = Open, st.newest, beginningOfTime
+// where it belongs. awaited is the newest of the registry's first words about terminals that nobody has heard.
+func (f *Fold) reach(st *store, touched []*terminal) (since, newest, seen, awaited int64) {
+	since, newest, seen, awaited = Open, beginningOfTime, beginningOfTime, beginningOfTime
+	if st.heard() {
+		newest = st.newest
+	}
 	for _, t := range st.terminals {
 		if len(touched) == 0 || touched[0] != t {
-			seen = max(seen, t.seen)
+			if t.awaited() {
+				awaited = max(awaited, f.firstWord(t))
+			} else {
+				seen = max(seen, t.seen)
+			}
 			continue
 		}
 		touched = touched[1:]
-		first, last, skewed := Open, beginningOfTime, t.skewed
+		first, last, skewed, words := Open, beginningOfTime, t.skewed, t.awaited()
 		for i := t.first; i != 0; i = f.pending[i-1].next {
 			e := &f.pending[i-1]
-			first, last, skewed = min(first, e.Start), max(last, e.Time), skewed || e.Skew != 0
+			first, skewed = min(first, e.Start), skewed || e.Skew != 0
+			if e.registers() {
+				words = true
+			} else {
+				last = max(last, e.Time)
+			}
 		}
-		newest = max(newest, last)
+		if newest = max(newest, last); words {
+			awaited = max(awaited, f.firstWord(t))
+		}
 		if skewed && t.first != 0 {
 			first, last = f.reachSkewed(t)
-		} else if t.known {
+		} else if t.known && !t.awaited() {
 			last = max(last, t.seen)
 		}
 		since, seen = min(since, first), max(seen, last)
 	}
-	return since, newest, seen
+	return since, newest, seen, awaited
 }
 
 // reachSkewed is the same of a terminal whose clock is wrong.

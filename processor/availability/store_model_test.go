@@ -3,6 +3,7 @@ package availability
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -70,7 +71,7 @@ func hoursOf(text *registry.Store, from, to int64) interval.Set {
 	if text == nil {
 		return nil
 	}
-	return text.Service(interval.Span{From: from - 86_400_000, To: to + 86_400_000})
+	return text.Service(interval.Span{From: from - 3*86_400_000, To: to + 86_400_000})
 }
 
 func registration(text *registry.Store, at int64) *event.Event {
@@ -88,9 +89,12 @@ func (f fixed) Excluded(_, _ string, x interval.Span) interval.Set { return inte
 func storeModel(ts tables, models map[string]*model, text *registry.Store, hours interval.Set, excluded interval.Set) {
 	newest, first := int64(0), Open
 	var instants []int64
+	heard := slices.ContainsFunc(slices.Collect(maps.Values(models)), (*model).everHeard)
 	for _, m := range models {
 		for _, e := range m.events {
-			newest, first = max(newest, when(e)), min(first, started(e))
+			if first = min(first, started(e)); !heard || m.everHeard() {
+				newest = max(newest, when(e))
+			}
 			instants = append(instants, started(e), when(e), when(e)+m.retiring(), when(e)+366*86_400_000, when(e)+m.hold(nil))
 			for _, o := range m.events {
 				if o.Type == event.TypeHealth {
@@ -175,6 +179,9 @@ func storeModel(ts tables, models map[string]*model, text *registry.Store, hours
 		} else {
 			h[s] += d
 		}
+	}
+	if !heard {
+		clear(spent)
 	}
 	for start, h := range spent {
 		put("store_availability_hourly", fmt.Sprintf("%020d", start/1000), map[string]any{

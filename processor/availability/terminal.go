@@ -42,6 +42,9 @@ type terminal struct {
 	skewed      bool  // some of the kept evidence has a Skew
 }
 
+// awaited says that so far only the registry knows the terminal. Nothing is too late for it, and it has no hours yet.
+func (t *terminal) awaited() bool { return t.known && t.base.at == beginningOfTime }
+
 // chunk is the encoded evidence of one hour. Its data are never changed, only replaced, so that sealed batches may share them.
 type chunk struct {
 	start int64
@@ -68,12 +71,25 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	s := &f.scratch
 	f.gather(t)
 	skewed := t.skewed || slices.ContainsFunc(s.added, isSkewed)
+	awaited := !t.known || t.awaited() // still, after this batch
+	since := f.firstWord(t) + 1        // of the registry: it says the same again
+	if i := slices.IndexFunc(s.added, func(e Evidence) bool { return !e.registers() }); i >= 0 {
+		awaited, since = false, min(since, s.added[i].Time)
+	}
+	if !skewed {
+		s.added = heardFrom(s.added, since)
+	}
 	earliest, newest := Open, beginningOfTime
 	for i := range s.added {
-		earliest, newest = min(earliest, s.added[i].Start), s.added[i].Time
+		e := &s.added[i]
+		if earliest = min(earliest, e.Start); !skewed || !e.registers() {
+			newest = e.Time
+		}
 	}
-	if t.known {
+	if t.known && !t.awaited() {
 		newest = max(newest, t.newest)
+	} else if awaited {
+		newest = since - 1
 	}
 	edge := f.rules.edge(newest)
 	was, now := t.home.was.Terminal(t.id), t.home.text.Terminal(t.id)
@@ -95,6 +111,12 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	if !hot || !skewed {
 		f.place(t, &from, skewed)
 	}
+	if t.awaited() && !skewed {
+		s.fresh = append(s.fresh, floorHour(t.newest)) // what the registry said may go
+		slices.Sort(s.fresh)
+		s.fresh, s.all = slices.Compact(s.fresh), heardFrom(s.all, since)
+		s.placed, s.moved = s.all, s.fresh
+	}
 	if skewed && hot {
 		edge = t.base.at
 	} else if skewed {
@@ -114,7 +136,7 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 			s.was.withdraw(was.Lives, from.at, t.seen)
 		}
 		s.wasRules = &rulesWas
-		if !t.home.told || skewed {
+		if !t.awaited() { // else it has no hours yet
 			s.hoursWas = appendHours(s.hoursWas, &s.was, nil, from.at, t.seen)
 			service := f.serviceOf(t.store, t.home.was, t.id, interval.Span{From: s.was.begins(from.at), To: t.seen})
 			service.serve(s.hoursWas, &s.was, from.at, t.seen)
@@ -133,6 +155,9 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	service := f.serviceOf(t.store, t.home.text, t.id, interval.Span{From: s.now.begins(from.at), To: seen})
 	service.serve(s.hours, &s.now, from.at, seen)
 
+	if awaited {
+		s.hours = s.hours[:0] // the views know them: unknown, and others if it was heard before
+	}
 	f.hourRows(t)
 	f.intervalRows(t)
 	f.outageRows(t)
@@ -149,10 +174,13 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		t.firstSeen = earliest
 	}
 	t.newest, t.seen = newest, seen
-	if !t.known || edge > t.base.at {
+	switch {
+	case awaited:
+		t.base, t.hot = from, from
+	case !t.known || edge > t.base.at:
 		f.advance(t, edge, &from, hot)
 	}
-	if at := max(floorHour(seen-hotSlack), t.base.at); !hot || at > t.hot.at {
+	if at := max(floorHour(seen-hotSlack), t.base.at); !awaited && (!hot || at > t.hot.at) {
 		t.hot = snapshotAt(at, &from, s.placed, &s.now, s.hours)
 	}
 	if skewed {
@@ -171,6 +199,10 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	}
 	f.freeze(t, false)
 	f.statusRow(t, count(&from, &s.now, s.hours, Open))
+	if seen > x.To { // it is awaited later than the store was heard
+		f.attend(t, x)
+		return true
+	}
 	s.shop.goOn(&s.now, &rules, seen, x.To)
 	if now != nil {
 		s.shop.withdraw(now.Lives, seen, x.To)
@@ -207,7 +239,7 @@ func (f *Fold) place(t *terminal, from *snapshot, skewed bool) {
 		c := &s.clocks
 		c.placed[0] = c.place(c.placed[0][:0], s.all, from.from, from.at)
 		c.placed[1] = c.place(c.placed[1][:0], s.held, from.from, from.at)
-		s.placed, s.placedWas = c.placed[0], c.placed[1]
+		s.placed, s.placedWas = firstWords(c.placed[0], from), firstWords(c.placed[1], from)
 		s.moved = hoursOfChange(s.placedWas, s.placed)
 	}
 }
@@ -247,7 +279,7 @@ func (f *Fold) placed(t *terminal, from *snapshot) []Evidence {
 	}
 	c := &s.clocks
 	c.placed[1] = c.place(c.placed[1][:0], s.held, from.from, from.at)
-	return c.placed[1]
+	return firstWords(c.placed[1], from)
 }
 
 // edgeSkewed is where the kept evidence of a till whose clock is wrong begins, where it would begin at edge if the clock were right: so early that nothing
@@ -312,6 +344,36 @@ func (f *Fold) advance(t *terminal, edge int64, from *snapshot, hot bool) {
 	t.base = snapshotAt(edge, &t.base, s.early, &s.edge, s.hoursEdge)
 }
 
+// firstWord is when the registry first said that it knows a terminal that nobody has heard before the open batch.
+func (f *Fold) firstWord(t *terminal) int64 {
+	at := Open - 1
+	if t.known {
+		at = t.firstSeen
+	}
+	for i := t.first; i != 0; i = f.pending[i-1].next {
+		if e := &f.pending[i-1]; e.registers() {
+			at = min(at, e.Time)
+		}
+	}
+	return at
+}
+
+// heardFrom leaves out what the registry says of a terminal that was heard by then. The evidence is in order.
+func heardFrom(ev []Evidence, since int64) []Evidence {
+	return slices.DeleteFunc(ev, func(e Evidence) bool { return e.registers() && e.Time >= since })
+}
+
+// firstWords leaves out what the registry says of a terminal that was heard by then, or of which it said so before: of evidence where it belongs, from a
+// snapshot on.
+func firstWords(placed []Evidence, from *snapshot) []Evidence {
+	known := from.status != None || from.sale
+	return slices.DeleteFunc(placed, func(e Evidence) bool {
+		was := known
+		known = true
+		return was && e.registers()
+	})
+}
+
 // merge unites held and added into all, and notes the hours in which that is more than held.
 func (s *scratch) merge() {
 	s.all, s.fresh = s.all[:0], s.fresh[:0]
@@ -373,7 +435,15 @@ func (f *Fold) store(t *terminal, skewed bool) {
 		if h < edge {
 			continue // a batch longer than the window
 		}
-		s.encoded = appendChunk(s.encoded[:0], h, within(s.all, h))
+		ev := within(s.all, h)
+		if len(ev) == 0 { // the registry's word, which went
+			if i := t.chunkAt(h); i < len(t.chunks) && t.chunks[i].start == h {
+				t.chunks = slices.Delete(t.chunks, i, i+1)
+				f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindEvidence, Key: chunkKey(t.key, h), Deleted: true})
+			}
+			continue
+		}
+		s.encoded = appendChunk(s.encoded[:0], h, ev)
 		c := chunk{h, slices.Clone(s.encoded)}
 		if i := t.chunkAt(h); i < len(t.chunks) && t.chunks[i].start == h {
 			t.chunks[i] = c

@@ -67,7 +67,7 @@ func (h *heard) add(e *Evidence) {
 			boot = h.boot
 		}
 		*h = heard{status: e.Status, reported: e.Time, hold: e.Hold, cause: e.Cause, boot: boot}
-	case h.status == None || e.Time > h.reported:
+	case h.status == None || e.Time > h.reported || e.Time == h.reported && h.cause == registered:
 		h.sale, h.sold = true, e.Time
 	}
 }

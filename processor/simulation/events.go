@@ -13,6 +13,8 @@ import (
 const (
 	transactions = "pos.transactions"
 	health       = "pos.health"
+	incidents    = "pos.incidents"
+	registry     = "pos.registry"
 )
 
 // produce is one record batch that will be sent.
@@ -40,10 +42,13 @@ type expected struct {
 	letters  map[fetch.Position]string
 	accepted map[string]uint64 // by terminal
 	missing  map[string]int64  // sequence numbers that never came, by terminal
+	resolve  map[string]uint64 // ms, by incident that is resolved
+	excluded map[string]uint64 // ms, by maintenance
+	quorum   map[string]uint32 // tills needed, by store that is registered
 }
 
-// traffic makes the events of a run: sales and heartbeats of a few stores over two days and a month's end, sent again, late, with holes that are
-// filled or not, broken, and in transactions that are aborted.
+// traffic makes the events of a run: sales and heartbeats of a few stores over a day and a half and a month's end, incidents and maintenance in any
+// order of their steps, and what the registry says; sent again, late, with holes that are filled or not, broken, and in transactions that are aborted.
 type traffic struct {
 	rnd        *rand.Rand
 	partitions int
@@ -53,6 +58,9 @@ type traffic struct {
 	sent       map[fetch.TopicPartition][]message // for repeats
 	sequence   map[string]int
 	holes      []pending
+	affairs    map[string][]*affair // by store, with steps that nobody has sent yet
+	affaired   int
+	revision   int
 	now        time.Time
 }
 
@@ -70,18 +78,25 @@ func newTraffic(rnd *rand.Rand, partitions, events int) *traffic {
 		want: expected{
 			books: map[fetch.TopicPartition]*book{}, sales: map[string]sales{}, products: map[string]int64{}, tenders: map[string]uint64{},
 			letters: map[fetch.Position]string{}, accepted: map[string]uint64{}, missing: map[string]int64{},
+			resolve: map[string]uint64{}, excluded: map[string]uint64{}, quorum: map[string]uint32{},
 		},
+		affairs: map[string][]*affair{},
 	}
 	for p := range partitions {
-		for _, topic := range []string{transactions, health} {
+		for _, topic := range topics {
 			t.want.books[fetch.TopicPartition{Topic: topic, Partition: int32(p)}] = &book{}
 		}
 	}
 	for made := 0; made < events; {
 		store := rnd.IntN(4)
 		topic := transactions
-		if rnd.IntN(3) == 0 {
+		switch rnd.IntN(24) {
+		case 0, 1, 2, 3, 4, 5, 6:
 			topic = health
+		case 7, 8, 9:
+			topic = incidents
+		case 10:
+			topic = registry
 		}
 		tp := fetch.TopicPartition{Topic: topic, Partition: int32(store % partitions)}
 		n := 1 + rnd.IntN(5)
@@ -140,7 +155,16 @@ func (t *traffic) message(tp fetch.TopicPartition, store int, offset int64) mess
 	case x < 12:
 		return reject(`{"id":"`+terminal+`","source":"s","type":"pos.health.v1"}`, event.ReasonMissingField)
 	}
-	if tp.Topic == health {
+	switch tp.Topic {
+	case incidents:
+		b.records++
+		t.want.accepted[""]++
+		return message{millis(t.now), name, t.step(name)}
+	case registry:
+		b.records++
+		t.want.accepted[""]++
+		return message{millis(t.now), name, t.register(name)}
+	case health:
 		b.records++
 		t.want.accepted[terminal]++
 		status := [...]string{"up", "up", "up", "degraded", "down"}[t.rnd.IntN(5)]

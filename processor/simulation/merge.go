@@ -223,3 +223,16 @@ func tables(schemata map[string]schema, parts []part) map[string]*merged {
 	}
 	return out
 }
+
+// Rows are the live rows of blocks as the server would show them after its last merge, as text by table and key.
+func Rows(blocks []*rollup.Block) map[string]map[string]string {
+	parts := make([]part, len(blocks))
+	for i, b := range blocks {
+		parts[i] = part{table: b.Table, block: b}
+	}
+	out := map[string]map[string]string{}
+	for name, m := range tables(schemata(), parts) {
+		out[name] = m.texts()
+	}
+	return out
+}

@@ -277,3 +277,65 @@ func TestClocksOfTills(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// What nobody has written yet is counted like what is written: within opening hours, less approved maintenance, however it overlaps.
+func TestOpenTimeIsCounted(t *testing.T) {
+	conn := fresh(t)
+	withinOneHour(t, conn, func(base int64) func(before, after int64) {
+		for _, table := range []string{"terminal_status", "store_status", "store_outages", "outages", "service_windows", "maintenance", "availability_hourly"} {
+			exec(t, conn, "TRUNCATE TABLE tillstream."+table)
+		}
+		since := base - 5*hour
+		at := fmt.Sprintf("fromUnixTimestamp64Milli(toInt64(%d))", since)
+		// a store open all the time but the third hour since; one till and the store went down five hours ago
+		exec(t, conn, fmt.Sprintf(`INSERT INTO tillstream.service_windows (lane, store_id, month, version, opens, closes)
+			SELECT '', 's', toStartOfMonth(toDateTime(h, 'UTC')), 1, groupArray(h), groupArray(h + 3600) FROM (SELECT toDateTime(arrayJoin([%d, %d, %d, %d, %d]), 'UTC') AS h) GROUP BY ALL`,
+			since/1000, since/1000+3600, since/1000+3*3600, since/1000+4*3600, since/1000+5*3600))
+		exec(t, conn, `INSERT INTO tillstream.terminal_status (lane, store_id, terminal_id, version, status, registered, since, last_seen, holds_until, retires_at, service_next) VALUES
+			('', 's', 't', 1, 'down', 1, `+at+`, `+at+`, '2299-12-31 00:00:00', '2299-12-31 00:00:00', [0]), ('', 'w', 't', 1, 'down', 0, `+at+`, `+at+`, '2299-12-31 00:00:00', '2299-12-31 00:00:00', [0])`)
+		exec(t, conn, `INSERT INTO tillstream.store_status (lane, store_id, version, status, registered, since, last_seen, holds_until) VALUES ('', 's', 1, 'down', 1, `+at+`, `+at+`, '2299-12-31 00:00:00')`)
+		exec(t, conn, `INSERT INTO tillstream.store_outages (lane, store_id, started_at, version, outage_id) VALUES ('', 's', `+at+`, 1, 'o1')`)
+		exec(t, conn, `INSERT INTO tillstream.outages (lane, store_id, terminal_id, started_at, version, outage_id) VALUES ('', 's', 't', `+at+`, 1, 'o2'), ('', 'w', 't', `+at+`, 1, 'o3')`)
+		span := func(from, to int64) string { return fmt.Sprintf("[%d], [%d]", since+from, since+to) }
+		exec(t, conn, `INSERT INTO tillstream.maintenance (lane, store_id, maintenance_id, version, terminals, excluded_from, excluded_to) VALUES `+
+			`('', 's', 'of both, from before', 1, [], `+span(-hour, 30*minute)+`), ('', 's', 'of the till', 1, ['t'], `+span(20*minute, hour)+`), ('', 's', 'of the till, within', 1, ['t'], `+span(25*minute, 40*minute)+`),
+			('', 's', 'partly closed', 1, [], `+span(150*minute, 195*minute)+`), ('', 's', 'of another', 1, ['x'], `+span(0, 5*hour)+`), ('', 's', 'later', 1, [], `+span(9*day, 10*day)+`),
+			('', 'w', 'of one that is not registered', 1, [], `+span(150*minute, 195*minute)+`)`)
+		rows := func(columns, view string) []string {
+			h := fmt.Sprintf("(toUnixTimestamp(hour) * 1000 - %d) / 3600000", since)
+			return query(t, conn, "SELECT store_id, "+h+", service_ms / 60000, "+columns+" FROM pos."+view+" "+h+" < 5 ORDER BY ALL")
+		}
+		// of what only the registry knows no hour is written
+		exec(t, conn, `INSERT INTO tillstream.terminal_status (lane, store_id, terminal_id, version, status, registered, since, last_seen, holds_until, retires_at, service_next) VALUES
+			('', 's', 'x', 1, 'unknown', 1, `+at+` + toIntervalMinute(15), `+at+` + toIntervalMinute(15), '2299-12-31 00:00:00', '2299-12-31 00:00:00', [0])`)
+		// the newest hour has a row of its own, empty so far
+		exec(t, conn, fmt.Sprintf("INSERT INTO tillstream.availability_hourly (lane, store_id, terminal_id, hour, version, evidence) VALUES ('', 's', 't', %d, 1, 1), ('', 'w', 't', %[1]d, 1, 1)", since/1000))
+		till := rows("service_down_ms / 60000, excluded_ms / 60000", "availability_hourly WHERE terminal_id = 't' AND")
+		awaited := rows("service_unknown_ms / 60000, excluded_ms / 60000, unknown_ms / 60000", "availability_hourly WHERE terminal_id = 'x' AND")
+		store := rows("quorum_down_ms / 60000, excluded_ms / 60000", "store_availability_hourly WHERE")
+		outages := query(t, conn, "SELECT outage_id, repair_ms, service_ms FROM pos.outages ORDER BY outage_id")
+		whole := query(t, conn, "SELECT repair_ms - service_ms FROM pos.store_outages")
+		return func(int64, int64) {
+			var running int64 // of the hour that nobody counts here
+			fmt.Sscan(strings.Split(outages[0], "\t")[1], &running)
+			running -= 5 * hour
+			for _, c := range []struct {
+				name      string
+				got, want []string
+			}{
+				{"tills", till, []string{
+					"s	0	60	0	60", "s	1	60	60	0", "s	2	0	0	0", "s	3	60	45	15", "s	4	60	60	0",
+					"w	0	60	60	0", "w	1	60	60	0", "w	2	60	30	30", "w	3	60	45	15", "w	4	60	60	0",
+				}},
+				{"awaited", awaited, []string{"s	0	45	0	45	45", "s	1	60	0	60	60", "s	2	0	0	0	60", "s	3	60	0	60	60", "s	4	60	0	60	60"}},
+				{"store", store, []string{"s	0	60	30	30", "s	1	60	60	0", "s	3	60	45	15", "s	4	60	60	0"}},
+				{"outages", outages, []string{fmt.Sprintf("o2	%d	%d", 5*hour+running, 165*minute+running), fmt.Sprintf("o3	%d	%d", 5*hour+running, 255*minute+running)}},
+				{"outages of the store", whole, []string{fmt.Sprint(105 * minute)}},
+			} {
+				if d := cmp.Diff(c.want, c.got); d != "" {
+					t.Errorf("%s (-want +got)\n%s", c.name, d)
+				}
+			}
+		}
+	})
+}

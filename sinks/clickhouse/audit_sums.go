@@ -49,7 +49,8 @@ func (a *audit) sums(ctx context.Context) error {
 	return nil
 }
 
-// aliveHour tells a till's hours from those whose evidence has turned out to belong elsewhere, since the till's clock was wrong.
+// aliveHour tells a till's hours from those of which nothing is left but zeros: their evidence has turned out to belong elsewhere, since the till's clock was
+// wrong, or its registered life does not reach them any more.
 const aliveHour = "evidence + up_ms + degraded_ms + down_ms + silent_ms + maintenance_ms + unknown_ms > 0"
 
 // isData is the condition that tells data from the batches' own rows.

@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -74,6 +75,22 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
+// objects counts the tables and views that the migrations make, and the table of the migrations.
+func objects(t *testing.T) string {
+	t.Helper()
+	all, err := schema.Migrations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := map[string]map[string]bool{"TABLE": {"tillstream.schema_migrations": true}, "VIEW": {}}
+	for _, m := range all {
+		for _, words := range regexp.MustCompile(`CREATE (?:OR REPLACE )?(TABLE|VIEW) (?:IF NOT EXISTS )?([\w.]+)`).FindAllStringSubmatch(strings.Join(m.Statements(), "\n"), -1) {
+			made[words[1]][words[2]] = true
+		}
+	}
+	return fmt.Sprintf("%d %d", len(made["TABLE"]), len(made["VIEW"]))
+}
+
 // What was cut short is run again, and a second process that migrates at the same time does no harm.
 func TestMigrateTwiceAtOnce(t *testing.T) {
 	s := open(t, nil)
@@ -94,7 +111,7 @@ func TestMigrateTwiceAtOnce(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if diff := cmp.Diff([]string{"27 41"}, ask(t, s, "countIf(engine LIKE '%MergeTree'), countIf(engine = 'View')", "FROM system.tables WHERE database IN ('tillstream', 'pos')")); diff != "" {
+		if diff := cmp.Diff([]string{objects(t)}, ask(t, s, "countIf(engine LIKE '%MergeTree'), countIf(engine = 'View')", "FROM system.tables WHERE database IN ('tillstream', 'pos')")); diff != "" {
 			t.Error(diff)
 		}
 		if err := s.Check(t.Context()); err != nil {

@@ -70,7 +70,10 @@ func (w *week) at(local int64) float64 {
 }
 
 // open says whether customers may come.
-func (s *store) open(at int64) bool { return s.plan.at(s.wall.local(at)) > 0 }
+func (s *store) open(at int64) bool {
+	local := s.wall.local(at)
+	return s.plan.at(local) > 0 && floorDiv(local-dayBreak, day) != s.terms.holiday
+}
 
 // turns calls f for every opening and closing in [from, to).
 func (s *store) turns(from, to int64, f func(at int64, opens bool)) {

@@ -62,8 +62,8 @@ func appendComponents(b []byte, p *report) []byte {
 	case "down":
 		broken, state, detail = breakages[p.episode.part].component, "error", breakages[p.episode.part].detail
 	case "degraded":
-		w := wear[p.episode.part%len(wear)]
-		broken, state, detail = w.component, "warning", w.detail
+		w := p.episode.wears()
+		broken, state, detail = w.component, w.state, w.detail
 	}
 	if broken == "" && !p.full {
 		return b

@@ -19,6 +19,7 @@ func (s *store) planCuts(until int64) {
 		from := s.cutsPlanned + s.random.exponential(float64(8*day)/s.faults)
 		length := min(minute+int64(s.random.logNormal(float64(40*minute), 1.3)), longestCut)
 		s.cuts = append(s.cuts, span{from, from + length})
+		s.clerk.cut(s.cuts[len(s.cuts)-1])
 		s.cutsPlanned = from + length + 30*minute
 	}
 }
@@ -71,16 +72,27 @@ var breakages = [...]struct{ component, detail, code string }{
 	{"printer", "paper_jam", "PRT-03"},
 }
 
-var wear = [...]struct{ component, detail string }{
-	{"printer", "paper_low"},
-	{"printer", "cover_open"},
-	{"scanner", "dirty"},
-	{"customer_display", "out_of_order"},
-	{"scale", "calibration_due"},
+type worn struct{ component, state, detail string }
+
+var wear = [...]worn{
+	{"printer", "warning", "paper_low"},
+	{"printer", "error", "cover_open"},
+	{"scanner", "warning", "dirty"},
+	{"customer_display", "warning", "out_of_order"},
+	{"scale", "warning", "calibration_due"},
 }
 
 // blocks says whether a till cannot sell.
-func (e *episode) blocks() bool { return e.trouble != degradation }
+func (e *episode) blocks(terms *terms) bool { return e.trouble != degradation || e.disables(terms) }
+
+// wears is what is worn in a degradation.
+func (e *episode) wears() *worn { return &wear[e.part%len(wear)] }
+
+// disables says whether what is worn is in error, and nothing the store could do without.
+func (e *episode) disables(terms *terms) bool {
+	w := e.wears()
+	return e.trouble == degradation && w.state == "error" && w.component == terms.needs
+}
 
 // planEpisodes decides what befalls a till, up to an instant. Reinstallations end on a step of the simulation.
 func (t *till) planEpisodes(until, grid int64) {
@@ -125,8 +137,13 @@ func (t *till) planEpisodes(until, grid int64) {
 				continue
 			}
 		}
+		if e.to > t.closes() {
+			t.planned = forEver
+			return
+		}
 		t.planned = e.to + 10*minute
 		t.episodes = append(t.episodes, e)
+		s.clerk.episode(t, &e)
 	}
 }
 

@@ -30,10 +30,14 @@ const (
 	ends
 	turnedOn
 	turnedOff
+	taken // away
 )
 
 // report sends what a till says of itself in [from, to).
 func (s *store) report(t *till, from, to int64) {
+	if to <= t.life.from || from >= t.closes() {
+		return
+	}
 	marks := s.marks(t, from, to)
 	for i := 0; ; {
 		at := to
@@ -55,7 +59,7 @@ func (s *store) report(t *till, from, to int64) {
 // marks are the changes of [from, to), in order.
 func (s *store) marks(t *till, from, to int64) []mark {
 	marks := s.scratch[:0]
-	if from == s.start && s.staffed(from) || from == s.start && !s.format.nightOff {
+	if begins := from == max(s.start, t.life.from); begins && (s.staffed(from) || !s.format.nightOff) {
 		marks = append(marks, mark{at: from + s.random.between(0, s.interval), kind: turnedOn})
 		t.powered = false
 	}
@@ -80,6 +84,9 @@ func (s *store) marks(t *till, from, to int64) []mark {
 			marks = append(marks, mark{e.to, ends, e})
 		}
 	}
+	if x := t.closes(); x < to {
+		marks = append(slices.DeleteFunc(marks, func(m mark) bool { return m.at >= x }), mark{at: x, kind: taken})
+	}
 	slices.SortStableFunc(marks, func(a, b mark) int { return cmp.Compare(a.at, b.at) })
 	s.scratch = marks
 	return marks
@@ -92,7 +99,7 @@ func (s *store) change(t *till, m *mark) {
 		if !t.powered {
 			s.boot(t, m.at, true)
 		}
-	case turnedOff:
+	case turnedOff, taken:
 		if t.powered {
 			s.say(t, m.at, "shutdown", "closing", true)
 			t.powered = false

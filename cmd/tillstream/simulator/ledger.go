@@ -85,7 +85,7 @@ func entry[K comparable, V any](m map[K]*V, k K) *V {
 	return v
 }
 
-func (l *ledger) book(h *header) *book { return entry(l.books, bookKey{h.till, h.topic}) }
+func (l *ledger) book(h *header) *book { return entry(l.books, bookKey{h.till.account(), h.topic}) }
 func (l *ledger) lose(h *header)       { l.book(h).Lost++ }
 func (l *ledger) repeat(h *header)     { l.book(h).Repeats++ }
 func (l *ledger) mask(h *header)       { l.book(h).Masked++ }
@@ -122,8 +122,12 @@ func (l *ledger) report(p *report) {
 	l.accept(&p.header)
 	t := p.till
 	at := t.belongs(p.time)
+	status := statusOf(p.status)
+	if status == degraded && p.episode.disables(&t.store.terms) {
+		status = disabled
+	}
 	t.timeline.pending = append(t.timeline.pending, heard{
-		start: at, at: at, sequence: p.sequence, hold: 3 * t.store.interval / second * second, status: statusOf(p.status),
+		start: at, at: at, sequence: p.sequence, hold: 3 * t.store.interval / second * second, status: status,
 	})
 }
 
@@ -308,6 +312,7 @@ func (l *ledger) truth(c *chain) *Truth {
 		return cmp.Or(cmp.Compare(a.Store, b.Store), cmp.Compare(a.Method, b.Method))
 	})
 	l.tills(c, t)
+	t.parties()
 	for k, n := range l.dead {
 		t.Dead = append(t.Dead, DeadTruth{topicNames[k.topic], string(k.reason), n})
 	}
@@ -329,8 +334,11 @@ func (l *ledger) tills(c *chain, t *Truth) {
 	})
 	for _, s := range c.stores {
 		for _, till := range s.tills {
+			till.timeline.finish()
+		}
+		s.served(t)
+		for _, till := range s.tills {
 			l := &till.timeline
-			l.finish()
 			if !l.begun {
 				continue
 			}

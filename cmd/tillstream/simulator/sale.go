@@ -62,7 +62,7 @@ func (s *store) act(t *till, kind string, start int64) *transaction {
 	tx := &s.drawing
 	*tx = transaction{store: s, kind: kind, started: t.clock(start), lines: tx.lines[:0], tenders: tx.tenders[:0], operator: 1 + (t.index+int(start/(8*hour)))%7}
 	tx.channel = "store"
-	if len(s.tills) > 2 && t == s.tills[len(s.tills)-1] {
+	if s.cfg.TillsPerStore > 2 && t.index == s.cfg.TillsPerStore-1 {
 		tx.channel = "self_checkout"
 	}
 	return tx

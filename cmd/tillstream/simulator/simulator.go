@@ -59,6 +59,7 @@ func New(cfg Config) (*Simulator, error) {
 		c.stores = append(c.stores, s)
 		c.peers[s.place.currency] = append(c.peers[s.place.currency], s)
 	}
+	c.lives()
 	c.newCustomers()
 	return &Simulator{chain: c, now: c.start}, nil
 }

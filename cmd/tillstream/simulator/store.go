@@ -27,6 +27,7 @@ type store struct {
 	placeNum int
 	format   *format
 	kindNum  int
+	terms    terms
 	wall     wall
 	plan     week
 	walkIns  week // of plan, those who are not expected
@@ -35,6 +36,7 @@ type store struct {
 
 	cuts        []span
 	cutsPlanned int64
+	clerk       clerk
 
 	today    []task
 	receipts [128]receipt // of the last sales, for who brings something back
@@ -70,12 +72,12 @@ func newStore(c *chain, n int) (*store, error) {
 		return nil, fmt.Errorf("loading the time zone of %s: %w", s.place.city, err)
 	}
 	s.wall.zone = zone
+	s.terms = termsOf(s)
+	s.clerk = clerk{store: s, random: newRandom(c.cfg.Seed, 1_000_000+uint64(n))}
 	s.cutsPlanned = c.start + 6*hour
 	s.plan = newWeek(s.format, float64(c.cfg.TransactionsPerStoreDay)*s.format.size)
 	for i := range c.cfg.TillsPerStore {
 		t := newTill(s, i, n*c.cfg.TillsPerStore+i, s.random)
-		t.planned = c.start + 2*hour
-		t.freeAt = c.start
 		s.tills = append(s.tills, t)
 	}
 	return s, nil
@@ -121,7 +123,7 @@ func (s *store) walk(from, to int64) {
 		return
 	}
 	for at := from + s.random.exponential(float64(hour)/peak); at < to; at += s.random.exponential(float64(hour) / peak) {
-		if s.random.Float64()*peak < s.walkIns.at(s.wall.local(at)) {
+		if s.random.Float64()*peak < s.walkIns.at(s.wall.local(at)) && s.open(at) {
 			s.today = append(s.today, task{at: at, kind: walkIn})
 		}
 	}
@@ -129,7 +131,9 @@ func (s *store) walk(from, to int64) {
 
 func (s *store) staff(at int64, kind taskKind) {
 	for _, t := range s.tills {
-		s.today = append(s.today, task{at: at + s.random.between(0, 2*minute), kind: kind, till: t})
+		if t.works(at) {
+			s.today = append(s.today, task{at: at + s.random.between(0, 2*minute), kind: kind, till: t})
+		}
 	}
 }
 
@@ -152,7 +156,7 @@ func (s *store) free(at int64) (*till, int64) {
 
 // sells says whether the till can take a sale that begins now.
 func (t *till) sells(at int64) bool {
-	if e := t.episodeAt(at); e != nil && e.blocks() {
+	if e := t.episodeAt(at); e != nil && e.blocks(&t.store.terms) || !t.works(at) {
 		return false
 	}
 	return !t.store.format.nightOff || t.store.staffed(at)

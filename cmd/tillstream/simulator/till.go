@@ -7,9 +7,10 @@ const (
 	transactions = iota
 	health
 	topics
+	incidents = topics // of people: not numbered, not of a till
 )
 
-var topicNames = [topics]string{"pos.transactions", "pos.health"}
+var topicNames = [...]string{"pos.transactions", "pos.health", "pos.incidents"}
 
 // habits are how a make of till fills in its events: the fleet is never of one make.
 type habits struct {
@@ -38,6 +39,8 @@ type till struct {
 	index, number int // in the store, in the chain
 	id            string
 	skew          int64 // ms its clock is ahead, full seconds
+	life          span  // in this store, by the registry
+	before        *till // the same one, in the store where it was before
 
 	install  int // 1, and one more each time it counts from 1 again
 	sequence [topics]uint64
@@ -64,7 +67,7 @@ type till struct {
 }
 
 func newTill(s *store, index, number int, r random) *till {
-	t := &till{habits: habitsOf(number), store: s, index: index, number: number, id: s.id + "-T" + strconv.Itoa(index+1), install: 1, version: int(r.Uint64N(3)), bootNumber: r.Uint64()}
+	t := &till{habits: habitsOf(number), store: s, index: index, number: number, id: s.id + "-T" + strconv.Itoa(index+1), install: 1, version: int(r.Uint64N(3)), bootNumber: r.Uint64(), life: span{0, forEver}, timeline: timeline{timeout: s.terms.timeout}}
 	t.powered = !s.format.nightOff
 	if number%11 == 5 {
 		t.skew = floorDiv(r.between(20*second, 4*minute), second) * second

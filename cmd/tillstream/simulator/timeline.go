@@ -14,6 +14,7 @@ const (
 	silent
 	inMaintenance
 	closing
+	disabled // degraded, and it cannot sell
 	statuses
 )
 
@@ -52,6 +53,13 @@ type timeline struct {
 	hours          []HourTruth
 	outages        []Outage
 	current        uint8
+	runs           []stretch // each up to where the next begins
+	timeout        int64     // how long everything holds, by the registry; 0: as reports say
+}
+
+type stretch struct {
+	from   int64
+	status uint8
 }
 
 // defaultHold is that of sales of a till that never reported.
@@ -100,7 +108,7 @@ func (l *timeline) evaluate(to int64) {
 		return
 	}
 	l.points = append(l.points[:0], l.settled, to)
-	l.split(l.report.at + l.report.hold)
+	l.split(l.report.at + l.reportHold())
 	l.split(l.sold + l.saleHold())
 	for i := range l.pending {
 		if e := &l.pending[i]; e.sale {
@@ -123,7 +131,12 @@ func (l *timeline) split(at int64) {
 	}
 }
 
+func (l *timeline) reportHold() int64 { return cmp.Or(l.timeout, l.report.hold) }
+
 func (l *timeline) saleHold() int64 {
+	if l.timeout > 0 {
+		return l.timeout
+	}
 	if l.report.status == none {
 		return defaultHold
 	}
@@ -136,7 +149,7 @@ func (l *timeline) at(x int64) uint8 {
 	switch {
 	case r.status == down || r.status == inMaintenance:
 		return r.status
-	case (r.status == up || r.status == degraded) && x < r.at+r.hold:
+	case (r.status == up || r.status == degraded || r.status == disabled) && x < r.at+l.reportHold():
 		return r.status
 	case l.sold > 0 && x < l.sold+l.saleHold():
 		return up
@@ -161,6 +174,7 @@ func (l *timeline) spend(from, to int64, status uint8) {
 			l.outages = append(l.outages, Outage{Start: from})
 		}
 		l.current = status
+		l.runs = append(l.runs, stretch{from, status})
 	}
 	if status == none {
 		return
@@ -177,6 +191,9 @@ func (l *timeline) spend(from, to int64, status uint8) {
 			row.Up += end - from
 		case degraded:
 			row.Degraded += end - from
+		case disabled:
+			row.Degraded += end - from
+			row.Disabled += end - from
 		case down:
 			row.Down += end - from
 		case silent:

@@ -14,6 +14,10 @@ type Truth struct {
 	Tills      []TillTruth     `json:"tills"`
 	TillHours  []HourTruth     `json:"till_hours"`
 	Outages    []Outage        `json:"outages"`
+	StoreHours []StoreTruth    `json:"store_hours"`
+	Incidents  []IncidentTruth `json:"incidents"`
+	Work       []WorkTruth     `json:"maintenance"`
+	Parties    []PartyTruth    `json:"parties"`
 	Deliveries []DeliveryTruth `json:"deliveries"`
 	Dead       []DeadTruth     `json:"dead"`
 }
@@ -85,7 +89,9 @@ type TillTruth struct {
 	Until    int64  `json:"until"`
 }
 
-// HourTruth is a UTC hour of a till, in ms of each status. The first and the last hour of a till are as far as its timeline goes.
+// HourTruth is a UTC hour of a till, in ms of each status. The first and the last hour of a till are as far as its timeline goes. Service is
+// the part of it within opening hours and the till's registered life, Excluded that of Service in approved maintenance; of the rest
+// ServiceDown is down, and ServiceUnknown silent.
 type HourTruth struct {
 	Store       string `json:"store"`
 	Terminal    string `json:"terminal"`
@@ -95,6 +101,53 @@ type HourTruth struct {
 	Down        int64  `json:"down"`
 	Silent      int64  `json:"silent"`
 	Maintenance int64  `json:"maintenance"`
+	Disabled    int64  `json:"disabled"` // of Degraded: it could not sell
+
+	Service        int64 `json:"service_ms"`
+	ServiceDown    int64 `json:"service_down_ms"`
+	Excluded       int64 `json:"excluded_ms"`
+	ServiceUnknown int64 `json:"unknown_ms"`
+}
+
+// StoreTruth is a UTC hour of a store as a whole, in ms of its opening hours: Excluded is maintenance of the whole store; of the rest too few
+// tills could sell in QuorumDown, and in Unknown that depends on tills nobody heard.
+type StoreTruth struct {
+	Store      string `json:"store"`
+	Hour       int64  `json:"hour"`
+	Service    int64  `json:"service_ms"`
+	QuorumDown int64  `json:"quorum_down_ms"`
+	Excluded   int64  `json:"excluded_ms"`
+	Unknown    int64  `json:"unknown_ms"`
+}
+
+// IncidentTruth is an incident; instants are 0 where there is none. Resolve is the time to resolve of one that is resolved, ms.
+type IncidentTruth struct {
+	Store        string `json:"store"`
+	ID           string `json:"incident_id"`
+	Party        string `json:"party"`
+	Started      int64  `json:"started"`
+	Detected     int64  `json:"detected"`
+	Opened       int64  `json:"opened"`
+	Acknowledged int64  `json:"acknowledged"`
+	Resolved     int64  `json:"resolved"`
+	Cancelled    int64  `json:"cancelled"`
+	Resolve      int64  `json:"resolve_ms"`
+	Reopened     int64  `json:"reopened"`
+}
+
+// PartyTruth is what query D5 says of a party: over incidents that were resolved and not cancelled, in seconds.
+type PartyTruth struct {
+	Party string  `json:"party"`
+	N     int64   `json:"n"`
+	MTTA  float64 `json:"mtta_s"` // of those that were acknowledged
+	MTTR  float64 `json:"mttr_s"`
+}
+
+// WorkTruth is maintenance, and how much time it takes out.
+type WorkTruth struct {
+	Store    string `json:"store"`
+	ID       string `json:"maintenance_id"`
+	Excluded int64  `json:"excluded_ms"`
 }
 
 // Outage is a maximal stretch of down; End 0 if it had not ended when the till was last heard.
@@ -103,6 +156,7 @@ type Outage struct {
 	Terminal string `json:"terminal"`
 	Start    int64  `json:"start"`
 	End      int64  `json:"end"`
+	Service  int64  `json:"service_ms"` // of one that ended: counted time
 }
 
 // DeliveryTruth is the account of a till and a topic.

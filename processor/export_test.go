@@ -1,0 +1,22 @@
+package processor
+
+import (
+	"time"
+
+	"github.com/tillstream/tillstream/processor/fetch"
+	"github.com/tillstream/tillstream/processor/rollup"
+)
+
+// Core is the pure core of a lane, for tests that need more of the house than this package may import.
+type Core struct{ *folder }
+
+func NewCore(cfg *Config) Core { return Core{newFolder(cfg)} }
+
+// Close seals the open batch: its blocks, and that of the state.
+func (c Core) Close(batch uint64) (blocks []*rollup.Block, state *rollup.Block) {
+	b := c.Seal(rollup.Version{Epoch: 1, Batch: batch}, "lane", time.UnixMilli(0))
+	return b.blocks, b.state
+}
+
+// Offset is where a partition goes on.
+func (c Core) Offset(tp fetch.TopicPartition) int64 { return c.books[tp].next }
