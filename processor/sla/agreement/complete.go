@@ -15,35 +15,27 @@ func (r *Resolved) complete(b Book, i int, on registry.Date) []error {
 	var out []error
 	heir := Place{KindAgreement, r.Agreement, fmt.Sprintf("spec.versions[%d]", i)}
 	wrong := func(field, format string, args ...any) {
-		at, ok := r.Text.From(field)
-		if !ok {
-			at = heir
-		}
+		at := r.Text.at(field, heir)
 		p := &Problem{Place: at, What: fmt.Sprintf(format, args...)}
 		if at.Kind != heir.Kind || at.Name != heir.Name {
 			p.What += fmt.Sprintf("; so it is in Agreement %s on %s", r.Agreement, on)
 		}
 		out = append(out, p)
 	}
-	lacks := func(key, format string, args ...any) {
-		p := heir
-		p.Path += "." + key
-		out = append(out, &Problem{Place: p, What: fmt.Sprintf(format, args...)})
-	}
 	measured := r.Measured()
 	if r.Level == "customer" && !measured {
-		lacks("parties", "a customer's agreement needs parties, with provider and customer, here or in what it inherits")
+		wrong("parties", "a customer's agreement needs parties, with provider and customer, here or in what it inherits")
 	}
 	t := &r.Terms
 	if measured {
 		if t.Timezone == "" {
-			lacks("timezone", "it is needed, here or in what it inherits: a time zone of the IANA database, such as Europe/Paris")
+			wrong("timezone", "it is needed, here or in what it inherits: a time zone of the IANA database, such as Europe/Paris")
 		}
 		if t.Period == "" {
-			lacks("period", "it is needed, here or in what it inherits: one of %s", strings.Join(Periods, ", "))
+			wrong("period", "it is needed, here or in what it inherits: one of %s", strings.Join(Periods, ", "))
 		}
 		if len(kept(t.Objectives)) == 0 {
-			lacks("objectives", "it needs at least one objective, here or in what it inherits")
+			wrong("objectives", "it needs at least one objective, here or in what it inherits")
 		}
 		if s := t.Measurement.Silence; s.Then != "" && s.After.IsZero() {
 			wrong("measurement.silence.after", "silence becomes %s after a time, which is needed, as after: 10m", s.Then)
@@ -133,7 +125,7 @@ func (r *Resolved) money(objectives map[string]*Objective, wrong func(field, for
 			wrong(field+"per_unit", "objective %s promises a share; per_unit is for objectives with a value, tiers for shares", o.Name)
 		case !x.PerUnit.Every.IsZero() && (x.PerUnit.Every.IsDuration() != o.Value.IsDuration() || !x.PerUnit.Over.IsZero() && x.PerUnit.Over.IsDuration() != o.Value.IsDuration()):
 			wrong(field+"per_unit", "every and over must be of the kind of the objective's value, %s", o.Value)
-		default:
+		case len(o.lacks()) == 0:
 			for _, tier := range x.Tiers {
 				if !tier.Below.IsZero() && o.Target.IsZero() || !tier.Above.IsZero() && (!o.Target.IsZero() || tier.Above.IsDuration() != o.Value.IsDuration()) {
 					wrong(field+"tiers", "tiers of objective %s must be %s", o.Name, map[bool]string{true: "above a value of its kind, " + o.Value.String(), false: "below a share, as its target"}[o.Target.IsZero()])
