@@ -35,6 +35,16 @@ func TestSLACheck(t *testing.T) {
 		t.Errorf("exit %d: %s", code, said)
 	}
 	says(t, stderr, filepath.Join(dir, "a.yaml")+":34: spec.versions[0].remedies.credits[0].tiers[0].below: ", "99.5 % is 0.995")
+	// What could be read is checked as well, but not for what it refers to.
+	writeText(t, filepath.Join(dir, "b.yaml"), "apiVersion: tillstream/v1\nkind: Agreement\nmetadata: {name: b}\nspec: {type: ola, level: service, inherits: [acme-gold], versions: [{version: 2, from: 2026-01-01}]}\n")
+	_, _, stderr = sla(t, "check", "-f", dir)
+	says(t, stderr, "a.yaml:34: ", "b.yaml:4: spec.versions[0].version: it must be 1")
+	if strings.Contains(stderr, "there is no") {
+		t.Error(stderr)
+	}
+	if err := os.Remove(filepath.Join(dir, "b.yaml")); err != nil {
+		t.Fatal(err)
+	}
 	writeText(t, filepath.Join(dir, "a.yaml"), text)
 	code, _, stderr = sla(t, "check", "-f", dir)
 	if code != exitUsage {
