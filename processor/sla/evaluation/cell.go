@@ -244,7 +244,7 @@ func (p *Part) compose(o *objective, scope Scope, of func(string) *cell, at int6
 
 // scaled makes ms of figures that count slices.
 func scaled(f sla.Figures, slice int64) sla.Figures {
-	for _, x := range []*int64{&f.Committed, &f.Excluded, &f.Counted, &f.Unknown, &f.Down, &f.Doubt, &f.RawUnknown, &f.RawDown} {
+	for _, x := range []*int64{&f.Committed, &f.Excluded, &f.Counted, &f.Unknown, &f.Down, &f.Doubt, &f.RawUnknown, &f.RawDown, &f.Ahead} {
 		*x *= slice
 	}
 	return f

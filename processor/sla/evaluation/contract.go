@@ -1,8 +1,7 @@
 package evaluation
 
 import (
-	"encoding/json"
-	"fmt"
+	"cmp"
 	"slices"
 	"time"
 
@@ -25,16 +24,9 @@ type Text struct {
 
 	zone       *time.Location
 	calendar   sla.Calendar
-	exclusions []exclusion
 	objectives []*objective
 	bearer     sla.Bearer
 	atRisk     sla.Share
-}
-
-// exclusion is a rule whose windows depend on the zone of the store.
-type exclusion struct {
-	sla.Exclusion
-	within agreement.Windows
 }
 
 // objective is one promise, computed with.
@@ -53,50 +45,27 @@ type objective struct {
 	why    string // it cannot be measured
 }
 
-var (
-	readings   = map[string]sla.Reading{"": sla.AsUnknown, "unknown": sla.AsUnknown, "up": sla.AsUp, "down": sla.AsDown}
-	operators  = map[string]sla.Op{"lt": sla.Lt, "lte": sla.Lte, "gt": sla.Gt, "gte": sla.Gte}
-	bearers    = map[string]sla.Bearer{"customer": sla.Customer, "provider": sla.Provider}
-	statistics = map[string]sla.Statistic{"p50": sla.P50, "p90": sla.P90}
-	approvals  = map[string]sla.Signature{"customer": sla.ByCustomer, "provider": sla.ByProvider, "both": sla.ByCustomer | sla.ByProvider}
-)
-
 // Compile makes a contract of the texts of an agreement; nil if none of them is measured.
-func Compile(name string, stretches []agreement.Stretch) (*Contract, error) {
+func Compile(name string, stretches []agreement.Stretch) *Contract {
 	c := &Contract{Name: name}
 	for i := range stretches {
 		if !stretches[i].Measured() {
 			continue
 		}
-		t, err := compile(stretches[i])
-		if err != nil {
-			return nil, fmt.Errorf("agreement %s, version %d: %w", name, stretches[i].Version, err)
-		}
-		c.Texts = append(c.Texts, t)
+		c.Texts = append(c.Texts, compile(stretches[i]))
 	}
 	if len(c.Texts) == 0 {
-		return nil, nil
+		return nil
 	}
-	return c, nil
+	return c
 }
 
-func compile(s agreement.Stretch) (*Text, error) {
-	t := &Text{Stretch: s, Hash: s.Hash(), zone: s.Zone(), bearer: bearers[s.Terms.Measurement.LowEvidence], atRisk: sla.One}
+func compile(s agreement.Stretch) *Text {
+	t := &Text{Stretch: s, Hash: s.Hash(), zone: s.Zone(), bearer: sla.BearerOf(&s.Terms.Measurement), atRisk: sla.One}
 	if risk := s.Terms.Remedies.AtRisk; !risk.IsZero() {
 		t.atRisk = sla.Share(risk.Nano())
 	}
 	t.calendar = sla.Calendar{Unit: sla.Unit(s.Terms.Period), Zone: t.zone}
-	for _, e := range s.Terms.Exclusions {
-		written, err := json.Marshal(e)
-		if err != nil {
-			return nil, fmt.Errorf("exclusion as text: %w", err)
-		}
-		t.exclusions = append(t.exclusions, exclusion{sla.Exclusion{
-			Text: string(written), Up: e.Effect == "up", Kind: e.Kind, Party: e.Party, Except: e.Except,
-			Notice: e.Notice.After(0, time.UTC), Approval: approvals[e.Approval],
-			Cap: e.Cap.Most.Milli(), Per: sla.Calendar{Unit: sla.Unit(e.Cap.Per), Zone: t.zone},
-		}, e.Within})
-	}
 	for _, o := range s.Terms.Objectives {
 		t.objectives = append(t.objectives, t.objective(o))
 	}
@@ -112,7 +81,7 @@ func compile(s agreement.Stretch) (*Text, error) {
 			part.parts = part.parts || o.Method == "timeslices"
 		}
 	}
-	return t, nil
+	return t
 }
 
 func (t *Text) named(name string) *objective {
@@ -126,44 +95,20 @@ func (t *Text) named(name string) *objective {
 
 func (t *Text) objective(o agreement.Objective) *objective {
 	m := &t.Terms.Measurement
+	o.Per = cmp.Or(o.Per, "customer")
 	out := &objective{
-		Objective: o, scopes: []string{o.Per}, target: sla.Share(o.Target.Nano()), op: operators[o.Op], stat: statistics[o.Statistic], slice: o.Slice.Milli(),
+		Objective: o, scopes: []string{o.Per}, target: sla.TargetOf(&o), limit: sla.RatioOf(o.Value), op: sla.OpOf(&o), stat: sla.StatisticOf(&o),
+		slice: o.Slice.Milli(), least: sla.LeastOf(m, &o), read: sla.RulesOf(m, &o),
 	}
-	out.read = sla.Rules{
-		DegradedDown: o.Degraded == "down", MergeGap: m.MergeGap.Milli(), MinOutage: m.MinOutage.Milli(),
-		Silence: sla.Silence{
-			First: readings[m.Silence.First], Then: readings[m.Silence.Then], After: m.Silence.After.Milli(),
-			Alone: slices.Contains(m.Silence.Unless, "neighbours_silent"),
-		},
+	if !o.Target.IsZero() {
+		out.limit = sla.Ratio{Part: int64(out.target), Of: int64(sla.One)}
 	}
-	if !o.MinOutage.IsZero() {
-		out.read.MinOutage = o.MinOutage.Milli()
+	if o.Indicator == agreement.StoreQuorum {
+		out.read.Needs |= sla.Sell
 	}
-	switch {
-	case o.Indicator == agreement.StoreQuorum || o.Capability == "sell":
-		out.read.Needs = sla.Sell
-	case o.Capability == "card":
-		out.read.Needs = sla.Card
-	}
-	out.rules = slices.IndexFunc(t.objectives, func(x *objective) bool { return x.read == out.read })
-	if out.rules < 0 {
-		out.rules = len(t.objectives)
-	} else {
-		out.rules = t.objectives[out.rules].rules
-	}
-	if m.MinEvents != nil {
-		out.least = int64(*m.MinEvents)
-	}
-	if o.MinEvents != nil {
-		out.least = int64(*o.MinEvents)
-	}
-	switch {
-	case o.Value.IsDuration():
-		out.limit = sla.Ratio{Part: o.Value.Milli(), Of: 1}
-	case !o.Value.IsZero():
-		out.limit = sla.Ratio{Part: o.Value.Decimal().Nano(), Of: int64(sla.One)}
-	default:
-		out.limit, out.op = sla.Ratio{Part: int64(out.target), Of: int64(sla.One)}, sla.Gte
+	out.rules = len(t.objectives)
+	if i := slices.IndexFunc(t.objectives, func(x *objective) bool { return x.read == out.read }); i >= 0 {
+		out.rules = t.objectives[i].rules
 	}
 	out.why = out.unmeasurable()
 	return out
@@ -220,13 +165,9 @@ type Part struct {
 // Running says whether a part, or its period, goes on after an instant.
 func (p *Part) Running(at int64) bool { return at < p.Period.To }
 
-// LateData is until when evidence counts.
-func (p *Part) LateData() sla.LateData {
-	late, end := p.Terms.Measurement.LateData, p.Period.To
-	out := sla.LateData{Accept: late.Accept.After(end, p.zone), MinChange: sla.Share(late.Restate.MinChange.Nano()), Scale: sla.Ratio{Part: 1, Of: 1}}
-	out.Close = max(out.Accept, late.CloseAfter.After(end, p.zone))
-	out.Restate = max(out.Close, late.Restate.Until.After(end, p.zone))
-	return out
+// LateData is until when evidence counts for an objective.
+func (p *Part) LateData(o *agreement.Objective) sla.LateData {
+	return sla.LateDataOf(&p.Terms, o, p.Period, p.zone)
 }
 
 // Reach is how far back parts are looked at: older ones are left as they are.
@@ -291,8 +232,8 @@ func (t *Text) services(x *registry.Terminal, at int64) []string {
 	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return !slices.Contains(t.Terms.Scope.Services, s) })
 }
 
-// label is the local date on which a period begins, as people name it.
-func (p *Part) label(at int64) registry.Date {
+// Label is the local date of an instant in the agreement's zone: periods are named by it.
+func (p *Part) Label(at int64) registry.Date {
 	y, m, d := time.UnixMilli(at).In(p.zone).Date()
 	return registry.DateOf(y, m, d)
 }

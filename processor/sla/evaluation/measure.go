@@ -20,10 +20,11 @@ const back = 21 * day
 // Needs is the time of which facts are needed to measure a part.
 func (p *Part) Needs() interval.Span {
 	x := interval.Span{From: p.Span.From - back, To: p.Period.To + day}
-	for i := range p.exclusions {
-		if e := &p.exclusions[i]; e.Cap > 0 {
-			x.From = min(x.From, e.Per.At(p.Span.From).From)
-			x.To = max(x.To, e.Per.At(p.Span.To-1).To)
+	for i := range p.Terms.Exclusions {
+		if limit := p.Terms.Exclusions[i].Cap; !limit.IsZero() {
+			per := sla.Calendar{Unit: sla.Unit(limit.Per), Zone: p.zone}
+			x.From = min(x.From, per.At(p.Span.From).From)
+			x.To = max(x.To, per.At(p.Span.To-1).To)
 		}
 	}
 	return x
@@ -40,7 +41,7 @@ type measuring struct {
 	whole interval.Set // the time in which the store is silent as a whole
 	tills []*till
 	out   *Measured
-	rules []interval.Set // windows of the exclusions, in the store's zone
+	rules []sla.Exclusion
 
 	usual     *sla.Time // of the tills that are there all along and of which nothing is excused
 	usualBurn *sla.Time
@@ -70,9 +71,7 @@ func (p *Part) Measure(s *Store, at int64) *Measured {
 		})
 	}
 	m.silence()
-	for i := range p.exclusions {
-		m.rules = append(m.rules, m.windows(&p.exclusions[i]))
-	}
+	m.rules = m.exclusions()
 	var lives interval.Set
 	first := len(m.out.cells)
 	for _, t := range m.tills {
@@ -112,14 +111,9 @@ func (m *measuring) hours() {
 // silence finds out when all tills of the store are silent.
 func (m *measuring) silence() {
 	tills := make([]sla.Till, len(m.tills))
+	var rules sla.Rules
 	for i, t := range m.tills {
-		var silent []interval.Span
-		for _, r := range t.history.Runs {
-			if r.Status == sla.Silent {
-				silent = append(silent, r.Span)
-			}
-		}
-		tills[i] = sla.Till{Lives: t.Lives, Silent: interval.Of(silent...)}
+		tills[i] = sla.Till{Lives: t.Lives, Silent: rules.Silent(&t.history)}
 	}
 	m.whole = sla.StoreSilent(tills)
 	for _, t := range m.tills {
@@ -127,32 +121,21 @@ func (m *measuring) silence() {
 	}
 }
 
-func (m *measuring) windows(e *exclusion) interval.Set {
-	if e.within == nil {
-		return nil
-	}
+// exclusions are the rules, with their windows in the store's zone.
+func (m *measuring) exclusions() []sla.Exclusion {
 	zone := "UTC"
 	if v := m.store.Registered.At(m.Span.From); v != nil {
 		zone = v.Timezone
 	}
-	in := e.within.In(zone, m.reach)
-	if in == nil {
-		in = interval.Set{} // never, which is not whenever
-	}
-	return in
+	return sla.ExclusionsOf(&m.Terms, m.zone, zone, m.reach)
 }
 
 // excuse decides about claims, over all that is reached.
 func (m *measuring) excuse(claims []sla.Claim, promised interval.Set) (sla.Excused, []sla.Evidence) {
-	if len(m.exclusions) == 0 || len(claims) == 0 {
+	if len(m.rules) == 0 || len(claims) == 0 {
 		return sla.Excused{}, nil
 	}
-	rules := make([]sla.Exclusion, len(m.exclusions))
-	for i := range rules {
-		rules[i] = m.exclusions[i].Exclusion
-		rules[i].Within = m.rules[i]
-	}
-	return sla.Exclude(rules, claims, promised, m.Span.Cut(interval.Span{From: interval.Min, To: m.at}))
+	return sla.Exclude(m.rules, claims, promised, m.Span.Cut(interval.Span{From: interval.Min, To: m.at}))
 }
 
 // times are the time that counts, the time that burns, and what is owed for it.
@@ -222,7 +205,7 @@ func (m *measuring) fill(c *cell, t, burn *sla.Time, s *sla.State) {
 		whole := c.figures
 		sl := sla.Together([]sla.Part{{Time: t, State: s}}, m.Period.From, c.slice)
 		c.figures = scaled(sl.Figures(whole.Running), c.slice)
-		c.figures.Ahead, c.figures.Outages = whole.Ahead, whole.Outages
+		c.figures.Outages = whole.Outages
 	}
 	if c.objective.parts {
 		c.parts = []sla.Part{{Time: t, State: s}}

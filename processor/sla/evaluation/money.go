@@ -1,6 +1,9 @@
 package evaluation
 
 import (
+	"slices"
+	"time"
+
 	"github.com/tillstream/tillstream/processor/interval"
 	"github.com/tillstream/tillstream/processor/sla"
 	"github.com/tillstream/tillstream/processor/sla/agreement"
@@ -18,26 +21,13 @@ type Past struct {
 // History is what was published last of a contract's earlier periods, by their ends, rising.
 type History func(objective string, scope Scope) []Past
 
-// months is how many months a unit of periods has; 0 of those that have none.
-var months = map[sla.Unit]int64{sla.Month: 1, sla.Quarter: 3, sla.HalfYear: 6, sla.Year: 12}
-
-// base is the amount that is paid for a part's whole period, for each of what it is for. ok is false if no amount is known.
-func (p *Part) base() (fee sla.Fee, ok bool) {
-	b := &p.Terms.Remedies.Base
-	if b.Amount == nil {
+// base is the amount that is paid for a part's whole period, for each of what it is for; nothing if no amount is known.
+func (p *Part) base() (fee sla.Fee, known bool) {
+	amount := p.Terms.Remedies.Base.Amount
+	if amount == nil {
 		return sla.Fee{}, false
 	}
-	fee = sla.FeeOf(*b.Amount)
-	per := sla.Unit(b.Per)
-	switch mine, paid := months[p.calendar.Unit], months[per]; {
-	case per == p.calendar.Unit || per == "":
-	case mine > 0 && paid > 0:
-		fee = fee.Part(mine, paid)
-	default: // a day or a week of a month, and the like: by the clock
-		x := sla.Calendar{Unit: per, Zone: p.zone}.At(p.Period.From)
-		fee = fee.Part(p.Period.To-p.Period.From, x.To-x.From)
-	}
-	return fee, true
+	return sla.BaseOf(&p.Terms, *amount, p.Period, p.zone), true
 }
 
 // fee is the part of the base that falls to something: so many terminals or stores, or one of so many scopes, for the counted time of the part.
@@ -103,16 +93,13 @@ func (s *Settlement) credits(history History) {
 		if !o.costs() {
 			continue
 		}
-		for _, c := range r.Credits {
-			if c.Objective != o.Name {
-				continue
-			}
+		credits := sla.CreditsOf(&p.Terms, &o.Objective)
+		for j, c := range slices.DeleteFunc(slices.Clone(r.Credits), func(c agreement.Credit) bool { return c.Objective != o.Name }) {
 			fee := p.fee(base, s.Total.owed, s.Total.units, 1)
 			if c.Per == "scope_fee" {
 				fee = p.fee(base, l.owed, l.units, scopes[o.Name])
 			}
-			credit := creditOf(&c, o)
-			d := credit.Due(&l.Result, l.Figures.Outages, p.bearer, fee, p.multiply(l, history))
+			d := credits[j].Due(&l.Result, l.Figures.Outages, p.bearer, fee, p.multiply(l, history))
 			due[i] += d.Amount
 			l.Pending = l.Pending || d.Pending
 		}
@@ -124,39 +111,6 @@ func (s *Settlement) credits(history History) {
 	for i, l := range s.Lines {
 		l.Credit = due[i]
 	}
-}
-
-// creditOf is a credit, computed with.
-func creditOf(c *agreement.Credit, o *objective) sla.Credit {
-	out := sla.Credit{Text: c.Objective, Op: o.op, Outage: c.Each == "outage", PerUnit: sla.Share(c.PerUnit.Credit.Nano()), Over: o.limit}
-	if c.Fixed != nil {
-		out.Fixed = *c.Fixed
-	}
-	if c.Cap != nil {
-		out.Times = int64(*c.Cap)
-	}
-	for _, t := range c.Tiers {
-		limit := sla.Ratio{Part: t.Below.Nano(), Of: int64(sla.One)}
-		if !t.Above.IsZero() {
-			limit = quantity(t.Above)
-		}
-		out.Tiers = append(out.Tiers, sla.Tier{Limit: limit, Credit: sla.Share(t.Credit.Nano())})
-	}
-	if !c.PerUnit.Every.IsZero() {
-		out.Every = quantity(c.PerUnit.Every)
-	}
-	if !c.PerUnit.Over.IsZero() {
-		out.Over = quantity(c.PerUnit.Over)
-	}
-	return out
-}
-
-// quantity is a value exactly: ms, or a number.
-func quantity(q agreement.Quantity) sla.Ratio {
-	if q.IsDuration() {
-		return sla.Ratio{Part: q.Milli(), Of: 1}
-	}
-	return sla.Ratio{Part: q.Decimal().Nano(), Of: int64(sla.One)}
 }
 
 // multiply is by how much a breach is multiplied, it and those before it being so many.
@@ -179,13 +133,18 @@ func (p *Part) multiply(l *Line, history History) sla.Share {
 func (s *Settlement) earnBack(history History, at int64) {
 	p := s.Part
 	r := &p.Terms.Remedies.EarnBack
-	unit := max(months[p.calendar.Unit], 1)
-	n := int((int64(r.Months) + unit - 1) / unit)
-	if late := p.LateData(); n == 0 || at < late.Close {
+	n, since := 0, time.UnixMilli(p.Period.To).In(p.zone).AddDate(0, -r.Months, 0).UnixMilli()
+	for x := p.Period; x.From >= since && x.From < p.Period.To; n++ {
+		x = p.calendar.At(x.From - 1)
+	}
+	if n == 0 {
 		return
 	}
 	earn := sla.EarnBack{Periods: n, AtLeast: sla.Share(r.AtLeast.Nano()), Share: sla.Share(r.Share.Nano())}
 	for _, l := range s.Lines {
+		if at < p.LateData(l.Objective).Close {
+			continue
+		}
 		want := p.Period // of the credit
 		for range n {
 			want = p.calendar.At(want.From - 1)
@@ -224,5 +183,5 @@ func (p *Part) Claim() (automatic bool, until int64) {
 	if c.Within.IsZero() {
 		return c.Mode != "on_request", 0
 	}
-	return c.Mode != "on_request", c.Within.After(p.LateData().Close, p.zone)
+	return c.Mode != "on_request", c.Within.After(p.LateData(&agreement.Objective{}).Close, p.zone)
 }

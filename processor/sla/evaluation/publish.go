@@ -37,10 +37,7 @@ type Statement struct {
 
 // Publish says what of a line is news at an instant; ok is false if nothing is. was is what was published last, nil if nothing was.
 func (l *Line) Publish(was *Published, at int64) (s Statement, ok bool) {
-	late := l.LateData()
-	if l.Target.OK() && l.Objective.Target.IsZero() {
-		late.Scale = l.Target // a figure that is no share
-	}
+	late := l.LateData(l.Objective)
 	var published []sla.Statement
 	reason := ""
 	if was != nil {
