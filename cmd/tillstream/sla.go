@@ -21,6 +21,8 @@ type slaCmd struct {
 	Resolve slaResolveCmd `cmd:"" help:"Print the text of an agreement that is in force on a date, after inheritance, with its hash."`
 	Export  slaExportCmd  `cmd:"" help:"Write objectives as plain OpenSLO v1, and say what is lost."`
 
+	List     slaListCmd     `cmd:"" help:"List the agreements that were applied."`
+	Status   slaStatusCmd   `cmd:"" help:"Show how agreements stand: figures, verdicts, budgets, credits."`
 	Evaluate slaEvaluateCmd `cmd:"" help:"Measure all agreements once and publish what is news."`
 }
 
