@@ -202,10 +202,9 @@ func (s *Sink) runs(ctx context.Context, f *facts) error {
 
 // outages are those of the stores that are wanted, with who answers for them. Whose one is may depend on all others, so they are asked for once.
 func (s *Sink) outages(ctx context.Context, w verdict.Wanted) (map[string][]evaluation.Outage, error) {
-	f := facts{Wanted: w}
-	filter, args := "store_id IN {stores:Array(String)} AND ", f.args()
-	if len(w.Stores) > 2*storesAtOnce {
-		filter = ""
+	f, filter := facts{Wanted: w}, "store_id IN {stores:Array(String)} AND "
+	if len(w.Stores) > storesAtOnce {
+		f.Stores, filter = nil, ""
 	}
 	out := map[string][]evaluation.Outage{}
 	err := s.rows(ctx, func(r driver.Rows) error {
@@ -218,7 +217,7 @@ func (s *Sink) outages(ctx context.Context, w verdict.Wanted) (map[string][]eval
 		return nil
 	}, `SELECT store_id, outage_id, terminal_id, toUnixTimestamp64Milli(started_at), ifNull(toUnixTimestamp64Milli(resolved_at), {to:Int64}) AS ended,
 		toString(party), supplier, party_rule, decided_by FROM pos.outages
-		WHERE `+filter+`started_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC') AND ended > {from:Int64} ORDER BY started_at, terminal_id`, args...)
+		WHERE `+filter+`started_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC') AND ended > {from:Int64} ORDER BY started_at, terminal_id`, f.args()...)
 	if err != nil {
 		return nil, fmt.Errorf("reading pos.outages: %w", err)
 	}

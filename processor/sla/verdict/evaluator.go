@@ -6,8 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tillstream/tillstream/processor/interval"
 	"github.com/tillstream/tillstream/processor/registry"
@@ -29,6 +33,7 @@ type Evaluator struct {
 
 	revision  uint64
 	stores    map[string]*registry.Store
+	customers map[string][]string // the stores in which a customer has terminals
 	contracts []*contract
 	failed    map[string]error // agreements that cannot be read
 	news      map[string]Mark
@@ -140,6 +145,16 @@ func (e *Evaluator) enact(ctx context.Context) error {
 		return err
 	}
 	e.stores, e.contracts, e.failed, e.news = stores, []*contract{}, map[string]error{}, nil
+	e.customers = map[string][]string{}
+	for id, s := range stores {
+		for i := range s.Terminals {
+			for _, v := range s.Terminals[i].Versions {
+				if all := e.customers[v.Customer]; len(all) == 0 || all[len(all)-1] != id {
+					e.customers[v.Customer] = append(all, id)
+				}
+			}
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(book.Agreements)) {
 		stretches, err := book.Stretches(name)
 		if err != nil {
@@ -220,8 +235,12 @@ func (e *Evaluator) plan(news map[string]Mark, at int64) []*task {
 
 func (e *Evaluator) part(x *evaluation.Part) *part {
 	out := &part{Part: x, stores: map[string]bool{}, measured: map[string]*evaluation.Measured{}, looked: map[string]int64{}, needed: x.NeedsPayments()}
-	for id, s := range e.stores {
-		if x.Covers(s) {
+	candidates := maps.Keys(e.stores)
+	if customer := x.Terms.Scope.Customer; customer != "" {
+		candidates = slices.Values(e.customers[customer])
+	}
+	for id := range candidates {
+		if x.Covers(e.stores[id]) {
 			out.stores[id] = true
 		}
 	}
@@ -320,30 +339,50 @@ func (e *Evaluator) measure(ctx context.Context, work []*task, at int64, report 
 		return nil
 	}
 	w.Stores = slices.Sorted(maps.Keys(jobs))
-	for store, err := range e.deps.Facts.Facts(ctx, w) {
-		if err != nil {
-			return err
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		store.Registered = e.stores[store.ID]
-		report.Stores++
-		for _, j := range jobs[store.ID] {
-			x := j.t.period.parts[j.i]
-			var m *evaluation.Measured
-			if err := guarded(func() { m = x.Measure(store, at) }); err != nil {
-				report.Failed[x.Contract] = fmt.Errorf("store %s: %w", store.ID, err)
-				continue
+	report.Stores = len(w.Stores)
+	// Stores are measured by all processors while the next ones are read.
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	read := make(chan *evaluation.Store, 256)
+	g.Go(func() error {
+		defer close(read)
+		for store, err := range e.deps.Facts.Facts(ctx, w) {
+			if err != nil {
+				return err
 			}
-			if x.looked[store.ID] = at; m == nil {
-				delete(x.measured, store.ID)
-				continue
+			select {
+			case read <- store:
+			case <-ctx.Done():
+				return ctx.Err()
 			}
-			x.measured[store.ID] = m
 		}
+		return nil
+	})
+	for range runtime.GOMAXPROCS(0) {
+		g.Go(func() error {
+			for store := range read {
+				store.Registered = e.stores[store.ID]
+				for _, j := range jobs[store.ID] {
+					x := j.t.period.parts[j.i]
+					var m *evaluation.Measured
+					err := guarded(func() { m = x.Measure(store, at) })
+					mu.Lock()
+					switch {
+					case err != nil:
+						report.Failed[x.Contract] = fmt.Errorf("store %s: %w", store.ID, err)
+					case m == nil:
+						x.looked[store.ID] = at
+						delete(x.measured, store.ID)
+					default:
+						x.looked[store.ID], x.measured[store.ID] = at, m
+					}
+					mu.Unlock()
+				}
+			}
+			return nil
+		})
 	}
-	return nil
+	return g.Wait()
 }
 
 // errDefect is a mistake in the reckoning, which must not stop what others are owed.
