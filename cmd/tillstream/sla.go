@@ -20,6 +20,10 @@ type slaCmd struct {
 	Check   slaCheckCmd   `cmd:"" help:"Explain what is wrong with files of agreements, with file, line and key."`
 	Resolve slaResolveCmd `cmd:"" help:"Print the text of an agreement that is in force on a date, after inheritance, with its hash."`
 	Export  slaExportCmd  `cmd:"" help:"Write objectives as plain OpenSLO v1, and say what is lost."`
+
+	List     slaListCmd     `cmd:"" help:"List the agreements that were applied."`
+	Status   slaStatusCmd   `cmd:"" help:"Show how agreements stand: figures, verdicts, budgets, credits."`
+	Evaluate slaEvaluateCmd `cmd:"" help:"Measure all agreements once and publish what is news."`
 }
 
 // slaFiles are files of agreements, and of what they refer to.

@@ -42,3 +42,19 @@ SELECT party, count() AS n, avg(dateDiff('second',opened_at,acknowledged_at)) AS
 SELECT o.cause, o.party, count() AS outages, sum(i.lost_net) AS lost, any(i.currency) AS ccy FROM pos.outages AS o JOIN pos.outage_impact AS i USING outage_id WHERE o.started_at >= toStartOfMonth(now()-INTERVAL 1 MONTH) AND o.started_at < toStartOfMonth(now()) GROUP BY o.cause, o.party ORDER BY lost DESC
 -- A9 open stores that sell suspiciously little
 SELECT e.store_id, e.transactions_p05 AS at_least, s.transactions AS seen FROM pos.expected_sales AS e LEFT JOIN (SELECT store_id, sum(transactions) AS transactions FROM pos.sales_hourly WHERE hour = toStartOfHour(now()-INTERVAL 1 HOUR) GROUP BY store_id) AS s USING store_id WHERE e.hour = toStartOfHour(now()-INTERVAL 1 HOUR) AND e.transactions_p05 >= 5 AND s.transactions < e.transactions_p05
+-- D3 the SLA statement of last month
+SELECT contract, level, objective, scope, target, actual, raw_actual, coverage, verdict, credit, credit_currency FROM pos.sla_compliance WHERE period='month' AND period_start = toStartOfMonth(now() - INTERVAL 1 MONTH) AND final ORDER BY credit DESC
+-- D4 the evidence behind one verdict, by responsible party
+SELECT party, decision, kind, ref, started_at, ended_at, counted_ms/1000 AS counted_s, rule, decided_by FROM pos.sla_evidence WHERE contract='acme-gold' AND objective='terminal-availability' AND period_start='2026-10-01 00:00:00' ORDER BY counted_ms DESC
+-- D13 what would the previous version of the contract have said
+SELECT period_start, version, target, actual, verdict, credit FROM pos.sla_compliance WHERE contract='acme-gold' AND objective='terminal-availability' ORDER BY period_start, version
+-- A3 fast burn: page
+SELECT contract, objective, scope, min(burn_rate) AS governing FROM pos.sla_burn WHERE window IN ('5m','1h') AND coverage >= 0.9 GROUP BY contract, objective, scope HAVING count()=2 AND governing >= 14.4
+-- A4 slow burn: ticket
+SELECT contract, objective, scope, min(burn_rate) AS governing FROM pos.sla_burn WHERE window IN ('6h','3d') AND coverage >= 0.9 GROUP BY contract, objective, scope HAVING count()=2 AND governing >= 1
+-- A5 when will the budget be gone
+SELECT contract, objective, scope, (budget_total-budget_spent) AS left, now()+toIntervalSecond(toUInt64(greatest(0,left)/nullIf(budget_spent/nullIf(dateDiff('second',period_start,now()),0),0))) AS exhausted_at FROM pos.sla_compliance WHERE NOT final AND budget_spent > 0 AND left > 0 ORDER BY exhausted_at
+-- A6 objectives that are breached or at risk in the running period
+SELECT contract, level, objective, scope, target, actual, verdict FROM pos.sla_compliance WHERE NOT final AND verdict IN ('breached','at_risk')
+-- A13 can we still measure: freeze instead of resolving
+SELECT contract, objective, scope, coverage FROM pos.sla_compliance WHERE NOT final AND coverage < 0.9
