@@ -1,0 +1,447 @@
+package statement
+
+import (
+	"cmp"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tillstream/tillstream/processor/interval"
+	"github.com/tillstream/tillstream/processor/registry"
+	"github.com/tillstream/tillstream/processor/sla"
+	"github.com/tillstream/tillstream/processor/sla/agreement"
+)
+
+// Limits are how much a document lists. What is left out is in the sums and the digests.
+type Limits struct{ Scopes, Evidence int } // of an objective
+
+// DefaultLimits keep a page of the largest chain readable, and a document below a few MB.
+var DefaultLimits = Limits{Scopes: 60, Evidence: 200}
+
+// Input is all that a statement is made of: what was published of a period of an agreement, and what it is about.
+type Input struct {
+	Texts    []agreement.Stretch // those in force in the period, in order; one at least
+	Title    string              // of the agreement, for people
+	Names    map[string]string   // of the parties, for people, by id
+	Period   interval.Span       // of the last text's calendar
+	Revision uint32
+	Stage    sla.Stage
+	At       int64
+	Reason   string
+	Link     Link
+	Verdicts []Verdict
+	Evidence []Piece
+	Money    *Totals
+	Backing  []Backing
+	// Service is when a scope is in service, so that an outage of several days is shown on those on which it counted. May be nil, or give nil.
+	Service func(scope string) interval.Set
+}
+
+// Verdict is one row of what was published.
+type Verdict struct {
+	Version   int // of the text
+	Objective string
+	Scope     string
+	Result    sla.Result
+	Figures   *sla.Figures // of objectives about time
+	Was       sla.Ratio    // of a restated one
+	Due       int64        // credits, minor units; billionths of a fee that is not known
+	Paid      int64
+	Pending   bool
+}
+
+// Piece is one row of evidence.
+type Piece struct {
+	Version   int
+	Objective string
+	Scope     string
+	sla.Evidence
+}
+
+// What digests are of: a row as the document would list it, and of which objective it is.
+type (
+	verdictRow struct {
+		Version   int    `json:"version"`
+		Objective string `json:"objective"`
+		Scope
+	}
+	evidenceRow struct {
+		Version   int    `json:"version"`
+		Objective string `json:"objective"`
+		Evidence
+	}
+)
+
+// Totals are the credits of a period, minor units; billionths of a fee that is not known.
+type Totals struct {
+	Base, Due, Limit, Paid, EarnedBack int64
+	Pending                            bool
+	Claim                              sla.ClaimState
+	ClaimUntil                         int64 // ms; 0: no deadline
+}
+
+// New makes the document of an input. The order of rows does not matter.
+func New(in *Input, limits Limits) (*Document, error) {
+	if len(in.Texts) == 0 {
+		return nil, fmt.Errorf("no text of the agreement is in force in the period")
+	}
+	last := in.Texts[len(in.Texts)-1].Resolved
+	zone := last.Zone()
+	b := &builder{Input: in, zone: zone, limits: limits, currency: last.Terms.Remedies.Base.Currency}
+	if last.Terms.Remedies.Base.Amount == nil {
+		b.currency = ""
+	}
+	party := func(id string) Party { return Party{id, in.Names[id]} }
+	d := &Document{
+		Format: Format,
+		Agreement: Agreement{
+			Name: last.Agreement, Title: in.Title, Type: last.Type, Level: last.Level, Zone: zone.String(),
+			Provider: party(last.Terms.Parties.Provider), Customer: party(last.Terms.Parties.Customer),
+		},
+		Period:   PeriodOf(sla.Calendar{Unit: sla.Unit(last.Terms.Period), Zone: zone}, in.Period),
+		Revision: in.Revision, Stage: in.Stage, At: b.at(in.At), Reason: in.Reason, Chain: in.Link, Backing: in.Backing,
+		Texts: []Text{}, Objectives: []Objective{},
+	}
+	rows, pieces := slices.Clone(in.Verdicts), slices.Clone(in.Evidence)
+	slices.SortFunc(rows, func(a, b Verdict) int {
+		return cmp.Or(cmp.Compare(a.Version, b.Version), strings.Compare(a.Objective, b.Objective), strings.Compare(a.Scope, b.Scope))
+	})
+	slices.SortFunc(pieces, comparePieces)
+
+	versions := map[int]bool{}
+	for i := range in.Texts {
+		t := &in.Texts[i]
+		d.Texts = append(d.Texts, b.text(t))
+		if versions[t.Version] {
+			continue
+		}
+		versions[t.Version] = true
+		for _, o := range t.Terms.Objectives {
+			mine := func(version int, objective string) bool { return version == t.Version && objective == o.Name }
+			x := b.objective(t, &o, filter(rows, func(r *Verdict) bool { return mine(r.Version, r.Objective) }),
+				filter(pieces, func(p *Piece) bool { return mine(p.Version, p.Objective) }))
+			d.Objectives = append(d.Objectives, x)
+		}
+	}
+	slices.SortStableFunc(d.Objectives, func(a, b Objective) int {
+		return cmp.Or(cmp.Compare(a.Version, b.Version), cmp.Compare(weight(&a), weight(&b)))
+	})
+	verdicts, evidence := []verdictRow{}, []evidenceRow{}
+	for i := range rows {
+		verdicts = append(verdicts, verdictRow{rows[i].Version, rows[i].Objective, b.scope(&rows[i], &agreement.Objective{}, true)})
+	}
+	for i := range pieces {
+		evidence = append(evidence, evidenceRow{pieces[i].Version, pieces[i].Objective, b.evidence(&pieces[i])})
+	}
+	d.Rows = Digests{digestOf(verdicts), digestOf(evidence)}
+	d.Summary = b.summary(d.Objectives)
+	return d, nil
+}
+
+// weight orders objectives: those that cost, those that count, and those that are only shown.
+func weight(o *Objective) int {
+	switch {
+	case o.Reported:
+		return 3
+	case o.Weight != "":
+		return 2
+	case o.Credit == nil:
+		return 1
+	}
+	return 0
+}
+
+func filter[T any](all []T, keep func(*T) bool) (out []T) {
+	for i := range all {
+		if keep(&all[i]) {
+			out = append(out, all[i])
+		}
+	}
+	return out
+}
+
+func comparePieces(a, b Piece) int {
+	return cmp.Or(cmp.Compare(a.Version, b.Version), strings.Compare(a.Objective, b.Objective), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To),
+		strings.Compare(a.Scope, b.Scope), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Ref, b.Ref), strings.Compare(string(a.Decision), string(b.Decision)),
+		strings.Compare(a.Rule, b.Rule), strings.Compare(a.Note, b.Note), cmp.Compare(a.CountedMS, b.CountedMS), cmp.Compare(a.CountedEvents, b.CountedEvents),
+		strings.Compare(a.Party, b.Party), strings.Compare(a.DecidedBy, b.DecidedBy), cmp.Compare(a.DecidedAt, b.DecidedAt))
+}
+
+type builder struct {
+	*Input
+	zone     *time.Location
+	limits   Limits
+	currency string
+}
+
+func (b *builder) at(ms int64) time.Time { return time.UnixMilli(ms).In(b.zone) }
+
+func (b *builder) amount(n int64) Amount {
+	if b.currency == "" {
+		return Amount(FigureOf(sla.Ratio{Part: n, Of: int64(sla.One)}).Value)
+	}
+	return AmountOf(n, b.currency)
+}
+
+func (b *builder) text(s *agreement.Stretch) Text {
+	in := s.Span.Cut(b.Period)
+	t := Text{Version: s.Version, From: b.at(in.From), To: b.at(in.To), Hash: s.Hash(), By: s.Signed.By, Document: s.Signed.Document}
+	if s.Signed.On != nil {
+		t.Signed = s.Signed.On.String()
+	}
+	return t
+}
+
+func (b *builder) objective(s *agreement.Stretch, o *agreement.Objective, rows []Verdict, pieces []Piece) Objective {
+	out := Objective{
+		Name: o.Name, Version: s.Version, Indicator: o.Indicator, Per: o.Per, Reported: o.Report != nil && *o.Report, Description: o.Description,
+		Promise: promise(o, &s.Terms.Measurement), Scopes: []Scope{},
+	}
+	if o.Weight == "key" {
+		out.Weight = o.Weight
+	}
+	paid := int64(0)
+	for i := range rows {
+		out.Tally.add(rows[i].Result.Verdict)
+		paid += rows[i].Paid
+	}
+	costs := slices.ContainsFunc(s.Terms.Remedies.Credits, func(c agreement.Credit) bool { return c.Objective == o.Name })
+	if costs {
+		a := b.amount(paid)
+		out.Credit = &a
+	}
+	slices.SortStableFunc(rows, func(x, y Verdict) int {
+		return cmp.Or(cmp.Compare(rank(x.Result.Verdict), rank(y.Result.Verdict)), worse(&out.Promise, x.Result.Actual, y.Result.Actual))
+	})
+	shown := rows[:min(len(rows), b.limits.Scopes)]
+	out.Others = len(rows) - len(shown)
+	for i := range shown {
+		out.Scopes = append(out.Scopes, b.scope(&shown[i], o, costs))
+	}
+	out.Days, out.Totals = b.days(pieces), totals(pieces)
+	heavy := slices.Clone(pieces)
+	slices.SortStableFunc(heavy, func(x, y Piece) int { return -cmp.Compare(x.CountedMS, y.CountedMS) })
+	heavy = heavy[:min(len(heavy), b.limits.Evidence)]
+	slices.SortFunc(heavy, comparePieces)
+	for i := range heavy {
+		out.Evidence = append(out.Evidence, b.evidence(&heavy[i]))
+	}
+	if len(pieces) > 0 {
+		out.Query = fmt.Sprintf("SELECT * FROM pos.sla_evidence WHERE contract = %s AND version = %d AND objective = %s\n  AND period_start = toDateTime(%d, 'UTC') ORDER BY started_at, kind, ref",
+			sqlText(s.Agreement), s.Version, sqlText(o.Name), b.Period.From/1000)
+	}
+	return out
+}
+
+// sqlText is a text in SQL.
+func sqlText(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
+}
+
+// promise is what an objective promises.
+func promise(o *agreement.Objective, m *agreement.Measurement) Promise {
+	p := Promise{Op: "gte", Limit: o.Target.String(), Unit: Share, Slice: o.Slice.Milli(), Least: m.MinCoverage.String()}
+	switch {
+	case o.Target.IsZero() && !o.Value.IsZero():
+		p.Op, p.Stat, p.Limit = cmp.Or(o.Op, "lte"), o.Statistic, o.Value.Decimal().String()
+		if o.Value.IsDuration() {
+			p.Limit = fmt.Sprint(o.Value.Milli())
+		}
+		if o.Indicator != agreement.PaymentFailures {
+			p.Unit = MS
+		}
+	case !o.Value.IsZero():
+		p.Stat, p.Value = o.Statistic, o.Value.Decimal().String()
+	}
+	return p
+}
+
+// rank orders verdicts, the worst first.
+func rank(v sla.Verdict) int {
+	return slices.Index([]sla.Verdict{sla.Breached, sla.Undetermined, sla.AtRisk, sla.Met, sla.NotApplicable}, v)
+}
+
+// worse orders figures, the worse first; those without a value last.
+func worse(p *Promise, a, b sla.Ratio) int {
+	switch {
+	case !a.OK() || !b.OK():
+		return cmp.Compare(b.Of, a.Of)
+	case strings.HasPrefix(p.Op, "l"):
+		return b.Cmp(a)
+	}
+	return a.Cmp(b)
+}
+
+func (t *Tally) add(v sla.Verdict) {
+	switch v {
+	case sla.Met:
+		t.Met++
+	case sla.Breached:
+		t.Breached++
+	case sla.Undetermined:
+		t.Undetermined++
+	case sla.AtRisk:
+		t.AtRisk++
+	default:
+		t.NotApplicable++
+	}
+}
+
+// worst is the worst verdict of a tally; ok is false if it has none.
+func (t *Tally) worst() (sla.Verdict, bool) {
+	switch {
+	case t.Breached > 0:
+		return sla.Breached, true
+	case t.Undetermined > 0:
+		return sla.Undetermined, true
+	case t.AtRisk > 0:
+		return sla.AtRisk, true
+	case t.Met > 0:
+		return sla.Met, true
+	}
+	return sla.NotApplicable, t.NotApplicable > 0
+}
+
+func (t *Tally) sum(o Tally) {
+	t.Met, t.Breached, t.Undetermined, t.AtRisk, t.NotApplicable = t.Met+o.Met, t.Breached+o.Breached, t.Undetermined+o.Undetermined, t.AtRisk+o.AtRisk, t.NotApplicable+o.NotApplicable
+}
+
+func (b *builder) scope(r *Verdict, o *agreement.Objective, costs bool) Scope {
+	x := &r.Result
+	s := Scope{
+		ID: r.Scope, Verdict: x.Verdict, Few: x.Few,
+		Actual: FigureOf(x.Actual), Raw: FigureOf(x.Raw), Low: FigureOf(x.Low), High: FigureOf(x.High), Coverage: FigureOf(x.Coverage), Was: FigureOf(r.Was),
+	}
+	if f := r.Figures; f != nil {
+		s.Outages = f.Outages
+		s.Time = &Lengths{Committed: f.Committed, Excluded: f.Excluded, Counted: f.Counted, Unknown: f.Unknown, Down: f.Down}
+		if !o.Target.IsZero() {
+			budget := new(big.Rat).Mul(big.NewRat(int64(sla.One)-o.Target.Nano(), int64(sla.One)), big.NewRat(f.Counted+f.Ahead, 1))
+			s.Time.Budget = short(budget, 9)
+		}
+	}
+	if costs {
+		s.Credit = &Credit{b.amount(r.Due), b.amount(r.Paid), r.Pending}
+	}
+	return s
+}
+
+func (b *builder) evidence(p *Piece) Evidence {
+	e := Evidence{
+		Scope: p.Scope, Kind: p.Kind, Ref: p.Ref, From: b.at(p.From), To: b.at(p.To), Counted: p.CountedMS, Events: p.CountedEvents,
+		Decision: p.Decision, Party: p.Party, Rule: p.Rule, DecidedBy: p.DecidedBy, Note: p.Note,
+	}
+	if p.DecidedAt != 0 {
+		at := b.at(p.DecidedAt)
+		e.DecidedAt = &at
+	}
+	return e
+}
+
+// totals are the sums by kind and decision, in the order in which they come first.
+func totals(pieces []Piece) (out []Total) {
+	for i := range pieces {
+		p := &pieces[i]
+		n := slices.IndexFunc(out, func(t Total) bool { return t.Kind == p.Kind && t.Decision == p.Decision })
+		if n < 0 {
+			n = len(out)
+			out = append(out, Total{Kind: p.Kind, Decision: p.Decision})
+		}
+		out[n].Rows++
+		out[n].Counted += p.CountedMS
+	}
+	slices.SortStableFunc(out, func(a, b Total) int { return strings.Compare(a.Kind, b.Kind) })
+	return out
+}
+
+// days spreads evidence about time over local dates. What counted of it is spread in proportion to the service time of each date, or to all time where
+// that is not known; the sums are kept exactly.
+func (b *builder) days(pieces []Piece) []Day {
+	by := map[registry.Date]*Day{}
+	for i := range pieces {
+		p := &pieces[i]
+		var field func(*Day) *int64
+		switch p.Decision {
+		case sla.Counted:
+			field = func(d *Day) *int64 { return &d.Down }
+		case sla.Uncertain:
+			field = func(d *Day) *int64 { return &d.Unknown }
+		case sla.Removed, sla.Forgiven:
+			field = func(d *Day) *int64 { return &d.Excluded }
+		default:
+			continue
+		}
+		if p.Kind == "incident" || p.Kind == "slice" || p.CountedMS == 0 {
+			continue
+		}
+		in := p.Span.Cut(b.Period)
+		if in.Empty() {
+			continue
+		}
+		service := interval.All()
+		if b.Service != nil {
+			if s := b.Service(p.Scope); s.Overlap(in) > 0 {
+				service = s
+			}
+		}
+		whole := service.Overlap(in)
+		var seen, before int64
+		for d := dateOf(b.at(in.From)); ; d++ {
+			day := interval.Span{From: registry.Begins(b.zone, d), To: registry.Begins(b.zone, d+1)}
+			seen += service.Overlap(in.Cut(day))
+			n := new(big.Int).Mul(big.NewInt(p.CountedMS), big.NewInt(seen))
+			after := n.Quo(n, big.NewInt(whole)).Int64()
+			if after > before {
+				if by[d] == nil {
+					by[d] = &Day{Date: d.String()}
+				}
+				*field(by[d]) += after - before
+				before = after
+			}
+			if day.To >= in.To {
+				break
+			}
+		}
+	}
+	var out []Day
+	for _, d := range by {
+		out = append(out, *d)
+	}
+	slices.SortFunc(out, func(x, y Day) int { return strings.Compare(x.Date, y.Date) })
+	return out
+}
+
+func (b *builder) summary(all []Objective) Summary {
+	var s Summary
+	var money, any Tally
+	for i := range all {
+		o := &all[i]
+		any.sum(o.Tally)
+		if o.Reported {
+			continue
+		}
+		s.Tally.sum(o.Tally)
+		if o.Weight != "key" {
+			money.sum(o.Tally)
+		}
+	}
+	s.Verdict = sla.NotApplicable
+	for _, t := range []*Tally{&any, &s.Tally, &money} {
+		if v, ok := t.worst(); ok {
+			s.Verdict = v
+		}
+	}
+	if m := b.Money; m != nil {
+		s.Money = &Money{
+			Currency: b.currency, Base: b.amount(m.Base), Due: b.amount(m.Due), Limit: b.amount(m.Limit), Paid: b.amount(m.Paid), EarnedBack: b.amount(m.EarnedBack),
+			Pending: m.Pending, Claim: m.Claim,
+		}
+		if m.ClaimUntil != 0 {
+			at := b.at(m.ClaimUntil)
+			s.Money.ClaimUntil = &at
+		}
+	}
+	return s
+}
