@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
+	"github.com/tillstream/tillstream/cmd/tillstream/manifest"
 	"github.com/tillstream/tillstream/processor/event"
 )
 
@@ -130,6 +131,22 @@ func TestKeysAndLinks(t *testing.T) {
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(file), m[1])); err != nil {
 				t.Errorf("%s links to %s: %v", file, m[1], err)
+			}
+		}
+	}
+}
+
+// What a text shows of files that are applied can be read.
+func TestManifests(t *testing.T) {
+	block := regexp.MustCompile("(?s)```yaml\n(.*?)```")
+	for _, file := range []string{"registry.md", "agreements.md"} {
+		blocks := block.FindAllStringSubmatch(read(t, file), -1)
+		if len(blocks) == 0 {
+			t.Errorf("%s shows none", file)
+		}
+		for _, m := range blocks {
+			if objects, problems := manifest.Read(file, []byte(m[1])); len(problems) > 0 || len(objects) == 0 {
+				t.Errorf("%v in\n%s", problems, m[1])
 			}
 		}
 	}

@@ -30,12 +30,18 @@ type slaFiles struct {
 // load reads them; whatever is wrong is a mistake of the caller.
 func (c *slaFiles) load() (manifest.Set, error) {
 	objects, err := manifest.Load(c.File)
-	if err != nil {
+	set := manifest.SetOf(objects)
+	checked := set.Check()
+	if err != nil { // what could be read is checked too, but for what it misses: that may be what could not
+		for line := range strings.Lines(fmt.Sprint(checked)) {
+			if checked != nil && !strings.Contains(line, ": there is no ") {
+				err = fmt.Errorf("%w\n%s", err, strings.TrimSpace(line))
+			}
+		}
 		return nil, usageError{err}
 	}
-	set := manifest.SetOf(objects)
-	if err := set.Check(); err != nil {
-		return nil, usageError{err}
+	if checked != nil {
+		return nil, usageError{checked}
 	}
 	if _, err := set.Resolve(); err != nil {
 		return nil, usageError{err}
@@ -58,15 +64,7 @@ func (c *slaCheckCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	agreements, texts := set.Book(), 0
-	for name := range agreements.Agreements {
-		all, err := agreements.Stretches(name)
-		if err != nil {
-			return err
-		}
-		texts += len(all)
-	}
-	fmt.Fprintf(e.stdout, "nothing is wrong with %d objects; %d agreements come to %d texts\n", len(set), len(agreements.Agreements), texts)
+	fmt.Fprintf(e.stdout, "nothing is wrong with %d objects, %d of them agreements\n", len(set), len(set.Book().Agreements))
 	return nil
 }
 

@@ -225,12 +225,12 @@ func intervalsBlock(v rollup.Version, month uint32, all []intervalRow, rows []in
 	b := rollup.NewBlock("status_intervals", month, len(rows))
 	store, terminal, started := b.String("store_id"), b.String("terminal_id"), b.PartitionMillis("started_at")
 	b.Version(v)
-	deleted, status := b.Uint8("deleted"), b.String("status")
+	deleted, status, disabled := b.Uint8("deleted"), b.String("status"), b.Uint8("disabled")
 	ended, holds, cause := b.NullMillis("ended_at"), b.NullMillis("holds_until"), b.String("cause")
 	for i, n := range rows {
 		r := &all[n]
 		store[i], terminal[i], started[i] = r.store, r.id, rollup.Millis(r.run.start)
-		deleted[i], status[i] = flag(r.deleted), r.run.status.String()
+		deleted[i], status[i], disabled[i] = flag(r.deleted), r.run.status.String(), flag(r.run.status == Disabled)
 		ended[i], holds[i], cause[i] = r.ended, r.holds, r.run.cause
 	}
 	return b.Seal()

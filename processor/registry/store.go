@@ -188,3 +188,32 @@ func (s *Store) Quorums(x interval.Span) []Quorum {
 	}
 	return out
 }
+
+// When is the time in which a version is in force that fulfils something.
+func (s *Store) When(match func(*Version) bool) interval.Set {
+	var spans []interval.Span
+	for i := range s.Versions {
+		if v := &s.Versions[i]; match(v) {
+			spans = append(spans, interval.Span{From: v.from, To: v.to})
+		}
+	}
+	return interval.Of(spans...)
+}
+
+// When is the time in which a version is in force that fulfils something.
+func (t *Terminal) When(match func(*TerminalVersion) bool) interval.Set {
+	var spans []interval.Span
+	for i := range t.Versions {
+		x := interval.Span{From: interval.Min, To: interval.Max}
+		if i > 0 {
+			x.From = int64(*t.Versions[i].From)
+		}
+		if i+1 < len(t.Versions) {
+			x.To = int64(*t.Versions[i+1].From)
+		}
+		if match(&t.Versions[i]) {
+			spans = append(spans, x)
+		}
+	}
+	return interval.Of(spans...)
+}

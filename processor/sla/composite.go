@@ -16,9 +16,9 @@ type Part struct {
 // which nobody knows enough for one is unknown, unless it is bad for another; a slice in which nothing counts for anyone is none. With one
 // part it is that objective in slices. slice is ms, positive.
 func Together(parts []Part, since, slice int64) Slices {
-	var counted, bad, unknown interval.Set
+	var counted, ahead, bad, unknown interval.Set
 	for _, p := range parts {
-		counted = counted.Union(p.Counted)
+		counted, ahead = counted.Union(p.Counted), ahead.Union(p.ahead)
 		bad = bad.Union(p.Down.Intersect(p.Judged))
 		unknown = unknown.Union(p.Judged.Subtract(p.Known)).Union(p.Doubt.Intersect(p.Judged))
 	}
@@ -27,6 +27,7 @@ func Together(parts []Part, since, slice int64) Slices {
 	u := touched(unknown, since, slice).Subtract(b)
 	s.Bad, s.Unknown = b.Length(), u.Length()
 	s.Good = all.Length() - s.Bad - s.Unknown
+	s.Ahead = touched(ahead, since, slice).Subtract(all).Length()
 	return s
 }
 

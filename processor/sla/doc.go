@@ -1,6 +1,14 @@
 // Package sla is the pure algebra of agreements: what was promised, what was measured, what follows. It does no I/O, knows no clock and
 // decides nothing in floating point: instants and lengths are whole milliseconds, targets are billionths, money is minor units, and
-// what must be compared is compared as the fraction it is.
+// what must be compared is compared as the fraction it is. docs/agreements-measuring.md says the same for those who are measured, with a worked
+// agreement.
+//
+// The way of a figure: the resolved text (package agreement) becomes rules ([RulesOf], [ExclusionsOf], [CreditsOf], [LateDataOf]); [Exclude] decides
+// what does not count, [NewTime] what does; [Rules.Read] reads the history of a terminal, [Rules.Store] those of a store's; [Measure] makes
+// [Figures], and these a [Result]. Objectives that are not about time come to a Result by [Counts], [Sums], [Slices], [Durations], [Together] and
+// [Mix]. [Credit.Due] and [Pool] say what a Result costs, [LateData.Next] what is published, [Explain] why.
+//
+// What is shared is reckoned once: one Time for the terminals of a store, one State for all periods and windows of a terminal under the same rules.
 //
 // # Availability (domain 3.1)
 //

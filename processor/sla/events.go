@@ -64,8 +64,9 @@ func (s *Sums) Mean(op Op, limit Ratio, least int64, running bool) Result {
 	return r
 }
 
-// Slices are stretches of equal length that are judged one by one (budgetingMethod Timeslices): good, bad, or nobody knows.
-type Slices struct{ Good, Bad, Unknown int64 }
+// Slices are stretches of equal length that are judged one by one (budgetingMethod Timeslices): good, bad, or nobody knows. At most Ahead are
+// still to come.
+type Slices struct{ Good, Bad, Unknown, Ahead int64 }
 
 // Add counts the slice of a time in which so many of all events were bad; too few events, or none, make no slice.
 func (s *Slices) Add(c Counts, op Op, limit Ratio, least int64) {
@@ -82,5 +83,8 @@ func (s *Slices) Add(c Counts, op Op, limit Ratio, least int64) {
 // Figures are slices as if they were time, one ms each: availability, bounds and verdict are the same.
 func (s *Slices) Figures(running bool) Figures {
 	n := s.Good + s.Bad + s.Unknown
-	return Figures{Committed: n, Counted: n, Unknown: s.Unknown, RawUnknown: s.Unknown, Down: s.Bad, RawDown: s.Bad, Running: running}
+	return Figures{
+		Committed: n, Counted: n, Unknown: s.Unknown, RawUnknown: s.Unknown, Down: s.Bad, RawDown: s.Bad,
+		Ahead: s.Ahead, Running: running,
+	}
 }

@@ -27,10 +27,10 @@ type Exclusion struct {
 	Party  string   // whose fault it is; "": anybody's
 	Except []string // suppliers for which the party answers nevertheless
 
-	Notice   int64        // ms before it begins
-	Within   interval.Set // the windows in which it may be, as instants; nil: any time
-	Approval Signature    // all of these must have approved
-	Cap      int64        // ms of committed time in each period of Per; 0: as much as there is
+	Notice   func(begins int64) int64 // until when notice must have been given; nil: none is wanted
+	Within   interval.Set             // the windows in which it may be, as instants; nil: any time
+	Approval Signature                // all of these must have approved
+	Cap      int64                    // ms of committed time in each period of Per; 0: as much as there is
 	Per      Calendar
 }
 
@@ -149,10 +149,10 @@ func (e *Exclusion) apply(items []item, done interval.Set, period interval.Span,
 func (e *Exclusion) allows(x *item) interval.Set {
 	x.rule = e.Text
 	switch missing := e.Approval &^ x.Approved; {
-	case e.Notice > 0 && x.NoticeAt == 0:
+	case e.Notice != nil && x.NoticeAt == 0:
 		x.why = append(x.why, "no notice was given")
 		return nil
-	case e.Notice > 0 && x.NoticeAt > x.From-e.Notice:
+	case e.Notice != nil && x.NoticeAt > e.Notice(x.From):
 		x.why = append(x.why, "notice was given only "+length(x.From-x.NoticeAt)+" before")
 		return nil
 	case missing != 0:

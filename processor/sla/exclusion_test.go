@@ -11,11 +11,16 @@ import (
 	"github.com/tillstream/tillstream/processor/interval"
 )
 
+// before is so many minutes before something.
+func before(minutes int64) func(int64) int64 {
+	return func(begins int64) int64 { return begins - minutes*minute }
+}
+
 // What becomes of claims on a day of 09:00 to 20:00 (540 to 1200), told as "REF decision from-to counted note".
 func TestExclude(t *testing.T) {
 	day := Calendar{Day, time.UTC}
 	hours := interval.Of(mins(540, 1200), mins(1440+540, 1440+1200))
-	planned := Exclusion{Text: "planned", Kind: "planned_maintenance", Notice: 60 * minute}
+	planned := Exclusion{Text: "planned", Kind: "planned_maintenance", Notice: before(60)}
 	capped := Exclusion{Text: "capped", Kind: "planned_maintenance", Cap: 100 * minute, Per: day}
 	night := Exclusion{Text: "night", Kind: "planned_maintenance", Within: interval.Of(mins(1100, 1500))}
 	claim := func(ref string, noticed int64, spans ...interval.Span) Claim {
@@ -99,6 +104,12 @@ func TestExclude(t *testing.T) {
 			},
 			interval.Of(mins(620, 630)), "o2 third removed 620-630 10",
 		},
+		"what another rule took already costs nothing of the cap": {
+			[]Exclusion{{Text: "urgent", Kind: "urgent"}, {Text: "capped", Kind: "planned_maintenance", Cap: 10 * minute, Per: day}},
+			[]Claim{{Ref: "u", Kind: "urgent", Spans: interval.Of(mins(600, 610))}, claim("m1", 0, mins(605, 625))},
+			interval.Of(mins(600, 620)),
+			"u urgent removed 600-610 10, m1 capped removed 605-620 10 (overlaps what is excused already), m1 capped not_removed 620-625 5 (above the cap)",
+		},
 		"it counts as up": {
 			[]Exclusion{{Text: "up", Kind: "urgent", Up: true}},
 			[]Claim{{Ref: "u", Kind: "urgent", Spans: interval.Of(mins(600, 610))}},
@@ -144,7 +155,7 @@ func TestExcludeAgainstMinutes(t *testing.T) {
 			rules[i] = Exclusion{
 				Up:   rapid.IntRange(0, 3).Draw(t, "up") == 0,
 				Kind: kinds.Draw(t, "kind"), Party: parties.Draw(t, "party"), Approval: signed.Draw(t, "approval"),
-				Notice: rapid.SampledFrom([]int64{0, 60}).Draw(t, "notice") * minute,
+				Notice: rapid.SampledFrom([]func(int64) int64{nil, before(60)}).Draw(t, "notice"),
 				Cap:    rapid.SampledFrom([]int64{0, 30, 300}).Draw(t, "cap") * minute,
 				Per:    Calendar{rapid.SampledFrom([]Unit{Day, Week, Month}).Draw(t, "per"), zone},
 			}
@@ -152,11 +163,16 @@ func TestExcludeAgainstMinutes(t *testing.T) {
 				rules[i].Within = append(interval.Set{}, drawSet(t, w, 3, 2000, "within")...)
 			}
 		}
+		from := rapid.IntRange(0, 5000).Draw(t, "busy from")
+		busy := rapid.Custom(func(t *rapid.T) interval.Set { // so that they overlap
+			a, b := rapid.IntRange(from, from+800).Draw(t, "from"), rapid.IntRange(1, 700).Draw(t, "long")
+			return interval.Of(w.span(a, a+b), drawSpan(t, w, 700, "elsewhere"))
+		})
 		claims := make([]Claim, rapid.IntRange(0, 5).Draw(t, "claims"))
 		for i := range claims {
 			claims[i] = Claim{
 				Kind: kinds.Draw(t, "kind"), Party: parties.Draw(t, "party"), Approved: signed.Draw(t, "approved"),
-				Spans: drawSet(t, w, 2, 700, "spans"), NoticeAt: rapid.SampledFrom([]int64{0, w.start, w.at(4000)}).Draw(t, "notice at"),
+				Spans: busy.Draw(t, "spans"), NoticeAt: rapid.SampledFrom([]int64{0, w.start, w.at(4000)}).Draw(t, "notice at"),
 			}
 		}
 		promised := w.life.Intersect(w.store.Service(w.all()))
@@ -175,7 +191,7 @@ func TestExcludeAgainstMinutes(t *testing.T) {
 						continue
 					}
 					for _, s := range x.Spans {
-						noticed := e.Notice == 0 || x.NoticeAt != 0 && s.From-x.NoticeAt >= e.Notice
+						noticed := e.Notice == nil || x.NoticeAt != 0 && s.From-x.NoticeAt >= 60*minute
 						ok = ok || s.From <= at && at < s.To && noticed
 					}
 				}

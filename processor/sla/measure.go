@@ -20,23 +20,26 @@ type Time struct {
 	Running bool
 	Ahead   int64
 
-	committed, excluded, counted, judged int64 // ms
+	ahead                                interval.Set // counted time to come
+	eligible                             interval.Set // would be judged, within the period and beyond
+	committed, excluded, counted, judged int64        // ms
 }
 
-// NewTime cuts out what counts until an instant of what is promised. service and what is excused may reach beyond the period; service should, as far as
+// NewTime cuts out what counts until an instant of what is promised. service and what is excused should reach beyond the period, as far as
 // outages and silences do that reach into it.
 func NewTime(period, version interval.Span, life, service interval.Set, excused Excused, until int64) *Time {
 	whole := period.Cut(version)
 	t := &Time{Within: whole.Cut(interval.Span{From: interval.Min, To: until}), Service: life.Intersect(service)}
 	t.Running = until < whole.To
 	if t.Running {
-		ahead := t.Service.Within(whole.Cut(interval.Span{From: until, To: interval.Max}))
-		t.Ahead = ahead.Subtract(excused.Removed).Length()
+		t.ahead = t.Service.Within(whole.Cut(interval.Span{From: until, To: interval.Max})).Subtract(excused.Removed)
+		t.Ahead = t.ahead.Length()
 	}
 	t.Committed = t.Service.Within(t.Within)
 	t.Excluded = t.Committed.Intersect(excused.Removed)
 	t.Counted = t.Committed.Subtract(t.Excluded)
-	t.Judged = t.Counted.Subtract(excused.Up)
+	t.eligible = t.Service.Subtract(excused.Removed).Subtract(excused.Up)
+	t.Judged = t.eligible.Within(t.Within)
 	t.committed, t.excluded, t.counted, t.judged = t.Committed.Length(), t.Excluded.Length(), t.Counted.Length(), t.Judged.Length()
 	return t
 }
@@ -62,7 +65,7 @@ type Figures struct {
 	Unknown, Down, Doubt         int64 // |U|, |D|, |E|
 	RawUnknown, RawDown          int64 // |U|, |D| as if nothing were excused
 	Ahead                        int64 // counted time to come
-	Outages                      int64 // with counted time down, that began here
+	Outages                      int64 // of which the first counted instant is here: of several periods that share one, one counts it
 	Running                      bool
 }
 
@@ -74,23 +77,29 @@ func Measure(t *Time, s *State) Figures {
 	if t.judged < f.Committed {
 		f.RawUnknown, f.RawDown, _ = s.in(t.Committed, f.Committed)
 	}
-	for _, x := range s.Outages {
-		if f.Down > 0 && t.begins(x) && s.Down.Within(x).Shared(t.Judged) > 0 {
-			f.Outages++
+	if f.Down > 0 {
+		for _, x := range s.Outages {
+			if at, ok := t.felt(s, x); ok && t.Within.From <= at && at < t.Within.To {
+				f.Outages++
+			}
 		}
 	}
 	return f
 }
 
+// felt is the first instant of an outage that counts, in whatever period.
+func (t *Time) felt(s *State, outage interval.Span) (int64, bool) {
+	for _, x := range s.Down.Within(outage) {
+		if at, ok := t.eligible.Next(x.From); ok && at < x.To {
+			return at, true
+		}
+	}
+	return 0, false
+}
+
 // in is how much of a set of a length is unknown, down and doubtful, ms.
 func (s *State) in(q interval.Set, length int64) (unknown, down, doubt int64) {
 	return length - s.Known.Shared(q), s.Down.Shared(q), s.Doubt.Shared(q)
-}
-
-// begins says whether the first service time of an outage is in the time: of several periods that share an outage, one does.
-func (t *Time) begins(outage interval.Span) bool {
-	first, ok := t.Service.Next(outage.From)
-	return ok && first < outage.To && t.Within.From <= first && first < t.Within.To
 }
 
 // Add adds up what was measured of another part of a period, or of another terminal.

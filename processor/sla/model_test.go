@@ -206,6 +206,7 @@ func (w *world) readClock(zone string, calendar bool) {
 type mine struct {
 	service, committed, excluded, counted []bool
 	judged, known, outage, doubt, short   []bool
+	silent                                []bool
 	figures                               Figures
 }
 
@@ -269,7 +270,8 @@ func (w *world) count() *mine {
 	down := make([]bool, n)
 	worst := make([]bool, n)
 	var silentFor int64
-	silent, lapsed := false, false
+	silent := false
+	m.silent = make([]bool, n)
 	for i := range n {
 		var heardDown, heardUp, heardSilent bool
 		for _, x := range w.history.Runs {
@@ -301,10 +303,10 @@ func (w *world) count() *mine {
 			s := w.rules.Silence
 			silent = true
 			if !was {
-				silentFor, lapsed = 0, false
+				silentFor = 0
 			}
+			lapsed := s.After > 0 && silentFor >= s.After
 			if m.service[i] {
-				lapsed = lapsed || s.After > 0 && silentFor >= s.After
 				silentFor += minute
 			}
 			as = s.First
@@ -312,6 +314,7 @@ func (w *world) count() *mine {
 				as = s.Then
 			}
 		}
+		m.silent[i] = silent
 		down[i], m.known[i] = as == AsDown, as != AsUnknown
 		worst[i] = as != AsUp
 	}
@@ -342,14 +345,13 @@ func (w *world) count() *mine {
 		if !m.outage[i] {
 			continue
 		}
-		begins, felt := -1, false
+		felt := -1
 		for ; i < n && m.outage[i]; i++ {
-			if m.service[i] && begins < 0 {
-				begins = i
+			if felt < 0 && m.known[i] && m.service[i] && !in(w.excluded, i) && !in(w.forgiven, i) {
+				felt = i
 			}
-			felt = felt || m.judged[i] && m.known[i]
 		}
-		if at := w.at(max(begins, 0)); felt && at >= max(w.period.From, w.version.From) && at < min(w.period.To, w.version.To, w.until) {
+		if felt >= 0 && m.judged[felt] {
 			f.Outages++
 		}
 	}
@@ -413,6 +415,12 @@ func TestMeasureAgainstMinutes(t *testing.T) {
 		}
 		if v := got.Verdict(w.target); v != want.judge(w.target) {
 			t.Fatalf("%s, by fractions %s: %+v, target %d", v, want.judge(w.target), got, w.target)
+		}
+		silences := w.rules.Silent(&w.history)
+		for i := range w.minutes {
+			if silences.Holds(w.at(i)) != want.silent[i] {
+				t.Fatalf("minute %d is silent: %v", i, !want.silent[i])
+			}
 		}
 		told := map[Decision]int64{}
 		for _, r := range Explain(tm, &s) {

@@ -24,6 +24,9 @@ func (f Fee) rat() *big.Rat {
 	return f.amount
 }
 
+// Plus is both together.
+func (f Fee) Plus(o Fee) Fee { return Fee{new(big.Rat).Add(f.rat(), o.rat())} }
+
 // Share is a share of a fee.
 func (f Fee) Share(s Share) Fee { return f.Part(int64(s), int64(One)) }
 

@@ -29,7 +29,7 @@ type Calendar struct {
 // At is the period that holds an instant. The one after it holds its end, the one before it the ms before its beginning.
 func (c Calendar) At(at int64) interval.Span {
 	y, m, day := time.UnixMilli(at).In(c.Zone).Date()
-	d := dateOf(y, m, day)
+	d := registry.DateOf(y, m, day)
 	for at >= registry.Begins(c.Zone, d+1) { // the clock was set back over midnight: the later date had begun
 		d++
 	}
@@ -49,31 +49,20 @@ func (c Calendar) Over(x interval.Span) (out []interval.Span) {
 
 // around is the period of a date, as dates.
 func (c Calendar) around(d registry.Date) (from, to registry.Date) {
-	y, m, _ := time.Unix(int64(d)*86400, 0).UTC().Date()
-	months := 0
 	switch c.Unit {
 	case Day:
 		return d, d + 1
 	case Week:
-		monday := d - (d+3)%7 // 1970 began on a Thursday
-		if (d+3)%7 < 0 {
-			monday -= 7
-		}
+		monday := registry.Date(floorDiv(int64(d)+3, 7)*7 - 3) // 1970 began on a Thursday
 		return monday, monday + 7
-	case Quarter:
-		months = 3
-	case HalfYear:
-		months = 6
-	case Year:
-		months = 12
-	default:
-		months = 1
 	}
-	m -= (m - 1) % time.Month(months)
-	return dateOf(y, m, 1), dateOf(y, m+time.Month(months), 1)
+	y, m, _ := d.Civil()
+	long := time.Month(max(c.Unit.months(), 1))
+	m -= (m - 1) % long
+	return registry.DateOf(y, m, 1), registry.DateOf(y, m+long, 1)
 }
 
-// dateOf is a date of the calendar; months beyond the year are of those after it.
-func dateOf(y int, m time.Month, d int) registry.Date {
-	return registry.Date(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
+// months is how many it has; 0 of days and weeks.
+func (u Unit) months() int {
+	return map[Unit]int{Month: 1, Quarter: 3, HalfYear: 6, Year: 12}[u]
 }

@@ -21,15 +21,13 @@ func (r *Rules) Till(h *History, lives, service interval.Set) Till {
 	raw := *r
 	raw.MergeGap, raw.MinOutage = 0, 0
 	s := raw.Read(h, service)
-	t := Till{Lives: lives, Able: s.Known.Subtract(s.Outages), Unable: s.Outages}
-	var silent []interval.Span
-	for i := range h.Runs {
-		if h.Runs[i].Status == Silent {
-			silent = append(silent, h.Runs[i].Span)
-		}
-	}
-	t.Silent = of(silent).Subtract(h.Sold)
-	return t
+	return Till{Lives: lives, Able: s.Known.Subtract(s.Outages), Unable: s.Outages, Silent: r.Silent(h)}
+}
+
+// Silent is when nothing is heard of a terminal.
+func (r *Rules) Silent(h *History) interval.Set {
+	_, _, silent := r.heard(h)
+	return silent
 }
 
 // Store is the state of a store: down if fewer than the quorum can sell even if all of which nobody knows can, up if the quorum is known to,
@@ -59,7 +57,8 @@ func (r *Rules) Store(tills []Till, quorums []registry.Quorum) State {
 	return r.outages(interval.Of(known...), interval.Of(down...))
 }
 
-// StoreSilent is when all tills of a store are silent, two at least: then it is likelier that the line is cut than that they are dead.
+// StoreSilent is when all tills of a store are silent, two at least: then it is likelier that the line is cut than that they are dead. It wants their
+// lives and silences only: what comes of it is for their histories.
 func StoreSilent(tills []Till) interval.Set {
 	var steps []step
 	for i := range tills {

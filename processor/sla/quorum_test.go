@@ -86,13 +86,14 @@ func TestStore(t *testing.T) {
 		{run(Up, 0, 30), run(Silent, 30, 50), run(Up, 50, 100), run(Silent, 100, 130), run(Up, 130, 200)},
 		{run(Up, 0, 100), run(Silent, 100, 130), run(Up, 130, 200)},
 	}
-	read := func(all interval.Set) (tills []Till) {
-		for i := range runs {
-			tills = append(tills, rules.Till(&History{Runs: runs[i], StoreSilent: all}, interval.All(), hours))
-		}
-		return tills
+	var heard, tills []Till
+	for i := range runs {
+		heard = append(heard, Till{Lives: interval.All(), Silent: rules.Silent(&History{Runs: runs[i]})})
 	}
-	s := rules.Store(read(StoreSilent(read(nil))), []registry.Quorum{{Span: interval.Span{From: interval.Min, To: interval.Max}, Tills: 2}})
+	for i := range runs {
+		tills = append(tills, rules.Till(&History{Runs: runs[i], StoreSilent: StoreSilent(heard)}, interval.All(), hours))
+	}
+	s := rules.Store(tills, []registry.Quorum{{Span: interval.Span{From: interval.Min, To: interval.Max}, Tills: 2}})
 	tm := NewTime(mins(0, 200), mins(0, 200), interval.All(), hours, Excused{}, interval.Max)
 	f := Measure(tm, &s)
 	// 30 to 40: one is down, one unknown; 40 to 50 two are down. 100 to 130 nobody knows, because nobody can be heard.

@@ -181,6 +181,7 @@ func TestTogetherAgainstMinutes(t *testing.T) {
 		w := drawWorld(t)
 		service := w.store.Service(w.all())
 		var parts []Part
+		var ahead []interval.Set
 		for range rapid.IntRange(1, 3).Draw(t, "parts") {
 			h := History{}
 			for range rapid.IntRange(0, 6).Draw(t, "runs") {
@@ -192,7 +193,10 @@ func TestTogetherAgainstMinutes(t *testing.T) {
 			if rapid.Bool().Draw(t, "always") {
 				hours = interval.Of(w.all())
 			}
-			tm := NewTime(w.period, w.version, interval.All(), hours, Excused{drawSet(t, w, 2, 600, "excluded"), nil}, w.until)
+			out := drawSet(t, w, 2, 600, "excluded")
+			tm := NewTime(w.period, w.version, interval.All(), hours, Excused{Removed: out}, w.until)
+			whole := NewTime(w.period, w.version, interval.All(), hours, Excused{Removed: out}, interval.Max)
+			ahead = append(ahead, whole.Counted.Subtract(tm.Counted))
 			s := w.rules.Read(&h, tm.Service)
 			parts = append(parts, Part{tm, &s})
 		}
@@ -200,12 +204,15 @@ func TestTogetherAgainstMinutes(t *testing.T) {
 		since := w.at(rapid.IntRange(-500, 3000).Draw(t, "since"))
 		got := Together(parts, since, long*minute)
 
-		type slice struct{ counts, bad, unknown bool }
+		type slice struct{ counts, bad, unknown, comes bool }
 		all := map[int64]slice{}
 		for i := range w.minutes {
 			at := w.at(i)
 			k := int64(math.Floor(float64(at-since) / float64(long*minute)))
 			s := all[k]
+			for _, x := range ahead {
+				s.comes = s.comes || x.Holds(at)
+			}
 			for _, p := range parts {
 				if !p.Counted.Holds(at) {
 					continue
@@ -219,6 +226,8 @@ func TestTogetherAgainstMinutes(t *testing.T) {
 		var want Slices
 		for _, s := range all {
 			switch {
+			case !s.counts && s.comes:
+				want.Ahead++
 			case !s.counts:
 			case s.bad:
 				want.Bad++
@@ -234,6 +243,25 @@ func TestTogetherAgainstMinutes(t *testing.T) {
 	})
 }
 
+func TestSlices(t *testing.T) {
+	var s Slices
+	for _, c := range []Counts{{Bad: 0, All: 100}, {Bad: 2, All: 100}, {Bad: 1, All: 99, Missing: 1}, {Bad: 99, All: 99}, {}} {
+		s.Add(c, Lte, Ratio{1, 100}, 99)
+	}
+	if want := (Slices{Good: 1, Bad: 2, Unknown: 1}); s != want {
+		t.Errorf("%+v, want %+v", s, want)
+	}
+	f := s.Figures(false)
+	if r := f.Result(One / 4); r.Verdict != Met || r.Low != (Ratio{1, 4}) || r.High != (Ratio{2, 4}) || r.Actual != (Ratio{1, 3}) {
+		t.Errorf("%+v", r)
+	}
+	s.Ahead = 4
+	f = s.Figures(true)
+	if a, b := f.Verdict(One/4*3), f.Verdict(One/4*3+1); a != AtRisk || b != Breached { // six of eight are the best that can be
+		t.Errorf("%s, %s", a, b)
+	}
+}
+
 // A fleet is weighted by counted time: as if all terminals were one after the other.
 func TestFleet(t *testing.T) {
 	a := Figures{Counted: 1000, Down: 100}
@@ -241,6 +269,10 @@ func TestFleet(t *testing.T) {
 	sum := a.Add(b)
 	if got := sum.Availability(); got != (Ratio{900, 1005}) { // not the mean of 0.9 and 0
 		t.Errorf("%v", got)
+	}
+	got := Figures{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, false}.Add(Figures{10, 20, 30, 40, 50, 60, 70, 80, 90, 100, true})
+	if want := (Figures{11, 22, 33, 44, 55, 66, 77, 88, 99, 110, true}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }
 

@@ -19,6 +19,11 @@ const (
 	Silent
 )
 
+// ParseStatus reads a status as pos.status_intervals names it. One that is not understood is unknown.
+func ParseStatus(s string) Status {
+	return map[string]Status{"up": Up, "degraded": Degraded, "down": Down, "maintenance": Maintenance, "silent": Silent}[s]
+}
+
 // Capability is a set of things that a till can do (domain 2.3).
 type Capability uint8
 
@@ -85,6 +90,17 @@ type State struct {
 
 // Read comes to a state. service is the hours in which silence counts, L ∩ S: as far as the history reaches, and before it.
 func (r *Rules) Read(h *History, service interval.Set) State {
+	down, up, silent := r.heard(h)
+	if len(silent) > 0 {
+		var read [AsDown + 1]interval.Set
+		r.Silence.read(silent, service, h.StoreSilent, &read)
+		down, up = down.Union(read[AsDown]), up.Union(read[AsUp])
+	}
+	return r.outages(down.Union(up), down)
+}
+
+// heard is what was heard, by rank: down, then sold or up, then silent. Up may be where down is too.
+func (r *Rules) heard(h *History) (down, up, silent interval.Set) {
 	var downs, silences []interval.Span
 	ups := make([]interval.Span, 0, len(h.Runs))
 	for i := range h.Runs {
@@ -102,13 +118,8 @@ func (r *Rules) Read(h *History, service interval.Set) State {
 			silences = append(silences, x.Span)
 		}
 	}
-	down, up := of(downs), of(ups).Union(h.Sold)
-	if silent := of(silences).Subtract(down).Subtract(up); len(silent) > 0 {
-		var read [AsDown + 1]interval.Set
-		r.Silence.read(silent, service, h.StoreSilent, &read)
-		down, up = down.Union(read[AsDown]), up.Union(read[AsUp])
-	}
-	return r.outages(down.Union(up), down)
+	down, up = of(downs), of(ups).Union(h.Sold)
+	return down, up, of(silences).Subtract(down).Subtract(up)
 }
 
 // of is interval.Of, for spans that mostly are in order.
@@ -155,7 +166,7 @@ func (s *Silence) lapse(x interval.Span, service interval.Set) int64 {
 		if open = open.Cut(x); open.Empty() {
 			break
 		}
-		if at := open.From + left; at < open.To {
+		if at := open.From + left; at <= open.To {
 			return at
 		}
 		left -= open.To - open.From

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/tillstream/tillstream/processor/availability"
 	"github.com/tillstream/tillstream/processor/interval"
 )
 
@@ -43,6 +44,7 @@ func TestRules(t *testing.T) {
 		"nor as its part that is not excluded":                     {rules: rules(0, 5), runs: []Run{run(Up, 0, 3000), run(Down, 600, 610)}, excluded: interval.Of(mins(602, 620)), down: 2, outages: 1},
 		"an outage through the night is one":                       {runs: []Run{run(Up, 0, 1190), run(Down, 1190, 1440+550), run(Up, 1440+550, 3000)}, down: 20, outages: 1},
 		"what counts as up is neither down nor unknown":            {runs: []Run{run(Up, 0, 600), run(Down, 600, 610), run(Up, 620, 3000)}, forgiven: interval.Of(mins(605, 612)), unknown: 8, down: 5, outages: 1},
+		"one that is over when the store opens is none":            {runs: []Run{run(Up, 0, 500), run(Down, 500, 540), run(Up, 540, 600), run(Down, 600, 601), run(Up, 601, 3000)}, down: 1, outages: 1},
 		"one that is excluded in whole is none":                    {runs: []Run{run(Up, 0, 3000), run(Down, 600, 610)}, excluded: interval.Of(mins(590, 620))},
 		"short beside unknown: low takes it for long":              {rules: rules(0, 5), runs: []Run{run(Up, 0, 600), run(Down, 600, 602), run(Up, 605, 3000)}, unknown: 3, doubt: 2},
 		"up between unknown and down: low takes it for bridged":    {rules: rules(2, 0), runs: []Run{run(Up, 0, 600), run(Down, 600, 605), run(Up, 605, 606), run(Up, 610, 3000)}, unknown: 4, down: 5, doubt: 1, outages: 1},
@@ -53,6 +55,7 @@ func TestRules(t *testing.T) {
 		"exactly 10 min of silence are unknown":           {rules: silence(AsUnknown, 10, AsDown, false), runs: []Run{run(Up, 0, 600), run(Silent, 600, 610), run(Up, 610, 3000)}, unknown: 10},
 		"at night it is not silent":                       {rules: silence(AsUnknown, 10, AsDown, false), runs: []Run{run(Up, 0, 1200), run(Silent, 1200, 1440+560), run(Up, 1440+560, 3000)}, unknown: 10, down: 10, outages: 1},
 		"10 min over two days":                            {rules: silence(AsUnknown, 10, AsDown, false), runs: []Run{run(Up, 0, 1194), run(Silent, 1194, 1440+560), run(Up, 1440+560, 3000)}, unknown: 10, down: 16, outages: 1},
+		"10 min, to closing time: down from then on":      {rules: Rules{MinOutage: 60 * minute, Silence: Silence{After: 10 * minute, Then: AsDown}}, runs: []Run{run(Up, 0, 1190), run(Silent, 1190, 1440+550), run(Up, 1440+550, 3000)}, unknown: 10, down: 10, outages: 1},
 		"one that lasts for days is one outage":           {rules: silence(AsUnknown, 10, AsDown, false), runs: []Run{run(Up, 0, 540), run(Silent, 540, 3000)}, unknown: 10, down: 650 + 660, outages: 1},
 		"a sale ends a silence":                           {rules: silence(AsUnknown, 10, AsDown, false), runs: []Run{run(Up, 0, 600), run(Silent, 600, 700), run(Up, 700, 3000)}, sold: interval.Of(mins(605, 608), mins(650, 655)), unknown: 5 + 10 + 10, down: 32 + 35, outages: 2},
 		"the whole store is silent":                       {rules: silence(AsUnknown, 10, AsDown, true), runs: []Run{run(Up, 0, 600), run(Silent, 600, 700), run(Up, 700, 3000)}, storeSilent: interval.Of(mins(600, 650)), unknown: 50, down: 50, outages: 1},
@@ -81,19 +84,47 @@ func TestRules(t *testing.T) {
 }
 
 // An outage that lasts beyond the end of a period counts to the end and goes on in the next one, as the same: it is counted as one where its
-// first service time is.
+// first counted instant is.
 func TestOutageAcrossPeriods(t *testing.T) {
 	hours := interval.Of(mins(540, 1200), mins(1440+540, 1440+1200))
-	h := History{Runs: []Run{run(Up, 0, 1300), run(Down, 1300, 3000)}}
+	for name, c := range map[string]struct {
+		from     int64
+		excluded interval.Set
+		want     []int64 // minutes down and outages, day by day
+	}{
+		"begun in hours":              {1190, nil, []int64{10, 1, 660, 0}},
+		"begun at closing time":       {1200, nil, []int64{0, 0, 660, 1}},
+		"begun at night":              {1300, nil, []int64{0, 0, 660, 1}},
+		"begun with the period":       {0, nil, []int64{660, 1, 660, 0}},
+		"begun while nothing counted": {1190, interval.Of(mins(1150, 1250)), []int64{0, 0, 660, 1}}, // found by TestPartsAddUp
+	} {
+		h := History{Runs: []Run{run(Up, 0, c.from), run(Down, c.from, 3000)}}
+		var found []int64
+		for day := range int64(2) {
+			tm := NewTime(mins(day*1440, day*1440+1440), mins(0, 2880), interval.All(), hours, Excused{Removed: c.excluded}, interval.Max)
+			s := (&Rules{}).Read(&h, tm.Service)
+			f := Measure(tm, &s)
+			found = append(found, f.Down/minute, f.Outages)
+		}
+		if !slices.Equal(found, c.want) {
+			t.Errorf("%s: down and outages by day: %v, want %v", name, found, c.want)
+		}
+	}
+}
+
+// An outage that begins with a period is of that one, and not of the one before.
+func TestOutageAtTheEdge(t *testing.T) {
+	always := interval.Of(mins(-100, 200))
+	h := History{Runs: []Run{run(Up, -100, 0), run(Down, -50, -40), run(Down, 0, 10), run(Up, 10, 200), run(Down, 100, 110)}}
 	var found []int64
-	for day := range int64(2) {
-		tm := NewTime(mins(day*1440, day*1440+1440), mins(0, 2880), interval.All(), hours, Excused{}, interval.Max)
+	for _, p := range []interval.Span{mins(-100, 0), mins(0, 100), mins(100, 200)} {
+		tm := NewTime(p, p, interval.All(), always, Excused{}, p.To)
 		s := (&Rules{}).Read(&h, tm.Service)
 		f := Measure(tm, &s)
-		found = append(found, f.Down/minute, f.Outages)
+		found = append(found, f.Outages)
 	}
-	if want := []int64{0, 0, 660, 1}; !slices.Equal(found, want) { // it began at night: the first day lost nothing
-		t.Errorf("down and outages by day: %v, want %v", found, want)
+	if !slices.Equal(found, []int64{1, 1, 1}) {
+		t.Errorf("%v outages in the three periods", found)
 	}
 }
 
@@ -149,5 +180,59 @@ func TestVerdictAtTheEdge(t *testing.T) {
 	huge := Figures{Counted: 1 << 60, Down: 1}
 	if got := huge.Verdict(One); got != Breached { // no float decides
 		t.Errorf("one ms of 36 million years: %s", got)
+	}
+}
+
+func TestWiden(t *testing.T) {
+	got := Widen(interval.Of(mins(540, 720), mins(740, 1200)), 15*minute, 10*minute)
+	if want := interval.Of(mins(525, 1210)); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if got := Widen(interval.All(), minute, minute); !slices.Equal(got, interval.All()) {
+		t.Errorf("always, widened, is %v", got)
+	}
+}
+
+// The statuses are those of the fold, by name.
+func TestParseStatus(t *testing.T) {
+	for s, want := range map[availability.Status]Status{
+		availability.Up: Up, availability.Degraded: Degraded, availability.Down: Down, availability.Maintenance: Maintenance,
+		availability.Silent: Silent, availability.Unknown: Unknown, availability.Disabled: Degraded,
+	} {
+		if got := ParseStatus(s.String()); got != want {
+			t.Errorf("%s is %d, want %d", s, got, want)
+		}
+	}
+}
+
+// A day of one till from the fold's timeline to figures: what the fold says is down is down, and what it knows nothing of is unknown.
+func TestFromTimeline(t *testing.T) {
+	report := func(at int64, s availability.Status) availability.Evidence {
+		return availability.Evidence{Time: at * minute, Start: at * minute, Status: s, Hold: 3 * minute}
+	}
+	evidence := []availability.Evidence{
+		report(10, availability.Up), report(12, availability.Up), // silent from 15 on
+		{Time: 40 * minute, Start: 38 * minute, Sale: true}, // up from 38 to 43
+		report(60, availability.Down), report(90, availability.Up), report(92, availability.Up), report(94, availability.Up),
+	}
+	var h History
+	for _, x := range availability.Timeline(availability.Config{}, evidence) {
+		h.Runs = append(h.Runs, Run{Span: interval.Span{From: x.Start, To: min(x.End, 95*minute)}, Status: ParseStatus(x.Status.String())})
+	}
+	always := interval.Of(mins(0, 95))
+	tm := NewTime(mins(0, 95), mins(0, 95), interval.All(), always, Excused{}, 95*minute)
+	for name, c := range map[string]struct {
+		rules         Rules
+		unknown, down int64
+	}{
+		"silent is unknown":             {Rules{}, 10 + 23 + 17, 30},
+		"after 10 min of it, down":      {Rules{Silence: Silence{After: 10 * minute, Then: AsDown}}, 10 + 10 + 10, 13 + 7 + 30},
+		"silence is not taken for much": {Rules{Silence: Silence{First: AsUp}}, 10, 30},
+	} {
+		s := c.rules.Read(&h, tm.Service)
+		f := Measure(tm, &s)
+		if f.Unknown != c.unknown*minute || f.Down != c.down*minute {
+			t.Errorf("%s: unknown %d, down %d min; want %d, %d", name, f.Unknown/minute, f.Down/minute, c.unknown, c.down)
+		}
 	}
 }

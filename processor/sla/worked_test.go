@@ -1,21 +1,60 @@
 package sla
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/tillstream/tillstream/processor/interval"
 	"github.com/tillstream/tillstream/processor/registry"
+	"github.com/tillstream/tillstream/processor/sla/agreement"
 )
+
+// workedText is the text of the worked agreement.
+const workedText = `{
+	"measurement": {
+		"min_outage": "1m", "merge_gap": "30s", "low_evidence": "customer", "min_events": 100,
+		"silence": {"first": "unknown", "after": "10m", "then": "down", "unless": ["sold", "neighbours_silent"]}
+	},
+	"exclusions": [{"kind": "planned_maintenance", "effect": "remove", "notice": "72h", "cap": "4h/month"}],
+	"objectives": [
+		{"name": "terminal-availability", "indicator": "uptime", "per": "terminal", "target": "0.995"},
+		{"name": "store-can-sell", "indicator": "store_quorum", "per": "store", "target": "0.9995"},
+		{"name": "mttr", "indicator": "time_to_resolve", "per": "customer", "statistic": "mean", "op": "lte", "value": "4h"},
+		{"name": "error-rate", "indicator": "payment_failures", "per": "service", "op": "lte", "value": "0.005"},
+		{"name": "mean-response", "indicator": "authorisation_ms", "per": "service", "statistic": "mean", "op": "lte", "value": "1500"},
+		{"name": "p95-response", "indicator": "authorisation_ms", "per": "service", "statistic": "share_below", "value": "2500", "target": "0.95"}
+	],
+	"remedies": {
+		"base": {"amount": 180000, "currency": "EUR", "per": "month"}, "at_risk": "0.12",
+		"credits": [
+			{"objective": "terminal-availability", "per": "scope_fee", "tiers": [{"below": "0.995", "credit": "0.10"}, {"below": "0.99", "credit": "0.25"}]},
+			{"objective": "store-can-sell", "fixed": 15000, "each": "outage"},
+			{"objective": "mttr", "per_unit": {"every": "1h", "over": "4h", "credit": "0.01"}}
+		],
+		"repeat": {"times": 3, "within": "6M", "multiply": "2"}
+	}
+}`
 
 // The worked agreement of docs/agreements-measuring.md, whose figures were reckoned by hand.
 func TestWorkedAgreement(t *testing.T) {
-	const target, storeTarget = 995_000_000, 999_500_000
+	var terms agreement.Terms
+	if err := json.Unmarshal([]byte(workedText), &terms); err != nil {
+		t.Fatal(err)
+	}
+	measurement := &terms.Measurement
+	objective := func(name string) *agreement.Objective {
+		i := slices.IndexFunc(terms.Objectives, func(o agreement.Objective) bool { return o.Name == name })
+		return &terms.Objectives[i]
+	}
+	credit := func(name string) Credit { return CreditsOf(&terms, objective(name))[0] }
+	terminal, sells, mttr := objective("terminal-availability"), objective("store-can-sell"), objective("mttr")
 	at := func(s string) int64 { return paris(t, "2026-03-"+s) }
 	stretch := func(s Status, from, to string) Run {
 		return Run{Span: interval.Span{From: at(from), To: at(to)}, Status: s}
@@ -30,10 +69,7 @@ func TestWorkedAgreement(t *testing.T) {
 	margin := interval.Span{From: period.From - 7*86_400_000, To: period.To + 86_400_000}
 	service := storeOf(t, "Europe/Paris", shopHours(t)).Service(margin)
 	always := interval.Span{From: interval.Min, To: interval.Max}
-	rules := Rules{
-		MergeGap: 30_000, MinOutage: minute,
-		Silence: Silence{First: AsUnknown, After: 10 * minute, Then: AsDown, Alone: true},
-	}
+	rules, storeRules, bearer := RulesOf(measurement, terminal), RulesOf(measurement, sells), BearerOf(measurement)
 
 	histories := []History{{Runs: []Run{
 		up("01T00:00", "10T10:00"),
@@ -49,32 +85,31 @@ func TestWorkedAgreement(t *testing.T) {
 		up("01T00:00", "20T15:00"), stretch(Silent, "20T15:00", "20T16:00"), up("20T16:00", "26T10:00"),
 		stretch(Down, "26T10:00", "26T10:15"), up("26T10:15", "31T23:59"),
 	}}}
-	tills := func() (out []Till) {
-		for i := range histories {
-			out = append(out, rules.Till(&histories[i], interval.All(), service))
-		}
-		return out
+	var tills []Till
+	for i := range histories {
+		tills = append(tills, Till{Lives: interval.All(), Silent: rules.Silent(&histories[i])})
 	}
-	silent := StoreSilent(tills())
+	silent := StoreSilent(tills)
 	for i := range histories {
 		histories[i].StoreSilent = silent
+		tills[i] = storeRules.Till(&histories[i], interval.All(), service)
 	}
-	month := Calendar{Month, storeOf(t, "Europe/Paris", nil).Zone(period.From)}
-	rule := Exclusion{Text: "planned maintenance", Kind: "planned_maintenance", Notice: 72 * 60 * minute, Cap: 4 * 60 * minute, Per: month}
+	zone := storeOf(t, "Europe/Paris", nil).Zone(period.From)
+	exclusions := ExclusionsOf(&terms, zone, "Europe/Paris", margin)
 	claim := func(ref, noticed, from, to string) Claim {
 		return Claim{Ref: ref, Kind: "planned_maintenance", NoticeAt: at(noticed), Spans: interval.Of(interval.Span{From: at(from), To: at(to)})}
 	}
-	excused, _ := Exclude([]Exclusion{rule}, []Claim{claim("M-1", "12T19:00", "17T19:00", "18T10:00"), claim("M-2", "20T09:00", "24T09:00", "24T12:00")}, service, period)
+	excused, _ := Exclude(exclusions, []Claim{claim("M-1", "12T19:00", "17T19:00", "18T10:00"), claim("M-2", "20T09:00", "24T09:00", "24T12:00")}, service, period)
 
 	got := map[string]string{}
 	whole := func(key string, n int64) { got[key] = strconv.FormatInt(n, 10) }
 	seconds := func(key string, ms int64) { whole(key, ms/1000) }
 	ratio := func(key string, r Ratio) { got[key] = big.NewRat(r.Part, r.Of).FloatString(9) }
 	verdict := func(key string, v Verdict) { got[key] = string(v) }
-	tiers := Credit{Op: Gte, Tiers: []Tier{{share(995, 1000), One / 10}, {share(99, 100), One / 4}}}
-	base := FeeOf(180_000)
+	tiers := credit("terminal-availability")
+	base := FeeOf(*terms.Remedies.Base.Amount)
 	half := base.Part(1, 2)
-	repeat := Repeat{Times: 3, Multiply: 2 * One}
+	repeat := Repeat{Times: terms.Remedies.Repeat.Times, Multiply: Share(terms.Remedies.Repeat.Multiply.Nano())}
 
 	var fleet Figures
 	states := make([]State, len(histories))
@@ -88,7 +123,7 @@ func TestWorkedAgreement(t *testing.T) {
 		states[i] = rules.Read(&histories[i], tm.Service)
 		f := Measure(tm, &states[i])
 		fleet = fleet.Add(f)
-		r := f.Result(target)
+		r := f.Result(TargetOf(terminal))
 		seconds(id+".committed_s", f.Committed)
 		seconds(id+".excluded_s", f.Excluded)
 		seconds(id+".counted_s", f.Counted)
@@ -99,27 +134,27 @@ func TestWorkedAgreement(t *testing.T) {
 		ratio(id+".low", r.Low)
 		ratio(id+".high", r.High)
 		ratio(id+".raw", r.Raw)
-		whole(id+".budget_s", int64(f.Budget(target))/1000)
+		whole(id+".budget_s", int64(f.Budget(TargetOf(terminal)))/1000)
 		verdict(id+".verdict", r.Verdict)
 		breaches := 1
 		if i == 0 {
 			breaches = 3
 		}
-		whole(id+".credit", tiers.Due(&r, f.Outages, Customer, half, repeat.Of(breaches)).Amount)
+		whole(id+".credit", tiers.Due(&r, f.Outages, bearer, half, repeat.Of(breaches)).Amount)
 		whole("provider."+id+".credit", tiers.Due(&r, f.Outages, Provider, half, repeat.Of(breaches)).Amount)
 	}
 	ratio("fleet.availability", fleet.Availability())
 
-	store := rules.Store(tills(), []registry.Quorum{{Span: always, Tills: 1}})
+	store := storeRules.Store(tills, []registry.Quorum{{Span: always, Tills: 1}})
 	f := Measure(NewTime(period, always, interval.All(), service, Excused{}, period.To), &store)
-	r := f.Result(storeTarget)
+	r := f.Result(TargetOf(sells))
 	seconds("store.unknown_s", f.Unknown)
 	seconds("store.down_s", f.Down)
 	ratio("store.low", r.Low)
 	ratio("store.high", r.High)
 	verdict("store.verdict", r.Verdict)
-	fixed := Credit{Fixed: 15_000, Outage: true}
-	whole("store.credit", fixed.Due(&r, f.Outages, Customer, base, One).Amount)
+	fixed := credit("store-can-sell")
+	whole("store.credit", fixed.Due(&r, f.Outages, bearer, base, One).Amount)
 
 	const hour = 60 * minute
 	d := NewDurations([]Case{
@@ -127,21 +162,22 @@ func TestWorkedAgreement(t *testing.T) {
 		{From: at("17T18:00"), To: at("18T15:00"), Resolved: at("18T15:00"), Pauses: interval.Of(interval.Span{From: at("18T09:00"), To: at("18T11:00")})},
 		{From: at("31T16:00")},
 	}, service, period, period.To)
-	repaired, _ := d.Result(Mean, Lte, share(4*hour, 1), 0)
+	repaired, _ := d.Result(StatisticOf(mttr), OpOf(mttr), RatioOf(mttr.Value), 0)
 	ratio("mttr.hours", Ratio{repaired.Actual.Part, repaired.Actual.Of * hour})
 	ratio("mttr.oldest_open_h", Ratio{d.Oldest, hour})
 	verdict("mttr.verdict", repaired.Verdict)
-	perHour := Credit{Op: Lte, Every: share(hour, 1), Over: share(4*hour, 1), PerUnit: One / 100}
-	whole("mttr.credit", perHour.Due(&repaired, 0, Customer, base, One).Amount)
+	perHour := credit("mttr")
+	whole("mttr.credit", perHour.Due(&repaired, 0, bearer, base, One).Amount)
 
 	failures := Counts{Bad: 70, All: 12_000, RawBad: 70, RawAll: 12_000}
-	rate := failures.Rate(Lte, share(5, 1000), 100, false)
+	errorRate, response, p95 := objective("error-rate"), objective("mean-response"), objective("p95-response")
+	rate := failures.Rate(OpOf(errorRate), RatioOf(errorRate.Value), LeastOf(measurement, errorRate), false)
 	ratio("error_rate", rate.Actual)
 	verdict("error_rate.verdict", rate.Verdict)
 	answers := Sums{Sum: 18_060_000, N: 12_040}
-	verdict("mean_response.verdict", answers.Mean(Lte, share(1500, 1), 100, false).Verdict)
+	verdict("mean_response.verdict", answers.Mean(OpOf(response), RatioOf(response.Value), LeastOf(measurement, response), false).Verdict)
 	slow := Counts{Bad: 598, All: 12_000, Missing: 5}
-	verdict("p95_response.verdict", slow.Share(950_000_000, 100, false).Verdict)
+	verdict("p95_response.verdict", slow.Share(TargetOf(p95), LeastOf(measurement, p95), false).Verdict)
 
 	var credits []int64
 	var sum int64
@@ -152,7 +188,7 @@ func TestWorkedAgreement(t *testing.T) {
 		}
 		credits, sum = append(credits, n), sum+n
 	}
-	paid := Pool(credits, base, 120_000_000)
+	paid := Pool(credits, base, Share(terms.Remedies.AtRisk.Nano()))
 	whole("credits", sum)
 	whole("at_risk", paid[0]+paid[1]+paid[2])
 	whole("t1.paid", paid[0])
@@ -170,12 +206,12 @@ func TestWorkedAgreement(t *testing.T) {
 		parts, counted = append(parts, f), counted+f.Counted
 	}
 	for i, f := range parts {
-		id, r := fmt.Sprintf("v%d", i+1), f.Result(target)
+		id, r := fmt.Sprintf("v%d", i+1), f.Result(TargetOf(terminal))
 		seconds(id+".counted_s", f.Counted)
 		seconds(id+".down_s", f.Down)
 		verdict(id+".verdict", r.Verdict)
 		fee := half.Part(f.Counted, counted)
-		whole(id+".credit", tiers.Due(&r, f.Outages, Customer, fee, One).Amount)
+		whole(id+".credit", tiers.Due(&r, f.Outages, bearer, fee, One).Amount)
 	}
 
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "agreements-measuring.md"))

@@ -4,8 +4,7 @@ package agreements
 
 import "embed"
 
-// FS has *.schema.json, and as examples of the registry examples/*.yaml and examples/invalid/*.yaml, of agreements examples/agreements/*.yaml and
-// examples/agreements/invalid/*.yaml.
+// FS has *.schema.json; of the registry examples/*.yaml and examples/invalid/*.yaml; of agreements examples/agreements/*.yaml.
 //
 //go:embed *.schema.json examples
 var FS embed.FS

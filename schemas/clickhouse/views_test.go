@@ -55,7 +55,7 @@ func TestUsersQueriesRunForReaders(t *testing.T) {
 	exec(t, conn, "INSERT INTO tillstream.service_windows (lane, store_id, month, version, opens, closes) VALUES ('', 's', toStartOfMonth(now()), 1, [now()], [now() + 1])")
 	reader := connect(t, "reader", ch.Settings{"join_use_nulls": 1, "union_default_mode": "DISTINCT", "aggregate_functions_null_for_empty": 1})
 	lines := strings.Split(strings.TrimSpace(queries), "\n")
-	if len(lines) != 2*20 {
+	if len(lines) != 2*28 {
 		t.Fatalf("%d lines", len(lines))
 	}
 	for i := 0; i < len(lines); i += 2 {
@@ -142,6 +142,10 @@ func fill(t *testing.T, conn driver.Conn) {
 		`INSERT INTO tillstream.incidents (lane, mark, store_id, incident_id, version, status, started_at, opened_at, resolved_at, resolve_ms, party) VALUES
 			('g/0', 'm1', '', '', 1, '', 0, 0, NULL, 0, ''), ('', '', 's', 'i1', 1, 'resolved', '2026-11-03 09:00:00.000', '2026-11-03 09:10:00.000', '2026-11-03 10:00:00.000', 3600000, 'provider')`,
 		`INSERT INTO tillstream.incident_steps (lane, store_id, incident_id, at, source, event_id, version, step) VALUES ('', 's', 'i1', '2026-11-03 09:10:00.000', 'desk', '1', 1, 'opened')`,
+		`INSERT INTO tillstream.sla_statements (period_start, contract, objective, scope, version, period, currency, credit) VALUES ('2026-10-01', 'acme', 'o', 't1', 1, 'month', 'EUR', 1)`,
+		`INSERT INTO tillstream.sla_evidence (period_start, contract, objective, scope, version, kind, ref, started, ended, counted_ms, counted_events, party, decision, rule, decided_by, decided, note) VALUES
+			('2026-10-01', 'acme', 'o', 't1', 1, ['outage'], ['r'], [0], [1], [1], [0], ['provider'], ['counted'], [''], [''], [0], [''])`,
+		`INSERT INTO tillstream.sla_burn (contract, objective, scope, window, burn_rate) VALUES ('acme', 'o', 't1', '1h', 2)`,
 		`INSERT INTO tillstream.maintenance (lane, store_id, maintenance_id, version, status) VALUES ('', 's', 'm1', 1, 'announced')`,
 	} {
 		exec(t, conn, s)

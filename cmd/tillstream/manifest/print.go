@@ -24,14 +24,15 @@ func WriteYAML(w io.Writer, v any, comment func(path string) string) error {
 		return fmt.Errorf("writing YAML: %w", err)
 	}
 	said := map[string]bool{}
-	dress(doc.Content[0], "", func(path string) string {
+	d := dresser{terms: comment != nil, comment: func(path string) string {
 		if comment == nil {
 			return ""
 		}
 		c := comment(path)
 		said[c] = true
 		return c
-	})
+	}}
+	d.dress(doc.Content[0], "")
 	var out bytes.Buffer
 	e := yaml.NewEncoder(&out)
 	e.SetIndent(2)
@@ -52,31 +53,36 @@ func WriteYAML(w io.Writer, v any, comment func(path string) string) error {
 // column is where comments begin, if the line is not longer.
 const column = 56
 
-// unquoted are texts that are numbers: decimals, which JSON has as texts to keep them exact.
+// unquoted are texts that are numbers.
 var unquoted = regexp.MustCompile(`^-?(0|[1-9]\d*)(\.\d+)?$`)
 
-// dress makes of JSON what people write: plain values, and short lists on one line.
-func dress(n *yaml.Node, path string, comment func(string) string) {
+// dresser makes of JSON what people write: plain values, and short lists on one line.
+type dresser struct {
+	comment func(path string) string
+	terms   bool // of an agreement, which have decimals as texts, to keep them exact
+}
+
+func (d *dresser) dress(n *yaml.Node, path string) {
 	n.Style = 0
-	n.LineComment = comment(path)
+	n.LineComment = d.comment(path)
 	switch n.Kind {
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			n.Content[i].Style = 0
-			dress(n.Content[i+1], child(path, n.Content[i].Value), comment)
+			d.dress(n.Content[i+1], child(path, n.Content[i].Value))
 		}
 		if n.LineComment != "" { // a map that is one value
 			n.Style = yaml.FlowStyle
 		}
 	case yaml.SequenceNode:
 		for i, e := range n.Content {
-			dress(e, fmt.Sprintf("%s[%d]", path, i), comment)
+			d.dress(e, fmt.Sprintf("%s[%d]", path, i))
 		}
 		if n.LineComment != "" || len(n.Content) > 0 && n.Content[0].Kind == yaml.ScalarNode {
 			n.Style = yaml.FlowStyle
 		}
 	case yaml.ScalarNode:
-		if unquoted.MatchString(n.Value) {
+		if d.terms && unquoted.MatchString(n.Value) {
 			n.Tag = ""
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/tillstream/tillstream/processor/sla/agreement"
 	schemas "github.com/tillstream/tillstream/schemas/agreements"
 )
 
@@ -261,6 +262,58 @@ func TestFieldsOfTypesSchemaAndExamples(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What a field takes is the same in the schema.
+func TestEnumsOfSchema(t *testing.T) {
+	_, root := rawSchema(t, "agreement.schema.json")
+	n := 0
+	for _, kind := range all()[1].kinds {
+		n += sameEnums(t, root, root["$defs"].(map[string]any)[kind].(map[string]any), reflect.TypeOf(specOf(kind)).Elem(), kind)
+	}
+	if n < 50 {
+		t.Errorf("only %d were found", n)
+	}
+}
+
+func sameEnums(t *testing.T, root, schema map[string]any, typ reflect.Type, path string) (n int) {
+	for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
+		typ = typ.Elem()
+	}
+	if ref, ok := schema["$ref"].(string); ok {
+		schema = root["$defs"].(map[string]any)[ref[len("#/$defs/"):]].(map[string]any)
+	}
+	if items, ok := schema["items"].(map[string]any); ok {
+		return sameEnums(t, root, items, typ, path)
+	}
+	if typ.Kind() != reflect.Struct || reflect.PointerTo(typ).Implements(textType) {
+		return 0
+	}
+	for i := range typ.NumField() {
+		f := typ.Field(i)
+		if f.Anonymous {
+			n += sameEnums(t, root, schema, f.Type, path)
+			continue
+		}
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		property, _ := schema["properties"].(map[string]any)[name].(map[string]any)
+		if takes := agreement.Enums[f.Tag.Get("takes")]; takes != nil {
+			n++
+			if items, ok := property["items"].(map[string]any); ok {
+				property = items
+			}
+			var got []string
+			for _, v := range property["enum"].([]any) {
+				got = append(got, v.(string))
+			}
+			if d := cmp.Diff(takes, got); d != "" {
+				t.Errorf("%s.%s (-Go +schema):\n%s", path, name, d)
+			}
+			continue
+		}
+		n += sameEnums(t, root, property, f.Type, path+"."+name)
+	}
+	return n
 }
 
 // last are the last two names of a path.

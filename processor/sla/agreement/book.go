@@ -12,6 +12,7 @@ func (b Book) Check() []*Problem {
 	var out []*Problem
 	for _, name := range slices.Sorted(maps.Keys(b.Agreements)) {
 		out = append(out, b.Agreements[name].Check(name)...)
+		out = append(out, b.missing(name)...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.Agreements)) {
 		if len(out) > 0 && b.faulty(name, out, map[string]bool{}) {
@@ -23,7 +24,6 @@ func (b Book) Check() []*Problem {
 				out = append(out, p)
 			}
 		}
-		out = append(out, b.backing(name)...)
 	}
 	return out
 }
@@ -45,24 +45,37 @@ func (b Book) faulty(name string, known []*Problem, seen map[string]bool) bool {
 	return slices.ContainsFunc(up, func(next string) bool { return b.faulty(next, known, seen) })
 }
 
-// backing sees that what backs an agreement is there and can.
-func (b Book) backing(name string) []*Problem {
+// missing are references to what is not there, or cannot be meant.
+func (b Book) missing(name string) []*Problem {
 	var out []*Problem
 	a := b.Agreements[name]
-	look := func(s Standing, prefix string) {
+	wrong := func(what, format string, args ...any) {
+		out = append(out, &Problem{Place{KindAgreement, name, fmt.Sprintf(format, args...)}, what, nil})
+	}
+	look := func(inherits []string, s *Standing, path string) {
+		for i, up := range inherits {
+			if b.Agreements[up] == nil {
+				wrong("there is no Agreement "+up, "%s.inherits[%d]", path, i)
+			}
+		}
 		for i, up := range s.BackedBy {
-			at := Place{KindAgreement, name, fmt.Sprintf("%sbackedBy[%d]", prefix, i)}
 			switch x := b.Agreements[up]; {
 			case x == nil:
-				out = append(out, &Problem{at, "there is no Agreement " + up, nil})
+				wrong("there is no Agreement "+up, "%s.backedBy[%d]", path, i)
 			case x.Type == "sla":
-				out = append(out, &Problem{at, up + " is of type sla; what backs an agreement is of type ola or underpinning", nil})
+				wrong(up+" is of type sla; what backs an agreement is of type ola or underpinning", "%s.backedBy[%d]", path, i)
 			}
 		}
 	}
-	look(a.Standing, "spec.")
+	look(a.Inherits, &a.Standing, "spec")
 	for i := range a.Versions {
-		look(a.Versions[i].Standing, fmt.Sprintf("spec.versions[%d].", i))
+		v, path := &a.Versions[i], fmt.Sprintf("spec.versions[%d]", i)
+		look(v.Inherits, &v.Standing, path)
+		for n, o := range v.Objectives {
+			if _, there := b.SLOs[o.SLORef]; o.SLORef != "" && !there {
+				wrong("there is no SLO "+o.SLORef, "%s.objectives[%d].sloRef", path, n)
+			}
+		}
 	}
 	return out
 }

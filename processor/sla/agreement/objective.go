@@ -95,6 +95,9 @@ func (o *Objective) misfits(at Place) []*Problem {
 			wrong(key, "%s is %s and does not take it; it takes %s", o.Indicator, f.name, strings.Join(slices.Concat(f.needs, f.takes), ", "))
 		}
 	}
+	if o.Indicator == StoreQuorum && o.Per == "terminal" {
+		wrong("per", "%s is of stores: it takes store, service or customer", o.Indicator)
+	}
 	switch v := o.Value; {
 	case v.IsZero():
 	case v.IsDuration() != f.durations:

@@ -44,7 +44,7 @@ func (s *Stretch) changed(is Book, current []Stretch, now int64) *Problem {
 	if s.Until != nil {
 		until = min(until, *s.Until)
 	}
-	at := Place{KindAgreement, s.Agreement, "spec"}
+	at := Place{KindAgreement, s.Agreement, "spec.versions"}
 	since := fmt.Sprintf("version %d of %s has been in force since %s", s.Version, s.Agreement, s.First)
 	if is.Agreements[s.Agreement] == nil {
 		return &Problem{at, since + ": it cannot be removed; end it with a version that has to: a day to come", nil}
@@ -92,9 +92,7 @@ func (s *Stretch) differs(c Stretch, since string, today registry.Date) *Problem
 		if was[path] == is[path] || strings.HasSuffix(path, ".sloRef") {
 			continue
 		}
-		if place, ok := c.Text.From(path); ok {
-			at = place
-		}
+		at = c.Text.at(path, at)
 		return &Problem{at, fmt.Sprintf("%s with %s %s, not %s%s", since, path, said(was[path]), said(is[path]), advice), nil}
 	}
 	return nil

@@ -217,28 +217,21 @@ func (b Book) own(name string, on registry.Date) (Text, error) {
 	out := textOf(v.Terms, func(path string) Place {
 		return Place{KindAgreement, name, fmt.Sprintf("spec.versions[%d].%s", i, path)}
 	})
-	var problems []error
-	for n, o := range v.Terms.Objectives {
+	for _, o := range v.Objectives {
 		if o.SLORef == "" {
 			continue
 		}
-		slo, there := b.SLOs[o.SLORef]
-		if there && slo == nil {
-			problems = append(problems, fmt.Errorf("SLO %s is wrong", o.SLORef))
-			continue
-		}
-		if !there {
-			at := Place{KindAgreement, name, fmt.Sprintf("spec.versions[%d].objectives[%d].sloRef", i, n)}
-			problems = append(problems, &Problem{at, "there is no SLO " + o.SLORef, nil})
-			continue
+		slo := b.SLOs[o.SLORef]
+		if slo == nil {
+			return Text{}, fmt.Errorf("there is no SLO %s that can be read", o.SLORef)
 		}
 		out = out.Over(slo.text(o.Name, o.SLORef))
 	}
 	if reflect.ValueOf(a.Standing).IsZero() {
-		return out, errors.Join(problems...)
+		return out, nil
 	}
 	standing := textOf(Terms{Standing: a.Standing}, func(path string) Place { return Place{KindAgreement, name, "spec." + path} })
-	return out.Over(standing), errors.Join(problems...)
+	return out.Over(standing), nil
 }
 
 // text is what it says of an objective.

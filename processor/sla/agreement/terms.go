@@ -18,7 +18,7 @@ var Enums = map[string][]string{
 	"doubt":      {"sold", "neighbours_silent"}, // the terminal sold something; the whole store was silent
 	"bearer":     {"customer", "provider", "none"},
 	"kind":       {"planned_maintenance", "urgent_maintenance", "customer_requested", "force_majeure"},
-	"party":      {"provider", "customer", "third_party", "force_majeure", "shared", "undetermined"}, // of incidents
+	"party":      {"customer", "third_party", "force_majeure", "shared", "undetermined"}, // of incidents; the provider answers for its own faults
 	"effect":     {"remove", "up"},
 	"approval":   {"customer", "provider", "both"},
 	"scope":      {"terminal", "store", "service", "customer"},
@@ -217,7 +217,7 @@ type Objective struct {
 	Off         *bool              `json:"off,omitzero"`    // what is inherited of it is not agreed here
 	SLORef      string             `json:"sloRef,omitzero"` // an OpenSLO SLO, which says what this does not
 	Indicator   string             `json:"indicator,omitzero" takes:"indicator"`
-	Per         string             `json:"per,omitzero" takes:"scope"`    // of what there is one verdict each
+	Per         string             `json:"per,omitzero" takes:"scope"`    // of what there is one verdict each; a composite is of the customer if nobody says it
 	Target      Decimal            `json:"target,omitzero" takes:"share"` // a share from 0 to 1
 	Statistic   string             `json:"statistic,omitzero" takes:"statistic"`
 	Op          string             `json:"op,omitzero" takes:"op"`                 // the figure is op value if the promise is kept

@@ -78,15 +78,24 @@ func (near Text) Conflicts() []Conflict {
 	return out
 }
 
-// From is where a field of the text was said: of measurement.min_outage or objectives[mttr].value; or, of the fields of nobody, the nearest
-// that says something of what it is in.
+// From is where a field of the text was said, as measurement.min_outage or objectives[mttr].value.
 func (near Text) From(path string) (Place, bool) {
-	for p := path; p != ""; p = p[:max(strings.LastIndexAny(p, ".["), 0)] {
-		if all := near.said[p]; len(all) > 0 {
-			return all[0].Place, true
-		}
+	if all := near.said[path]; len(all) > 0 {
+		return all[0].Place, true
 	}
 	return Place{}, false
+}
+
+// at is where a field was said; of one that nobody said, where it could be: in the nearest entry that it would be in, else in a version.
+func (near Text) at(path string, version Place) Place {
+	for p := path; p != ""; p = p[:max(strings.LastIndexAny(p, ".["), 0)] {
+		if at, ok := near.From(p); ok {
+			at.Path += path[len(p):]
+			return at
+		}
+	}
+	version.Path += "." + path
+	return version
 }
 
 // Values are the fields of a text that somebody said, as JSON by path: of measurement.min_outage or objectives[mttr].value.

@@ -205,15 +205,13 @@ var periods = map[string]string{"1d": "day", "7d": "week", "1M": "month", "3M": 
 
 // window reads the time window.
 func (s *SLO) window(out *agreement.SLO, f *flaws) {
-	if len(s.TimeWindow) == 0 {
+	const at = "spec.timeWindow[0]"
+	if len(s.TimeWindow) != 1 {
+		f.wrong("spec.timeWindow", "it needs one window, as [{duration: 1M, calendar: {startTime: \"2026-01-01 00:00:00\", timeZone: Europe/Paris}}]")
 		return
 	}
-	const at = "spec.timeWindow[0]"
 	w := &s.TimeWindow[0]
 	switch rolling := w.IsRolling != nil && *w.IsRolling; {
-	case len(s.TimeWindow) > 1:
-		f.wrong("spec.timeWindow", "it takes one window")
-		return
 	case rolling || w.Calendar == (Calendar{}):
 		f.wrong(at, "a rolling window is not judged: agreements have periods of the calendar; write calendar, with startTime and timeZone")
 		return

@@ -38,3 +38,19 @@ SELECT toMonday(d.business_date) AS week, uniqExactIf(d.customer, d.business_dat
 SELECT store_id, toMonday(business_date) AS week, sum(loyalty_transactions)/nullIf(sum(transactions),0) AS penetration FROM pos.sales_hourly WHERE channel='store' AND business_date >= today()-91 GROUP BY store_id, week ORDER BY week, penetration
 -- D5 MTTA, MTTR and MTBF per party, last quarter
 SELECT party, count() AS n, avg(dateDiff('second',opened_at,acknowledged_at)) AS mtta_s, avg(dateDiff('second',started_at,resolved_at)-paused_ms/1000) AS mttr_s, quantile(0.9)(dateDiff('second',started_at,resolved_at)) AS p90_s FROM pos.incidents WHERE started_at >= now()-INTERVAL 90 DAY AND resolved_at IS NOT NULL GROUP BY party
+-- D3 the SLA statement of last month
+SELECT contract, level, objective, scope, target, actual, raw_actual, coverage, verdict, credit, credit_currency FROM pos.sla_compliance WHERE period='month' AND period_start = toStartOfMonth(now() - INTERVAL 1 MONTH) AND final ORDER BY credit DESC
+-- D4 the evidence behind one verdict, by responsible party
+SELECT party, decision, kind, ref, started_at, ended_at, counted_ms/1000 AS counted_s, rule, decided_by FROM pos.sla_evidence WHERE contract='acme-gold' AND objective='terminal-availability' AND period_start='2026-10-01 00:00:00' ORDER BY counted_ms DESC
+-- D13 what would the previous version of the contract have said
+SELECT period_start, version, target, actual, verdict, credit FROM pos.sla_compliance WHERE contract='acme-gold' AND objective='terminal-availability' ORDER BY period_start, version
+-- A3 fast burn: page
+SELECT contract, objective, scope, min(burn_rate) AS governing FROM pos.sla_burn WHERE window IN ('5m','1h') AND coverage >= 0.9 GROUP BY contract, objective, scope HAVING count()=2 AND governing >= 14.4
+-- A4 slow burn: ticket
+SELECT contract, objective, scope, min(burn_rate) AS governing FROM pos.sla_burn WHERE window IN ('6h','3d') AND coverage >= 0.9 GROUP BY contract, objective, scope HAVING count()=2 AND governing >= 1
+-- A5 when will the budget be gone
+SELECT contract, objective, scope, (budget_total-budget_spent) AS left, now()+toIntervalSecond(toUInt64(greatest(0,left)/nullIf(budget_spent/nullIf(dateDiff('second',period_start,now()),0),0))) AS exhausted_at FROM pos.sla_compliance WHERE NOT final AND budget_spent > 0 AND left > 0 ORDER BY exhausted_at
+-- A6 objectives that are breached or at risk in the running period
+SELECT contract, level, objective, scope, target, actual, verdict FROM pos.sla_compliance WHERE NOT final AND verdict IN ('breached','at_risk')
+-- A13 can we still measure: freeze instead of resolving
+SELECT contract, objective, scope, coverage FROM pos.sla_compliance WHERE NOT final AND coverage < 0.9

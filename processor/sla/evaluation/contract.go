@@ -1,0 +1,239 @@
+package evaluation
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/tillstream/tillstream/processor/interval"
+	"github.com/tillstream/tillstream/processor/registry"
+	"github.com/tillstream/tillstream/processor/sla"
+	"github.com/tillstream/tillstream/processor/sla/agreement"
+)
+
+// Contract is an agreement that is measured, ready to be computed with.
+type Contract struct {
+	Name  string
+	Texts []*Text // in the order of time
+}
+
+// Text is the text of an agreement while it is in force.
+type Text struct {
+	agreement.Stretch
+	Hash string
+
+	zone       *time.Location
+	calendar   sla.Calendar
+	objectives []*objective
+	bearer     sla.Bearer
+	atRisk     sla.Share
+}
+
+// objective is one promise, computed with.
+type objective struct {
+	agreement.Objective
+	rules  int // which of the text's rules
+	read   sla.Rules
+	scopes []string // the kinds of scope in which it is measured: its own, and those of what is composed of it
+	parts  bool     // something is composed of it in time slices
+	target sla.Share
+	limit  sla.Ratio
+	op     sla.Op
+	stat   sla.Statistic
+	slice  int64
+	least  int64
+	why    string // it cannot be measured
+}
+
+// Compile makes a contract of the texts of an agreement; nil if none of them is measured.
+func Compile(name string, stretches []agreement.Stretch) *Contract {
+	c := &Contract{Name: name}
+	for i := range stretches {
+		if !stretches[i].Measured() {
+			continue
+		}
+		c.Texts = append(c.Texts, compile(stretches[i]))
+	}
+	if len(c.Texts) == 0 {
+		return nil
+	}
+	return c
+}
+
+func compile(s agreement.Stretch) *Text {
+	t := &Text{Stretch: s, Hash: s.Hash(), zone: s.Zone(), bearer: sla.BearerOf(&s.Terms.Measurement), atRisk: sla.One}
+	if risk := s.Terms.Remedies.AtRisk; !risk.IsZero() {
+		t.atRisk = sla.Share(risk.Nano())
+	}
+	t.calendar = sla.Calendar{Unit: sla.Unit(s.Terms.Period), Zone: t.zone}
+	for _, o := range s.Terms.Objectives {
+		t.objectives = append(t.objectives, t.objective(o))
+	}
+	for _, o := range t.objectives {
+		for name := range o.Of {
+			part := t.named(name)
+			if part == nil {
+				continue // Check has said so
+			}
+			if !slices.Contains(part.scopes, o.Per) {
+				part.scopes = append(part.scopes, o.Per)
+			}
+			part.parts = part.parts || o.Method == "timeslices"
+		}
+	}
+	return t
+}
+
+func (t *Text) named(name string) *objective {
+	for _, o := range t.objectives {
+		if o.Name == name {
+			return o
+		}
+	}
+	return nil
+}
+
+func (t *Text) objective(o agreement.Objective) *objective {
+	m := &t.Terms.Measurement
+	o.Per = cmp.Or(o.Per, "customer")
+	out := &objective{
+		Objective: o, scopes: []string{o.Per}, target: sla.TargetOf(&o), limit: sla.RatioOf(o.Value), op: sla.OpOf(&o), stat: sla.StatisticOf(&o),
+		slice: o.Slice.Milli(), least: sla.LeastOf(m, &o), read: sla.RulesOf(m, &o),
+	}
+	if !o.Target.IsZero() {
+		out.limit = sla.Ratio{Part: int64(out.target), Of: int64(sla.One)}
+	}
+	if o.Indicator == agreement.StoreQuorum {
+		out.read.Needs |= sla.Sell
+	}
+	out.rules = len(t.objectives)
+	if i := slices.IndexFunc(t.objectives, func(x *objective) bool { return x.read == out.read }); i >= 0 {
+		out.rules = t.objectives[i].rules
+	}
+	out.why = out.unmeasurable()
+	return out
+}
+
+// unmeasurable says why an objective cannot be measured; "" if it can.
+func (o *objective) unmeasurable() string {
+	switch o.Indicator {
+	case agreement.ResponseMS:
+		return "how long tills took to answer is kept as means of hours only, which decide nothing"
+	case agreement.AuthorisationMS:
+		if o.Statistic != "mean" {
+			return "exact counts of answers below a value are not kept; a sketch decides nothing"
+		}
+		fallthrough
+	case agreement.PaymentFailures:
+		switch {
+		case o.slice > 0:
+			return "payments are kept by the hour, not by slices of " + o.Slice.String()
+		case o.Per == "terminal":
+			return "payments are kept by store, not by terminal"
+		}
+	}
+	return ""
+}
+
+// timed says whether an objective is about time, with a target.
+func (o *objective) timed() bool {
+	return o.Indicator == agreement.Uptime || o.Indicator == agreement.StoreQuorum
+}
+
+// ofIncidents says whether it is about durations.
+func (o *objective) ofIncidents() bool {
+	switch o.Indicator {
+	case agreement.TimeToDetect, agreement.TimeToAcknowledge, agreement.TimeToResolve, agreement.TimeToRepair:
+		return true
+	}
+	return false
+}
+
+// costs says whether a breach may cost: a key measurement, or what is only reported, does not.
+func (o *objective) costs() bool {
+	return o.Weight != "key" && (o.Report == nil || !*o.Report)
+}
+
+// Part is a period, as far as one text is in force.
+type Part struct {
+	*Text
+	Contract string
+	Period   interval.Span
+	Span     interval.Span // P ∩ V
+}
+
+// Running says whether a part, or its period, goes on after an instant.
+func (p *Part) Running(at int64) bool { return at < p.Period.To }
+
+// LateData is until when evidence counts for an objective.
+func (p *Part) LateData(o *agreement.Objective) sla.LateData {
+	return sla.LateDataOf(&p.Terms, o, p.Period, p.zone)
+}
+
+// Reach is how far back parts are looked at: older ones are left as they are.
+const Reach = 400 * 86_400_000
+
+// Parts are the parts of a contract that have begun and are not older than Reach at an instant, by period; those of one period go together.
+func (c *Contract) Parts(at int64) [][]*Part {
+	var out [][]*Part
+	for _, t := range c.Texts {
+		x := t.Stretch.Span.Cut(interval.Span{From: at - Reach, To: at})
+		if x.Empty() {
+			continue
+		}
+		for _, period := range t.calendar.Over(x) {
+			p := &Part{Text: t, Contract: c.Name, Period: period, Span: period.Cut(t.Stretch.Span)}
+			if n := len(out); n > 0 && out[n-1][0].Period == period {
+				out[n-1] = append(out[n-1], p)
+				continue
+			}
+			out = append(out, []*Part{p})
+		}
+	}
+	return out
+}
+
+// stores says when a store is one that is meant.
+func (t *Text) stores(s *registry.Store) interval.Set {
+	meant := &t.Terms.Scope.Stores
+	any := func(list []string, x string) bool { return len(list) == 0 || slices.Contains(list, x) }
+	if s.Removed || !any(meant.IDs, s.ID) || slices.Contains(meant.Except, s.ID) {
+		return nil
+	}
+	return s.When(func(v *registry.Version) bool { return any(meant.Area, v.Area) && any(meant.Format, v.Format) })
+}
+
+// terminals says when a terminal is one that is meant, if its store is.
+func (t *Text) terminals(x *registry.Terminal) interval.Set {
+	scope := &t.Terms.Scope
+	return x.Lives.Intersect(x.When(func(v *registry.TerminalVersion) bool {
+		if scope.Customer != "" && v.Customer != scope.Customer {
+			return false
+		}
+		return len(scope.Services) == 0 || slices.ContainsFunc(v.Services, func(s string) bool { return slices.Contains(scope.Services, s) })
+	}))
+}
+
+// Covers says whether a part has a terminal of a store in scope.
+func (p *Part) Covers(s *registry.Store) bool {
+	meant := p.stores(s).Within(p.Span)
+	if len(meant) == 0 {
+		return false
+	}
+	return slices.ContainsFunc(s.Terminals, func(x registry.Terminal) bool { return p.terminals(&x).Shared(meant) > 0 })
+}
+
+// services are those of a terminal that are meant.
+func (t *Text) services(x *registry.Terminal, at int64) []string {
+	all := x.At(at).Services
+	if len(t.Terms.Scope.Services) == 0 {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return !slices.Contains(t.Terms.Scope.Services, s) })
+}
+
+// Label is the local date of an instant in the agreement's zone: periods are named by it.
+func (p *Part) Label(at int64) registry.Date {
+	y, m, d := time.UnixMilli(at).In(p.zone).Date()
+	return registry.DateOf(y, m, d)
+}

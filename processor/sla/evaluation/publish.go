@@ -1,0 +1,70 @@
+package evaluation
+
+import (
+	"strings"
+
+	"github.com/tillstream/tillstream/processor/interval"
+	"github.com/tillstream/tillstream/processor/sla"
+)
+
+// Key names what is published: an agreement, the version and part of a period, an objective and a scope. Its revisions follow each other.
+type Key struct {
+	Contract  string
+	Period    int64 // its beginning
+	Part      int64 // the beginning of the part
+	Version   int
+	Objective string
+	Scope
+}
+
+// Key is that of a line.
+func (l *Line) Key() Key {
+	return Key{l.Contract, l.Period.From, l.Span.From, l.Version, l.Objective.Name, l.Scope}
+}
+
+// Published is what was published last under a key.
+type Published struct {
+	sla.Statement
+	Period  interval.Span
+	Sources Sources
+}
+
+// Statement is what is published now: a line, with how firm it is.
+type Statement struct {
+	*Line
+	sla.Statement
+}
+
+// Publish says what of a line is news at an instant; ok is false if nothing is. was is what was published last, nil if nothing was.
+func (l *Line) Publish(was *Published, at int64) (s Statement, ok bool) {
+	late := l.LateData(l.Objective)
+	var published []sla.Statement
+	reason := ""
+	if was != nil {
+		published = []sla.Statement{was.Statement}
+		reason = l.reason(was)
+	}
+	next, ok := late.Next(published, sla.Statement{Result: l.Result, Credit: l.Credit}, at, reason)
+	return Statement{l, next}, ok
+}
+
+// reason says what of the sources changed since something was published.
+func (l *Line) reason(was *Published) string {
+	var out []string
+	for _, x := range []struct {
+		was, is uint64
+		what    string
+	}{
+		{was.Sources.Evidence, l.Sources.Evidence, "evidence came late or was corrected"},
+		{was.Sources.Decisions, l.Sources.Decisions, "incidents, maintenance or parties were decided otherwise"},
+		{was.Sources.Registry, l.Sources.Registry, "stores, terminals or opening hours were registered otherwise"},
+	} {
+		if x.was != x.is {
+			out = append(out, x.what)
+		}
+	}
+	if len(out) == 0 {
+		return "what was published of other periods, or of other scopes, changed"
+	}
+	return strings.Join(out, "; ")
+}
