@@ -39,47 +39,57 @@ type Input struct {
 	Service func(scope string) interval.Set
 }
 
+// Of says what a row is about.
+type Of struct {
+	Part      int64 // the beginning of the part of the period in which its text is in force, ms
+	Version   int   // of the text
+	Objective string
+	Scope     string // a terminal as store/terminal
+}
+
 // Verdict is one row of what was published.
 type Verdict struct {
-	Version   int // of the text
-	Objective string
-	Scope     string
-	Result    sla.Result
-	Figures   *sla.Figures // of objectives about time
-	Was       sla.Ratio    // of a restated one
-	Due       int64        // credits, minor units; billionths of a fee that is not known
-	Paid      int64
-	Pending   bool
+	Of
+	Result     sla.Result
+	Figures    *sla.Figures // of objectives about time
+	Was        sla.Ratio    // of a restated one
+	Due        int64        // credits, minor units
+	Paid       int64
+	EarnedBack int64 // of an earlier credit
+	Pending    bool
+	Note       string // why there is no figure
 }
 
 // Piece is one row of evidence.
 type Piece struct {
-	Version   int
-	Objective string
-	Scope     string
+	Of
 	sla.Evidence
 }
 
 // What digests are of: a row as the document would list it, and of which objective it is.
 type (
+	rowOf struct {
+		Part      time.Time `json:"part"`
+		Version   int       `json:"version"`
+		Objective string    `json:"objective"`
+	}
 	verdictRow struct {
-		Version   int    `json:"version"`
-		Objective string `json:"objective"`
+		rowOf
 		Scope
 	}
 	evidenceRow struct {
-		Version   int    `json:"version"`
-		Objective string `json:"objective"`
+		rowOf
 		Evidence
 	}
 )
 
-// Totals are the credits of a period, minor units; billionths of a fee that is not known.
+// Totals are what is agreed about the credits of a period. Amounts are minor units.
 type Totals struct {
-	Base, Due, Limit, Paid, EarnedBack int64
-	Pending                            bool
-	Claim                              sla.ClaimState
-	ClaimUntil                         int64 // ms; 0: no deadline
+	Currency   string
+	Base       *int64 // nil: it is not known here
+	Limit      *int64 // of all credits together; nil: it is not known here
+	Claim      sla.ClaimState
+	ClaimUntil int64 // ms; 0: no deadline
 }
 
 // New makes the document of an input. The order of rows does not matter.
@@ -89,9 +99,9 @@ func New(in *Input, limits Limits) (*Document, error) {
 	}
 	last := in.Texts[len(in.Texts)-1].Resolved
 	zone := last.Zone()
-	b := &builder{Input: in, zone: zone, limits: limits, currency: last.Terms.Remedies.Base.Currency}
-	if last.Terms.Remedies.Base.Amount == nil {
-		b.currency = ""
+	b := &builder{Input: in, zone: zone, limits: limits}
+	if in.Money != nil {
+		b.currency = in.Money.Currency
 	}
 	party := func(id string) Party { return Party{id, in.Names[id]} }
 	d := &Document{
@@ -104,40 +114,63 @@ func New(in *Input, limits Limits) (*Document, error) {
 		Revision: in.Revision, Stage: in.Stage, At: b.at(in.At), Reason: in.Reason, Chain: in.Link, Backing: in.Backing,
 		Texts: []Text{}, Objectives: []Objective{},
 	}
-	rows, pieces := slices.Clone(in.Verdicts), slices.Clone(in.Evidence)
-	slices.SortFunc(rows, func(a, b Verdict) int {
-		return cmp.Or(cmp.Compare(a.Version, b.Version), strings.Compare(a.Objective, b.Objective), strings.Compare(a.Scope, b.Scope))
-	})
-	slices.SortFunc(pieces, comparePieces)
+	rows, pieces := sorted(in.Verdicts, in.Evidence)
 
-	versions := map[int]bool{}
 	for i := range in.Texts {
 		t := &in.Texts[i]
 		d.Texts = append(d.Texts, b.text(t))
-		if versions[t.Version] {
-			continue
-		}
-		versions[t.Version] = true
+		from := max(t.Span.From, in.Period.From)
 		for _, o := range t.Terms.Objectives {
-			mine := func(version int, objective string) bool { return version == t.Version && objective == o.Name }
-			x := b.objective(t, &o, filter(rows, func(r *Verdict) bool { return mine(r.Version, r.Objective) }),
-				filter(pieces, func(p *Piece) bool { return mine(p.Version, p.Objective) }))
+			mine := func(x *Of) bool { return x.Part == from && x.Version == t.Version && x.Objective == o.Name }
+			x := b.objective(t, &o, filter(rows, func(r *Verdict) bool { return mine(&r.Of) }), filter(pieces, func(p *Piece) bool { return mine(&p.Of) }))
+			x.Text = i + 1
 			d.Objectives = append(d.Objectives, x)
 		}
 	}
 	slices.SortStableFunc(d.Objectives, func(a, b Objective) int {
-		return cmp.Or(cmp.Compare(a.Version, b.Version), cmp.Compare(weight(&a), weight(&b)))
+		return cmp.Or(cmp.Compare(a.Text, b.Text), cmp.Compare(weight(&a), weight(&b)))
 	})
-	verdicts, evidence := []verdictRow{}, []evidenceRow{}
-	for i := range rows {
-		verdicts = append(verdicts, verdictRow{rows[i].Version, rows[i].Objective, b.scope(&rows[i], &agreement.Objective{}, true)})
-	}
-	for i := range pieces {
-		evidence = append(evidence, evidenceRow{pieces[i].Version, pieces[i].Objective, b.evidence(&pieces[i])})
-	}
-	d.Rows = Digests{digestOf(verdicts), digestOf(evidence)}
+	d.Rows = b.digests(rows, pieces)
 	d.Summary = b.summary(d.Objectives)
 	return d, nil
+}
+
+// sorted are rows in the order in which digests are made of them.
+func sorted(verdicts []Verdict, evidence []Piece) ([]Verdict, []Piece) {
+	rows, pieces := slices.Clone(verdicts), slices.Clone(evidence)
+	slices.SortFunc(rows, func(a, b Verdict) int { return a.compare(&b.Of) })
+	slices.SortFunc(pieces, byTime)
+	return rows, pieces
+}
+
+func (b *builder) digests(rows []Verdict, pieces []Piece) Digests {
+	verdicts, evidence := make([]verdictRow, len(rows)), make([]evidenceRow, len(pieces))
+	for i := range rows {
+		verdicts[i] = verdictRow{b.row(&rows[i].Of), b.scope(&rows[i], &agreement.Objective{}, true)}
+	}
+	for i := range pieces {
+		evidence[i] = evidenceRow{b.row(&pieces[i].Of), b.evidence(&pieces[i])}
+	}
+	return Digests{digestOf(verdicts), digestOf(evidence)}
+}
+
+// DigestsOf are the digests of rows, as the document of their period has them. The order of the rows does not matter.
+func DigestsOf(verdicts []Verdict, evidence []Piece, d *Document) Digests {
+	b := &builder{zone: d.At.Location()}
+	if d.Summary.Money != nil {
+		b.currency = d.Summary.Money.Currency
+	}
+	return b.digests(sorted(verdicts, evidence))
+}
+
+// Worst is the worst of verdicts.
+func Worst(all []Verdict) sla.Verdict {
+	var t Tally
+	for i := range all {
+		t.add(all[i].Result.Verdict)
+	}
+	v, _ := t.worst()
+	return v
 }
 
 // weight orders objectives: those that cost, those that count, and those that are only shown.
@@ -162,11 +195,16 @@ func filter[T any](all []T, keep func(*T) bool) (out []T) {
 	return out
 }
 
-func comparePieces(a, b Piece) int {
-	return cmp.Or(cmp.Compare(a.Version, b.Version), strings.Compare(a.Objective, b.Objective), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To),
-		strings.Compare(a.Scope, b.Scope), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Ref, b.Ref), strings.Compare(string(a.Decision), string(b.Decision)),
-		strings.Compare(a.Rule, b.Rule), strings.Compare(a.Note, b.Note), cmp.Compare(a.CountedMS, b.CountedMS), cmp.Compare(a.CountedEvents, b.CountedEvents),
-		strings.Compare(a.Party, b.Party), strings.Compare(a.DecidedBy, b.DecidedBy), cmp.Compare(a.DecidedAt, b.DecidedAt))
+func (o *Of) compare(x *Of) int {
+	return cmp.Or(cmp.Compare(o.Part, x.Part), cmp.Compare(o.Version, x.Version), strings.Compare(o.Objective, x.Objective), strings.Compare(o.Scope, x.Scope))
+}
+
+// byTime orders evidence completely: no two rows that differ are equal.
+func byTime(a, b Piece) int {
+	return cmp.Or(cmp.Compare(a.Part, b.Part), cmp.Compare(a.Version, b.Version), strings.Compare(a.Objective, b.Objective),
+		cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), strings.Compare(a.Scope, b.Scope), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Ref, b.Ref),
+		strings.Compare(string(a.Decision), string(b.Decision)), strings.Compare(a.Rule, b.Rule), strings.Compare(a.Note, b.Note), cmp.Compare(a.CountedMS, b.CountedMS),
+		cmp.Compare(a.CountedEvents, b.CountedEvents), strings.Compare(a.Party, b.Party), strings.Compare(a.DecidedBy, b.DecidedBy), cmp.Compare(a.DecidedAt, b.DecidedAt))
 }
 
 type builder struct {
@@ -178,18 +216,19 @@ type builder struct {
 
 func (b *builder) at(ms int64) time.Time { return time.UnixMilli(ms).In(b.zone) }
 
-func (b *builder) amount(n int64) Amount {
-	if b.currency == "" {
-		return Amount(FigureOf(sla.Ratio{Part: n, Of: int64(sla.One)}).Value)
-	}
-	return AmountOf(n, b.currency)
-}
+func (b *builder) row(o *Of) rowOf { return rowOf{b.at(o.Part), o.Version, o.Objective} }
+
+func (b *builder) amount(n int64) Amount { return AmountOf(n, b.currency) }
 
 func (b *builder) text(s *agreement.Stretch) Text {
 	in := s.Span.Cut(b.Period)
 	t := Text{Version: s.Version, From: b.at(in.From), To: b.at(in.To), Hash: s.Hash(), By: s.Signed.By, Document: s.Signed.Document}
 	if s.Signed.On != nil {
 		t.Signed = s.Signed.On.String()
+	}
+	y, m, d := t.To.Add(-time.Millisecond).Date()
+	if next, ok := s.Next(registry.DateOf(y, m, d)); ok {
+		t.Review, t.Announce = next.Due.String(), next.Notice.String()
 	}
 	return t
 }
@@ -224,13 +263,13 @@ func (b *builder) objective(s *agreement.Stretch, o *agreement.Objective, rows [
 	heavy := slices.Clone(pieces)
 	slices.SortStableFunc(heavy, func(x, y Piece) int { return -cmp.Compare(x.CountedMS, y.CountedMS) })
 	heavy = heavy[:min(len(heavy), b.limits.Evidence)]
-	slices.SortFunc(heavy, comparePieces)
+	slices.SortFunc(heavy, byTime)
 	for i := range heavy {
 		out.Evidence = append(out.Evidence, b.evidence(&heavy[i]))
 	}
 	if len(pieces) > 0 {
-		out.Query = fmt.Sprintf("SELECT * FROM pos.sla_evidence WHERE contract = %s AND version = %d AND objective = %s\n  AND period_start = toDateTime(%d, 'UTC') ORDER BY started_at, kind, ref",
-			sqlText(s.Agreement), s.Version, sqlText(o.Name), b.Period.From/1000)
+		out.Query = fmt.Sprintf("SELECT * FROM pos.sla_evidence WHERE contract = %s AND version = %d AND objective = %s\n  AND period_start = '%s' ORDER BY started_at, kind, ref",
+			sqlText(s.Agreement), s.Version, sqlText(o.Name), b.at(b.Period.From).Format(time.DateOnly))
 	}
 	return out
 }
@@ -311,7 +350,7 @@ func (t *Tally) sum(o Tally) {
 func (b *builder) scope(r *Verdict, o *agreement.Objective, costs bool) Scope {
 	x := &r.Result
 	s := Scope{
-		ID: r.Scope, Verdict: x.Verdict, Few: x.Few,
+		ID: r.Scope, Verdict: x.Verdict, Few: x.Few, Note: r.Note,
 		Actual: FigureOf(x.Actual), Raw: FigureOf(x.Raw), Low: FigureOf(x.Low), High: FigureOf(x.High), Coverage: FigureOf(x.Coverage), Was: FigureOf(r.Was),
 	}
 	if f := r.Figures; f != nil {
@@ -323,7 +362,10 @@ func (b *builder) scope(r *Verdict, o *agreement.Objective, costs bool) Scope {
 		}
 	}
 	if costs {
-		s.Credit = &Credit{b.amount(r.Due), b.amount(r.Paid), r.Pending}
+		s.Credit = &Credit{Due: b.amount(r.Due), Paid: b.amount(r.Paid), Pending: r.Pending}
+		if r.EarnedBack != 0 {
+			s.Credit.EarnedBack = b.amount(r.EarnedBack)
+		}
 	}
 	return s
 }
@@ -434,14 +476,24 @@ func (b *builder) summary(all []Objective) Summary {
 		}
 	}
 	if m := b.Money; m != nil {
-		s.Money = &Money{
-			Currency: b.currency, Base: b.amount(m.Base), Due: b.amount(m.Due), Limit: b.amount(m.Limit), Paid: b.amount(m.Paid), EarnedBack: b.amount(m.EarnedBack),
-			Pending: m.Pending, Claim: m.Claim,
+		var due, paid, back int64
+		x := &Money{Currency: b.currency, Claim: m.Claim}
+		for i := range b.Verdicts {
+			v := &b.Verdicts[i]
+			due, paid, back = due+v.Due, paid+v.Paid, back+v.EarnedBack
+			x.Pending = x.Pending || v.Pending
+		}
+		x.Due, x.Paid, x.EarnedBack = b.amount(due), b.amount(paid), b.amount(back)
+		for to, n := range map[*Amount]*int64{&x.Base: m.Base, &x.Limit: m.Limit} {
+			if n != nil {
+				*to = b.amount(*n)
+			}
 		}
 		if m.ClaimUntil != 0 {
 			at := b.at(m.ClaimUntil)
-			s.Money.ClaimUntil = &at
+			x.ClaimUntil = &at
 		}
+		s.Money = x
 	}
 	return s
 }

@@ -124,7 +124,9 @@ func (l *language) days(d *Document, o *Objective) *chart {
 		class string
 		ms    int64
 	}{{"down", sum.Down}, {"unknown", sum.Unknown}, {"excluded", sum.Excluded}} {
-		c.Legend = append(c.Legend, badge{Class: x.class, Word: l.say(x.class), Line: l.length(x.ms)})
+		if x.ms > 0 {
+			c.Legend = append(c.Legend, badge{Class: x.class, Word: l.say(x.class), Line: l.length(x.ms)})
+		}
 	}
 	return c
 }

@@ -70,6 +70,8 @@ type Text struct {
 	Signed   string    `json:"signed_on,omitzero"`
 	By       []string  `json:"signed_by,omitzero"`
 	Document string    `json:"signed_document,omitzero"`
+	Review   string    `json:"review_due,omitzero"` // the next one after the period
+	Announce string    `json:"review_notice,omitzero"`
 }
 
 // Summary is all of it in one place.
@@ -90,13 +92,13 @@ type Tally struct {
 
 // Money is what all credits of a period come to. Amounts are decimals in Currency.
 type Money struct {
-	Currency   string         `json:"currency"` // ISO 4217
-	Base       Amount         `json:"base"`
-	Due        Amount         `json:"due"`         // the sum of the credits, before what is at risk bounds it
-	Limit      Amount         `json:"at_risk"`     // the most that all of them may reach
-	Paid       Amount         `json:"credit"`      // what is credited
-	EarnedBack Amount         `json:"earned_back"` // of that, by good periods since
-	Pending    bool           `json:"pending"`     // more may come, once what is undetermined is determined
+	Currency   string         `json:"currency"`         // ISO 4217
+	Base       Amount         `json:"base,omitzero"`    // of the period; none: it is not known here
+	Due        Amount         `json:"due"`              // the sum of the credits, before what is at risk bounds it
+	Limit      Amount         `json:"at_risk,omitzero"` // the most that all of them may reach
+	Paid       Amount         `json:"credit"`           // what is credited
+	EarnedBack Amount         `json:"earned_back"`      // of earlier credits, by this good period
+	Pending    bool           `json:"pending"`          // more may come, once what is undetermined is determined
 	Claim      sla.ClaimState `json:"claim,omitzero"`
 	ClaimUntil *time.Time     `json:"claim_until,omitzero"` // the first instant at which it is too late
 }
@@ -104,7 +106,8 @@ type Money struct {
 // Objective is one promise of a text and what came of it.
 type Objective struct {
 	Name        string  `json:"name"`
-	Version     int     `json:"version"` // of the text
+	Text        int     `json:"text"` // which of the texts, from 1
+	Version     int     `json:"version"`
 	Indicator   string  `json:"indicator"`
 	Per         string  `json:"per"`             // terminal, store, service, customer
 	Weight      string  `json:"weight,omitzero"` // key: it costs nothing
@@ -154,6 +157,7 @@ type Scope struct {
 	Coverage *Figure     `json:"coverage,omitzero"`
 	Was      *Figure     `json:"was,omitzero"` // of a restated one, the figure that it replaces
 	Few      bool        `json:"few,omitzero"`
+	Note     string      `json:"note,omitzero"` // why there is no figure
 	Outages  int64       `json:"outages,omitzero"`
 	Time     *Lengths    `json:"time,omitzero"`
 	Credit   *Credit     `json:"credit,omitzero"`
@@ -171,9 +175,10 @@ type Lengths struct {
 
 // Credit is what a scope comes to.
 type Credit struct {
-	Due     Amount `json:"due"`
-	Paid    Amount `json:"paid"` // after what is at risk and the minimum
-	Pending bool   `json:"pending,omitzero"`
+	Due        Amount `json:"due"`
+	Paid       Amount `json:"paid"` // after what is at risk and the minimum
+	Pending    bool   `json:"pending,omitzero"`
+	EarnedBack Amount `json:"earned_back,omitzero"` // of an earlier credit
 }
 
 // Day is what of a local date was not as promised, ms of committed or counted time.

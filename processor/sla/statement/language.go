@@ -104,13 +104,8 @@ func (l *language) decimal(s string) string {
 
 func (l *language) count(n int64) string { return l.decimal(strconv.FormatInt(n, 10)) }
 
-// money writes an amount; of a fee that is not known, a share of it.
+// money writes an amount.
 func (l *language) money(a Amount, currency string) string {
-	if currency == "" {
-		if x, ok := new(big.Rat).SetString(string(a)); ok {
-			return l.decimal(short(x.Mul(x, big.NewRat(100, 1)), 2)) + l.percent
-		}
-	}
 	sign := map[string]string{"EUR": "€", "GBP": "£"}[currency]
 	n := l.decimal(string(a))
 	switch {

@@ -44,14 +44,13 @@ func AmountOf(minor int64, currency string) Amount {
 func (a Amount) Zero() bool { return strings.Trim(string(a), "0.") == "" }
 
 // share is a as a part of b; 0 if b is nothing.
-func (a Amount) share(b Amount) float64 {
+func (a Amount) share(b Amount) *big.Rat {
 	x, ok1 := new(big.Rat).SetString(string(a))
 	y, ok2 := new(big.Rat).SetString(string(b))
 	if !ok1 || !ok2 || y.Sign() <= 0 {
-		return 0
+		return new(big.Rat)
 	}
-	f, _ := x.Quo(x, y).Float64()
-	return f
+	return x.Quo(x, y)
 }
 
 // Figure is an exact ratio, and its value with nine digits after the point, cut.

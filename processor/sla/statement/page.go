@@ -2,12 +2,12 @@ package statement
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
 	"math/big"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -62,7 +62,7 @@ type (
 		Label, Value, Note string
 		Code               bool
 	}
-	text struct{ Version, Span, Signed, Document, Hash string }
+	text struct{ Version, Span, Signed, Document, Hash, Review string }
 	card struct {
 		Label, Value, Note string
 		Use                *gauge
@@ -128,11 +128,7 @@ func pageOf(d *Document, hash string, l *language) *page {
 	p.Overall = l.badge(d.Summary.Verdict)
 	p.OverallLine = l.say("overall." + string(d.Summary.Verdict))
 	p.Cards = l.cards(&d.Summary)
-	currency := ""
-	if d.Summary.Money != nil {
-		currency = d.Summary.Money.Currency
-	}
-	lost := false
+	currency := l.currency(d)
 	for i := range d.Objectives {
 		o := &d.Objectives[i]
 		s := l.section(d, o, currency)
@@ -145,7 +141,6 @@ func pageOf(d *Document, hash string, l *language) *page {
 			g.Credit = l.money(*o.Credit, currency)
 		}
 		p.Glance = append(p.Glance, g)
-		lost = lost || slices.ContainsFunc(o.Scopes, func(s Scope) bool { return s.Coverage != nil && s.Coverage.Part < s.Coverage.Of })
 	}
 	for _, b := range d.Backing {
 		x := l.badge(b.Verdict)
@@ -160,16 +155,16 @@ func pageOf(d *Document, hash string, l *language) *page {
 	return p
 }
 
-// label is the name for people.
-func (a *Agreement) label() string { return orElse(a.Title, a.Name) }
-func (p *Party) label() string     { return orElse(p.Name, p.ID) }
-
-func orElse(a, b string) string {
-	if a != "" {
-		return a
+func (l *language) currency(d *Document) string {
+	if d.Summary.Money == nil {
+		return ""
 	}
-	return b
+	return d.Summary.Money.Currency
 }
+
+// label is the name for people.
+func (a *Agreement) label() string { return cmp.Or(a.Title, a.Name) }
+func (p *Party) label() string     { return cmp.Or(p.Name, p.ID) }
 
 func (l *language) badge(v sla.Verdict) badge {
 	return badge{Class: string(v), Word: l.word("verdict", string(v))}
@@ -177,6 +172,11 @@ func (l *language) badge(v sla.Verdict) badge {
 
 func (l *language) text(t *Text) text {
 	out := text{Version: fmt.Sprint(t.Version), Span: l.say("period.range", l.date(t.From), l.date(t.To.Add(-time.Millisecond))), Hash: t.Hash, Document: t.Document, Signed: l.say("unsigned")}
+	due, err1 := time.Parse(time.DateOnly, t.Review)
+	announce, err2 := time.Parse(time.DateOnly, t.Announce)
+	if err1 == nil && err2 == nil {
+		out.Review = l.say("review", l.date(due), l.date(announce))
+	}
 	if on, err := time.Parse(time.DateOnly, t.Signed); err == nil {
 		out.Signed = l.date(on)
 		if len(t.By) > 0 {
@@ -194,29 +194,30 @@ func (l *language) cards(s *Summary) []card {
 	}
 	money := func(a Amount) string { return l.money(a, m.Currency) }
 	credit := card{Label: l.say("credit"), Value: money(m.Paid)}
-	var notes []string
-	if m.Currency == "" {
-		notes = append(notes, l.say("credit.share"))
-	} else {
-		notes = append(notes, l.say("credit.base", money(m.Base)))
+	if m.Paid.Zero() && m.Pending {
+		credit.Value = l.say("credit.pending")
+	}
+	notes := []string{l.say("credit.unknown")}
+	if m.Base != "" {
+		notes[0] = l.say("credit.base", money(m.Base))
 	}
 	if m.Due != m.Paid {
 		notes = append(notes, l.say("credit.cut", money(m.Due)))
 	}
-	if !m.EarnedBack.Zero() {
-		notes = append(notes, l.say("credit.back", money(m.EarnedBack)))
-	}
 	if m.Pending {
 		notes = append(notes, l.say("credit.more"))
 	}
-	if m.Paid.Zero() && m.Pending {
-		credit.Value = l.say("credit.pending")
+	if !m.EarnedBack.Zero() {
+		notes = append(notes, l.say("credit.back", money(m.EarnedBack)))
 	}
 	credit.Note = strings.Join(notes, ", ")
-	risk := card{Label: l.say("atrisk"), Value: money(m.Limit)}
-	use := m.Paid.share(m.Limit)
-	risk.Note = l.say("atrisk.use", l.decimal(short(new(big.Rat).SetFloat64(use*100), 1))+l.percent, money(m.Limit))
-	risk.Use = newGauge(use)
+	risk := card{Label: l.say("atrisk"), Value: "–", Note: l.say("atrisk.unknown")}
+	if m.Limit != "" {
+		use := m.Paid.share(m.Limit)
+		percent, _ := use.Float64()
+		risk.Value, risk.Use = money(m.Limit), newGauge(percent)
+		risk.Note = l.say("atrisk.use", l.decimal(short(use.Mul(use, big.NewRat(100, 1)), 1))+l.percent)
+	}
 	claim := card{Label: l.say("claim"), Value: l.say("claim.none")}
 	if m.Claim != "" && !m.Paid.Zero() {
 		claim.Value = l.word("claim", string(m.Claim))
@@ -259,12 +260,13 @@ var notInID = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
 
 func (l *language) section(d *Document, o *Objective, currency string) section {
 	s := section{
-		ID: fmt.Sprintf("o-%s-%d", notInID.ReplaceAllString(o.Name, "-"), o.Version), Name: o.Name, Description: o.Description,
+		ID: fmt.Sprintf("o-%s-%d", notInID.ReplaceAllString(o.Name, "-"), o.Text), Name: o.Name, Description: o.Description,
 		Promise: l.promise(o), Column: l.word("column", o.Per), Verdicts: l.verdicts(o.Tally), Paid: o.Credit != nil,
 	}
 	var notes []string
-	if len(d.Texts) > 1 {
-		notes = append(notes, l.say("objective.version", o.Version))
+	if len(d.Texts) > 1 && o.Text >= 1 && o.Text <= len(d.Texts) {
+		t := &d.Texts[o.Text-1]
+		notes = append(notes, l.say("objective.version", o.Version, l.say("period.range", l.date(t.From), l.date(t.To.Add(-time.Millisecond)))))
 	}
 	switch {
 	case o.Reported:
@@ -283,7 +285,7 @@ func (l *language) section(d *Document, o *Objective, currency string) section {
 	s.Chart = l.days(d, o)
 	rows := 0
 	for i := range o.Evidence {
-		s.Evidence = append(s.Evidence, l.evidence(d, &o.Evidence[i]))
+		s.Evidence = append(s.Evidence, l.evidence(&o.Evidence[i]))
 	}
 	for _, t := range o.Totals {
 		rows += t.Rows
@@ -326,7 +328,7 @@ func (l *language) promise(o *Objective) string {
 		value = l.limit(x, MS, false)
 	}
 	bound := l.say("op."+o.Promise.Op, l.limit(limit, o.Promise.Unit, o.byClock()))
-	return l.say(key, l.word("per", o.Per), bound, l.length(o.Promise.Slice), l.word("statistic", orElse(o.Promise.Stat, "mean")), value)
+	return l.say(key, l.word("per", o.Per), bound, l.length(o.Promise.Slice), l.word("statistic", cmp.Or(o.Promise.Stat, "mean")), value)
 }
 
 func (l *language) scope(o *Objective, s *Scope, currency string) scope {
@@ -366,6 +368,9 @@ func (l *language) why(o *Objective, s *Scope, figure func(*Figure) string) (out
 	}
 	if s.Was != nil {
 		out = append(out, l.say("why.was", figure(s.Was)))
+	}
+	if s.Note != "" {
+		out = append(out, l.word("note", s.Note)+".")
 	}
 	if s.Few {
 		out = append(out, l.say("why.few"))
@@ -417,7 +422,7 @@ func (p *Promise) keeps(figure, limit *big.Rat) bool {
 	return c >= 0
 }
 
-func (l *language) evidence(d *Document, e *Evidence) evidence {
+func (l *language) evidence(e *Evidence) evidence {
 	out := evidence{
 		Class: string(e.Decision), When: l.span(e.From, e.To), What: l.word("kind", e.Kind), Where: e.Scope, Length: l.length(e.Counted),
 		Decision: l.word("decision", string(e.Decision)), Rule: e.Rule, Ref: e.Ref,
@@ -460,7 +465,7 @@ func (l *language) proof(p *page, d *Document, hash string) {
 		p.Lead = l.say("verify.lead", d.Chain.Number)
 		p.Proof = append(p.Proof, fact{Label: l.say("verify.number"), Value: l.count(int64(d.Chain.Number))})
 	}
-	p.Proof = append(p.Proof, code(l.say("verify.previous"), orElse(d.Chain.Previous, l.say("verify.first"))))
+	p.Proof = append(p.Proof, code(l.say("verify.previous"), cmp.Or(d.Chain.Previous, l.say("verify.first"))))
 	if d.Chain.Replaces != "" {
 		p.Proof = append(p.Proof, code(l.say("verify.replaces"), d.Chain.Replaces))
 	}

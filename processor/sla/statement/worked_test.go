@@ -109,7 +109,7 @@ func worked(t testing.TB) *Input {
 		histories[i].StoreSilent = silent
 	}
 	rule := sla.Exclusion{
-		Text: `{"kind":"planned_maintenance","effect":"remove","notice":"72h","cap":"4h/month"}`, Kind: "planned_maintenance", Notice: 72 * hour, Cap: 4 * hour,
+		Text: `{"kind":"planned_maintenance","effect":"remove","notice":"72h","cap":"4h/month"}`, Kind: "planned_maintenance", Notice: func(begins int64) int64 { return begins - 72*hour }, Cap: 4 * hour,
 		Per: sla.Calendar{Unit: sla.Month, Zone: paris},
 	}
 	claim := func(ref, noticed string, x interval.Span) sla.Claim {
@@ -125,17 +125,16 @@ func worked(t testing.TB) *Input {
 		Service: func(string) interval.Set { return service },
 	}
 	explain := func(objective, scope string, all []sla.Evidence) {
-		for n, e := range all {
+		for _, e := range all {
 			if e.Ref == "" && e.Kind == "outage" {
 				e.Ref = scope + "/" + time.UnixMilli(e.From).UTC().Format("20060102T150405Z")
 				e.Party = "provider"
 			}
-			_ = n
-			in.Evidence = append(in.Evidence, Piece{Version: 1, Objective: objective, Scope: scope, Evidence: e})
+			in.Evidence = append(in.Evidence, Piece{Of{period.From, 1, objective, scope}, e})
 		}
 	}
 	add := func(objective, scope string, r sla.Result, f *sla.Figures, due, paid int64) {
-		in.Verdicts = append(in.Verdicts, Verdict{Version: 1, Objective: objective, Scope: scope, Result: r, Figures: f, Due: due, Paid: paid})
+		in.Verdicts = append(in.Verdicts, Verdict{Of: Of{period.From, 1, objective, scope}, Result: r, Figures: f, Due: due, Paid: paid})
 	}
 	for i := range histories {
 		ex, due, paid := excused, int64(18_000), int64(11_172)
@@ -172,7 +171,8 @@ func worked(t testing.TB) *Input {
 	add("mean-response", "payment", answers.Mean(sla.Lte, sla.Ratio{Part: 1500, Of: 1}, 100, false), nil, 0, 0)
 	slow := sla.Counts{Bad: 598, All: 12_000, RawBad: 598, RawAll: 12_000, Missing: 5}
 	add("p95-response", "payment", slow.Share(950_000_000, 100, false), nil, 0, 0)
-	in.Money = &Totals{Base: 180_000, Due: 34_800, Limit: 21_600, Paid: 21_600, EarnedBack: 5_586, Claim: sla.Payable}
+	base, limit := int64(180_000), int64(21_600)
+	in.Money = &Totals{Currency: "EUR", Base: &base, Limit: &limit, Claim: sla.Payable}
 	return in
 }
 
