@@ -164,16 +164,21 @@ func (w *walk) till(store, till string, x interval.Span) error {
 	return w.offsets(topicOf[event.TypeHealth], availability.KindTerminal, clickhouse.StateKey(store, till), x)
 }
 
+// offsets are where the reports are in Kafka, as far as the books know.
 func (w *walk) offsets(topic, kind, key string, x interval.Span) error {
-	ranges, err := w.sink.Offsets(w.ctx, topic, kind, key, x)
+	ranges, late, err := w.sink.Offsets(w.ctx, topic, kind, key, x)
 	if err != nil {
 		return err
 	}
+	what := "reports"
+	if late {
+		what = "reports came later"
+	}
 	for _, r := range ranges {
-		w.line(2, "reports: topic %s, partition %d, offsets %d to %d (day %s UTC, epoch %d)", r.Topic, r.Partition, r.From, r.To-1, r.Day, r.Epoch)
+		w.line(2, "%s: topic %s, partition %d, among offsets %d to %d (taken in on %s UTC, epoch %d)", what, r.Topic, r.Partition, r.From, r.To-1, r.Day, r.Epoch)
 	}
 	if len(ranges) == 0 {
-		w.line(2, "reports: the books have no offsets of topic %s for these days and this till", topic)
+		w.line(2, "reports: the books have no offsets of topic %s since then for the partition of this store", topic)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tillstream/tillstream/cmd/tillstream/manifest"
 	"github.com/tillstream/tillstream/processor/registry"
@@ -92,6 +93,9 @@ func contracts(ctx context.Context, sink *clickhouse.Sink) (map[string]*archive.
 func archiveOf(sink *clickhouse.Sink) *archive.Archive {
 	return &archive.Archive{Published: sink, Chain: sink}
 }
+
+// issueEvery is how often it is looked for statements that are due: they are by the day.
+const issueEvery = time.Minute
 
 // issue appends the statements that are due to the chains of all agreements. One that cannot be issued stops no other.
 func issue(ctx context.Context, sink *clickhouse.Sink) (issued []archive.Entry, err error) {

@@ -98,8 +98,29 @@ func (x *incident) decide(all []step) {
 	}
 }
 
-// live walks the steps that take turns: pauses, ends and reopenings.
-func (x *incident) live(all []step) {
+// Turn is a step of an incident that takes turns: paused, resumed, resolved, closed, reopened.
+type Turn struct {
+	At   int64 // ms since 1970
+	Step string
+}
+
+// Pauses are the times that are nobody's in an incident, by its turns in order: its pauses, and what lies before a reopening that came late. A pause
+// that has not ended lasts.
+func Pauses(turns []Turn) interval.Set {
+	all := make([]step, len(turns))
+	for i, t := range turns {
+		all[i].At, all[i].Step = t.At, t.Step
+	}
+	var x incident
+	out := x.live(all)
+	if x.pausedSince != 0 {
+		out = out.Union(interval.Set{{From: x.pausedSince, To: interval.Max}})
+	}
+	return out
+}
+
+// live walks the steps that take turns: pauses, ends and reopenings. It gives the times that are nobody's, up to an open pause.
+func (x *incident) live(all []step) interval.Set {
 	var pauses, away interval.Set
 	ended := false
 	pause := func(until int64) {
@@ -156,6 +177,7 @@ func (x *incident) live(all []step) {
 		x.resolveMS = clock.Subtract(interval.Of(pauses...)).Subtract(interval.Of(away...)).Length()
 	}
 	x.pausedMS = interval.Of(pauses...).Overlap(whole)
+	return interval.Of(pauses...).Union(interval.Of(away...))
 }
 
 // rising says whether those of some instants that are known are in order.

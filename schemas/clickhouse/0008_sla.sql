@@ -185,10 +185,11 @@ CREATE OR REPLACE VIEW pos.sla_compliance
 DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
 WITH
   (r) -> if(tupleElement(r, 2) > 0, tupleElement(r, 1) / tupleElement(r, 2), NULL) AS value,
-  toDecimal64(multiIf(
-    s.currency IN ('BIF','CLP','DJF','GNF','ISK','JPY','KMF','KRW','PYG','RWF','UGX','UYI','VND','VUV','XAF','XOF','XPF'), 1,
-    s.currency IN ('BHD','IQD','JOD','KWD','LYD','OMR','TND'), 0.001,
-    s.currency IN ('CLF','UYW'), 0.0001, 0.01), 4) AS minor
+  multiIf(
+    s.currency IN ('BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX', 'UYI', 'VND', 'VUV', 'XAF', 'XOF', 'XPF'), toInt64(10000),
+    s.currency IN ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND'), toInt64(10),
+    s.currency IN ('CLF', 'UYW'), toInt64(1),
+    toInt64(100)) AS scale
 SELECT
   CAST(contract, 'String') AS contract,
   version,
@@ -207,7 +208,7 @@ SELECT
   s.budget_ms / 1000 AS budget_total,
   s.down_ms / 1000 AS budget_spent,
   toUInt64(s.excluded_ms) AS excluded_ms,
-  toDecimal64(s.credit, 0) * minor AS credit,
+  s.credit * scale * toDecimal64('0.0001', 4) AS credit,
   s.currency AS credit_currency,
   s.revision AS revision,
   toUInt8(s.stage != 'provisional') AS final,
@@ -239,9 +240,9 @@ SELECT
   toUInt8(tupleElement(s.actual, 2) > 0) AS has_figure,
   s.few AS few,
   toUInt8(tupleElement(s.actual, 2) > 0 AND ifNull(value(s.coverage), 1) >= s.min_coverage) AS believed,
-  toDecimal64(s.due, 0) * minor AS credit_due,
+  s.due * scale * toDecimal64('0.0001', 4) AS credit_due,
   s.pending AS credit_pending,
-  toDecimal64(s.earned_back, 0) * minor AS earned_back,
+  s.earned_back * scale * toDecimal64('0.0001', 4) AS earned_back,
   s.claim AS claim,
   s.claim_until AS claim_until,
   s.closes_at AS closes_at,

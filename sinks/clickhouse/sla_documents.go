@@ -24,7 +24,7 @@ var (
 )
 
 // newestStatements are those of one agreement, the newest revision of each.
-const newestStatements = `(SELECT * FROM tillstream.sla_statements FINAL WHERE contract = {contract:String} AND ({first:String} = '' OR period_start = toDate({first:String}))
+const newestStatements = `(SELECT * FROM tillstream.sla_statements FINAL WHERE contract = {contract:String} AND ({first:String} = '' OR period_start = toDateOrZero({first:String}))
 	ORDER BY revision DESC LIMIT 1 BY period_start, objective, scope, store_id, version, part_from)`
 
 // Periods are those of an agreement of which something was published, in order.
@@ -32,7 +32,7 @@ func (s *Sink) Periods(ctx context.Context, contract string) ([]archive.Period, 
 	var out []archive.Period
 	err := s.rows(ctx, func(r driver.Rows) error {
 		var p archive.Period
-		if err := r.Scan(&p.First, &p.Span.From, &p.Span.To, &p.Open, &p.AsOf); err != nil {
+		if err := r.Scan((*int32)(&p.First), &p.Span.From, &p.Span.To, &p.Open, &p.AsOf); err != nil {
 			return err
 		}
 		out = append(out, p)
@@ -190,7 +190,7 @@ func (s *Sink) entries(ctx context.Context, document, where string, args ...any)
 		var e archive.Entry
 		var text string
 		var stage string
-		if err := r.Scan(&e.Contract, &e.Number, &e.Period, &e.First, &e.Revision, &stage, &e.At, &e.AsOf, &e.Signed.Hash, &e.Previous, &e.Replaces, &text); err != nil {
+		if err := r.Scan(&e.Contract, &e.Number, &e.Period, (*int32)(&e.First), &e.Revision, &stage, &e.At, &e.AsOf, &e.Signed.Hash, &e.Previous, &e.Replaces, &text); err != nil {
 			return err
 		}
 		e.Stage, e.Signed.Statement = sla.Stage(stage), []byte(text)

@@ -46,26 +46,29 @@ type OffsetRange struct {
 	From, To  int64 // offsets, [From, To)
 }
 
-// Offsets are the ranges in which the reports about something in a store came, from the days of a span to one later: those of the partition that keeps the
-// state of the entity. kind and key are those of the state.
-func (s *Sink) Offsets(ctx context.Context, topic, kind, key string, x interval.Span) ([]OffsetRange, error) {
-	var out []OffsetRange
-	err := s.rows(ctx, func(r driver.Rows) error {
+// Offsets are the ranges in which the reports about something in a store came: of the partition that keeps its state, the days of a span and the one after
+// it. If nothing came then, late is true, and they are the first days after it on which something did. kind and key are those of the state.
+func (s *Sink) Offsets(ctx context.Context, topic, kind, key string, x interval.Span) (out []OffsetRange, late bool, err error) {
+	err = s.rows(ctx, func(r driver.Rows) error {
 		o := OffsetRange{Topic: topic}
-		if err := r.Scan(&o.Partition, &o.Day, &o.Epoch, &o.From, &o.To); err != nil {
+		var after bool
+		if err := r.Scan(&o.Partition, &o.Day, &o.Epoch, &o.From, &o.To, &after); err != nil {
 			return err
 		}
-		out = append(out, o)
+		if late = late || after && len(out) == 0; late == after {
+			out = append(out, o)
+		}
 		return nil
-	}, `SELECT partition, toString(day), epoch, min(from_offset), max(to_offset) FROM tillstream.ledger FINAL
-		WHERE topic = {topic:String} AND partition IN (SELECT toInt32OrZero(splitByChar('#', lane)[-1]) FROM tillstream.state FINAL WHERE kind = {kind:String} AND key = {key:String} AND lane LIKE '%#%')
-			AND day BETWEEN toDate(fromUnixTimestamp64Milli({from:Int64}, 'UTC')) AND toDate(fromUnixTimestamp64Milli({to:Int64}, 'UTC')) + 1
-		GROUP BY partition, day, epoch ORDER BY partition, day, epoch`,
+	}, `SELECT partition, toString(day), epoch, min(from_offset), max(to_offset), toBool(day > toDate(fromUnixTimestamp64Milli({to:Int64}, 'UTC')) + 1) AS after
+		FROM tillstream.ledger FINAL
+		WHERE topic = {topic:String} AND day >= toDate(fromUnixTimestamp64Milli({from:Int64}, 'UTC')) AND partition IN (
+			SELECT toInt32OrZero(splitByChar('#', lane)[-1]) FROM tillstream.state FINAL WHERE kind = {kind:String} AND key = {key:String} AND lane LIKE '%#%')
+		GROUP BY partition, day, epoch ORDER BY day, partition, epoch LIMIT 10`,
 		ch.Named("topic", topic), ch.Named("kind", kind), ch.Named("key", key), ch.Named("from", x.From), ch.Named("to", x.To))
 	if err != nil {
-		return nil, fmt.Errorf("reading tillstream.ledger: %w", err)
+		return nil, false, fmt.Errorf("reading tillstream.ledger: %w", err)
 	}
-	return out, nil
+	return out, late, nil
 }
 
 // StateKey is how the state of something in a store is named.

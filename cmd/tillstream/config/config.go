@@ -7,6 +7,7 @@ type Config struct {
 	Kafka      Kafka      `yaml:"kafka"`
 	ClickHouse ClickHouse `yaml:"clickhouse"`
 	Processor  Processor  `yaml:"processor"`
+	SLA        SLA        `yaml:"sla"`
 	Privacy    Privacy    `yaml:"privacy"`
 	Log        Log        `yaml:"log"`
 	Listen     string     `yaml:"listen" doc:"Address of /metrics, /healthz and /readyz; empty: none."`
@@ -73,6 +74,11 @@ type Processor struct {
 	RetireAfter       Duration `yaml:"retire_after" doc:"Silence longer than this is unknown: the till was withdrawn."`
 }
 
+// SLA says how agreements are kept.
+type SLA struct {
+	Every Duration `yaml:"every" doc:"How often the member that owns lane 0 looks for news and evaluates the agreements they concern. 0: never; then tillstream sla evaluate does."`
+}
+
 // Privacy keeps customers out of the data.
 type Privacy struct {
 	Secret     Secret `yaml:"secret" doc:"Key of the customers' pseudonyms, at least 16 bytes. Another key makes other customers, so keep it. Better in secret_file."`
@@ -98,6 +104,7 @@ func Default() *Config {
 			BatchAge: Duration(time.Second), BatchRecords: 200_000, Memory: 1 << 30, MaxEventBytes: 1 << 20,
 			TimelineWindow: Duration(48 * time.Hour), RetireAfter: Duration(31 * 24 * time.Hour),
 		},
+		SLA:    SLA{Every: Duration(5 * time.Second)},
 		Log:    Log{Level: "info", Format: "console"},
 		Listen: "127.0.0.1:9464",
 	}

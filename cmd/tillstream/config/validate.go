@@ -114,6 +114,9 @@ func (c *Config) Validate() error {
 	between("processor.timeline_window", p.TimelineWindow, time.Hour, 31*24*time.Hour)
 	between("processor.retire_after", p.RetireAfter, max(24*time.Hour, time.Duration(p.TimelineWindow)+2*time.Hour), 366*24*time.Hour)
 
+	if c.SLA.Every != 0 {
+		between("sla.every", c.SLA.Every, time.Second, time.Hour)
+	}
 	if n := len(c.Privacy.Secret); n > 0 && n < 16 {
 		wrong("privacy.secret", "at least 16 bytes", fmt.Sprintf("%d bytes", n))
 	}

@@ -170,6 +170,44 @@ func (p *Part) LateData(o *agreement.Objective) sla.LateData {
 	return sla.LateDataOf(&p.Terms, o, p.Period, p.zone)
 }
 
+// Settled says whether nothing of a part can be published any more, once it is final.
+func (p *Part) Settled(at int64) bool {
+	for _, o := range p.objectives {
+		if at < max(p.LateData(&o.Objective).Restate, p.LateData(&o.Objective).Close) {
+			return false
+		}
+	}
+	return true
+}
+
+// Boundary says whether something becomes of a part between two instants without any news: it ends, or late evidence is not accepted any more, or it is final.
+func (p *Part) Boundary(after, at int64) bool {
+	late := p.LateData(&agreement.Objective{})
+	for _, x := range []int64{p.Span.To, p.Period.To, late.Accept, late.Close} {
+		if after < x && x <= at {
+			return true
+		}
+	}
+	return false
+}
+
+// NeedsPayments says whether payments are to be counted.
+func (p *Part) NeedsPayments() bool {
+	return slices.ContainsFunc(p.objectives, func(o *objective) bool {
+		return o.why == "" && (o.Indicator == agreement.AuthorisationMS || o.Indicator == agreement.PaymentFailures)
+	})
+}
+
+// Open is when service is owed in a store, within a span.
+func (p *Part) Open(s *registry.Store, x interval.Span) interval.Set {
+	use := p.Terms.ServiceHours
+	if use.Use == "24x7" {
+		return interval.Of(x)
+	}
+	before, after := use.Pad.Before.Milli(), use.Pad.After.Milli()
+	return sla.Widen(s.Service(interval.Span{From: x.From - after, To: x.To + before}), before, after).Within(x)
+}
+
 // Reach is how far back parts are looked at: older ones are left as they are.
 const Reach = 400 * 86_400_000
 

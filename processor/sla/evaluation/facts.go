@@ -12,6 +12,7 @@ import (
 
 // Store is what is known of a store. Instants are ms since 1970 UTC.
 type Store struct {
+	ID         string
 	Registered *registry.Store
 	Runs       map[string][]sla.Run // by terminal: its timeline; what is open ends at the instant of the evaluation, or where nothing is known any more
 	Outages    []Outage

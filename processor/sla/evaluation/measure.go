@@ -58,7 +58,7 @@ type till struct {
 
 // Measure comes to what a store adds to a part, as of an instant; nil if nothing of it is in scope.
 func (p *Part) Measure(s *Store, at int64) *Measured {
-	m := &measuring{Part: p, store: s, at: at, reach: p.Needs(), out: &Measured{Store: s.Registered.ID}}
+	m := &measuring{Part: p, store: s, at: at, reach: p.Needs(), out: &Measured{Store: s.ID}}
 	m.meant = p.stores(s.Registered)
 	if len(m.meant.Within(p.Span)) == 0 {
 		return nil

@@ -12,6 +12,7 @@ import (
 // Past is what was published last of an objective and a scope in an earlier period.
 type Past struct {
 	Period  interval.Span
+	Part    int64 // the beginning of the part
 	Verdict sla.Verdict
 	Actual  sla.Ratio
 	Credit  int64

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tillstream/tillstream/processor/interval"
 	"github.com/tillstream/tillstream/processor/sla"
+	"github.com/tillstream/tillstream/processor/sla/agreement"
 )
 
 // Key names what is published: an agreement, the version and part of a period, an objective and a scope. Its revisions follow each other.
@@ -26,6 +27,8 @@ func (l *Line) Key() Key {
 type Published struct {
 	sla.Statement
 	Period  interval.Span
+	Figures sla.Figures
+	Events  int64
 	Sources Sources
 }
 
@@ -33,6 +36,7 @@ type Published struct {
 type Statement struct {
 	*Line
 	sla.Statement
+	Stands bool // it is what was provisional, with its evidence
 }
 
 // Publish says what of a line is news at an instant; ok is false if nothing is. was is what was published last, nil if nothing was.
@@ -45,7 +49,28 @@ func (l *Line) Publish(was *Published, at int64) (s Statement, ok bool) {
 		reason = l.reason(was)
 	}
 	next, ok := late.Next(published, sla.Statement{Result: l.Result, Credit: l.Credit}, at, reason)
-	return Statement{l, next}, ok
+	if ok && was != nil && next.Stage == sla.Final && was.At >= late.Accept && was.Result != l.Result {
+		return Statement{l.standing(was), next, true}, true // whatever came since
+	}
+	return Statement{l, next, false}, ok
+}
+
+// standing is a line as it was published.
+func (l *Line) standing(was *Published) *Line {
+	out := *l
+	out.Result, out.Figures, out.Events, out.Sources, out.Credit = was.Result, was.Figures, was.Events, was.Sources, was.Credit
+	return &out
+}
+
+// Milliseconds says whether the figure of a line is a length of time, and not a share.
+func (l *Line) Milliseconds() bool {
+	switch l.Objective.Indicator {
+	case agreement.ResponseMS, agreement.AuthorisationMS:
+		return l.Objective.Statistic != "share_below"
+	case agreement.TimeToDetect, agreement.TimeToAcknowledge, agreement.TimeToResolve, agreement.TimeToRepair:
+		return true
+	}
+	return false
 }
 
 // reason says what of the sources changed since something was published.
@@ -67,4 +92,9 @@ func (l *Line) reason(was *Published) string {
 		return "what was published of other periods, or of other scopes, changed"
 	}
 	return strings.Join(out, "; ")
+}
+
+// Published is what is known of a statement once it is written.
+func (s *Statement) Published() *Published {
+	return &Published{Statement: s.Statement, Period: s.Period, Figures: s.Figures, Events: s.Events, Sources: s.Sources}
 }

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tillstream/tillstream/cmd/tillstream/config"
+	"github.com/tillstream/tillstream/cmd/tillstream/manifest"
+	"github.com/tillstream/tillstream/processor"
+	"github.com/tillstream/tillstream/processor/registry"
+	"github.com/tillstream/tillstream/processor/sla/agreement"
+	"github.com/tillstream/tillstream/processor/sla/verdict"
+	"github.com/tillstream/tillstream/sinks/clickhouse"
+)
+
+type slaEvaluateCmd struct {
+	Config string  `help:"Configuration file." type:"path" placeholder:"FILE"`
+	AsOf   instant `help:"As if it was this time: 2026-11-01, or RFC 3339. Now if not given." placeholder:"TIME"`
+}
+
+func (*slaEvaluateCmd) Help() string {
+	return `Measures all agreements once, publishes what is news, and says what that came to: for cron, where sla.every is 0. Exit code 1 if an agreement could not
+be measured; the others are. Running it twice changes nothing, and neither does running it beside tillstream run.`
+}
+
+func (c *slaEvaluateCmd) Run(e *env) error {
+	cfg, err := loadConfig(e, c.Config)
+	if err != nil {
+		return err
+	}
+	sink, err := openChecked(e.ctx, cfg, cfg.ClickHouse.Migrate)
+	if err != nil {
+		return err
+	}
+	defer sink.Close()
+	at, how := time.Time(c.AsOf), verdict.Config{Blind: -1}
+	if at.IsZero() {
+		at, how.Blind = time.Now(), 0
+	}
+	r, err := newEvaluator(sink, how).Round(e.ctx, at.UnixMilli())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "%d agreements in %d parts of periods, %d stores read: %d statements and %d burn rates published\n", r.Contracts, r.Parts, r.Stores, r.Published, r.Burns)
+	var failed []error
+	for _, name := range slices.Sorted(maps.Keys(r.Failed)) {
+		failed = append(failed, fmt.Errorf("agreement %s was not measured: %w", name, r.Failed[name]))
+	}
+	issued, err := issue(e.ctx, sink)
+	for _, x := range issued {
+		fmt.Fprintf(e.stdout, "statement %d of %s issued: %s, revision %d, %s\n", x.Number, x.Contract, x.Period, x.Revision, x.Signed.Hash)
+	}
+	return errors.Join(append(failed, err)...)
+}
+
+func newEvaluator(sink *clickhouse.Sink, how verdict.Config) *verdict.Evaluator {
+	return verdict.New(how, verdict.Deps{Texts: texts{sink}, Facts: sink, Statements: sink})
+}
+
+// texts reads agreements and stores out of the registry.
+type texts struct{ *clickhouse.Sink }
+
+func (t texts) Texts(ctx context.Context) (agreement.Book, map[string]*registry.Store, error) {
+	all, err := t.Registry(ctx)
+	if err != nil {
+		return agreement.Book{}, nil, err
+	}
+	set, stores := manifest.Set{}, map[string]*registry.Store{}
+	for _, x := range all {
+		switch {
+		case x.Deleted:
+		case x.Kind == kindDocument:
+			if s := built(x.Name, x.Document); !s.Removed {
+				stores[x.Name] = s
+			}
+		case slices.Contains([]string{manifest.KindAgreement, manifest.KindSLO, manifest.KindSLI}, x.Kind):
+			o, err := manifest.Parse(x.Kind, x.Document)
+			if err != nil {
+				return agreement.Book{}, nil, err
+			}
+			set[o.Key()] = o
+		}
+	}
+	return set.Book(), stores, nil
+}
+
+// evaluating keeps statements up to date while this process owns lane 0, until ctx ends. What goes wrong is logged and tried again: it stops no lane.
+func evaluating(ctx context.Context, cfg *config.Config, sink *clickhouse.Sink, proc *processor.Processor, log *zap.Logger) error {
+	every := duration(cfg.SLA.Every)
+	if every <= 0 {
+		return nil
+	}
+	log = log.Named("sla")
+	evaluator := newEvaluator(sink, verdict.Config{})
+	news, issued := true, time.Time{} // statements are looked for at the start, and a minute after the last news
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		owner, behind := standing(proc.Progress())
+		if !owner {
+			evaluator = newEvaluator(sink, verdict.Config{}) // somebody else does it; what is known here gets old
+		}
+		if !owner || behind {
+			continue
+		}
+		began := time.Now()
+		r, err := evaluator.Round(ctx, began.UnixMilli())
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			log.Warn("agreements could not be evaluated; the next round tries again", zap.Error(err))
+			continue
+		}
+		for name, err := range r.Failed {
+			log.Warn("an agreement could not be measured; the others were", zap.String("agreement", name), zap.Error(err))
+		}
+		if news = news || r.Published > 0; news && began.Sub(issued) >= issueEvery {
+			all, err := issue(ctx, sink)
+			for _, x := range all {
+				log.Info("statement issued", zap.String("agreement", x.Contract), zap.String("period", x.Period), zap.Uint32("revision", x.Revision), zap.Uint64("number", x.Number), zap.String("hash", x.Signed.Hash))
+			}
+			if err != nil && ctx.Err() == nil {
+				log.Warn("statements could not be issued; the next round tries again", zap.Error(err))
+			}
+			news, issued = err != nil, began
+		}
+		if r.Published > 0 {
+			log.Debug("agreements evaluated", zap.Int("agreements", r.Contracts), zap.Int("stores", r.Stores), zap.Int("statements", r.Published), zap.Duration("took", time.Since(began)))
+		}
+	}
+}
+
+// behindBy is by how many offsets a lane may be behind for statements still to be made of what it has: some seconds of a large chain.
+const behindBy = 20_000
+
+// standing says whether a member evaluates, and whether it had better wait since its lanes are behind: a period could be closed of which they have not
+// all.
+func standing(lanes []processor.LaneProgress) (owner, behind bool) {
+	for _, l := range lanes {
+		owner = owner || l.Lane == 0 && l.State == processor.StateRunning
+		behind = behind || l.State != processor.StateRunning || l.Lag() > behindBy
+	}
+	return owner, behind
+}

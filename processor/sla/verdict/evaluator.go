@@ -1,0 +1,456 @@
+package verdict
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/tillstream/tillstream/processor/interval"
+	"github.com/tillstream/tillstream/processor/registry"
+	"github.com/tillstream/tillstream/processor/sla"
+	"github.com/tillstream/tillstream/processor/sla/evaluation"
+)
+
+// Deps is what an Evaluator works with.
+type Deps struct {
+	Texts      Texts
+	Facts      Facts
+	Statements Statements
+}
+
+// Evaluator keeps statements up to date. It is for one goroutine.
+type Evaluator struct {
+	cfg  Config
+	deps Deps
+
+	revision  uint64
+	stores    map[string]*registry.Store
+	contracts []*contract
+	failed    map[string]error // agreements that cannot be read
+	news      map[string]Mark
+	published map[evaluation.Key]*evaluation.Published
+	history   map[past][]evaluation.Past
+	burns     map[burning]Burn
+}
+
+// contract is an agreement with what its running parts came to.
+type contract struct {
+	*evaluation.Contract
+	periods map[int64]*period // by their beginning
+}
+
+// period is a period of a contract.
+type period struct {
+	parts []*part
+	done  int64 // when it was measured last, ms; 0: never
+	again bool  // an earlier period came to another verdict
+}
+
+// part is what each store came to in a part.
+type part struct {
+	*evaluation.Part
+	stores   map[string]bool // that have something in scope
+	measured map[string]*evaluation.Measured
+	looked   map[string]int64
+	needed   bool // Payments are
+}
+
+type past struct {
+	contract, objective string
+	evaluation.Scope
+}
+
+type burning struct {
+	contract, objective string
+	evaluation.Scope
+	window int
+}
+
+// New makes an Evaluator. It reads nothing yet.
+func New(cfg Config, deps Deps) *Evaluator {
+	cfg.Hot, cfg.Extend, cfg.Blind = cmp.Or(cfg.Hot, 30*time.Second), cmp.Or(cfg.Extend, 15*time.Minute), cmp.Or(cfg.Blind, 10*time.Minute)
+	return &Evaluator{cfg: cfg, deps: deps, burns: map[burning]Burn{}}
+}
+
+// Round measures what needs it as of an instant (ms), and publishes what is news. An agreement that fails does not stop the others: it is in the report, and is tried again
+// in the next round. The error is one that stopped the round as a whole; the next one begins anew.
+func (e *Evaluator) Round(ctx context.Context, at int64) (Report, error) {
+	report := Report{At: at, Failed: map[string]error{}}
+	err := e.round(ctx, at, &report)
+	if err != nil {
+		e.published = nil // what was written is not known: read it again
+	}
+	return report, err
+}
+
+func (e *Evaluator) round(ctx context.Context, at int64, report *Report) error {
+	if err := e.enact(ctx); err != nil {
+		return err
+	}
+	maps.Copy(report.Failed, e.failed)
+	if len(e.contracts) == 0 {
+		return nil
+	}
+	if e.published == nil {
+		var err error
+		if e.published, err = e.deps.Statements.Published(ctx, at-evaluation.Reach); err != nil {
+			return err
+		}
+		e.remember()
+	}
+	news, err := e.deps.Facts.News(ctx, at)
+	if err != nil {
+		return err
+	}
+	at = e.seen(news, at)
+	report.At = at
+	work := e.plan(news, at)
+	if err := e.measure(ctx, work, at, report); err != nil {
+		return err
+	}
+	e.news = news
+	return e.publish(ctx, work, at, report)
+}
+
+// seen is the instant as of which a round measures: without any evidence from anywhere for long it is we who are blind. Then nothing goes on: nobody gets
+// silent, and no period is over, until the evidence has come.
+func (e *Evaluator) seen(news map[string]Mark, at int64) int64 {
+	var last int64
+	for _, m := range news {
+		last = max(last, m.LastSeen)
+	}
+	if blind := e.cfg.Blind.Milliseconds(); blind > 0 && last > 0 && last < at-blind {
+		return last
+	}
+	return at
+}
+
+// enact reads what is agreed and registered, if it changed.
+func (e *Evaluator) enact(ctx context.Context) error {
+	revision, err := e.deps.Texts.Revision(ctx)
+	if err != nil || e.contracts != nil && revision == e.revision {
+		return err
+	}
+	book, stores, err := e.deps.Texts.Texts(ctx)
+	if err != nil {
+		return err
+	}
+	e.stores, e.contracts, e.failed, e.news = stores, []*contract{}, map[string]error{}, nil
+	for _, name := range slices.Sorted(maps.Keys(book.Agreements)) {
+		stretches, err := book.Stretches(name)
+		if err != nil {
+			e.failed[name] = err
+			continue
+		}
+		if c := evaluation.Compile(name, stretches); c != nil {
+			e.contracts = append(e.contracts, &contract{c, map[int64]*period{}})
+		}
+	}
+	e.revision = revision
+	return nil
+}
+
+// remember makes the history of what is published.
+func (e *Evaluator) remember() {
+	e.history = map[past][]evaluation.Past{}
+	for k, p := range e.published {
+		e.note(k, p)
+	}
+	for _, all := range e.history {
+		slices.SortFunc(all, func(a, b evaluation.Past) int {
+			return cmp.Or(cmp.Compare(a.Period.To, b.Period.To), cmp.Compare(a.Part, b.Part))
+		})
+	}
+}
+
+// note puts what was published last into the history.
+func (e *Evaluator) note(k evaluation.Key, p *evaluation.Published) {
+	id := past{k.Contract, k.Objective, k.Scope}
+	now := evaluation.Past{Period: p.Period, Part: k.Part, Verdict: p.Result.Verdict, Actual: p.Result.Actual, Credit: p.Credit, Final: p.Stage != sla.Provisional}
+	all := e.history[id]
+	i := slices.IndexFunc(all, func(x evaluation.Past) bool { return x.Period == now.Period && x.Part == now.Part })
+	if i >= 0 {
+		all[i] = now
+		return
+	}
+	e.history[id] = append(all, now)
+}
+
+// task is a period in which something is to be measured.
+type task struct {
+	contract *contract
+	period   *period
+	stores   []map[string]bool // of each part
+	all      []evaluation.Settlement
+}
+
+// plan finds out what is to be measured.
+func (e *Evaluator) plan(news map[string]Mark, at int64) []*task {
+	var out []*task
+	for _, c := range e.contracts {
+		kept := map[int64]*period{}
+		for _, parts := range c.Parts(at) {
+			p := c.periods[parts[0].Period.From]
+			if p == nil || len(p.parts) != len(parts) {
+				p = &period{}
+				for _, x := range parts {
+					p.parts = append(p.parts, e.part(x))
+				}
+			}
+			kept[parts[0].Period.From] = p
+			t := &task{contract: c, period: p}
+			wanted := false
+			for _, x := range p.parts {
+				due := e.due(p, x, news, at)
+				wanted = wanted || len(due) > 0
+				t.stores = append(t.stores, due)
+			}
+			if wanted {
+				out = append(out, t)
+			}
+		}
+		c.periods = kept
+	}
+	return out
+}
+
+func (e *Evaluator) part(x *evaluation.Part) *part {
+	out := &part{Part: x, stores: map[string]bool{}, measured: map[string]*evaluation.Measured{}, looked: map[string]int64{}, needed: x.NeedsPayments()}
+	for id, s := range e.stores {
+		if x.Covers(s) {
+			out.stores[id] = true
+		}
+	}
+	return out
+}
+
+// due are the stores of a part that are to be measured.
+func (e *Evaluator) due(p *period, x *part, news map[string]Mark, at int64) map[string]bool {
+	out := map[string]bool{}
+	running := x.Running(at)
+	if !running { // all, or nothing
+		news := p.again || e.reached(x, news)
+		switch {
+		case p.done == 0 && e.old(x, at), p.done != 0 && !news && !x.Boundary(p.done, at):
+			return nil
+		}
+		return x.stores
+	}
+	for id := range x.stores {
+		looked, before := x.looked[id], e.news[id]
+		now := news[id]
+		switch {
+		case looked == 0, !same(before, now), now.Lapses > looked && now.Lapses <= at,
+			at-looked >= e.cfg.Extend.Milliseconds(),
+			now.Hot && at-looked >= e.cfg.Hot.Milliseconds() && len(x.Open(e.stores[id], interval.Span{From: looked, To: at})) > 0:
+			out[id] = true
+		}
+	}
+	return out
+}
+
+// old says whether a part that was never measured by this evaluator was published for good by others: then nothing is to be done.
+func (e *Evaluator) old(x *part, at int64) bool {
+	if !x.Settled(at) {
+		return false
+	}
+	for k, p := range e.published {
+		if k.Contract == x.Contract && k.Period == x.Period.From && k.Part == x.Span.From && k.Version == x.Version && p.Stage != sla.Provisional {
+			return true
+		}
+	}
+	return false
+}
+
+// reached says whether news of a store reach a part that is over.
+func (e *Evaluator) reached(x *part, news map[string]Mark) bool {
+	last := month(x.Span.To - 1)
+	for id := range x.stores {
+		before, now := e.news[id], news[id]
+		if before.Decided != now.Decided {
+			return true
+		}
+		for m, version := range now.Months {
+			if m <= last && before.Months[m] != version {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func month(at int64) uint32 {
+	t := time.UnixMilli(at).UTC()
+	return uint32(t.Year()*100 + int(t.Month()))
+}
+
+// same says whether nothing new is known.
+func same(a, b Mark) bool {
+	return a.Now == b.Now && a.Decided == b.Decided && maps.Equal(a.Months, b.Months)
+}
+
+// measure reads facts and has the tasks measured, store by store.
+func (e *Evaluator) measure(ctx context.Context, work []*task, at int64, report *Report) error {
+	type job struct {
+		t *task
+		i int
+	}
+	jobs := map[string][]job{}
+	w := Wanted{Span: interval.Span{From: interval.Max, To: interval.Min}, At: at}
+	for _, t := range work {
+		for i, due := range t.stores {
+			x := t.period.parts[i]
+			if len(due) == 0 {
+				continue
+			}
+			report.Parts++
+			needs := x.Needs()
+			w.Span.From, w.Span.To = min(w.Span.From, needs.From), max(w.Span.To, needs.To)
+			w.Payments = w.Payments || x.needed
+			for id := range due {
+				jobs[id] = append(jobs[id], job{t, i})
+			}
+		}
+	}
+	if len(jobs) == 0 {
+		return nil
+	}
+	w.Stores = slices.Sorted(maps.Keys(jobs))
+	for store, err := range e.deps.Facts.Facts(ctx, w) {
+		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		store.Registered = e.stores[store.ID]
+		report.Stores++
+		for _, j := range jobs[store.ID] {
+			x := j.t.period.parts[j.i]
+			var m *evaluation.Measured
+			if err := guarded(func() { m = x.Measure(store, at) }); err != nil {
+				report.Failed[x.Contract] = fmt.Errorf("store %s: %w", store.ID, err)
+				continue
+			}
+			if x.looked[store.ID] = at; m == nil {
+				delete(x.measured, store.ID)
+				continue
+			}
+			x.measured[store.ID] = m
+		}
+	}
+	return nil
+}
+
+// errDefect is a mistake in the reckoning, which must not stop what others are owed.
+var errDefect = errors.New("a defect of tillstream: please report it")
+
+// guarded runs f, and makes an error of what it panics with.
+func guarded(f func()) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", errDefect, r)
+		}
+	}()
+	f()
+	return nil
+}
+
+// publish adds up, reckons the money, and writes what is news. Periods of a contract follow each other: later ones count the breaches of earlier.
+func (e *Evaluator) publish(ctx context.Context, work []*task, at int64, report *Report) error {
+	var news []evaluation.Statement
+	var burns []Burn
+	seen := map[string]bool{}
+	for _, t := range work {
+		name := t.contract.Name
+		if report.Failed[name] != nil {
+			continue
+		}
+		if !seen[name] {
+			seen[name] = true
+			report.Contracts++
+		}
+		if err := guarded(func() { e.settle(t, at) }); err != nil {
+			report.Failed[name] = err
+			continue
+		}
+		for _, s := range t.all {
+			for _, l := range s.Lines {
+				was := e.published[l.Key()]
+				if x, ok := l.Publish(was, at); ok {
+					news = append(news, x)
+					p := x.Published()
+					e.published[l.Key()] = p
+					e.note(l.Key(), p)
+					if was != nil && was.Result.Verdict != p.Result.Verdict && !l.Running(at) {
+						t.contract.again(l.Period)
+					}
+				}
+				burns = append(burns, e.burning(l)...)
+			}
+		}
+		t.period.done, t.period.again = at, false
+		if !t.period.parts[0].Running(at) {
+			for _, x := range t.period.parts {
+				clear(x.measured)
+			}
+		}
+	}
+	if err := e.deps.Statements.Publish(ctx, news, at); err != nil {
+		return err
+	}
+	if err := e.deps.Statements.PublishBurns(ctx, burns, at); err != nil {
+		return err
+	}
+	for _, b := range burns {
+		e.burns[b.key()] = b
+	}
+	report.Published, report.Burns = len(news), len(burns)
+	return nil
+}
+
+// settle adds up a period and reckons its money.
+func (e *Evaluator) settle(t *task, at int64) {
+	for _, x := range t.period.parts {
+		lines, total := x.Lines(slices.Collect(maps.Values(x.measured)), at)
+		t.all = append(t.all, evaluation.Settlement{Part: x.Part, Lines: lines, Total: total})
+	}
+	evaluation.Settle(t.all, func(objective string, scope evaluation.Scope) []evaluation.Past {
+		return e.history[past{t.contract.Name, objective, scope}]
+	}, at)
+}
+
+// again has all periods after one reckoned again, since repeated breaches are counted.
+func (c *contract) again(x interval.Span) {
+	for from, p := range c.periods {
+		p.again = p.again || from >= x.To
+	}
+}
+
+func (b *Burn) key() burning { return burning{b.Contract, b.Objective.Name, b.Scope, b.Window} }
+
+// burning are the windows of a line whose rate is another one than was told.
+func (e *Evaluator) burning(l *evaluation.Line) (out []Burn) {
+	if !l.Burning {
+		return nil
+	}
+	for i := range evaluation.Windows {
+		b := Burn{Line: &evaluation.Line{Part: l.Part, Objective: l.Objective, Scope: l.Scope, Burns: l.Burns}, Window: i}
+		w := &l.Burns[i]
+		rate, ok := w.Rate(sla.Share(l.Objective.Target.Nano()))
+		if !ok {
+			continue
+		}
+		b.Rate, b.Cover = rate, w.Coverage().Float()
+		was, told := e.burns[b.key()]
+		if told && was.Rate == b.Rate && was.Cover == b.Cover || !told && b.Rate == 0 && b.Cover == 1 {
+			continue
+		}
+		out = append(out, b)
+	}
+	return out
+}
