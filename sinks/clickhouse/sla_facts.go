@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -179,6 +180,7 @@ func (s *Sink) runs(ctx context.Context, f *facts) error {
 			}
 			add(x)
 		}
+		slices.SortFunc(out, func(a, b sla.Run) int { return cmp.Compare(a.From, b.From) }) // the server gives them in any order
 		st.Runs[terminal] = out
 		return nil
 	}, `SELECT toString(i.store_id), toString(i.terminal_id), i.runs, toUnixTimestamp64Milli(t.last_seen), toUnixTimestamp64Milli(t.holds_until),
