@@ -141,7 +141,7 @@ func (a *Archive) issue(ctx context.Context, c *Contract, p *Period) (*Entry, er
 		if chain, err = a.Entries(ctx, c.Name); err != nil {
 			return nil, err
 		}
-		if n := len(chain); n > 0 && slices.ContainsFunc(chain, func(x Entry) bool { return x.Number == e.Number && x.Signed.Hash == e.Signed.Hash }) {
+		if slices.ContainsFunc(chain, func(x Entry) bool { return x.Number == e.Number && x.Signed.Hash == e.Signed.Hash }) {
 			return e, nil
 		}
 	}

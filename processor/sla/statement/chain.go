@@ -109,9 +109,3 @@ func Verify(all []Signed) (Verified, error) {
 	}
 	return out, nil
 }
-
-// Next is the place in the chain of what is published now of a period: after the head, and instead of a statement of the same period, if there is one.
-// replaced is "" if there is none.
-func Next(last uint64, head, replaced string) Link {
-	return Link{Number: last + 1, Previous: head, Replaces: replaced}
-}

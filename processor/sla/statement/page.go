@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tillstream/tillstream/processor/sla"
+	"github.com/tillstream/tillstream/processor/sla/agreement"
 )
 
 //go:embed page.html
@@ -74,7 +75,7 @@ type (
 	section struct {
 		ID, Name, Note, Promise, Description string
 		Column                               string
-		Timed, Paid                          bool
+		Paid, Several                        bool // it has credits; it has several scopes
 		Verdicts                             []badge
 		Scopes                               []scope
 		More                                 string
@@ -277,12 +278,11 @@ func (l *language) section(d *Document, o *Objective, currency string) section {
 	s.Note = strings.Join(notes, ", ")
 	for i := range o.Scopes {
 		s.Scopes = append(s.Scopes, l.scope(o, &o.Scopes[i], currency))
-		s.Timed = s.Timed || o.Scopes[i].Time != nil
 	}
 	if o.Others > 0 {
 		s.More = l.say("scopes.more", l.count(int64(o.Others)))
 	}
-	s.Chart = l.days(d, o)
+	s.Several, s.Chart = len(o.Scopes)+o.Others > 1, l.days(d, o)
 	rows := 0
 	for i := range o.Evidence {
 		s.Evidence = append(s.Evidence, l.evidence(&o.Evidence[i]))
@@ -319,6 +319,8 @@ func (l *language) promise(o *Objective) string {
 		key += ".share"
 	case o.Promise.Slice > 0:
 		key += ".slices"
+	case o.Indicator == agreement.Uptime && o.Per != "terminal":
+		key += ".group"
 	}
 	if _, ok := l.words[key]; !ok {
 		return l.say("op."+o.Promise.Op, l.limit(limit, o.Promise.Unit, o.byClock()))
@@ -426,6 +428,9 @@ func (l *language) evidence(e *Evidence) evidence {
 	out := evidence{
 		Class: string(e.Decision), When: l.span(e.From, e.To), What: l.word("kind", e.Kind), Where: e.Scope, Length: l.length(e.Counted),
 		Decision: l.word("decision", string(e.Decision)), Rule: e.Rule, Ref: e.Ref,
+	}
+	if e.Kind == "unknown" {
+		out.Ref = "" // there is no table of what is not known
 	}
 	if e.Party != "" {
 		out.Party = l.word("party", e.Party)

@@ -84,6 +84,7 @@ var englishWords = map[string]string{
 	"op.lte":                          "at most %s",
 	"op.lt":                           "less than %s",
 	"promise.uptime":                  "each %[1]s up for %[2]s of its counted time",
+	"promise.uptime.group":            "the tills of each %[1]s together up for %[2]s of their counted time",
 	"promise.uptime.slices":           "each %[1]s up throughout in %[2]s of all slices of %[3]s",
 	"promise.store_quorum":            "each store able to sell for %[2]s of its counted time",
 	"promise.store_quorum.slices":     "each store able to sell throughout in %[2]s of all slices of %[3]s",

@@ -84,6 +84,7 @@ var frenchWords = map[string]string{
 	"op.lte":                          "au plus %s",
 	"op.lt":                           "moins de %s",
 	"promise.uptime":                  "chaque %[1]s disponible %[2]s du temps décompté",
+	"promise.uptime.group":            "les caisses de chaque %[1]s, ensemble, disponibles %[2]s du temps décompté",
 	"promise.uptime.slices":           "chaque %[1]s disponible de bout en bout dans %[2]s des tranches de %[3]s",
 	"promise.store_quorum":            "chaque magasin en mesure de vendre %[2]s du temps décompté",
 	"promise.store_quorum.slices":     "chaque magasin en mesure de vendre de bout en bout dans %[2]s des tranches de %[3]s",
