@@ -31,7 +31,7 @@ type cli struct {
 	SQL         sqlCmd         `cmd:"" name:"sql" help:"Ask ClickHouse."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the databases tillstream and pos to this version."`
 	Apply       applyCmd       `cmd:"" help:"Register stores, terminals, calendars, customers, services, suppliers and agreements from YAML. Shows first what would change."`
-	SLA         slaCmd         `cmd:"" name:"sla" help:"Check, print and export agreements."`
+	SLA         slaCmd         `cmd:"" name:"sla" help:"Check, print and export agreements, measure them, show how they stand."`
 	Audit       auditCmd       `cmd:"" help:"Prove that the books balance, or name the table, the lane and the offsets."`
 	Epoch       epochCmd       `cmd:"" help:"Begin a new epoch of a stopped group, for example with another number of lanes; or say whether it is at rest."`
 	Adopt       adoptCmd       `cmd:"" help:"Mend a lane that stopped: begin a new epoch in which partitions go on elsewhere. Says first what is lost."`

@@ -271,5 +271,18 @@ terminal-availability,t2,met,STAGE,0`, "STAGE", stage)
 		t.Errorf("the same data came to %d statements, then %d", before, after)
 	}
 	member.stop()
+
+	_, status, _ := strings.Cut(p.do("sla", "status", "acme-gold", "--dsn", p.dsn, "--since", "2026-03-01", "--format", "csv"), "\n")
+	for _, want := range []string{
+		"acme-gold,1,terminal-availability,t1,s1,2026-03-01 00:00:00,restated,breached,0.993746,gte,0.995,share,0.98962,0.993772,0.9958,-20.7,111.73,EUR,lapsed,2026-05-10 22:00:00.000,",
+		"acme-gold,1,fleet,acme,,2026-04-01 00:00:00,provisional,met,1,gte,0.99,share,1,1,1,",
+	} {
+		if !strings.Contains(status, want) {
+			t.Errorf("status has no %q:\n%s", want, status)
+		}
+	}
+	if said := p.do("sla", "list", "--dsn", p.dsn, "--format", "csv"); !strings.Contains(said, "acme-gold,sla,customer,1,2026-01-01,,acme,tills-sa,month,") {
+		t.Error(said)
+	}
 	checkStatements(t, p)
 }

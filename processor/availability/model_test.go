@@ -428,7 +428,7 @@ func (m *model) rows(ts tables, store, terminal string) {
 		}
 		totals[1]++
 		put("status_intervals", fmt.Sprintf("%020d", r.start), map[string]any{
-			"started_at": rollup.Millis(r.start), "status": shown(r.status), "ended_at": end, "holds_until": holds, "cause": r.cause,
+			"started_at": rollup.Millis(r.start), "status": shown(r.status), "ended_at": end, "holds_until": holds, "cause": r.cause, "disabled": flag(r.status == "disabled"),
 		})
 		if r.status != "down" {
 			continue

@@ -138,6 +138,7 @@ func intervalsBlock(v rollup.Version, tills ...till) *rollup.Block {
 	store, terminal, started := b.String("store_id"), b.String("terminal_id"), b.PartitionMillis("started_at")
 	b.Version(v)
 	b.Uint8("deleted")
+	b.Uint8("disabled")
 	status, ended, holds := b.String("status"), b.NullMillis("ended_at"), b.NullMillis("holds_until")
 	b.String("cause")
 	for i := range store {
