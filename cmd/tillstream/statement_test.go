@@ -98,6 +98,8 @@ func checkStatements(t *testing.T, p *pipeline) {
 		}
 	}
 
+	checkSQL(t, p)
+
 	var out strings.Builder
 	fails := func(code int, says string, args ...string) {
 		t.Helper()
@@ -138,5 +140,33 @@ func checkStatements(t *testing.T, p *pipeline) {
 	b := write("3.json", "--period", "2026-03", "--revision", "1", "--format", "json")
 	if err := json.Unmarshal(b, &sent); err != nil || sent.Hash == "" {
 		t.Errorf("%v: %.100s", err, b)
+	}
+}
+
+// checkSQL asks what docs/statements.md tells auditors to ask, of March as it is after the restatement.
+func checkSQL(t *testing.T, p *pipeline) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "statements.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	queries := strings.Split(string(text), "```sql\n")[1:]
+	want := []string{
+		"1,2026-01,1,final,1,1\n2,2026-02,1,final,1,1\n3,2026-03,1,final,1,1\n4,2026-03,2,restated,1,1",
+		"t1,1029600,18000,1011600,4200,6300,0.993746278,0.989620403,0.993772242,1\nt2,1029600,0,1029600,3600,900,0.999122807,0.995629371,0.999125874,1",
+		"counted,3,6300\nnot_counted,1,50\nnot_removed,1,3600\nremoved,3,18000\nunknown,2,4200",
+		"1029600",
+		"t1/2026-03-10T09:00:00.000Z,3600,3600,customer\nt1/2026-03-11T11:00:00.000Z,50,50,provider\nt1/2026-03-17T18:10:00.000Z,52800,6000,provider\nt1/2026-03-26T09:00:00.000Z,900,900,third_party",
+		"terminal-availability,s1/t1,breached,0.990207715\nterminal-availability,s1/t2,met,0.999122807",
+	}
+	if len(queries) != len(want) {
+		t.Fatalf("docs/statements.md has %d queries, want %d", len(queries), len(want))
+	}
+	for i, q := range queries {
+		q, _, _ = strings.Cut(q, "```")
+		_, got, _ := strings.Cut(strings.NewReplacer("\r", "", `"`, "").Replace(p.do("sql", "--dsn", p.dsn, "--format", "csv", q)), "\n")
+		if got = strings.TrimSpace(got); got != want[i] {
+			t.Errorf("query %d gave\n%s", i+1, got)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"math/big"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,7 +83,7 @@ type (
 		Chart                                *chart
 		Evidence                             []evidence
 		Totals                               []evidence
-		EvidenceMore, Query                  string
+		EvidenceMore, Query, NoEvidence      string
 	}
 	scope struct {
 		ID                                    string
@@ -283,6 +284,10 @@ func (l *language) section(d *Document, o *Objective, currency string) section {
 		s.More = l.say("scopes.more", l.count(int64(o.Others)))
 	}
 	s.Several, s.Chart = len(o.Scopes)+o.Others > 1, l.days(d, o)
+	s.NoEvidence = l.say("evidence.counts")
+	if slices.ContainsFunc(o.Scopes, func(x Scope) bool { return x.Time != nil }) {
+		s.NoEvidence = l.say("evidence.none")
+	}
 	rows := 0
 	for i := range o.Evidence {
 		s.Evidence = append(s.Evidence, l.evidence(&o.Evidence[i]))

@@ -149,6 +149,7 @@ var englishWords = map[string]string{
 	"evidence.length":        "Length",
 	"evidence.decision":      "Decision",
 	"evidence.rule":          "Rule, remark, who decided",
+	"evidence.counts":        "No rows of evidence: the figure is made of counted events.",
 	"evidence.none":          "No evidence: nothing was down, unknown or excluded.",
 	"evidence.more":          "The %[1]s rows that weigh most of %[2]s. All of them:",
 	"evidence.all":           "All of it, as SQL:",

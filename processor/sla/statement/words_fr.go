@@ -149,6 +149,7 @@ var frenchWords = map[string]string{
 	"evidence.length":        "Durée",
 	"evidence.decision":      "Décision",
 	"evidence.rule":          "Règle, remarque, décideur",
+	"evidence.counts":        "Aucune ligne : la valeur est faite d’événements comptés.",
 	"evidence.none":          "Aucun justificatif : rien n’a été interrompu, inconnu ou exclu.",
 	"evidence.more":          "Les %[1]s lignes qui pèsent le plus, sur %[2]s. Toutes les lignes :",
 	"evidence.all":           "L’ensemble, en SQL :",

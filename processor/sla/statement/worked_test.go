@@ -2,6 +2,7 @@ package statement
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -109,7 +110,7 @@ func worked(t testing.TB) *Input {
 		histories[i].StoreSilent = silent
 	}
 	rule := sla.Exclusion{
-		Text: `{"kind":"planned_maintenance","effect":"remove","notice":"72h","cap":"4h/month"}`, Kind: "planned_maintenance", Notice: func(begins int64) int64 { return begins - 72*hour }, Cap: 4 * hour,
+		Text: "exclusions[planned_maintenance]", Kind: "planned_maintenance", Notice: func(begins int64) int64 { return begins - 72*hour }, Cap: 4 * hour,
 		Per: sla.Calendar{Unit: sla.Month, Zone: paris},
 	}
 	claim := func(ref, noticed string, x interval.Span) sla.Claim {
@@ -127,8 +128,8 @@ func worked(t testing.TB) *Input {
 	explain := func(objective, scope string, all []sla.Evidence) {
 		for _, e := range all {
 			if e.Ref == "" && e.Kind == "outage" {
-				e.Ref = scope + "/" + time.UnixMilli(e.From).UTC().Format("20060102T150405Z")
-				e.Party = "provider"
+				e.Ref = scope[strings.IndexByte(scope, '/')+1:] + "/" + time.UnixMilli(e.From).UTC().Format("2006-01-02T15:04:05.000Z")
+				e.Party, e.Rule = "provider", "one_till"
 			}
 			in.Evidence = append(in.Evidence, Piece{Of{period.From, 1, objective, scope}, e})
 		}
