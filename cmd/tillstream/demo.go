@@ -87,7 +87,8 @@ func (c *demoCmd) Run(e *env) error {
 	if err := kafka.topics(e.ctx, demoTopics); err != nil {
 		return err
 	}
-	proc, err := kafka.processor(e.ctx, processor.Deps{Sink: sink, Streams: streams{sink}, Registerer: prometheus.NewRegistry()})
+	registry := prometheus.NewRegistry()
+	proc, err := kafka.processor(e.ctx, processor.Deps{Sink: sink, Streams: streams{sink}, Registerer: registry})
 	if err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ func (c *demoCmd) Run(e *env) error {
 	defer cancel()
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return proc.Run(gctx) })
-	g.Go(func() error { return evaluating(gctx, cfg, sink, proc, log) })
+	g.Go(func() error { return evaluating(gctx, cfg, sink, proc, registry, log) })
 	g.Go(func() error {
 		defer cancel()
 		return c.work(gctx, e, kafka, sink, proc)

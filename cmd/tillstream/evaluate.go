@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
@@ -91,14 +92,16 @@ func (t texts) Texts(ctx context.Context) (agreement.Book, map[string]*registry.
 }
 
 // evaluating keeps statements up to date while this process owns lane 0, until ctx ends. What goes wrong is logged and tried again: it stops no lane.
-func evaluating(ctx context.Context, cfg *config.Config, sink *clickhouse.Sink, proc *processor.Processor, log *zap.Logger) error {
+func evaluating(ctx context.Context, cfg *config.Config, sink *clickhouse.Sink, proc *processor.Processor, registerer prometheus.Registerer, log *zap.Logger) error {
 	every := duration(cfg.SLA.Every)
 	if every <= 0 {
 		return nil
 	}
 	log = log.Named("sla")
+	metrics := newSLAMetrics(registerer)
+	failing := map[string]string{} // what was said of agreements
 	evaluator := newEvaluator(sink, verdict.Config{})
-	news, issued := true, time.Time{} // statements are looked for at the start, and a minute after the last news
+	var statements issuer
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -123,19 +126,15 @@ func evaluating(ctx context.Context, cfg *config.Config, sink *clickhouse.Sink, 
 			log.Warn("agreements could not be evaluated; the next round tries again", zap.Error(err))
 			continue
 		}
+		maps.DeleteFunc(failing, func(name, _ string) bool { return r.Failed[name] == nil })
 		for name, err := range r.Failed {
-			log.Warn("an agreement could not be measured; the others were", zap.String("agreement", name), zap.Error(err))
-		}
-		if news = news || r.Published > 0; news && began.Sub(issued) >= issueEvery {
-			all, err := issue(ctx, sink)
-			for _, x := range all {
-				log.Info("statement issued", zap.String("agreement", x.Contract), zap.String("period", x.Period), zap.Uint32("revision", x.Revision), zap.Uint64("number", x.Number), zap.String("hash", x.Signed.Hash))
+			if failing[name] != err.Error() {
+				failing[name] = err.Error()
+				log.Warn("an agreement could not be measured; the others were", zap.String("agreement", name), zap.Error(err))
 			}
-			if err != nil && ctx.Err() == nil {
-				log.Warn("statements could not be issued; the next round tries again", zap.Error(err))
-			}
-			news, issued = err != nil, began
 		}
+		metrics.round(&r, time.Since(began))
+		statements.round(ctx, sink, r.Published > 0, began, log)
 		if r.Published > 0 {
 			log.Debug("agreements evaluated", zap.Int("agreements", r.Contracts), zap.Int("stores", r.Stores), zap.Int("statements", r.Published), zap.Duration("took", time.Since(began)))
 		}
@@ -153,4 +152,29 @@ func standing(lanes []processor.LaneProgress) (owner, behind bool) {
 		behind = behind || l.State != processor.StateRunning || l.Lag() > behindBy
 	}
 	return owner, behind
+}
+
+// slaMetrics is what operators watch of the evaluation.
+type slaMetrics struct {
+	asOf, failed prometheus.Gauge
+	seconds      prometheus.Histogram
+	published    prometheus.Counter
+}
+
+func newSLAMetrics(reg prometheus.Registerer) *slaMetrics {
+	m := &slaMetrics{
+		asOf:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "tillstream_sla_as_of_seconds", Help: "As of when agreements were evaluated last, seconds since 1970."}),
+		failed:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "tillstream_sla_failed", Help: "Agreements that could not be measured in the last round."}),
+		seconds:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "tillstream_sla_round_seconds", Help: "How long a round took.", Buckets: prometheus.ExponentialBuckets(0.01, 4, 8)}),
+		published: prometheus.NewCounter(prometheus.CounterOpts{Name: "tillstream_sla_statements_total", Help: "Statements published."}),
+	}
+	reg.MustRegister(m.asOf, m.failed, m.seconds, m.published)
+	return m
+}
+
+func (m *slaMetrics) round(r *verdict.Report, took time.Duration) {
+	m.asOf.Set(float64(r.At) / 1000)
+	m.failed.Set(float64(len(r.Failed)))
+	m.seconds.Observe(took.Seconds())
+	m.published.Add(float64(r.Published))
 }

@@ -69,7 +69,7 @@ func (c *runCmd) Run(e *env) error {
 		defer cancel()
 		return proc.Run(gctx)
 	})
-	g.Go(func() error { return evaluating(gctx, cfg, sink, proc, log) })
+	g.Go(func() error { return evaluating(gctx, cfg, sink, proc, registry, log) })
 	if cfg.Listen != "" {
 		g.Go(func() error { return serve(gctx, cfg.Listen, observe(proc, registry), log) })
 	}

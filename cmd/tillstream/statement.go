@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/tillstream/tillstream/cmd/tillstream/manifest"
 	"github.com/tillstream/tillstream/processor/registry"
 	"github.com/tillstream/tillstream/processor/sla/archive"
@@ -94,9 +96,6 @@ func archiveOf(sink *clickhouse.Sink) *archive.Archive {
 	return &archive.Archive{Published: sink, Chain: sink}
 }
 
-// issueEvery is how often it is looked for statements that are due: they are by the day.
-const issueEvery = time.Minute
-
 // issue appends the statements that are due to the chains of all agreements. One that cannot be issued stops no other.
 func issue(ctx context.Context, sink *clickhouse.Sink) (issued []archive.Entry, err error) {
 	all, err := contracts(ctx, sink)
@@ -112,6 +111,30 @@ func issue(ctx context.Context, sink *clickhouse.Sink) (issued []archive.Entry, 
 		}
 	}
 	return issued, errors.Join(failed...)
+}
+
+// issueEvery is how often it is looked for statements that are due: they are by the day.
+const issueEvery = time.Minute
+
+// issuer issues statements after rounds of evaluation: at the start, and when something was published since it last looked.
+type issuer struct {
+	looked time.Time
+	idle   bool // nothing was published since
+}
+
+func (i *issuer) round(ctx context.Context, sink *clickhouse.Sink, published bool, now time.Time, log *zap.Logger) {
+	if i.idle = i.idle && !published; i.idle || now.Sub(i.looked) < issueEvery {
+		return
+	}
+	all, err := issue(ctx, sink)
+	for _, x := range all {
+		log.Info("statement issued", zap.String("agreement", x.Contract), zap.String("period", x.Period), zap.Uint32("revision", x.Revision),
+			zap.Uint64("number", x.Number), zap.String("hash", x.Signed.Hash))
+	}
+	if err != nil && ctx.Err() == nil {
+		log.Warn("statements could not be issued; that is tried again in a minute", zap.Error(err))
+	}
+	i.looked, i.idle = now, err == nil
 }
 
 type slaStatementCmd struct {

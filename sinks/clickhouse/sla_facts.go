@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
@@ -35,7 +36,6 @@ func (s *Sink) News(ctx context.Context, at int64) (map[string]verdict.Mark, err
 		if err := r.Scan(&store, &m.Now, &m.Lapses, &m.Hot, &m.LastSeen); err != nil {
 			return err
 		}
-		m.Months = map[uint32]uint64{}
 		out[store] = m
 		return nil
 	}, `SELECT toString(store_id), groupBitXor(cityHash64(terminal_id, status, since, intervals, outages)),
@@ -48,17 +48,16 @@ func (s *Sink) News(ctx context.Context, at int64) (map[string]verdict.Mark, err
 	}
 	err = s.rows(ctx, func(r driver.Rows) error {
 		var store string
-		var month uint32
 		var version uint64
-		if err := r.Scan(&store, &month, &version); err != nil {
+		if err := r.Scan(&store, &version); err != nil {
 			return err
 		}
-		if m, ok := out[store]; ok {
-			m.Months[month] = version
-		}
+		m := out[store]
+		m.Ended = version
+		out[store] = m
 		return nil
-	}, `SELECT toString(store_id), toYYYYMM(started_at) AS month, max(version) FROM tillstream.status_intervals
-		WHERE lane = '' AND (ended_at IS NOT NULL OR deleted = 1) AND started_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') GROUP BY store_id, month`,
+	}, `SELECT toString(store_id), max(version) FROM tillstream.status_intervals
+		WHERE lane = '' AND (ended_at IS NOT NULL OR deleted = 1) AND started_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') GROUP BY store_id`,
 		ch.Named("since", at-late*86_400_000))
 	if err != nil {
 		return nil, fmt.Errorf("reading tillstream.status_intervals: %w", err)
@@ -78,6 +77,31 @@ func (s *Sink) News(ctx context.Context, at int64) (map[string]verdict.Mark, err
 		GROUP BY store_id`)
 	if err != nil {
 		return nil, fmt.Errorf("reading tillstream.incidents: %w", err)
+	}
+	return out, nil
+}
+
+// Since says of some stores when the earliest of the runs began that ended, or ended otherwise, after a version of each.
+func (s *Sink) Since(ctx context.Context, ended map[string]uint64) (map[string]int64, error) {
+	out := map[string]int64{}
+	oldest := uint64(math.MaxUint64)
+	for _, version := range ended {
+		oldest = min(oldest, version)
+	}
+	err := s.rows(ctx, func(r driver.Rows) error {
+		var store string
+		var from int64
+		if err := r.Scan(&store, &from); err != nil {
+			return err
+		}
+		if _, wanted := ended[store]; wanted {
+			out[store] = from
+		}
+		return nil
+	}, `SELECT toString(store_id), toUnixTimestamp64Milli(min(started_at)) FROM tillstream.status_intervals
+		WHERE lane = '' AND (ended_at IS NOT NULL OR deleted = 1) AND version > {oldest:UInt64} GROUP BY store_id`, ch.Named("oldest", oldest))
+	if err != nil {
+		return nil, fmt.Errorf("reading tillstream.status_intervals: %w", err)
 	}
 	return out, nil
 }
@@ -202,10 +226,9 @@ func (s *Sink) runs(ctx context.Context, f *facts) error {
 
 // outages are those of the stores that are wanted, with who answers for them. Whose one is may depend on all others, so they are asked for once.
 func (s *Sink) outages(ctx context.Context, w verdict.Wanted) (map[string][]evaluation.Outage, error) {
-	f := facts{Wanted: w}
-	filter, args := "store_id IN {stores:Array(String)} AND ", f.args()
-	if len(w.Stores) > 2*storesAtOnce {
-		filter = ""
+	f, filter := facts{Wanted: w}, "store_id IN {stores:Array(String)} AND "
+	if len(w.Stores) > storesAtOnce {
+		f.Stores, filter = nil, ""
 	}
 	out := map[string][]evaluation.Outage{}
 	err := s.rows(ctx, func(r driver.Rows) error {
@@ -218,7 +241,7 @@ func (s *Sink) outages(ctx context.Context, w verdict.Wanted) (map[string][]eval
 		return nil
 	}, `SELECT store_id, outage_id, terminal_id, toUnixTimestamp64Milli(started_at), ifNull(toUnixTimestamp64Milli(resolved_at), {to:Int64}) AS ended,
 		toString(party), supplier, party_rule, decided_by FROM pos.outages
-		WHERE `+filter+`started_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC') AND ended > {from:Int64} ORDER BY started_at, terminal_id`, args...)
+		WHERE `+filter+`started_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC') AND ended > {from:Int64} ORDER BY started_at, terminal_id`, f.args()...)
 	if err != nil {
 		return nil, fmt.Errorf("reading pos.outages: %w", err)
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/tillstream/tillstream/processor/sla/verdict"
 )
 
-// Published gives the newest revision of every statement of periods that end after an instant.
-func (s *Sink) Published(ctx context.Context, after int64) (map[evaluation.Key]*evaluation.Published, error) {
+// Published gives the newest revision of every statement of periods that end after an instant, and the burn rates that are not 0 or not known.
+func (s *Sink) Published(ctx context.Context, after int64) (map[evaluation.Key]*evaluation.Published, []verdict.Burn, error) {
 	out := map[evaluation.Key]*evaluation.Published{}
 	err := s.rows(ctx, func(r driver.Rows) error {
 		var k evaluation.Key
@@ -43,9 +43,24 @@ func (s *Sink) Published(ctx context.Context, after int64) (map[evaluation.Key]*
 		FROM tillstream.sla_statements FINAL WHERE period_to > fromUnixTimestamp64Milli({after:Int64}, 'UTC')
 		ORDER BY revision DESC LIMIT 1 BY contract, objective, scope, store_id, version, part_from`, ch.Named("after", after))
 	if err != nil {
-		return nil, fmt.Errorf("reading tillstream.sla_statements: %w", err)
+		return nil, nil, fmt.Errorf("reading tillstream.sla_statements: %w", err)
 	}
-	return out, nil
+	var burns []verdict.Burn
+	err = s.rows(ctx, func(r driver.Rows) error {
+		var b verdict.Burn
+		var version uint32
+		if err := r.Scan(&b.Contract, &b.Objective, &b.Kind, &b.Name, &b.Store, &b.Window, &version, &b.Rate, &b.Cover); err != nil {
+			return err
+		}
+		b.Version = int(version)
+		burns = append(burns, b)
+		return nil
+	}, `SELECT toString(contract), toString(objective), toString(scope_kind), scope, toString(store_id), toString(window), version, burn_rate, coverage
+		FROM tillstream.sla_burn FINAL WHERE burn_rate != 0 OR coverage != 1`)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading tillstream.sla_burn: %w", err)
+	}
+	return out, burns, nil
 }
 
 // rank says which of two rows of one revision holds: of what is provisional the newest, else the first.
@@ -187,11 +202,7 @@ func (s *Sink) PublishBurns(ctx context.Context, all []verdict.Burn, at int64) e
 	rows := make([][]any, len(all))
 	for i := range all {
 		b := &all[i]
-		w := &b.Burns[b.Window]
-		rows[i] = []any{
-			b.Contract, b.Objective.Name, b.Scope.Name, b.Scope.Store, evaluation.Windows[b.Window].Name, uint64(at), uint32(b.Version), b.Scope.Kind,
-			b.Rate, b.Cover, w.Counted, w.Unknown, w.Down,
-		}
+		rows[i] = []any{b.Contract, b.Objective, b.Name, b.Store, b.Window, uint64(at), uint32(b.Version), b.Kind, b.Rate, b.Cover, b.Counted, b.Unknown, b.Down}
 	}
 	if len(rows) == 0 {
 		return nil

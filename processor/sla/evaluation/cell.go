@@ -104,6 +104,21 @@ type Measured struct {
 	units [2]int64
 }
 
+// Recent says whether something was down in the last two hours that count, so that burn rates change soon. It may be asked of nil.
+func (m *Measured) Recent() bool {
+	if m == nil {
+		return false
+	}
+	for i := range m.cells {
+		for j, w := range Windows {
+			if w.MS <= 2*hour && m.cells[i].burns[j].Down > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Line is what an objective comes to for a scope, in a part.
 type Line struct {
 	*Part

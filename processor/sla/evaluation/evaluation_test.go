@@ -131,8 +131,10 @@ func TestPartiesAndMoney(t *testing.T) {
 		"t1": {run(sla.Up, from, at), down(3), down(6), down(9), down(12)}, "t2": {run(sla.Up, from, at)},
 	}}
 	for _, o := range []Outage{
-		{Span: down(3).Span, Party: "third_party", Supplier: "bank"}, {Span: down(6).Span, Party: "third_party", Supplier: "telco-x"},
-		{Span: down(9).Span, Party: "provider"}, {Span: down(12).Span, Party: "force_majeure", DecidedBy: "ann"},
+		{Span: down(3).Span, Party: "third_party", Supplier: "bank"},
+		{Span: down(6).Span, Party: "third_party", Supplier: "telco-x"},
+		{Span: down(9).Span, Party: "provider"},
+		{Span: down(12).Span, Party: "force_majeure", DecidedBy: "ann"},
 	} {
 		o.Ref, o.Terminal = fmt.Sprint(o.From), "t1"
 		s.Outages = append(s.Outages, o)

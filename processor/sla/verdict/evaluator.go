@@ -6,8 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tillstream/tillstream/processor/interval"
 	"github.com/tillstream/tillstream/processor/registry"
@@ -29,12 +33,13 @@ type Evaluator struct {
 
 	revision  uint64
 	stores    map[string]*registry.Store
+	customers map[string][]string // the stores in which a customer has terminals
 	contracts []*contract
 	failed    map[string]error // agreements that cannot be read
 	news      map[string]Mark
 	published map[evaluation.Key]*evaluation.Published
 	history   map[past][]evaluation.Past
-	burns     map[burning]Burn
+	burns     map[Burning]Burn // that are not idle
 }
 
 // contract is an agreement with what its running parts came to.
@@ -64,16 +69,10 @@ type past struct {
 	evaluation.Scope
 }
 
-type burning struct {
-	contract, objective string
-	evaluation.Scope
-	window int
-}
-
 // New makes an Evaluator. It reads nothing yet.
 func New(cfg Config, deps Deps) *Evaluator {
 	cfg.Hot, cfg.Extend, cfg.Blind = cmp.Or(cfg.Hot, 30*time.Second), cmp.Or(cfg.Extend, 15*time.Minute), cmp.Or(cfg.Blind, 10*time.Minute)
-	return &Evaluator{cfg: cfg, deps: deps, burns: map[burning]Burn{}}
+	return &Evaluator{cfg: cfg, deps: deps, burns: map[Burning]Burn{}}
 }
 
 // Round measures what needs it as of an instant (ms), and publishes what is news. An agreement that fails does not stop the others: it is in the report, and is tried again
@@ -82,7 +81,7 @@ func (e *Evaluator) Round(ctx context.Context, at int64) (Report, error) {
 	report := Report{At: at, Failed: map[string]error{}}
 	err := e.round(ctx, at, &report)
 	if err != nil {
-		e.published = nil // what was written is not known: read it again
+		e.contracts, e.published = nil, nil // what was written is not known: begin anew
 	}
 	return report, err
 }
@@ -96,9 +95,13 @@ func (e *Evaluator) round(ctx context.Context, at int64, report *Report) error {
 		return nil
 	}
 	if e.published == nil {
-		var err error
-		if e.published, err = e.deps.Statements.Published(ctx, at-evaluation.Reach); err != nil {
+		published, burns, err := e.deps.Statements.Published(ctx, at-evaluation.Reach)
+		if err != nil {
 			return err
+		}
+		e.published, e.burns = published, map[Burning]Burn{}
+		for _, b := range burns {
+			e.burns[b.Burning] = b
 		}
 		e.remember()
 	}
@@ -108,7 +111,11 @@ func (e *Evaluator) round(ctx context.Context, at int64, report *Report) error {
 	}
 	at = e.seen(news, at)
 	report.At = at
-	work := e.plan(news, at)
+	since, err := e.since(ctx, news)
+	if err != nil {
+		return err
+	}
+	work := e.plan(news, since, at)
 	if err := e.measure(ctx, work, at, report); err != nil {
 		return err
 	}
@@ -129,6 +136,29 @@ func (e *Evaluator) seen(news map[string]Mark, at int64) int64 {
 	return at
 }
 
+// since says of the stores with news how far back these reach.
+func (e *Evaluator) since(ctx context.Context, news map[string]Mark) (map[string]int64, error) {
+	out, ended := map[string]int64{}, map[string]uint64{}
+	for id, now := range news {
+		switch before, known := e.news[id]; {
+		case e.news == nil:
+		case !known, before.Decided != now.Decided:
+			out[id] = interval.Min
+		case before.Ended != now.Ended:
+			ended[id] = before.Ended
+		}
+	}
+	if len(ended) == 0 {
+		return out, nil
+	}
+	runs, err := e.deps.Facts.Since(ctx, ended)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(out, runs)
+	return out, nil
+}
+
 // enact reads what is agreed and registered, if it changed.
 func (e *Evaluator) enact(ctx context.Context) error {
 	revision, err := e.deps.Texts.Revision(ctx)
@@ -140,6 +170,16 @@ func (e *Evaluator) enact(ctx context.Context) error {
 		return err
 	}
 	e.stores, e.contracts, e.failed, e.news = stores, []*contract{}, map[string]error{}, nil
+	e.customers = map[string][]string{}
+	for id, s := range stores {
+		for i := range s.Terminals {
+			for _, v := range s.Terminals[i].Versions {
+				if all := e.customers[v.Customer]; len(all) == 0 || all[len(all)-1] != id {
+					e.customers[v.Customer] = append(all, id)
+				}
+			}
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(book.Agreements)) {
 		stretches, err := book.Stretches(name)
 		if err != nil {
@@ -189,7 +229,7 @@ type task struct {
 }
 
 // plan finds out what is to be measured.
-func (e *Evaluator) plan(news map[string]Mark, at int64) []*task {
+func (e *Evaluator) plan(news map[string]Mark, since map[string]int64, at int64) []*task {
 	var out []*task
 	for _, c := range e.contracts {
 		kept := map[int64]*period{}
@@ -205,7 +245,7 @@ func (e *Evaluator) plan(news map[string]Mark, at int64) []*task {
 			t := &task{contract: c, period: p}
 			wanted := false
 			for _, x := range p.parts {
-				due := e.due(p, x, news, at)
+				due := e.due(p, x, news, since, at)
 				wanted = wanted || len(due) > 0
 				t.stores = append(t.stores, due)
 			}
@@ -220,8 +260,12 @@ func (e *Evaluator) plan(news map[string]Mark, at int64) []*task {
 
 func (e *Evaluator) part(x *evaluation.Part) *part {
 	out := &part{Part: x, stores: map[string]bool{}, measured: map[string]*evaluation.Measured{}, looked: map[string]int64{}, needed: x.NeedsPayments()}
-	for id, s := range e.stores {
-		if x.Covers(s) {
+	candidates := maps.Keys(e.stores)
+	if customer := x.Terms.Scope.Customer; customer != "" {
+		candidates = slices.Values(e.customers[customer])
+	}
+	for id := range candidates {
+		if x.Covers(e.stores[id]) {
 			out.stores[id] = true
 		}
 	}
@@ -229,11 +273,11 @@ func (e *Evaluator) part(x *evaluation.Part) *part {
 }
 
 // due are the stores of a part that are to be measured.
-func (e *Evaluator) due(p *period, x *part, news map[string]Mark, at int64) map[string]bool {
+func (e *Evaluator) due(p *period, x *part, news map[string]Mark, since map[string]int64, at int64) map[string]bool {
 	out := map[string]bool{}
 	running := x.Running(at)
 	if !running { // all, or nothing
-		news := p.again || e.reached(x, news)
+		news := p.again || x.reached(since)
 		switch {
 		case p.done == 0 && e.old(x, at), p.done != 0 && !news && !x.Boundary(p.done, at):
 			return nil
@@ -246,7 +290,7 @@ func (e *Evaluator) due(p *period, x *part, news map[string]Mark, at int64) map[
 		switch {
 		case looked == 0, !same(before, now), now.Lapses > looked && now.Lapses <= at,
 			at-looked >= e.cfg.Extend.Milliseconds(),
-			now.Hot && at-looked >= e.cfg.Hot.Milliseconds() && len(x.Open(e.stores[id], interval.Span{From: looked, To: at})) > 0:
+			(now.Hot || x.measured[id].Recent()) && at-looked >= e.cfg.Hot.Milliseconds() && len(x.Open(e.stores[id], interval.Span{From: looked, To: at})) > 0:
 			out[id] = true
 		}
 	}
@@ -266,31 +310,19 @@ func (e *Evaluator) old(x *part, at int64) bool {
 	return false
 }
 
-// reached says whether news of a store reach a part that is over.
-func (e *Evaluator) reached(x *part, news map[string]Mark) bool {
-	last := month(x.Span.To - 1)
-	for id := range x.stores {
-		before, now := e.news[id], news[id]
-		if before.Decided != now.Decided {
+// reached says whether news of a store reach a part that is over. What begins shortly after it may be one with an outage in it.
+func (x *part) reached(since map[string]int64) bool {
+	for id, from := range since {
+		if from < x.Span.To+time.Hour.Milliseconds() && x.stores[id] {
 			return true
-		}
-		for m, version := range now.Months {
-			if m <= last && before.Months[m] != version {
-				return true
-			}
 		}
 	}
 	return false
 }
 
-func month(at int64) uint32 {
-	t := time.UnixMilli(at).UTC()
-	return uint32(t.Year()*100 + int(t.Month()))
-}
-
 // same says whether nothing new is known.
 func same(a, b Mark) bool {
-	return a.Now == b.Now && a.Decided == b.Decided && maps.Equal(a.Months, b.Months)
+	return a.Now == b.Now && a.Decided == b.Decided && a.Ended == b.Ended
 }
 
 // measure reads facts and has the tasks measured, store by store.
@@ -320,30 +352,50 @@ func (e *Evaluator) measure(ctx context.Context, work []*task, at int64, report 
 		return nil
 	}
 	w.Stores = slices.Sorted(maps.Keys(jobs))
-	for store, err := range e.deps.Facts.Facts(ctx, w) {
-		if err != nil {
-			return err
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		store.Registered = e.stores[store.ID]
-		report.Stores++
-		for _, j := range jobs[store.ID] {
-			x := j.t.period.parts[j.i]
-			var m *evaluation.Measured
-			if err := guarded(func() { m = x.Measure(store, at) }); err != nil {
-				report.Failed[x.Contract] = fmt.Errorf("store %s: %w", store.ID, err)
-				continue
+	report.Stores = len(w.Stores)
+	// Stores are measured by all processors while the next ones are read.
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	read := make(chan *evaluation.Store, 256)
+	g.Go(func() error {
+		defer close(read)
+		for store, err := range e.deps.Facts.Facts(ctx, w) {
+			if err != nil {
+				return err
 			}
-			if x.looked[store.ID] = at; m == nil {
-				delete(x.measured, store.ID)
-				continue
+			select {
+			case read <- store:
+			case <-ctx.Done():
+				return ctx.Err()
 			}
-			x.measured[store.ID] = m
 		}
+		return nil
+	})
+	for range runtime.GOMAXPROCS(0) {
+		g.Go(func() error {
+			for store := range read {
+				store.Registered = e.stores[store.ID]
+				for _, j := range jobs[store.ID] {
+					x := j.t.period.parts[j.i]
+					var m *evaluation.Measured
+					err := guarded(func() { m = x.Measure(store, at) })
+					mu.Lock()
+					switch {
+					case err != nil:
+						report.Failed[x.Contract] = fmt.Errorf("store %s: %w", store.ID, err)
+					case m == nil:
+						x.looked[store.ID] = at
+						delete(x.measured, store.ID)
+					default:
+						x.looked[store.ID], x.measured[store.ID] = at, m
+					}
+					mu.Unlock()
+				}
+			}
+			return nil
+		})
 	}
-	return nil
+	return g.Wait()
 }
 
 // errDefect is a mistake in the reckoning, which must not stop what others are owed.
@@ -364,14 +416,14 @@ func guarded(f func()) (err error) {
 func (e *Evaluator) publish(ctx context.Context, work []*task, at int64, report *Report) error {
 	var news []evaluation.Statement
 	var burns []Burn
-	seen := map[string]bool{}
+	seen := map[string]map[Burning]bool{}
 	for _, t := range work {
 		name := t.contract.Name
 		if report.Failed[name] != nil {
 			continue
 		}
-		if !seen[name] {
-			seen[name] = true
+		if seen[name] == nil {
+			seen[name] = map[Burning]bool{}
 			report.Contracts++
 		}
 		if err := guarded(func() { e.settle(t, at) }); err != nil {
@@ -390,7 +442,7 @@ func (e *Evaluator) publish(ctx context.Context, work []*task, at int64, report 
 						t.contract.again(l.Period)
 					}
 				}
-				burns = append(burns, e.burning(l)...)
+				burns = append(burns, e.burning(l, seen[name])...)
 			}
 		}
 		t.period.done, t.period.again = at, false
@@ -400,6 +452,7 @@ func (e *Evaluator) publish(ctx context.Context, work []*task, at int64, report 
 			}
 		}
 	}
+	burns = append(burns, e.ended(seen, at)...)
 	if err := e.deps.Statements.Publish(ctx, news, at); err != nil {
 		return err
 	}
@@ -407,7 +460,9 @@ func (e *Evaluator) publish(ctx context.Context, work []*task, at int64, report 
 		return err
 	}
 	for _, b := range burns {
-		e.burns[b.key()] = b
+		if e.burns[b.Burning] = b; b.idle() {
+			delete(e.burns, b.Burning)
+		}
 	}
 	report.Published, report.Burns = len(news), len(burns)
 	return nil
@@ -431,26 +486,42 @@ func (c *contract) again(x interval.Span) {
 	}
 }
 
-func (b *Burn) key() burning { return burning{b.Contract, b.Objective.Name, b.Scope, b.Window} }
-
-// burning are the windows of a line whose rate is another one than was told.
-func (e *Evaluator) burning(l *evaluation.Line) (out []Burn) {
+// burning are the windows of a line whose rate is another one than was told. burns gathers those that are not idle.
+func (e *Evaluator) burning(l *evaluation.Line, burns map[Burning]bool) (out []Burn) {
 	if !l.Burning {
 		return nil
 	}
-	for i := range evaluation.Windows {
-		b := Burn{Line: &evaluation.Line{Part: l.Part, Objective: l.Objective, Scope: l.Scope, Burns: l.Burns}, Window: i}
-		w := &l.Burns[i]
-		rate, ok := w.Rate(sla.Share(l.Objective.Target.Nano()))
-		if !ok {
+	for i, w := range evaluation.Windows {
+		b := Burn{Burning: Burning{l.Contract, l.Objective.Name, l.Scope, w.Name}, Version: l.Version, Burn: l.Burns[i]}
+		var ok bool
+		if b.Rate, ok = b.Burn.Rate(sla.Share(l.Objective.Target.Nano())); !ok {
 			continue
 		}
-		b.Rate, b.Cover = rate, w.Coverage().Float()
-		was, told := e.burns[b.key()]
-		if told && was.Rate == b.Rate && was.Cover == b.Cover || !told && b.Rate == 0 && b.Cover == 1 {
+		b.Cover = b.Coverage().Float()
+		was, told := e.burns[b.Burning]
+		burns[b.Burning] = true
+		if told && was.Rate == b.Rate && was.Cover == b.Cover || !told && b.idle() {
 			continue
 		}
 		out = append(out, b)
+	}
+	return out
+}
+
+// ended are the burn rates that were told, and of which there is nothing any more: of agreements that are over, and of scopes that are gone from those just measured.
+func (e *Evaluator) ended(measured map[string]map[Burning]bool, at int64) (out []Burn) {
+	running := map[string]bool{}
+	for _, c := range e.contracts {
+		for _, p := range c.periods {
+			for _, x := range p.parts {
+				running[c.Name] = running[c.Name] || at < x.Span.To
+			}
+		}
+	}
+	for k, b := range e.burns {
+		if burns := measured[k.Contract]; !running[k.Contract] || len(burns) > 0 && !burns[k] {
+			out = append(out, Burn{Burning: k, Version: b.Version, Cover: 1})
+		}
 	}
 	return out
 }
