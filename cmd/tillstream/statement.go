@@ -98,13 +98,20 @@ func archiveOf(sink *clickhouse.Sink) *archive.Archive {
 
 // issue appends the statements that are due to the chains of all agreements. One that cannot be issued stops no other.
 func issue(ctx context.Context, sink *clickhouse.Sink) (issued []archive.Entry, err error) {
+	due, err := archiveOf(sink).Due(ctx)
+	if err != nil || len(due) == 0 {
+		return nil, err
+	}
 	all, err := contracts(ctx, sink)
 	if err != nil {
 		return nil, err
 	}
 	var failed []error
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		some, err := archiveOf(sink).Issue(ctx, all[name])
+	for _, name := range slices.Sorted(maps.Keys(due)) {
+		if all[name] == nil {
+			continue // it was removed, and its texts with it
+		}
+		some, err := archiveOf(sink).Issue(ctx, all[name], due[name])
 		issued = append(issued, some...)
 		if err != nil {
 			failed = append(failed, err)

@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -23,22 +24,22 @@ var (
 	_ archive.Chain     = (*Sink)(nil)
 )
 
-// newestStatements are those of one agreement, the newest revision of each.
-const newestStatements = `(SELECT * FROM tillstream.sla_statements FINAL WHERE contract = {contract:String} AND ({first:String} = '' OR period_start = toDateOrZero({first:String}))
-	ORDER BY revision DESC LIMIT 1 BY period_start, objective, scope, store_id, version, part_from)`
-
-// Periods are those of an agreement of which something was published, in order.
-func (s *Sink) Periods(ctx context.Context, contract string) ([]archive.Period, error) {
-	var out []archive.Period
+// Periods are those of all agreements of which something was published, in order.
+func (s *Sink) Periods(ctx context.Context) (map[string][]archive.Period, error) {
+	out := map[string][]archive.Period{}
 	err := s.rows(ctx, func(r driver.Rows) error {
 		var p archive.Period
-		if err := r.Scan((*int32)(&p.First), &p.Span.From, &p.Span.To, &p.Open, &p.AsOf); err != nil {
+		var contract string
+		if err := r.Scan(&contract, (*int32)(&p.First), &p.Span.From, &p.Span.To, &p.Open, &p.AsOf); err != nil {
 			return err
 		}
-		out = append(out, p)
+		out[contract] = append(out[contract], p)
 		return nil
-	}, `SELECT toInt32(period_start) AS first, toUnixTimestamp64Milli(max(period_from)), toUnixTimestamp64Milli(max(period_to)), countIf(stage = 'provisional'), toUnixTimestamp64Milli(max(as_of))
-		FROM `+newestStatements+` GROUP BY period_start ORDER BY period_start`, ch.Named("contract", contract), ch.Named("first", ""))
+	}, `SELECT toString(contract), toInt32(period_start), toUnixTimestamp64Milli(max(from)), toUnixTimestamp64Milli(max(to)), countIf(newest.1 = 'provisional'), toUnixTimestamp64Milli(max(newest.2))
+		FROM (
+			SELECT contract, period_start, argMax((toString(stage), as_of), (revision, rank)) AS newest, max(period_from) AS from, max(period_to) AS to
+			FROM tillstream.sla_statements GROUP BY contract, period_start, objective, scope, store_id, version, part_from
+		) GROUP BY contract, period_start ORDER BY contract, period_start`)
 	if err != nil {
 		return nil, fmt.Errorf("reading tillstream.sla_statements: %w", err)
 	}
@@ -82,7 +83,10 @@ func (s *Sink) Rows(ctx context.Context, contract string, first registry.Date) (
 		actual.1, actual.2, raw.1, raw.2, low.1, low.2, high.1, high.2, coverage.1, coverage.2, previous.1, previous.2,
 		toString(verdict), few, committed_ms, excluded_ms, counted_ms, unknown_ms, down_ms, doubt_ms, raw_unknown_ms, raw_down_ms, ahead_ms, outages, running,
 		due, credit, earned_back, pending, toString(currency), toString(claim), ifNull(toUnixTimestamp64Milli(claim_until), 0), toString(stage), reason, note, toUnixTimestamp64Milli(as_of)
-		FROM `+newestStatements+` ORDER BY part_from, objective, store_id, scope`, args...)
+		FROM (
+			SELECT * FROM tillstream.sla_statements FINAL WHERE contract = {contract:String} AND period_start = toDate({first:String})
+			ORDER BY revision DESC LIMIT 1 BY objective, scope, store_id, version, part_from
+		) ORDER BY part_from, objective, store_id, scope`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading tillstream.sla_statements: %w", err)
 	}
@@ -132,11 +136,11 @@ func (s *Sink) evidence(ctx context.Context, out *archive.Rows, args []any) erro
 // serviceOf reads the opening hours of stores with evidence that is longer than some hours: how it is spread over days depends on them.
 func (s *Sink) serviceOf(ctx context.Context, out *archive.Rows) error {
 	const long = 4 * 3_600_000
-	var stores []string
+	stores := map[string]bool{}
 	for i := range out.Evidence {
 		e := &out.Evidence[i]
-		if store, _, _ := strings.Cut(e.Scope, "/"); e.To-e.From > long && !slices.Contains(stores, store) {
-			stores = append(stores, store)
+		if store, _, _ := strings.Cut(e.Scope, "/"); e.To-e.From > long {
+			stores[store] = true
 		}
 	}
 	if len(stores) == 0 {
@@ -156,7 +160,7 @@ func (s *Sink) serviceOf(ctx context.Context, out *archive.Rows) error {
 		return nil
 	}, `SELECT store_id, groupArray(toInt64(toUnixTimestamp(opens_at)) * 1000), groupArray(toInt64(toUnixTimestamp(closes_at)) * 1000) FROM pos.service_hours
 		WHERE store_id IN {stores:Array(String)} AND closes_at > toDateTime({from:Int64}, 'UTC') AND opens_at < toDateTime({to:Int64}, 'UTC') GROUP BY store_id`,
-		ch.Named("stores", stores), ch.Named("from", out.Span.From/1000), ch.Named("to", out.Span.To/1000))
+		ch.Named("stores", slices.Collect(maps.Keys(stores))), ch.Named("from", out.Span.From/1000), ch.Named("to", out.Span.To/1000))
 	if err != nil {
 		return fmt.Errorf("reading pos.service_hours: %w", err)
 	}
@@ -165,9 +169,9 @@ func (s *Sink) serviceOf(ctx context.Context, out *archive.Rows) error {
 
 const documentColumns = "contract, number, period, period_start, revision, stage, published_at, as_of, hash, previous, replaces"
 
-// Entries are the links of the chain of an agreement, by number, without the statements.
+// Entries are the links of the chain of an agreement, of all agreements if none is named, by number, without the statements.
 func (s *Sink) Entries(ctx context.Context, contract string) ([]archive.Entry, error) {
-	return s.entries(ctx, "''", "contract = {contract:String}", ch.Named("contract", contract))
+	return s.entries(ctx, "''", "({contract:String} = '' OR contract = {contract:String})", ch.Named("contract", contract))
 }
 
 // Documents are the links of the chain of an agreement with their statements, by number.

@@ -57,15 +57,15 @@ type Rows struct {
 
 // Published is where the rows are.
 type Published interface {
-	// Periods are those of an agreement, in order.
-	Periods(ctx context.Context, contract string) ([]Period, error)
+	// Periods are those of all agreements, in order.
+	Periods(ctx context.Context) (map[string][]Period, error)
 	// Rows are the newest of a period, which begins on a date.
 	Rows(ctx context.Context, contract string, first registry.Date) (*Rows, error)
 }
 
 // Chain is where the links are.
 type Chain interface {
-	// Entries are the links of an agreement by number, without the statements.
+	// Entries are the links of an agreement by number, without the statements; of all agreements if none is named.
 	Entries(ctx context.Context, contract string) ([]Entry, error)
 	// Append writes a link. Of two with one number the first stays: the caller reads it back.
 	Append(ctx context.Context, e *Entry) error
@@ -89,21 +89,43 @@ type Contract struct {
 // ErrNothing says that nothing was published of a period.
 var ErrNothing = errors.New("nothing was published of it")
 
-// Issue appends the statements of all periods that are closed, and of those restated since their last one. It gives what is new.
-func (a *Archive) Issue(ctx context.Context, c *Contract) ([]Entry, error) {
-	periods, err := a.Periods(ctx, c.Name)
+// Due are the periods, by agreement, of which a statement is to be issued: those that are closed, and those restated since their last statement.
+func (a *Archive) Due(ctx context.Context) (map[string][]Period, error) {
+	all, err := a.Periods(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var out []Entry
-	for i := range periods {
-		p := &periods[i]
-		if p.Open > 0 {
-			continue
+	links, err := a.Entries(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	type key struct {
+		contract string
+		first    registry.Date
+	}
+	issued := map[key]int64{}
+	for i := range links {
+		k := key{links[i].Contract, links[i].First}
+		issued[k] = max(issued[k], links[i].AsOf)
+	}
+	due := map[string][]Period{}
+	for contract, periods := range all {
+		for _, p := range periods {
+			if p.Open == 0 && p.AsOf > issued[key{contract, p.First}] {
+				due[contract] = append(due[contract], p)
+			}
 		}
-		e, err := a.issue(ctx, c, p)
+	}
+	return due, nil
+}
+
+// Issue appends the statements of periods that are due. It gives what is new.
+func (a *Archive) Issue(ctx context.Context, c *Contract, due []Period) ([]Entry, error) {
+	var out []Entry
+	for i := range due {
+		e, err := a.issue(ctx, c, &due[i])
 		if err != nil {
-			return out, fmt.Errorf("statement of %s, period from %s: %w", c.Name, p.First, err)
+			return out, fmt.Errorf("statement of %s, period from %s: %w", c.Name, due[i].First, err)
 		}
 		if e != nil {
 			out = append(out, *e)

@@ -51,14 +51,27 @@ type shelf struct {
 	before func()
 }
 
-func (s *shelf) Periods(_ context.Context, contract string) (out []Period, _ error) {
+func (s *shelf) Periods(context.Context) (map[string][]Period, error) {
+	var all []Period
 	for _, r := range s.rows {
-		if contract == "a" {
-			out = append(out, r.Period)
-		}
+		all = append(all, r.Period)
 	}
-	slices.SortFunc(out, func(a, b Period) int { return int(a.First - b.First) })
-	return out, nil
+	slices.SortFunc(all, func(a, b Period) int { return int(a.First - b.First) })
+	return map[string][]Period{"a": all}, nil
+}
+
+// issueDue issues what is due.
+func issueDue(t rapid.TB, a *Archive, c *Contract) []Entry {
+	t.Helper()
+	due, err := a.Due(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := a.Issue(context.Background(), c, due["a"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 func (s *shelf) Rows(_ context.Context, contract string, first registry.Date) (*Rows, error) {
@@ -120,13 +133,7 @@ func TestIssue(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		s := &shelf{rows: map[registry.Date]*Rows{}}
 		a := &Archive{Published: s, Chain: s}
-		issue := func() []Entry {
-			all, err := a.Issue(t.Context(), c)
-			if err != nil {
-				r.Fatal(err)
-			}
-			return all
-		}
+		issue := func() []Entry { return issueDue(r, a, c) }
 		now, closed := int64(1_800_000_000_000), map[int]bool{}
 		issued := map[string]bool{} // by hash: two may issue the same
 		note := func(all []Entry) {
@@ -172,14 +179,10 @@ func TestDocumentOfAgreement(t *testing.T) {
 	s := &shelf{rows: map[registry.Date]*Rows{}}
 	a, c := &Archive{Published: s, Chain: s}, contract(t)
 	s.put(t, 1, 6, 1_800_000_000_000, false)
-	if _, err := a.Issue(t.Context(), c); err != nil {
-		t.Fatal(err)
-	}
+	issueDue(t, a, c)
 	s.put(t, 1, 4, 1_800_000_100_000, false)
 	s.put(t, 2, 4, 1_800_000_200_000, true)
-	if _, err := a.Issue(t.Context(), c); err != nil {
-		t.Fatal(err)
-	}
+	issueDue(t, a, c)
 	docs := s.verify(t).Documents
 	if len(docs) != 2 {
 		t.Fatalf("%d statements", len(docs))
