@@ -55,16 +55,20 @@ func (s *Sink) Rows(ctx context.Context, contract string, first registry.Date) (
 		var f sla.Figures
 		var version uint32
 		var few, pending, running uint8
-		var store, scope, indicator, verdict, currency, claim, stage, reason string
+		var store, scope, verdict, currency, claim, stage, reason string
 		var until, asOf int64
+		var span interval.Span
 		x := &v.Result
-		if err := r.Scan(&v.Part, &version, &v.Objective, &store, &scope, &indicator, &out.Span.From, &out.Span.To,
+		if err := r.Scan(&v.Part, &version, &v.Objective, &store, &scope, &span.From, &span.To,
 			&x.Actual.Part, &x.Actual.Of, &x.Raw.Part, &x.Raw.Of, &x.Low.Part, &x.Low.Of, &x.High.Part, &x.High.Of, &x.Coverage.Part, &x.Coverage.Of, &v.Was.Part, &v.Was.Of,
 			&verdict, &few, &f.Committed, &f.Excluded, &f.Counted, &f.Unknown, &f.Down, &f.Doubt, &f.RawUnknown, &f.RawDown, &f.Ahead, &f.Outages, &running,
 			&v.Due, &v.Paid, &v.EarnedBack, &pending, &currency, &claim, &until, &stage, &reason, &v.Note, &asOf); err != nil {
 			return err
 		}
-		v.Version, v.Scope = int(version), scopeID(store, scope)
+		if out.Span != span && !out.Span.Empty() {
+			return fmt.Errorf("periods of two lengths of agreement %s begin on %s: let a version with another period begin where a period of both begins", contract, first)
+		}
+		out.Span, v.Version, v.Scope = span, int(version), scopeID(store, scope)
 		x.Verdict, x.Few, v.Pending, f.Running = sla.Verdict(verdict), few == 1, pending == 1, running == 1
 		if f.Committed > 0 {
 			v.Figures = &f
@@ -79,7 +83,7 @@ func (s *Sink) Rows(ctx context.Context, contract string, first registry.Date) (
 		out.AsOf = max(out.AsOf, asOf)
 		out.Currency, out.Automatic, out.ClaimUntil = currency, claim != "on_request", max(out.ClaimUntil, until)
 		return nil
-	}, `SELECT toUnixTimestamp64Milli(part_from), version, toString(objective), toString(store_id), scope, toString(indicator), toUnixTimestamp64Milli(period_from), toUnixTimestamp64Milli(period_to),
+	}, `SELECT toUnixTimestamp64Milli(part_from), version, toString(objective), toString(store_id), scope, toUnixTimestamp64Milli(period_from), toUnixTimestamp64Milli(period_to),
 		actual.1, actual.2, raw.1, raw.2, low.1, low.2, high.1, high.2, coverage.1, coverage.2, previous.1, previous.2,
 		toString(verdict), few, committed_ms, excluded_ms, counted_ms, unknown_ms, down_ms, doubt_ms, raw_unknown_ms, raw_down_ms, ahead_ms, outages, running,
 		due, credit, earned_back, pending, toString(currency), toString(claim), ifNull(toUnixTimestamp64Milli(claim_until), 0), toString(stage), reason, note, toUnixTimestamp64Milli(as_of)

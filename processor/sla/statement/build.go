@@ -2,6 +2,7 @@ package statement
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math/big"
 	"slices"
@@ -95,7 +96,7 @@ type Totals struct {
 // New makes the document of an input. The order of rows does not matter.
 func New(in *Input, limits Limits) (*Document, error) {
 	if len(in.Texts) == 0 {
-		return nil, fmt.Errorf("no text of the agreement is in force in the period")
+		return nil, errors.New("no text of the agreement is in force in the period")
 	}
 	last := in.Texts[len(in.Texts)-1].Resolved
 	zone := last.Zone()
@@ -115,17 +116,22 @@ func New(in *Input, limits Limits) (*Document, error) {
 		Texts: []Text{}, Objectives: []Objective{},
 	}
 	rows, pieces := sorted(in.Verdicts, in.Evidence)
-
+	known := 0
 	for i := range in.Texts {
 		t := &in.Texts[i]
 		d.Texts = append(d.Texts, b.text(t))
 		from := max(t.Span.From, in.Period.From)
 		for _, o := range t.Terms.Objectives {
 			mine := func(x *Of) bool { return x.Part == from && x.Version == t.Version && x.Objective == o.Name }
-			x := b.objective(t, &o, filter(rows, func(r *Verdict) bool { return mine(&r.Of) }), filter(pieces, func(p *Piece) bool { return mine(&p.Of) }))
+			verdicts := filter(rows, func(r *Verdict) bool { return mine(&r.Of) })
+			x := b.objective(t, &o, verdicts, filter(pieces, func(p *Piece) bool { return mine(&p.Of) }))
 			x.Text = i + 1
+			known += len(verdicts)
 			d.Objectives = append(d.Objectives, x)
 		}
+	}
+	if known != len(rows) {
+		return nil, fmt.Errorf("%d of %d verdicts are of no objective of the texts in force: the registry has other texts than those that were measured", len(rows)-known, len(rows))
 	}
 	slices.SortStableFunc(d.Objectives, func(a, b Objective) int {
 		return cmp.Or(cmp.Compare(a.Text, b.Text), cmp.Compare(weight(&a), weight(&b)))
@@ -214,7 +220,11 @@ type builder struct {
 	currency string
 }
 
-func (b *builder) at(ms int64) time.Time { return time.UnixMilli(ms).In(b.zone) }
+// at is an instant in the zone of the agreement. What never ends does so in 9999: RFC 3339 has no more years.
+func (b *builder) at(ms int64) time.Time {
+	const first, last = -62_135_596_800_000 + dayMS, 253_402_300_800_000 - dayMS
+	return time.UnixMilli(min(max(ms, first), last)).In(b.zone)
+}
 
 func (b *builder) row(o *Of) rowOf { return rowOf{b.at(o.Part), o.Version, o.Objective} }
 
@@ -246,7 +256,7 @@ func (b *builder) objective(s *agreement.Stretch, o *agreement.Objective, rows [
 		out.Tally.add(rows[i].Result.Verdict)
 		paid += rows[i].Paid
 	}
-	costs := slices.ContainsFunc(s.Terms.Remedies.Credits, func(c agreement.Credit) bool { return c.Objective == o.Name })
+	costs := out.Weight == "" && !out.Reported && slices.ContainsFunc(s.Terms.Remedies.Credits, func(c agreement.Credit) bool { return c.Objective == o.Name })
 	if costs {
 		a := b.amount(paid)
 		out.Credit = &a
