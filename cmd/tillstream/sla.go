@@ -84,7 +84,9 @@ type slaResolveCmd struct {
 }
 
 func (*slaResolveCmd) Help() string {
-	return `  tillstream sla resolve -f agreements/ acme-gold --on 2026-03-01
+	return `For example
+
+  tillstream sla resolve -f agreements/ acme-gold --on 2026-03-01
   tillstream sla resolve -f agreements/ acme-gold --on 2026-03-01 --format json | jq -r .hash
 
 The hash is the SHA-256 of the text as canonical JSON (.text of --format json: keys sorted, no blanks). Statements carry it.`
@@ -174,7 +176,9 @@ type slaExportCmd struct {
 }
 
 func (*slaExportCmd) Help() string {
-	return `  tillstream sla export -f agreements/ acme-gold --on 2026-03-01 > acme-gold.openslo.yaml
+	return `For example
+
+  tillstream sla export -f agreements/ acme-gold --on 2026-03-01 > acme-gold.openslo.yaml
 
 OpenSLO has no words for service hours, exclusions, parties, scope and money. What is lost of an objective is in its annotation
 tillstream.dev/lost, and on standard error.`

@@ -34,7 +34,8 @@ type Exclusion struct {
 	Per      Calendar
 }
 
-// Claim is time that somebody wants removed: maintenance (announced ∩ approved ∩ actual, package incident), or an outage with the party that answers for it.
+// Claim is time that somebody wants removed: maintenance (announced ∩ approved ∩ actual, package incident), or an outage with the party that
+// answers for it.
 type Claim struct {
 	Ref             string
 	Kind            string // "" of an outage

@@ -79,6 +79,11 @@ func TestExclude(t *testing.T) {
 			[]Claim{claim("m1", 0, mins(1080, 1200))},
 			interval.Of(mins(1100, 1200)), "m1 night removed 1100-1200 100, m1 night not_removed 1080-1100 20 (outside the window)",
 		},
+		"inside its window, and above the cap": {
+			[]Exclusion{{Text: "both", Kind: "planned_maintenance", Within: interval.Of(mins(600, 800)), Cap: 50 * minute, Per: day}},
+			[]Claim{claim("m1", 0, mins(600, 660))},
+			interval.Of(mins(600, 650)), "m1 both removed 600-650 50, m1 both not_removed 650-660 10 (above the cap)",
+		},
 		"what one rule leaves another may take": {
 			[]Exclusion{night, capped},
 			[]Claim{claim("m1", 0, mins(900, 1200))},

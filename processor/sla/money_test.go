@@ -51,6 +51,10 @@ func TestDue(t *testing.T) {
 		"a third of a ms over":                  {perHour, sure(3*4*3_600_000+1, 3), 0, Nobody, fee, One, Due{Amount: 1_800}},
 		"never above the fee":                   {perHour, hours(500 * 3_600_000), 0, Nobody, fee, One, Due{Amount: 180_000}},
 		"in breach by an open case, no figure":  {perHour, Result{Verdict: Breached}, 0, Nobody, fee, One, Due{}},
+		"at the tier of what should be small":   {Credit{Op: Lte, Tiers: []Tier{{share(5, 1000), One / 10}}}, sure(5, 1000), 0, Nobody, fee, One, Due{}},
+		"for every nothing":                     {Credit{Op: Lte, Every: share(0, 1), PerUnit: One}, sure(5, 1000), 0, Nobody, fee, One, Due{}},
+		"of a version in which nothing counted": {tiers, sure(9, 10), 0, Nobody, fee.Part(0, 0), One, Due{}},
+		"of no fee":                             {tiers, sure(9, 10), 0, Nobody, Fee{}, One, Due{}},
 		"tiers of what should be small":         {Credit{Op: Lte, Tiers: []Tier{{share(5, 1000), One / 10}, {share(1, 100), One / 5}}}, sure(2, 100), 0, Nobody, fee, One, Due{Amount: 36_000}},
 	} {
 		if got := c.credit.Due(&c.r, c.outages, c.bearer, c.fee, c.multiply); got != c.want {
@@ -147,6 +151,12 @@ func TestRemedies(t *testing.T) {
 	if n := Within(ends, 9, 30); n != 3 || r.Of(n) != 2*One {
 		t.Errorf("three breaches: %d", n)
 	}
+	if got := (&Repeat{}).Of(9); got != One {
+		t.Errorf("nobody said that repeated breaches cost more: %d", got)
+	}
+	if got := (&EarnBack{}).Of(100, nil); got != 0 {
+		t.Errorf("nobody said that anything is earned back: %d", got)
+	}
 	e := EarnBack{Periods: 3, AtLeast: 998_000_000, Share: One / 2}
 	good, bad := share(998, 1000), share(997_999, 1_000_000)
 	for _, c := range []struct {
@@ -175,6 +185,8 @@ func TestRemedies(t *testing.T) {
 		{false, 10, 0, 9, Claimable},
 		{false, 10, 0, 10, Lapsed},
 		{false, 10, 9, 99, Payable},
+		{false, 10, 9, 9, Payable},
+		{false, 10, 9, 8, Claimable}, // nobody has claimed yet
 		{false, 10, 10, 99, Lapsed},
 		{false, 0, 0, 99, Claimable},
 	} {

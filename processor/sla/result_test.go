@@ -56,6 +56,41 @@ func TestVerdictsOfEvents(t *testing.T) {
 	}
 }
 
+// Every figure of a result about events.
+func TestFiguresOfEvents(t *testing.T) {
+	c := Counts{Bad: 10, All: 90, RawBad: 30, RawAll: 120, Missing: 5}
+	for name, x := range map[string]struct{ got, want Result }{
+		"rate": {c.Rate(Lte, Ratio{1, 10}, 0, false), Result{
+			Actual: Ratio{10, 90}, Raw: Ratio{30, 120}, Low: Ratio{15, 95}, High: Ratio{10, 95}, Coverage: Ratio{90, 95}, Verdict: Breached,
+		}},
+		"rate, of what is good": {c.Rate(Gte, Ratio{1, 10}, 0, false), Result{
+			Actual: Ratio{10, 90}, Raw: Ratio{30, 120}, Low: Ratio{10, 95}, High: Ratio{15, 95}, Coverage: Ratio{90, 95}, Verdict: Met,
+		}},
+		"share": {c.Share(One/20*17, 0, false), Result{
+			Actual: Ratio{80, 90}, Raw: Ratio{90, 120}, Low: Ratio{80, 95}, High: Ratio{85, 95}, Coverage: Ratio{90, 95}, Verdict: Undetermined,
+		}},
+		"mean": {(&Sums{Sum: 300, N: 3, RawSum: 900, RawN: 4, Missing: 2, Most: 50}).Mean(Lte, Ratio{79, 1}, 0, false), Result{
+			Actual: Ratio{300, 3}, Raw: Ratio{900, 4}, Low: Ratio{400, 5}, High: Ratio{300, 5}, Coverage: Ratio{3, 5}, Verdict: Undetermined,
+		}},
+		"mean, of what should be large": {(&Sums{Sum: 300, N: 3, RawSum: 900, RawN: 4, Missing: 2, Most: 50}).Mean(Gt, Ratio{60, 1}, 0, false), Result{
+			Actual: Ratio{300, 3}, Raw: Ratio{900, 4}, Low: Ratio{300, 5}, High: Ratio{400, 5}, Coverage: Ratio{3, 5}, Verdict: Undetermined,
+		}},
+		"mean of just enough": {(&Sums{Sum: 300, N: 3}).Mean(Lte, Ratio{100, 1}, 3, false), Result{
+			Actual: Ratio{300, 3}, Low: Ratio{300, 3}, High: Ratio{300, 3}, Coverage: Ratio{3, 3}, Verdict: Met,
+		}},
+		"mean of none, and some are lost": {(&Sums{Missing: 2, Most: 50}).Mean(Lte, Ratio{79, 1}, 0, false), Result{
+			Low: Ratio{100, 2}, High: Ratio{0, 2}, Coverage: Ratio{0, 2}, Verdict: NotApplicable,
+		}},
+		"mean of too few": {(&Sums{Sum: 300, N: 3}).Mean(Lte, Ratio{100, 1}, 4, false), Result{
+			Actual: Ratio{300, 3}, Low: Ratio{300, 3}, High: Ratio{300, 3}, Coverage: Ratio{3, 3}, Verdict: NotApplicable,
+		}},
+	} {
+		if x.got != x.want {
+			t.Errorf("%s: %+v, want %+v", name, x.got, x.want)
+		}
+	}
+}
+
 // Whatever the lost events were, the figure lies in the bounds, and the bounds are reached.
 func TestBoundsOfEvents(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -86,6 +121,17 @@ func TestBoundsOfEvents(t *testing.T) {
 			t.Fatalf("%s, want %s: kept %d, broken %d times", r.Verdict, want, kept, broken)
 		}
 	})
+}
+
+func TestMTBF(t *testing.T) {
+	f := Figures{Counted: 1000, Unknown: 100, Down: 20, Outages: 4}
+	if got := f.MTBF(); got != (Ratio{880, 4}) {
+		t.Errorf("%v", got)
+	}
+	f = Figures{Counted: 1000}
+	if got := f.MTBF(); got.OK() {
+		t.Errorf("without an outage it is %v", got)
+	}
 }
 
 // A percentile is at most a value if and only if so many values are.
@@ -142,6 +188,7 @@ func TestDurations(t *testing.T) {
 		"acknowledged, and not resolved yet":       {cases: []Case{{From: 600, To: 610}}, verdict: NotApplicable},
 		"never acknowledged, and resolved":         {cases: []Case{{From: 600, Resolved: 700}}, verdict: NotApplicable},
 		"ended before it began: 0, and flagged":    {cases: []Case{{From: 660, To: 600, Resolved: 600}}, took: []int64{0}, verdict: Met},
+		"what begins now has no part in it":        {cases: []Case{{From: 900}}, until: 900, verdict: NotApplicable},
 		"what is to come has no part in it":        {cases: []Case{{From: 1000}}, until: 900, verdict: NotApplicable},
 		"resolved after the look at it: open then": {cases: []Case{{From: 600, To: 1000, Resolved: 1000}}, until: 700, open: 1, verdict: NotApplicable},
 	} {
@@ -172,6 +219,26 @@ func TestDurations(t *testing.T) {
 				t.Errorf("%d pieces of evidence for %d cases", len(evidence), len(took)+d.Open)
 			}
 		})
+	}
+}
+
+// Of two periods that meet, the second has what was resolved where they do.
+func TestDurationsAtTheEdge(t *testing.T) {
+	c := []Case{{From: 10, To: 100, Resolved: 100}}
+	before, after := NewDurations(c, interval.All(), interval.Span{From: 50, To: 100}, 100), NewDurations(c, interval.All(), interval.Span{From: 100, To: 150}, 150)
+	if len(before.Took) != 0 || before.Open != 1 || !slices.Equal(after.Took, []int64{90}) || after.Open != 0 {
+		t.Errorf("before %+v, after %+v", before, after)
+	}
+}
+
+// Four are few, five are not, and fewer than the agreement wants are no ground for a verdict.
+func TestFewDurations(t *testing.T) {
+	for n, want := range map[int64]Result{4: {Verdict: NotApplicable, Few: true}, 5: {Verdict: Met}} {
+		d := Durations{Took: slices.Repeat([]int64{60}, int(n))}
+		r, _ := d.Result(Mean, Lte, Ratio{60, 1}, 5)
+		if r.Verdict != want.Verdict || r.Few != want.Few || r.Actual != (Ratio{60 * n, n}) {
+			t.Errorf("of %d: %+v", n, r)
+		}
 	}
 }
 

@@ -45,6 +45,15 @@ func TestRulesOf(t *testing.T) {
 	}
 }
 
+func TestOpOf(t *testing.T) {
+	terms := termsOf(t, `{"objectives": [{"name": "up", "target": "0.9"}, {"name": "slices", "op": "lt", "value": "1", "target": "0.9"}, {"name": "mean", "op": "gt", "value": "1"}]}`)
+	for i, want := range []Op{Gte, Lt, Gt} {
+		if got := OpOf(&terms.Objectives[i]); got != want {
+			t.Errorf("%s is compared by %d, want %d", terms.Objectives[i].Name, got, want)
+		}
+	}
+}
+
 func TestExclusionsOf(t *testing.T) {
 	zone, err := time.LoadLocation("Europe/Paris")
 	if err != nil {
@@ -141,6 +150,10 @@ func TestLateDataOf(t *testing.T) {
 		if d := cmp.Diff(want, LateDataOf(termsOf(t, text), share, period, zone)); d != "" {
 			t.Errorf("%s: %s", text, d)
 		}
+	}
+	both := termsOf(t, `{"objectives": [{"name": "x", "statistic": "share_below", "value": "2500", "target": "0.95"}]}`).Objectives[0]
+	if got := LateDataOf(termsOf(t, `{}`), &both, period, zone).Scale; got != (Ratio{1, 1}) {
+		t.Errorf("the scale of a share is %v", got)
 	}
 	if got := LateDataOf(termsOf(t, `{}`), &value, period, zone).Scale; got != (Ratio{4 * 60 * minute, 1}) {
 		t.Errorf("the scale of a time to resolve is %v", got)

@@ -202,7 +202,7 @@ SELECT
   ifNull(value(s.target), 0) AS target,
   ifNull(value(s.actual), 0) AS actual,
   ifNull(value(s.raw), 0) AS raw_actual,
-  ifNull(value(s.coverage), 0) AS coverage,
+  ifNull(value(s.coverage), 1) AS coverage,
   toUInt8(s.verdict = 'met') AS met,
   s.verdict AS verdict,
   s.budget_ms / 1000 AS budget_total,

@@ -264,6 +264,26 @@ func TestFieldsOfTypesSchemaAndExamples(t *testing.T) {
 	}
 }
 
+// Editors explain every key: where it is, or where what it takes is.
+func TestKeysAreExplained(t *testing.T) {
+	for _, w := range all() {
+		_, root := rawSchema(t, w.schema)
+		defs := root["$defs"].(map[string]any)
+		for def, d := range defs {
+			properties, _ := d.(map[string]any)["properties"].(map[string]any)
+			for name, p := range properties {
+				explained := p.(map[string]any)["description"] != nil
+				if ref, ok := p.(map[string]any)["$ref"].(string); ok && !explained {
+					explained = defs[path.Base(ref)].(map[string]any)["description"] != nil
+				}
+				if !explained {
+					t.Errorf("%s does not explain %s of %s", w.schema, name, def)
+				}
+			}
+		}
+	}
+}
+
 // What a field takes is the same in the schema.
 func TestEnumsOfSchema(t *testing.T) {
 	_, root := rawSchema(t, "agreement.schema.json")

@@ -14,11 +14,12 @@ func (b Book) Check() []*Problem {
 		out = append(out, b.Agreements[name].Check(name)...)
 		out = append(out, b.missing(name)...)
 	}
+	r := b.reader()
 	for _, name := range slices.Sorted(maps.Keys(b.Agreements)) {
 		if len(out) > 0 && b.faulty(name, out, map[string]bool{}) {
 			continue // it would only be said again, less clearly
 		}
-		_, err := b.Stretches(name)
+		_, err := r.stretches(name)
 		for _, p := range Problems(err) {
 			if !slices.ContainsFunc(out, func(q *Problem) bool { return q.Place == p.Place }) {
 				out = append(out, p)

@@ -2,16 +2,19 @@ package agreement
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 	_ "time/tzdata"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/tillstream/tillstream/processor/registry"
@@ -87,7 +90,7 @@ func TestInheritanceIsAssociative(t *testing.T) {
 		if !reflect.DeepEqual(left, right) {
 			t.Fatalf("(a over b) over c is\n%+v\na over (b over c) is\n%+v", left, right)
 		}
-		if d := cmp.Diff(left.Conflicts(), right.Conflicts()); d != "" {
+		if d := gocmp.Diff(left.Conflicts(), right.Conflicts()); d != "" {
 			t.Fatal(d)
 		}
 		none := Text{}
@@ -181,8 +184,62 @@ func TestInheritanceIsTheNearestFieldByField(t *testing.T) {
 		}
 		want := merged(tree(t, a), tree(t, b), "")
 		got := tree(t, named("a", a).Over(named("b", b)).Terms)
-		if d := cmp.Diff(want, got); d != "" {
+		if d := gocmp.Diff(want, got); d != "" {
 			t.Fatalf("(-model +got):\n%s", d)
+		}
+	})
+}
+
+// saidIn are the fields and entries of terms as JSON, and whether they are final.
+func saidIn(v any, path string, final bool, into map[string]bool) {
+	whole := slices.Contains([]string{"scope.stores", "objectives[].of", "remedies.credits[].per_unit"}, keyed.ReplaceAllString(path, "[]"))
+	m, isMap := v.(map[string]any)
+	list, isList := v.([]any)
+	switch {
+	case isMap && !whole:
+		final = final || m["final"] == true
+		for k, x := range m {
+			if k != "final" {
+				saidIn(x, strings.Trim(path+"."+k, "."), final, into)
+			}
+		}
+	case isList && slices.Contains([]string{"objectives", "exclusions", "remedies.credits"}, path):
+		for _, x := range list {
+			e := x.(map[string]any)
+			at := fmt.Sprintf("%s[%s]", path, cmp.Or(text(e["name"]), text(e["kind"]), text(e["objective"])))
+			into[at] = final || e["final"] == true
+			for k, x := range e {
+				if k != "final" {
+					saidIn(x, at+"."+k, false, into)
+				}
+			}
+		}
+	default:
+		into[path] = final
+	}
+}
+
+var keyed = regexp.MustCompile(`\[[^]]*\]`)
+
+// What is final above is a mistake to say below, and nothing else is.
+func TestFinal(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		near, far := drawTerms(t, true), drawTerms(t, true)
+		below, above, want := map[string]bool{}, map[string]bool{}, []string{}
+		saidIn(tree(t, near), "", false, below)
+		saidIn(tree(t, far), "", false, above)
+		for path, final := range above {
+			if _, said := below[path]; said && final {
+				want = append(want, path)
+			}
+		}
+		slices.Sort(want)
+		got := []string{}
+		for _, c := range named("a", near).Over(named("b", far)).Conflicts() {
+			got = append(got, c.Field)
+		}
+		if d := gocmp.Diff(want, got); d != "" {
+			t.Fatalf("(-want +got):\n%s", d)
 		}
 	})
 }

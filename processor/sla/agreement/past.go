@@ -13,14 +13,15 @@ import (
 // decided by it. What was in force nowhere yet may be changed. Both books must have passed Check.
 func Past(was, is Book, now int64) ([]*Problem, error) {
 	var out []*Problem
+	before, after := was.reader(), is.reader()
 	for _, name := range slices.Sorted(maps.Keys(was.Agreements)) {
-		old, err := was.Stretches(name)
+		old, err := before.stretches(name)
 		if err != nil {
 			return nil, err
 		}
 		var current []Stretch
 		if is.Agreements[name] != nil {
-			if current, err = is.Stretches(name); err != nil {
+			if current, err = after.stretches(name); err != nil {
 				return nil, err
 			}
 		}

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -150,6 +149,18 @@ func (a *Agreement) inheritsAt(name string, i, n int) Place {
 
 // Resolve is the text of an agreement in force on a date. The error is ErrNotInForce, or holds Problems.
 func (b Book) Resolve(name string, on registry.Date) (*Resolved, error) {
+	return b.reader().resolve(name, on)
+}
+
+// reader resolves texts of a book that does not change meanwhile, and remembers what each version says.
+type reader struct {
+	Book
+	versions map[*Version]Text
+}
+
+func (b Book) reader() *reader { return &reader{b, map[*Version]Text{}} }
+
+func (b *reader) resolve(name string, on registry.Date) (*Resolved, error) {
 	a := b.Agreements[name]
 	if a == nil {
 		return nil, fmt.Errorf("there is no Agreement %s", name)
@@ -175,7 +186,7 @@ func (b Book) Resolve(name string, on registry.Date) (*Resolved, error) {
 		problems = append(problems, &Problem{c.By, c.Field + " is final in what it inherits: leave it out here, or agree on it there", &c.Final})
 	}
 	if len(problems) == 0 {
-		problems = out.complete(b, i, on)
+		problems = out.complete(b.Book, i, on)
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
@@ -211,9 +222,12 @@ func kept[E entry](all []E) []E {
 }
 
 // own is what an agreement itself says on a date, which is in one of its versions.
-func (b Book) own(name string, on registry.Date) (Text, error) {
+func (b *reader) own(name string, on registry.Date) (Text, error) {
 	a := b.Agreements[name]
 	i, v := a.on(on)
+	if out, known := b.versions[v]; known {
+		return out, nil
+	}
 	out := textOf(v.Terms, func(path string) Place {
 		return Place{KindAgreement, name, fmt.Sprintf("spec.versions[%d].%s", i, path)}
 	})
@@ -227,11 +241,9 @@ func (b Book) own(name string, on registry.Date) (Text, error) {
 		}
 		out = out.Over(slo.text(o.Name, o.SLORef))
 	}
-	if reflect.ValueOf(a.Standing).IsZero() {
-		return out, nil
-	}
-	standing := textOf(Terms{Standing: a.Standing}, func(path string) Place { return Place{KindAgreement, name, "spec." + path} })
-	return out.Over(standing), nil
+	out = out.Over(textOf(Terms{Standing: a.Standing}, func(path string) Place { return Place{KindAgreement, name, "spec." + path} }))
+	b.versions[v] = out
+	return out, nil
 }
 
 // text is what it says of an objective.
@@ -257,7 +269,9 @@ type Stretch struct {
 
 // Stretches are all texts of an agreement, in the order of time. Each of its versions is at least one, and more if what it inherits changes
 // meanwhile. A date begins in the time zone of the text that is in force from then on.
-func (b Book) Stretches(name string) ([]Stretch, error) {
+func (b Book) Stretches(name string) ([]Stretch, error) { return b.reader().stretches(name) }
+
+func (b *reader) stretches(name string) ([]Stretch, error) {
 	if b.Agreements[name] == nil {
 		return nil, fmt.Errorf("there is no Agreement %s", name)
 	}
@@ -269,7 +283,7 @@ func (b Book) Stretches(name string) ([]Stretch, error) {
 		if i+1 < len(days) {
 			until = &days[i+1]
 		}
-		r, err := b.Resolve(name, d)
+		r, err := b.resolve(name, d)
 		switch n := len(out); {
 		case errors.Is(err, ErrNotInForce):
 		case err != nil:

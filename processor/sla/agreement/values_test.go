@@ -137,7 +137,7 @@ func TestLine(t *testing.T) {
 		want     []string
 	}{
 		{map[string][]string{"a": {"b", "c"}, "b": {"d"}, "c": {"d"}, "d": nil}, []string{"a", "b", "c", "d"}}, // not a, b, d, c
-		{map[string][]string{"a": {"b", "c"}, "b": {"c"}, "c": nil}, []string{"a", "b", "c"}},
+		{map[string][]string{"a": {"z", "c"}, "z": {"y"}, "c": {"y", "b"}, "y": nil, "b": nil}, []string{"a", "z", "c", "y", "b"}},
 		{map[string][]string{"a": {"b"}, "b": {"c", "d"}, "c": {"e"}, "d": {"e"}, "e": nil}, []string{"a", "b", "c", "d", "e"}},
 	} {
 		got, err := book(c.inherits).line("a", on)
