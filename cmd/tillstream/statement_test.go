@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,6 +88,15 @@ func checkStatements(t *testing.T, p *pipeline) {
 
 	if said := p.do("sla", "verify", "acme-gold", "--dsn", p.dsn); !strings.Contains(said, "the chain of acme-gold holds: statements 1 to 4") {
 		t.Error(said)
+	}
+	reader, err := url.Parse(p.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader.User = url.User("reader") // may read pos alone
+	var seen strings.Builder
+	if code, stderr := tillstream(t, &seen, "sla", "verify", "acme-gold", "--dsn", reader.String()); code != exitDone || !strings.Contains(seen.String(), "statements 1 to 4") || !strings.Contains(stderr, "may not read database tillstream") {
+		t.Errorf("a reader verified with %d: %s%s", code, seen.String(), stderr)
 	}
 	if said := p.do(append([]string{"sla", "verify", "acme-gold"}, files...)...); !strings.Contains(said, "statements 1 to 4") {
 		t.Error(said)

@@ -30,7 +30,8 @@ CREATE OR REPLACE VIEW pos.sla_statements
   hash String,
   previous String,
   replaces String,
-  statement String
+  statement String,
+  as_of DateTime64(3,'UTC')
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
 SELECT
@@ -44,5 +45,6 @@ SELECT
   t.hash,
   t.previous,
   t.replaces,
-  t.statement
+  t.statement,
+  t.as_of
 FROM tillstream.sla_documents AS t FINAL;

@@ -205,16 +205,30 @@ func (s *Sink) entries(ctx context.Context, document, where string, args ...any)
 		out = append(out, e)
 		return nil
 	}, `SELECT toString(contract), number, toString(period), toInt32(period_start), revision, toString(stage), toUnixTimestamp64Milli(published_at), toUnixTimestamp64Milli(as_of), hash, previous, replaces, `+
-		document+` FROM tillstream.sla_documents FINAL WHERE `+where+` ORDER BY number`, args...)
+		document+` FROM pos.sla_statements WHERE `+where+` ORDER BY contract, number`, args...)
 	if err != nil {
-		return nil, fmt.Errorf("reading tillstream.sla_documents: %w", err)
+		return nil, fmt.Errorf("reading pos.sla_statements: %w", err)
 	}
 	return out, nil
 }
 
-// Append writes a link of a chain. Of two with one number the first stays.
+// Append writes a link of a chain. Of two with one number the first stays: its token is remembered, and in the table it ranks higher.
 func (s *Sink) Append(ctx context.Context, e *archive.Entry) error {
-	return s.put(ctx, "sla_documents", "", "INSERT INTO tillstream.sla_documents ("+documentColumns+", rank, statement)",
+	return s.put(ctx, "sla_documents", fmt.Sprintf("sla_documents|%s|%d", e.Contract, e.Number), "INSERT INTO tillstream.sla_documents ("+documentColumns+", rank, statement)",
 		e.Contract, e.Number, e.Period, time.Unix(int64(e.First)*86_400, 0).UTC(), e.Revision, string(e.Stage), e.At, e.AsOf, e.Signed.Hash, e.Previous, e.Replaces,
 		uint64(math.MaxInt64-s.now().UnixMilli()), string(e.Signed.Statement))
+}
+
+// ReadsVerdicts says whether the user may read the tables of verdicts, and not only what was issued.
+func (s *Sink) ReadsVerdicts(ctx context.Context) (yes bool, err error) {
+	err = s.rows(ctx, func(r driver.Rows) error {
+		var granted uint8
+		err := r.Scan(&granted)
+		yes = granted == 1
+		return err
+	}, "CHECK GRANT SELECT ON tillstream.*")
+	if err != nil {
+		return false, fmt.Errorf("asking for the rights of this user: %w", err)
+	}
+	return yes, nil
 }
