@@ -41,7 +41,7 @@ func (s *Sink) News(ctx context.Context, at int64) (map[string]verdict.Mark, err
 	}, `SELECT toString(store_id), groupBitXor(cityHash64(terminal_id, status, since, intervals, outages)),
 		minIf(toUnixTimestamp64Milli(holds_until), status IN ('up', 'degraded')),
 		max(status NOT IN ('up', 'withdrawn') OR status = 'up' AND toUnixTimestamp64Milli(holds_until) < {at:Int64}),
-		maxIf(toUnixTimestamp64Milli(last_seen), status NOT IN ('unknown', 'withdrawn')) -- a terminal that was registered was not seen
+		maxIf(toUnixTimestamp64Milli(if(status = 'silent', since, last_seen)), status NOT IN ('unknown', 'withdrawn')) -- one that was registered has not been heard of
 		FROM tillstream.terminal_status FINAL WHERE lane = '' GROUP BY store_id`, ch.Named("at", at))
 	if err != nil {
 		return nil, fmt.Errorf("reading tillstream.terminal_status: %w", err)

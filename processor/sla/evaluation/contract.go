@@ -180,6 +180,9 @@ func (p *Part) Settled(at int64) bool {
 	return true
 }
 
+// Closed says whether a part is final by an instant.
+func (p *Part) Closed(at int64) bool { return p.LateData(&agreement.Objective{}).Close <= at }
+
 // Boundary says whether something becomes of a part between two instants without any news: it ends, or late evidence is not accepted any more, or it is final.
 func (p *Part) Boundary(after, at int64) bool {
 	late := p.LateData(&agreement.Objective{})

@@ -305,3 +305,86 @@ func TestSmallWorlds(t *testing.T) {
 		}
 	})
 }
+
+// Half of July's credit is given back by October, the third good month in a row, once that is final.
+func TestEarnBack(t *testing.T) {
+	c := contractOf(t, `{"from":"2026-01-01","timezone":"Europe/Paris","period":"month","service_hours":{"use":"24x7"},
+		"measurement":{"late_data":{"accept":"7d","close_after":"10d"}},
+		"objectives":[{"name":"till","indicator":"uptime","per":"store","target":"0.99"}],
+		"remedies":{"base":{"amount":1000,"currency":"EUR","per":"year"},"credits":[{"objective":"till","tiers":[{"below":"0.99","credit":"0.5"}]}],
+			"earn_back":{"months":3,"at_least":"0.998","share":"0.5"}}}`)
+	begins := map[string]int64{}
+	for _, parts := range c.Parts(utc(t, "2026-11-20")) {
+		begins[parts[0].Label(parts[0].Period.From).String()[:7]] = parts[0].Period.From
+	}
+	month := func(m, next string, part int64, credit int64, final bool) Past {
+		return Past{Period: interval.Span{From: begins[m], To: begins[next]}, Actual: sla.Ratio{Part: part, Of: 1000}, Credit: credit, Final: final}
+	}
+	s := &Store{ID: "s1", Registered: store(t, "s1", twoTills), Runs: map[string][]sla.Run{"t1": {run(sla.Up, begins["2026-06"], begins["2026-11"])}, "t2": {run(sla.Up, begins["2026-06"], begins["2026-11"])}}}
+	for _, x := range []struct {
+		name string
+		at   string
+		past []Past
+		back int64
+	}{
+		{"three good months", "2026-11-12", []Past{month("2026-07", "2026-08", 900, 51, true), month("2026-08", "2026-09", 998, 0, true), month("2026-09", "2026-10", 999, 0, true)}, 25},
+		{"October is not final", "2026-11-05", []Past{month("2026-07", "2026-08", 900, 51, true), month("2026-08", "2026-09", 998, 0, true), month("2026-09", "2026-10", 999, 0, true)}, 0},
+		{"a month was not good", "2026-11-12", []Past{month("2026-07", "2026-08", 900, 51, true), month("2026-08", "2026-09", 997, 0, true), month("2026-09", "2026-10", 999, 0, true)}, 0},
+		{"a month is missing", "2026-11-12", []Past{month("2026-07", "2026-08", 900, 51, true), month("2026-09", "2026-10", 999, 0, true)}, 0},
+		{"a month is not final", "2026-11-12", []Past{month("2026-07", "2026-08", 900, 51, true), month("2026-08", "2026-09", 998, 0, false), month("2026-09", "2026-10", 999, 0, true)}, 0},
+		{"of another month", "2026-11-12", []Past{month("2026-06", "2026-07", 900, 51, true), month("2026-08", "2026-09", 998, 0, true), month("2026-09", "2026-10", 999, 0, true)}, 0},
+	} {
+		for _, parts := range c.Parts(utc(t, x.at)) {
+			if parts[0].Period.From != begins["2026-10"] {
+				continue
+			}
+			at := utc(t, x.at)
+			l, total := parts[0].Lines([]*Measured{parts[0].Measure(s, at)}, at)
+			Settle([]Settlement{{parts[0], l, total}}, func(string, Scope) []Past { return x.past }, at)
+			if l[0].EarnedBack != x.back {
+				t.Errorf("%s: %d", x.name, l[0].EarnedBack)
+			}
+		}
+	}
+}
+
+// What stands between the acceptance of late evidence and the close becomes final as it was published, whatever came since; after that it is restated, with what changed.
+func TestPublication(t *testing.T) {
+	c := contractOf(t, costly)
+	from := utc(t, "2026-03-01")
+	over := from + day
+	world := func(down int64) *Store {
+		return &Store{ID: "s1", Registered: store(t, "s1", twoTills), Runs: map[string][]sla.Run{
+			"t1": {run(sla.Down, from, from+down*minute), run(sla.Up, from+down*minute, over+3*hour)}, "t2": {run(sla.Up, from, over+3*hour)},
+		}}
+	}
+	var was *Published
+	for _, x := range []struct {
+		at, down int64
+		want     string // "" is nothing
+	}{
+		{over + 10*minute, 20, "0 provisional 1200 "},
+		{over + 20*minute, 20, ""},
+		{over + 30*minute, 21, "0 provisional 1260 "},
+		{over + hour, 22, "0 provisional 1320 "}, // the first look after acceptance stands
+		{over + hour + minute, 30, ""},
+		{over + 2*hour, 30, "1 final 1320 "},
+		{over + 2*hour + minute, 30, "2 restated 1800 evidence came late or was corrected"},
+		{over + 2*hour + 2*minute, 30, ""},
+		{over + 4*day, 50, ""}, // too late
+	} {
+		l := lines(t, c, "2026-03-01", x.at, nil, world(x.down))[0][0]
+		s, ok := l.Publish(was, x.at)
+		got := ""
+		if ok {
+			got = fmt.Sprintf("%d %s %d %s", s.Revision, s.Stage, s.Figures.Down/1000, s.Reason)
+			was = s.Published()
+		}
+		if got != x.want {
+			t.Errorf("%d min after the end: %q, not %q", (x.at-over)/minute, got, x.want)
+		}
+		if want := x.at == over+2*hour; s.Stands != want {
+			t.Errorf("stands: %v", s.Stands)
+		}
+	}
+}

@@ -40,6 +40,7 @@ type Evaluator struct {
 	published map[evaluation.Key]*evaluation.Published
 	history   map[past][]evaluation.Past
 	burns     map[Burning]Burn // that are not idle
+	final     map[finalPart]bool
 }
 
 // contract is an agreement with what its running parts came to.
@@ -196,7 +197,7 @@ func (e *Evaluator) enact(ctx context.Context) error {
 
 // remember makes the history of what is published.
 func (e *Evaluator) remember() {
-	e.history = map[past][]evaluation.Past{}
+	e.history, e.final = map[past][]evaluation.Past{}, map[finalPart]bool{}
 	for k, p := range e.published {
 		e.note(k, p)
 	}
@@ -209,6 +210,9 @@ func (e *Evaluator) remember() {
 
 // note puts what was published last into the history.
 func (e *Evaluator) note(k evaluation.Key, p *evaluation.Published) {
+	if p.Stage != sla.Provisional {
+		e.final[finalPart{k.Contract, k.Version, k.Part}] = true
+	}
 	id := past{k.Contract, k.Objective, k.Scope}
 	now := evaluation.Past{Period: p.Period, Part: k.Part, Verdict: p.Result.Verdict, Actual: p.Result.Actual, Credit: p.Credit, Final: p.Stage != sla.Provisional}
 	all := e.history[id]
@@ -277,9 +281,8 @@ func (e *Evaluator) due(p *period, x *part, news map[string]Mark, since map[stri
 	out := map[string]bool{}
 	running := x.Running(at)
 	if !running { // all, or nothing
-		news := p.again || x.reached(since)
-		switch {
-		case p.done == 0 && e.old(x, at), p.done != 0 && !news && !x.Boundary(p.done, at):
+		reached := p.again || x.reached(since)
+		if !reached && (p.done != 0 && !x.Boundary(p.done, at) || p.done == 0 && e.old(x, at)) {
 			return nil
 		}
 		return x.stores
@@ -297,17 +300,20 @@ func (e *Evaluator) due(p *period, x *part, news map[string]Mark, since map[stri
 	return out
 }
 
-// old says whether a part that was never measured by this evaluator was published for good by others: then nothing is to be done.
+// recheck is for how long after its close a period that is final is looked at once more by an evaluator that begins: news may have come while nobody
+// evaluated.
+const recheck = 62 * 24 * time.Hour
+
+// old says whether a part that this evaluator has not measured is final, and nothing is to be expected of it unless there are news.
 func (e *Evaluator) old(x *part, at int64) bool {
-	if !x.Settled(at) {
-		return false
-	}
-	for k, p := range e.published {
-		if k.Contract == x.Contract && k.Period == x.Period.From && k.Part == x.Span.From && k.Version == x.Version && p.Stage != sla.Provisional {
-			return true
-		}
-	}
-	return false
+	return e.final[finalPart{x.Contract, x.Version, x.Span.From}] && (x.Settled(at) || x.Closed(at-recheck.Milliseconds()))
+}
+
+// finalPart names a part of a period that is final.
+type finalPart struct {
+	contract string
+	version  int
+	from     int64
 }
 
 // reached says whether news of a store reach a part that is over. What begins shortly after it may be one with an outage in it.
