@@ -185,7 +185,7 @@ func writeOut(e *env, path string, data []byte) error {
 		_, err := e.stdout.Write(data)
 		return err
 	}
-	if err := os.WriteFile(path, data, 0o644); err != nil { //nolint:gosec // a statement is for both sides
+	if err := os.WriteFile(path, data, 0o644); err != nil {
 		return fmt.Errorf("writing the statement: %w", err)
 	}
 	return nil

@@ -200,12 +200,16 @@ func TestFilesAreRead(t *testing.T) {
 		}
 	}
 	for from, to := range map[string]string{
-		`"of":12000,"part":70`:               `"of":0,"part":70`,
-		`"value":"0.005833333"`:              `"value":"0.004833333"`,
-		`"timezone":"Europe/Paris"`:          `"timezone":"Local"`,
-		`"format":"tillstream/statement/v1"`: `"format":"x"`,
-		`"stage":"final"`:                    `"stage":"final","hidden":1`,
+		`"of":12000,"part":70`:                  `"of":0,"part":70`,
+		`"value":"0.005833333"`:                 `"value":"0.004833333"`,
+		`"timezone":"Europe/Paris"`:             `"timezone":"Local"`,
+		`"format":"tillstream/statement/v1"`:    `"format":"x"`,
+		`"stage":"final"`:                       `"stage":"final","hidden":1`,
+		`"date":"2026-03-10","down_ms":3600000`: `"date":"2026-03-10","down_ms":-1`,
 	} {
+		if !bytes.Contains(s.Statement, []byte(from)) {
+			t.Fatalf("there is no %s", from)
+		}
 		x := Signed{Statement: []byte(strings.Replace(string(s.Statement), from, to, 1))}
 		if _, err := x.Document(); err == nil {
 			t.Errorf("a document with %s was read", to)

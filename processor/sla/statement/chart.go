@@ -70,7 +70,7 @@ func (l *language) days(d *Document, o *Objective) *chart {
 		top = max(top, x.Down+x.Unknown+x.Excluded)
 	}
 	step, unit, name := scale(top)
-	top = (top + step - 1) / step * step
+	top = max((top+step-1)/step, 1) * step
 	c := &chart{
 		Title: l.say("chart.days"), Desc: l.say("chart.desc", len(o.Days), l.length(sum.Down), l.length(sum.Unknown), l.length(sum.Excluded)),
 		Width: chartWidth, Height: chartHeight,

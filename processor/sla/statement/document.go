@@ -236,6 +236,13 @@ func (d *Document) check() error {
 	}
 	for i := range d.Objectives {
 		o := &d.Objectives[i]
+		for _, x := range o.Days {
+			for _, ms := range []int64{x.Down, x.Unknown, x.Excluded} {
+				if ms < 0 || ms > 1<<50 {
+					return fmt.Errorf("objective %s, day %s: %d is no length", o.Name, x.Date, ms)
+				}
+			}
+		}
 		for j := range o.Scopes {
 			s := &o.Scopes[j]
 			for _, f := range []*Figure{s.Actual, s.Raw, s.Low, s.High, s.Coverage, s.Was} {

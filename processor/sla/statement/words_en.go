@@ -120,13 +120,9 @@ var englishWords = map[string]string{
 	"why.few":             "Made of fewer than five cases: a mean of so few says little.",
 	"why.coverage":        "Only %[1]s was measured; the agreement wants %[2]s before a figure is to be believed.",
 
-	"low":         "Low",
-	"high":        "High",
 	"bounds":      "Low – high",
 	"raw":         "Raw",
 	"coverage":    "Measured",
-	"committed":   "committed",
-	"counted":     "counted",
 	"excluded":    "excluded",
 	"unknown":     "unknown",
 	"down":        "down",
@@ -152,7 +148,6 @@ var englishWords = map[string]string{
 	"evidence.counts":        "No rows of evidence: the figure is made of counted events.",
 	"evidence.none":          "No evidence: nothing was down, unknown or excluded.",
 	"evidence.more":          "The %[1]s rows that weigh most of %[2]s. All of them:",
-	"evidence.all":           "All of it, as SQL:",
 	"evidence.sum":           "Together, %s",
 	"evidence.rows":          "%s rows",
 	"evidence.row":           "1 row",
@@ -177,8 +172,7 @@ var englishWords = map[string]string{
 	"party.shared":           "shared",
 	"party.undetermined":     "undetermined",
 
-	"backing":      "Agreements that back this one",
-	"backing.line": "%[1]s: %[2]s in the same period",
+	"backing": "Agreements that back this one",
 
 	"remarks":         "How to read this",
 	"remark.low":      "Low and high are what the figure would be if all that is unknown had been bad, or good. Met and breached hold whatever happened while nobody knew.",

@@ -120,13 +120,9 @@ var frenchWords = map[string]string{
 	"why.few":             "Établi sur moins de cinq cas : une moyenne sur si peu ne dit pas grand-chose.",
 	"why.coverage":        "Seuls %[1]s ont été mesurés ; la convention demande %[2]s pour qu’une valeur soit fiable.",
 
-	"low":         "Basse",
-	"high":        "Haute",
 	"bounds":      "Bornes",
 	"raw":         "Brute",
 	"coverage":    "Mesuré",
-	"committed":   "promis",
-	"counted":     "décompté",
 	"excluded":    "exclu",
 	"unknown":     "inconnu",
 	"down":        "interruption",
@@ -152,7 +148,6 @@ var frenchWords = map[string]string{
 	"evidence.counts":        "Aucune ligne : la valeur est faite d’événements comptés.",
 	"evidence.none":          "Aucun justificatif : rien n’a été interrompu, inconnu ou exclu.",
 	"evidence.more":          "Les %[1]s lignes qui pèsent le plus, sur %[2]s. Toutes les lignes :",
-	"evidence.all":           "L’ensemble, en SQL :",
 	"evidence.sum":           "Total, %s",
 	"evidence.rows":          "%s lignes",
 	"evidence.row":           "1 ligne",
@@ -177,8 +172,7 @@ var frenchWords = map[string]string{
 	"party.shared":           "partagée",
 	"party.undetermined":     "indéterminée",
 
-	"backing":      "Conventions sur lesquelles celle-ci s’appuie",
-	"backing.line": "%[1]s : %[2]s pour la même période",
+	"backing": "Conventions sur lesquelles celle-ci s’appuie",
 
 	"remarks":         "Comment lire ce relevé",
 	"remark.low":      "Les bornes sont la valeur si tout ce qui est inconnu avait été mauvais, ou bon. « Tenu » et « non tenu » valent quoi qu’il se soit passé pendant que nul ne savait.",
