@@ -53,7 +53,11 @@ func (c *slaEvaluateCmd) Run(e *env) error {
 	for _, name := range slices.Sorted(maps.Keys(r.Failed)) {
 		failed = append(failed, fmt.Errorf("agreement %s was not measured: %w", name, r.Failed[name]))
 	}
-	return errors.Join(failed...)
+	issued, err := issue(e.ctx, sink)
+	for _, x := range issued {
+		fmt.Fprintf(e.stdout, "statement %d of %s issued: %s, revision %d, %s\n", x.Number, x.Contract, x.Period, x.Revision, x.Signed.Hash)
+	}
+	return errors.Join(append(failed, err)...)
 }
 
 func newEvaluator(sink *clickhouse.Sink, how verdict.Config) *verdict.Evaluator {
@@ -97,6 +101,7 @@ func evaluating(ctx context.Context, cfg *config.Config, sink *clickhouse.Sink, 
 	metrics := newSLAMetrics(registerer)
 	failing := map[string]string{} // what was said of agreements
 	evaluator := newEvaluator(sink, verdict.Config{})
+	var statements issuer
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -129,6 +134,7 @@ func evaluating(ctx context.Context, cfg *config.Config, sink *clickhouse.Sink, 
 			}
 		}
 		metrics.round(&r, time.Since(began))
+		statements.round(ctx, sink, r.Published > 0, began, log)
 		if r.Published > 0 {
 			log.Debug("agreements evaluated", zap.Int("agreements", r.Contracts), zap.Int("stores", r.Stores), zap.Int("statements", r.Published), zap.Duration("took", time.Since(began)))
 		}

@@ -360,3 +360,19 @@ func BenchmarkServiceDay(b *testing.B) {
 		}
 	})
 }
+
+// The zone rules of Go end the last day of leap years after 2037 too early.
+func TestEndOfLeapYears(t *testing.T) {
+	zone, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		day  Date
+		want string
+	}{{DateOf(2040, 12, 31), "2040-12-30T23:00:00Z"}, {DateOf(2041, 1, 1), "2040-12-31T23:00:00Z"}, {DateOf(2041, 4, 1), "2041-03-31T22:00:00Z"}} {
+		if got := time.UnixMilli(Begins(zone, c.day)).UTC().Format(time.RFC3339); got != c.want {
+			t.Errorf("%s begins at %s, want %s", c.day, got, c.want)
+		}
+	}
+}

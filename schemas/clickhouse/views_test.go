@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,6 +55,7 @@ func TestUsersQueriesRunForReaders(t *testing.T) {
 	exec(t, conn, "INSERT INTO tillstream.store_outages (lane, store_id, started_at, version, outage_id) VALUES ('', 's', now64(3), 1, 'o3')")
 	exec(t, conn, "INSERT INTO tillstream.service_windows (lane, store_id, month, version, opens, closes) VALUES ('', 's', toStartOfMonth(now()), 1, [now()], [now() + 1])")
 	busy(t, conn, "silent", 60, 90)
+	exec(t, conn, "INSERT INTO tillstream.sla_documents (contract, number, hash, rank, statement) VALUES ('acme-gold', 1, 'sha256:1', 2, '{}'), ('acme-gold', 1, 'sha256:2', 1, '{}')")
 	reader := connect(t, "reader", ch.Settings{"join_use_nulls": 1, "union_default_mode": "DISTINCT", "aggregate_functions_null_for_empty": 1})
 	lines := strings.Split(strings.TrimSpace(queries), "\n")
 	if len(lines) != 2*30 {
@@ -68,6 +70,9 @@ func TestUsersQueriesRunForReaders(t *testing.T) {
 		if len(query(t, reader, "SELECT * FROM pos."+table)) == 0 {
 			t.Errorf("pos.%s shows the reader nothing", table)
 		}
+	}
+	if got := query(t, reader, "SELECT hash FROM pos.sla_statements"); !slices.Equal(got, []string{"sha256:1"}) {
+		t.Errorf("of two links with one number the first stays: %v", got)
 	}
 	if err := reader.Exec(t.Context(), "SELECT * FROM tillstream.state"); err == nil || !strings.Contains(err.Error(), "Not enough privileges") {
 		t.Errorf("reader reads the machine's tables: %v", err)

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tillstream/tillstream/processor/availability"
+	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/interval"
+	"github.com/tillstream/tillstream/processor/sla/archive"
+	"github.com/tillstream/tillstream/processor/sla/statement"
+	"github.com/tillstream/tillstream/sinks/clickhouse"
+)
+
+type slaExplainCmd struct {
+	periodOf
+	target
+	Objective string `help:"Which promise." required:"" placeholder:"NAME"`
+	Scope     string `help:"Which terminal (store/terminal), store, service or customer; the one that fares worst if not given." placeholder:"SCOPE"`
+	Rows      int    `help:"How many rows of evidence, those that weigh most." default:"20" placeholder:"N"`
+}
+
+func (*slaExplainCmd) Help() string {
+	return `Walks from a verdict to its evidence, from that to outages and statuses, and to the offsets in Kafka from which they came:
+
+  tillstream sla explain acme-gold --period 2026-10 --objective terminal-availability --scope 0042/till-3
+
+It reads what holds now; what was published is in tillstream sla statement. The place of a single report is not kept: the range of offsets is that which
+the books have of its partition and its day.`
+}
+
+func (c *slaExplainCmd) Run(e *env) error {
+	return c.open(e, func(sink *clickhouse.Sink) error {
+		contract, first, err := c.find(e.ctx, sink)
+		if err != nil {
+			return err
+		}
+		a := archiveOf(sink)
+		a.Limits = statement.Limits{Scopes: 1, Evidence: max(c.Rows, 1)}
+		d, err := a.Part(e.ctx, contract, first, c.Objective, c.Scope)
+		if errors.Is(err, archive.ErrNothing) {
+			return fmt.Errorf("nothing was published of %s, objective %s%s, in %s; see SELECT DISTINCT objective, scope, store_id FROM pos.sla_compliance WHERE contract = '%s'",
+				c.Agreement, c.Objective, strings.Repeat(", scope "+c.Scope, min(len(c.Scope), 1)), c.Period, c.Agreement)
+		}
+		if err != nil {
+			return err
+		}
+		all, err := statement.Explain(d, "en")
+		if err != nil {
+			return err
+		}
+		w := walk{e.ctx, e.stdout, sink, d}
+		for i := range all {
+			if err := w.explain(&all[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// walk prints the way from a verdict to the offsets.
+type walk struct {
+	ctx  context.Context
+	out  io.Writer
+	sink *clickhouse.Sink
+	*statement.Document
+}
+
+func (w *walk) line(indent int, format string, args ...any) {
+	fmt.Fprintf(w.out, strings.Repeat("  ", indent)+format+"\n", args...)
+}
+
+func (w *walk) at(ms int64) string {
+	if ms == 0 {
+		return "now"
+	}
+	return time.UnixMilli(ms).In(w.Period.From.Location()).Format("2006-01-02 15:04:05.000")
+}
+
+func (w *walk) explain(x *statement.Explained) error {
+	w.line(0, "%s, %s: %s, %s", w.Agreement.Name, w.Document.Period.Name, x.Objective, x.Scope)
+	w.line(1, "promised: %s", x.Promise)
+	w.line(1, "%s: %s", x.Verdict, x.Figures)
+	for _, why := range x.Why {
+		w.line(1, "%s", why)
+	}
+	for _, t := range w.Texts {
+		w.line(1, "text: version %d, %s", t.Version, t.Hash)
+	}
+	w.line(0, "evidence: %d of %d rows, times in %s", len(x.Evidence), x.Rows, w.Agreement.Zone)
+	for i := range x.Evidence {
+		r := &x.Evidence[i]
+		parts := []string{r.When, r.What, r.Length, r.Decision}
+		for _, s := range []string{r.Party, r.Ref, r.Remark} {
+			if s = strings.Trim(s, "; "); s != "" {
+				parts = append(parts, s)
+			}
+		}
+		w.line(1, "%s", strings.Join(parts, ", "))
+		if err := w.sources(w.per(x.Objective), r.Evidence); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sources are the outages, statuses and offsets behind a row of evidence.
+func (w *walk) sources(per string, e *statement.Evidence) error {
+	x := interval.Span{From: e.From.UnixMilli(), To: e.To.UnixMilli()}
+	id := e.Ref
+	switch {
+	case e.Kind == "incident":
+		w.line(2, "its steps: SELECT * FROM pos.incident_steps WHERE incident_id = '%s' ORDER BY at", e.Ref)
+		return nil
+	case e.Kind == "exclusion" && !strings.Contains(e.Ref, "/"):
+		w.line(2, "its steps: SELECT * FROM pos.maintenance WHERE maintenance_id = '%s'", e.Ref)
+		return nil
+	case per == "terminal" || per == "store":
+		id = "" // what the store was is known by its tills
+	case e.Ref == "":
+		return nil // of whom is not said: the scope has many
+	}
+	var store, till string
+	if id == "" {
+		store, till, _ = strings.Cut(e.Scope, "/")
+	}
+	outages, err := w.sink.OutagesOf(w.ctx, store, till, id, x)
+	if err != nil {
+		return err
+	}
+	tills := map[[2]string]bool{}
+	if till != "" {
+		tills[[2]string{store, till}] = true
+	}
+	for _, o := range outages {
+		w.line(2, "outage %s of %s/%s: %s – %s, cause %s, party %s by %s%s", o.ID, o.Store, o.Terminal, w.at(o.From), w.at(o.To), some(o.Cause), some(o.Party), some(o.Rule),
+			strings.Repeat(", incident "+o.Incident, min(len(o.Incident), 1)))
+		tills[[2]string{o.Store, o.Terminal}] = true
+	}
+	for _, t := range slices.SortedFunc(maps.Keys(tills), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
+		if err := w.till(t[0], t[1], x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// till is what a till was in a span, and where its reports are.
+func (w *walk) till(store, till string, x interval.Span) error {
+	statuses, err := w.sink.StatusIntervals(w.ctx, store, till, x)
+	if err != nil {
+		return err
+	}
+	for _, s := range statuses {
+		w.line(2, "%s/%s was %s: %s – %s, cause %s; written by batch %d of epoch %d", store, till, s.Status, w.at(s.From), w.at(s.To), some(s.Cause), s.Batch, s.Epoch)
+	}
+	return w.offsets(topicOf[event.TypeHealth], availability.KindTerminal, clickhouse.StateKey(store, till), x)
+}
+
+// offsets are where the reports are in Kafka, as far as the books know.
+func (w *walk) offsets(topic, kind, key string, x interval.Span) error {
+	ranges, late, err := w.sink.Offsets(w.ctx, topic, kind, key, x)
+	if err != nil {
+		return err
+	}
+	what := "reports"
+	if late {
+		what = "reports came later"
+	}
+	for _, r := range ranges {
+		w.line(2, "%s: topic %s, partition %d, among offsets %d to %d (taken in on %s UTC, epoch %d)", what, r.Topic, r.Partition, r.From, r.To-1, r.Day, r.Epoch)
+	}
+	if len(ranges) == 0 {
+		w.line(2, "reports: the books have no offsets of topic %s since then for the partition of this store", topic)
+	}
+	return nil
+}
+
+// per is of what an objective has verdicts.
+func (w *walk) per(objective string) string {
+	for i := range w.Objectives {
+		if w.Objectives[i].Name == objective {
+			return w.Objectives[i].Per
+		}
+	}
+	return ""
+}
+
+func some(s string) string {
+	if s == "" {
+		return "not said"
+	}
+	return s
+}
