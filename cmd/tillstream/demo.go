@@ -96,6 +96,7 @@ func (c *demoCmd) Run(e *env) error {
 	defer cancel()
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return proc.Run(gctx) })
+	g.Go(func() error { return alerting(gctx, kafka, sink, proc) })
 	g.Go(func() error {
 		defer cancel()
 		return c.work(gctx, e, kafka, sink, proc)

@@ -69,6 +69,7 @@ func (c *runCmd) Run(e *env) error {
 		defer cancel()
 		return proc.Run(gctx)
 	})
+	g.Go(func() error { return alerting(gctx, kafka, sink, proc) })
 	if cfg.Listen != "" {
 		g.Go(func() error { return serve(gctx, cfg.Listen, observe(proc, registry), log) })
 	}

@@ -53,6 +53,7 @@ func TestUsersQueriesRunForReaders(t *testing.T) {
 	exec(t, conn, "INSERT INTO tillstream.store_status (lane, store_id, version, status, last_seen, holds_until) VALUES ('', 's', 1, 'up', now64(3), now64(3))")
 	exec(t, conn, "INSERT INTO tillstream.store_outages (lane, store_id, started_at, version, outage_id) VALUES ('', 's', now64(3), 1, 'o3')")
 	exec(t, conn, "INSERT INTO tillstream.service_windows (lane, store_id, month, version, opens, closes) VALUES ('', 's', toStartOfMonth(now()), 1, [now()], [now() + 1])")
+	exec(t, conn, "INSERT INTO tillstream.alerts (rule, scope, alert_id, sequence, state) VALUES ('r', 's', 'a', 1, 'firing'), ('r', 's', 'a', 3, 'resolved'), ('r', 's', 'a', 2, 'frozen')")
 	reader := connect(t, "reader", ch.Settings{"join_use_nulls": 1, "union_default_mode": "DISTINCT", "aggregate_functions_null_for_empty": 1})
 	lines := strings.Split(strings.TrimSpace(queries), "\n")
 	if len(lines) != 2*20 {
