@@ -221,10 +221,10 @@ func (s *Sink) LookAgreements(ctx context.Context, views AlertViews, coverage fl
 		}
 		to.Burns = append(to.Burns, b)
 		return nil
-	}, `SELECT contract, objective, scope, `+store+`, target, seconds, windows, rates, covered FROM
+	}, `SELECT contract, objective, scope, `+store+`, promised, seconds, windows, rates, covered FROM
 		(SELECT `+lines+`, groupArray(toString(window)) AS windows, groupArray(burn_rate) AS rates, groupArray(coverage) AS covered FROM pos.sla_burn
 			WHERE burn_rate > 0 OR coverage < 1 GROUP BY `+lines+`) AS b
-		INNER JOIN (SELECT `+lines+`, argMax(target, period_start) AS target, argMax(dateDiff('second', period_start, period_end), period_start) AS seconds
+		INNER JOIN (SELECT `+lines+`, argMax(target, period_start) AS promised, argMax(dateDiff('second', period_start, period_end), period_start) AS seconds
 			FROM pos.sla_compliance WHERE NOT final AND target > 0 AND target < 1 GROUP BY `+lines+`) AS c USING (`+lines+`) ORDER BY contract, objective, scope`)
 	if err != nil {
 		return fmt.Errorf("looking at how budgets burn: %w", err)
