@@ -45,7 +45,7 @@ func alerting(ctx context.Context, kafka *source, sink *clickhouse.Sink, proc *p
 		return nil
 	}
 	log := kafka.log.Named("alerts")
-	receivers, closeAll, err := receivers(ctx, kafka, log)
+	receivers, closeAll, err := receivers(kafka, log)
 	if err != nil {
 		return err
 	}
@@ -93,20 +93,11 @@ func leads(proc *processor.Processor) bool {
 	return len(lanes) > 0 && lanes[0].Lane == 0
 }
 
-func receivers(ctx context.Context, kafka *source, log *zap.Logger) (all []alert.Receiver, closeAll func(), err error) {
+func receivers(kafka *source, log *zap.Logger) (all []alert.Receiver, closeAll func(), err error) {
 	cfg := kafka.cfg.Alerts
 	closeAll = func() {}
 	if cfg.Topic != "" {
-		topic := sinkkafka.NewAlerts(kafka.client, cfg.Topic, sinkkafka.Creation{}, log)
-		opening, cancel := context.WithTimeout(ctx, reachable)
-		defer cancel()
-		if err := topic.Open(opening); err != nil {
-			if ctx.Err() != nil {
-				return nil, closeAll, nil
-			}
-			return nil, closeAll, fmt.Errorf("alerts.topic: %w", err)
-		}
-		all = append(all, topic)
+		all = append(all, sinkkafka.NewAlerts(kafka.client, cfg.Topic, sinkkafka.Creation{}, log))
 	}
 	if a := cfg.Alertmanager; len(a.URLs) > 0 {
 		client, err := alertmanager.New(alertmanager.Config{

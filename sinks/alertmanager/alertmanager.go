@@ -205,10 +205,10 @@ func (c *Client) once(ctx context.Context, to string, body []byte) (err error, a
 	case code/100 == 2:
 		return nil, false
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
-		return fmt.Errorf("Alertmanager at %s does not let us in (%s): check username and password, or token, of alerts.alertmanager", to, res.Status), false
+		return fmt.Errorf("the Alertmanager at %s does not let us in (%s): check username and password, or token, of alerts.alertmanager", to, res.Status), false
 	case code == http.StatusNotFound:
 		return fmt.Errorf("there is no Alertmanager API v2 at %s: check the path in alerts.alertmanager.urls", to), false
 	default:
-		return fmt.Errorf("Alertmanager at %s said %s: %s", to, res.Status, bytes.TrimSpace(said)), code >= 500 || code == http.StatusTooManyRequests
+		return fmt.Errorf("the Alertmanager at %s said %s: %s", to, res.Status, bytes.TrimSpace(said)), code >= 500 || code == http.StatusTooManyRequests
 	}
 }

@@ -19,9 +19,6 @@ func TestAlerts(t *testing.T) {
 	c := startCluster(t, kfake.NumBrokers(2))
 	client, _ := newClient(t, Config{Brokers: c.ListenAddrs()})
 	a := NewAlerts(client, "pos.alerts", Creation{Partitions: 3}, zap.NewNop())
-	if err := a.Open(ctx); err != nil {
-		t.Fatal(err)
-	}
 	const id = "00112233445566778899aabbccddeeff"
 	first := alert.Transition{Kind: alert.Fired, Alert: alert.Alert{
 		ID: id, Key: alert.Key{Rule: alert.StoreOutage, Scope: "s"}, Severity: alert.Page, Status: alert.Firing, Store: "s", Started: 1_700_000_000_000, Sequence: 1,
