@@ -170,23 +170,19 @@ func (p *Part) LateData(o *agreement.Objective) sla.LateData {
 	return sla.LateDataOf(&p.Terms, o, p.Period, p.zone)
 }
 
-// Settled says whether nothing of a part can be published any more, once it is final.
-func (p *Part) Settled(at int64) bool {
-	for _, o := range p.objectives {
-		if at < max(p.LateData(&o.Objective).Restate, p.LateData(&o.Objective).Close) {
-			return false
-		}
-	}
-	return true
+// Edges are when something becomes of a part without any news: it ends, its period does, late evidence is not accepted any more, it is final (Closes), it
+// cannot be restated any more (Settles).
+type Edges struct{ Ends, Over, Accepts, Closes, Settles int64 }
+
+// Edges are those of a part.
+func (p *Part) Edges() Edges {
+	late := p.LateData(&agreement.Objective{})
+	return Edges{p.Span.To, p.Period.To, late.Accept, late.Close, max(late.Restate, late.Close)}
 }
 
-// Closed says whether a part is final by an instant.
-func (p *Part) Closed(at int64) bool { return p.LateData(&agreement.Objective{}).Close <= at }
-
-// Boundary says whether something becomes of a part between two instants without any news: it ends, or late evidence is not accepted any more, or it is final.
-func (p *Part) Boundary(after, at int64) bool {
-	late := p.LateData(&agreement.Objective{})
-	for _, x := range []int64{p.Span.To, p.Period.To, late.Accept, late.Close} {
+// Between says whether one of them, except the last, is in (after, at].
+func (e *Edges) Between(after, at int64) bool {
+	for _, x := range [...]int64{e.Ends, e.Over, e.Accepts, e.Closes} {
 		if after < x && x <= at {
 			return true
 		}

@@ -31,6 +31,7 @@ type Evaluator struct {
 	cfg  Config
 	deps Deps
 
+	at        int64 // of the last round
 	revision  uint64
 	stores    map[string]*registry.Store
 	customers map[string][]string // the stores in which a customer has terminals
@@ -47,6 +48,8 @@ type Evaluator struct {
 type contract struct {
 	*evaluation.Contract
 	periods map[int64]*period // by their beginning
+	order   []*period         // in the order of time, as they are until another one begins
+	until   int64
 }
 
 // period is a period of a contract.
@@ -62,6 +65,7 @@ type part struct {
 	stores   map[string]bool // that have something in scope
 	measured map[string]*evaluation.Measured
 	looked   map[string]int64
+	edges    evaluation.Edges
 	needed   bool // Payments are
 }
 
@@ -110,8 +114,8 @@ func (e *Evaluator) round(ctx context.Context, at int64, report *Report) error {
 	if err != nil {
 		return err
 	}
-	at = e.seen(news, at)
-	report.At = at
+	at = max(e.seen(news, at), e.at)
+	e.at, report.At = at, at
 	since, err := e.since(ctx, news)
 	if err != nil {
 		return err
@@ -188,7 +192,7 @@ func (e *Evaluator) enact(ctx context.Context) error {
 			continue
 		}
 		if c := evaluation.Compile(name, stretches); c != nil {
-			e.contracts = append(e.contracts, &contract{c, map[int64]*period{}})
+			e.contracts = append(e.contracts, &contract{Contract: c, periods: map[int64]*period{}})
 		}
 	}
 	e.revision = revision
@@ -235,35 +239,62 @@ type task struct {
 // plan finds out what is to be measured.
 func (e *Evaluator) plan(news map[string]Mark, since map[string]int64, at int64) []*task {
 	var out []*task
+	earliest := interval.Max
+	for _, from := range since {
+		earliest = min(earliest, from)
+	}
 	for _, c := range e.contracts {
-		kept := map[int64]*period{}
-		for _, parts := range c.Parts(at) {
-			p := c.periods[parts[0].Period.From]
-			if p == nil || len(p.parts) != len(parts) {
-				p = &period{}
-				for _, x := range parts {
-					p.parts = append(p.parts, e.part(x))
-				}
-			}
-			kept[parts[0].Period.From] = p
+		e.begin(c, at)
+		for _, p := range c.order {
 			t := &task{contract: c, period: p}
 			wanted := false
 			for _, x := range p.parts {
-				due := e.due(p, x, news, since, at)
+				due := e.due(p, x, news, since, earliest, at)
 				wanted = wanted || len(due) > 0
 				t.stores = append(t.stores, due)
 			}
-			if wanted {
-				out = append(out, t)
+			if !wanted {
+				continue
 			}
+			if !p.parts[0].Running(at) { // the parts of a period that is over go together: nothing is kept of them
+				for i, x := range p.parts {
+					t.stores[i] = x.stores
+				}
+			}
+			out = append(out, t)
 		}
-		c.periods = kept
 	}
 	return out
 }
 
+// begin makes the periods of a contract that have begun.
+func (e *Evaluator) begin(c *contract, at int64) {
+	if at < c.until {
+		return
+	}
+	kept := map[int64]*period{}
+	c.order = c.order[:0]
+	c.until = at + minute
+	for _, parts := range c.Parts(at) {
+		p := c.periods[parts[0].Period.From]
+		if p == nil || len(p.parts) != len(parts) {
+			p = &period{}
+			for _, x := range parts {
+				p.parts = append(p.parts, e.part(x))
+			}
+		}
+		kept[parts[0].Period.From] = p
+		c.order = append(c.order, p)
+		c.until = max(c.until, parts[len(parts)-1].Span.To)
+	}
+	c.periods = kept
+}
+
+// minute is how often agreements are looked at of which no text is in force, ms.
+const minute = 60_000
+
 func (e *Evaluator) part(x *evaluation.Part) *part {
-	out := &part{Part: x, stores: map[string]bool{}, measured: map[string]*evaluation.Measured{}, looked: map[string]int64{}, needed: x.NeedsPayments()}
+	out := &part{Part: x, stores: map[string]bool{}, measured: map[string]*evaluation.Measured{}, looked: map[string]int64{}, edges: x.Edges(), needed: x.NeedsPayments()}
 	candidates := maps.Keys(e.stores)
 	if customer := x.Terms.Scope.Customer; customer != "" {
 		candidates = slices.Values(e.customers[customer])
@@ -277,12 +308,12 @@ func (e *Evaluator) part(x *evaluation.Part) *part {
 }
 
 // due are the stores of a part that are to be measured.
-func (e *Evaluator) due(p *period, x *part, news map[string]Mark, since map[string]int64, at int64) map[string]bool {
+func (e *Evaluator) due(p *period, x *part, news map[string]Mark, since map[string]int64, earliest, at int64) map[string]bool {
 	out := map[string]bool{}
 	running := x.Running(at)
 	if !running { // all, or nothing
-		reached := p.again || x.reached(since)
-		if !reached && (p.done != 0 && !x.Boundary(p.done, at) || p.done == 0 && e.old(x, at)) {
+		reached := p.again || earliest < x.edges.Ends+near && x.reached(since)
+		if !reached && (p.done != 0 && !x.edges.Between(p.done, at) || p.done == 0 && e.old(x, at)) {
 			return nil
 		}
 		return x.stores
@@ -306,7 +337,7 @@ const recheck = 62 * 24 * time.Hour
 
 // old says whether a part that this evaluator has not measured is final, and nothing is to be expected of it unless there are news.
 func (e *Evaluator) old(x *part, at int64) bool {
-	return e.final[finalPart{x.Contract, x.Version, x.Span.From}] && (x.Settled(at) || x.Closed(at-recheck.Milliseconds()))
+	return e.final[finalPart{x.Contract, x.Version, x.Span.From}] && min(x.edges.Settles, x.edges.Closes+recheck.Milliseconds()) <= at
 }
 
 // finalPart names a part of a period that is final.
@@ -316,10 +347,13 @@ type finalPart struct {
 	from     int64
 }
 
-// reached says whether news of a store reach a part that is over. What begins shortly after it may be one with an outage in it.
+// near is how long after a part what begins may be one with an outage in it, ms.
+const near = 3_600_000
+
+// reached says whether news of a store reach a part that is over.
 func (x *part) reached(since map[string]int64) bool {
 	for id, from := range since {
-		if from < x.Span.To+time.Hour.Milliseconds() && x.stores[id] {
+		if from < x.edges.Ends+near && x.stores[id] {
 			return true
 		}
 	}

@@ -21,9 +21,8 @@ import (
 )
 
 const (
-	minute = int64(60_000)
-	hour   = 60 * minute
-	day    = 24 * hour
+	hour = int64(60 * minute)
+	day  = 24 * hour
 )
 
 // world is a chain in memory: what is registered, what was measured, and what was published of it.
@@ -212,8 +211,8 @@ func TestStepByStep(t *testing.T) {
 		for at := start + hour; at <= start+4*day; at += 2 * hour {
 			if rapid.IntRange(0, 3).Draw(r, "fails") == 0 {
 				till := fmt.Sprintf("s%d-%d", rapid.IntRange(0, 3).Draw(r, "store"), rapid.IntRange(1, 2).Draw(r, "till"))
-				from := at - int64(rapid.IntRange(1, 300).Draw(r, "ago"))*minute
-				w.fails(till, interval.Span{From: from, To: min(from+int64(rapid.IntRange(1, 300).Draw(r, "long"))*minute, at)})
+				from := at - int64(rapid.IntRange(1, 300).Draw(r, "ago")*minute)
+				w.fails(till, interval.Span{From: from, To: min(from+int64(rapid.IntRange(1, 300).Draw(r, "long")*minute), at)})
 			}
 			switch rapid.IntRange(0, 5).Draw(r, "restart") {
 			case 0:
