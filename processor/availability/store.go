@@ -134,6 +134,8 @@ func (f *Fold) sealStore(st *store, touched []*terminal) {
 		}
 	}
 	seenWas := st.seen
+	skewed := func(t *terminal) bool { return t.skewed }
+	moves := slices.ContainsFunc(st.terminals, skewed)
 	st.newest, st.seen = newest, x.To
 	s, news := &f.sweep, st.told
 	s.begin()
@@ -151,11 +153,12 @@ func (f *Fold) sealStore(st *store, touched []*terminal) {
 	}
 	s.evaluate(st.text, x, f.serviceOf(st.id, st.text, "", x))
 	hours := s.hours
+	moves = moves || slices.ContainsFunc(st.terminals, skewed)
 	for h := x.From; heard && h <= max(seen, seenWas); h += hourMilli { // else what is heard may be older
 		if len(hours) > 0 && hours[0].start == h {
 			f.storeHours = append(f.storeHours, storeHour{st, hours[0]})
 			hours = hours[1:]
-		} else if heardBefore && h <= seenWas { // there may have been something that has turned out to belong elsewhere
+		} else if moves && heardBefore && h <= seenWas { // there may have been something that has turned out to belong elsewhere
 			f.storeHours = append(f.storeHours, storeHour{st, storeTime{start: h}})
 		}
 	}
