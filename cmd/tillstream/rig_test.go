@@ -57,6 +57,7 @@ type rig struct {
 	stores              map[string]int32        // their number, in the order they were met
 	sim                 *simulator.Simulator
 	next                func() (simulator.Event, bool)
+	ends                time.Time
 	events, sent, extra int      // of the simulation; records that the test put beside them
 	env                 []string // of members
 	members             []*member
@@ -109,7 +110,7 @@ listen: ""
 	for range count.Events() {
 		r.events++
 	}
-	r.register(cfg.End)
+	r.ends = cfg.End
 	var stop func()
 	r.next, stop = iter.Pull(r.sim.Events())
 	t.Cleanup(stop)
@@ -146,7 +147,11 @@ func (r *rig) register(at time.Time) {
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		batch = append(batch, r.record(simulator.Event{Topic: "pos.registry", Key: []byte(id), Value: value, Arrival: at.UnixMilli()}))
+		record := r.record(simulator.Event{Topic: "pos.registry", Key: []byte(id), Value: value, Arrival: at.UnixMilli()})
+		if r.keep != nil && r.keep(record) {
+			continue
+		}
+		batch = append(batch, record)
 		r.extra++
 	}
 	r.produce(batch)
@@ -176,9 +181,12 @@ func (r *rig) createTopics() {
 	}
 }
 
-// feed sends events until this share of all was sent.
+// feed sends events until this share of all was sent, and before the first the registry.
 func (r *rig) feed(share float64) {
 	r.t.Helper()
+	if r.sent == 0 && share > 0 {
+		r.register(r.ends)
+	}
 	var batch []*kgo.Record
 	for r.sent < int(share*float64(r.events)) {
 		ev, ok := r.next()

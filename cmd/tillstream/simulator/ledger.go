@@ -63,6 +63,7 @@ type person struct {
 // book is the account of a till and a topic, and what was accepted of its latest numbers.
 type book struct {
 	DeliveryTruth
+	till      *till // one that was moved has one account, and numbers of its own in each store
 	install   int
 	low, high uint64
 	count     uint64
@@ -102,9 +103,9 @@ func (l *ledger) accept(h *header) *book {
 	if h.till.numberless {
 		return b
 	}
-	if b.install != h.till.install {
+	if b.till != h.till || b.install != h.till.install {
 		b.close()
-		b.install, b.low = h.till.install, h.sequence
+		b.till, b.install, b.low = h.till, h.till.install, h.sequence
 	}
 	b.high = h.sequence // they are made in order, however they arrive
 	b.count++
