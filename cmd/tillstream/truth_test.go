@@ -92,6 +92,9 @@ func TestPipelineTruth(t *testing.T) {
 var d5 = "SELECT party, count() AS n, avg(dateDiff('second', opened_at, acknowledged_at)) AS mtta_s, avg(dateDiff('millisecond', started_at, resolved_at) - toInt64(paused_ms)) / 1000 AS mttr_s " +
 	"FROM pos.incidents WHERE resolved_at IS NOT NULL GROUP BY party"
 
+// whole makes a whole number of a mean of at most twelve.
+const whole = 27720
+
 // instants are columns as ms since 1970, 0 where there is none.
 func instants(columns ...string) string {
 	for i, c := range columns {
@@ -127,7 +130,7 @@ func compareTruth(t *testing.T, truth *simulator.Truth, target ...string) (empty
 		{"outages", 3, "SELECT store_id, terminal_id, toUnixTimestamp64Milli(started_at) AS s, ifNull(toUnixTimestamp64Milli(resolved_at), 0), service_ms FROM tillstream.outages FINAL WHERE lane = ''", table{}},
 		{"store hours", 2, "SELECT store_id, toUnixTimestamp(hour) * 1000 AS h, service_ms, quorum_down_ms, excluded_ms, unknown_ms FROM tillstream.store_availability_hourly FINAL WHERE lane = '' AND service_ms > 0", table{}},
 		{"incidents", 2, "SELECT store_id, incident_id, " + instants("started_at", "detected_at", "opened_at", "acknowledged_at", "resolved_at", "cancelled_at") + ", ifNull(resolve_ms, 0), reopened, party FROM pos.incidents", table{}},
-		{"parties", 1, "SELECT party, n, round(ifNull(mtta_s, 0), 2), round(mttr_s, 2) FROM (" + d5 + ")", table{}},
+		{"parties", 1, fmt.Sprintf("SELECT party, n, toInt64(round(ifNull(mtta_s, 0) * %d)), toInt64(round(mttr_s * %[1]d000)) FROM (%s)", whole, d5), table{}},
 		{"maintenance", 2, "SELECT store_id, maintenance_id, arraySum((x, y) -> y - x, excluded_from, excluded_to) FROM tillstream.maintenance FINAL WHERE lane = ''", table{}},
 		{"deliveries", 2, "SELECT topic, terminal_id, sum(accepted), sum(test), sum(missing), sum(pan_masked) FROM pos.data_quality WHERE terminal_id != '' GROUP BY topic, terminal_id HAVING sum(accepted) > 0", table{}},
 		{"dead letters", 2, "SELECT topic, reason, count() FROM pos.dead_letters GROUP BY topic, reason", table{}},
@@ -170,7 +173,7 @@ func compareTruth(t *testing.T, truth *simulator.Truth, target ...string) (empty
 		into["incidents"].put([]any{x.Started, x.Detected, x.Opened, x.Acknowledged, x.Resolved, x.Cancelled, x.Resolve, x.Reopened, x.Party}, x.Store, x.ID)
 	}
 	for _, x := range truth.Parties {
-		into["parties"].put([]any{x.N, math.Round(100*x.MTTA) / 100, math.Round(100*x.MTTR) / 100}, x.Party)
+		into["parties"].put([]any{x.N, int64(math.Round(x.MTTA * whole)), int64(math.Round(x.MTTR * whole * 1000))}, x.Party)
 	}
 	for _, x := range truth.Work {
 		into["maintenance"].put([]any{x.Excluded}, x.Store, x.ID)
