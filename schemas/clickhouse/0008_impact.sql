@@ -103,7 +103,7 @@ SELECT
   toDateTime(toStartOfMonth(now('UTC') - toIntervalMonth(ifNull((SELECT value FROM tillstream.settings FINAL WHERE name = 'impact_months'), 1))), 'UTC') AS day,
   1000 * toInt64(toUnixTimestamp(day)) AS ms;
 
--- opens in seconds, closes in milliseconds: of registered stores, three months and a bit more than impact_from back.
+-- opens in seconds, closes in milliseconds: of registered stores, 88 days more than impact_from back.
 CREATE OR REPLACE VIEW tillstream.opening_windows AS
 SELECT CAST(t.store_id, 'String') AS store_id, toInt64(toUnixTimestamp(w.1)) AS opens, 1000 * toInt64(toUnixTimestamp(w.2)) AS closes
 FROM tillstream.service_windows AS t FINAL
@@ -139,10 +139,10 @@ FROM
 GROUP BY store_id, h
 SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0;
 
--- Outages since impact_from that lasted 14 days at most, a row for each local date (a part) with opening hours in them. hours are those
--- of UTC that matter: the outage's own and, before the first part and after the last one, two hours and one more. Each has its local time and, by quarter,
--- which share of the opening hours is in the outage, before it, and after it. back are the dates of the same type before this one, counted in days: twelve
--- and 84 days at most. beside are the runs of the store's tills.
+-- Outages since impact_from that lasted 14 days at most, a row for each local date (a part) with opening hours in them. hours are those of UTC that matter:
+-- the outage's own and, before the first part and after the last one, two hours and one more. Each has its local time and, by quarter, which share of the
+-- opening hours is in the outage, before it, and after it. back are the dates of the same type before this one, counted in days: twelve and 84 days at most.
+-- beside are the runs of the till in that time, and those of other tills of the store that meet the outage or the two hours before it.
 CREATE OR REPLACE VIEW tillstream.outage_parts AS
 WITH
   u -> toInt64(toUnixTimestamp(toDateTime(toString(toDateTime(u, 'UTC'), tz), 'UTC'))) + shift AS local,
@@ -184,7 +184,7 @@ FROM
       arrayLast(x -> x.1 <= toDate(intDiv(r.from_ms, 1000)), z.zones).2 AS tz,
       toUnixTimestamp64Milli(s.first_seen) AS first_seen,
       arrayFilter(x -> x.2 > r.from_ms - 7200000 AND x.1 < r.to_ms + 3600000, if(z.registered, w.windows, [(r.from_ms - 10800000, r.to_ms + 7200000)])) AS open,
-      d.runs AS beside
+      arrayFilter(x -> x.2 < r.to_ms AND x.3 > r.from_ms - if(x.1 = r.terminal_id, 86 * toInt64(86400000), 7200000), d.runs) AS beside
     FROM
     (
       SELECT * FROM tillstream.outage_runs
@@ -357,7 +357,7 @@ WITH
     0.01) AS unit,
   x -> toDecimal64(least(greatest(if(known, x, 0) * unit, -9.9e13), 9.9e13), 4) AS money,
   if(e.currency != '', CAST(e.currency, 'String'), z.currency) AS coin,
-  e.parts > 0 AND e.days >= 4 OR e.parts = 0 AND r.to_ms - r.from_ms <= 14 * 86400000 AS known,
+  notEmpty(z.zones) AND r.to_ms - r.from_ms <= 14 * 86400000 AND (e.parts = 0 OR e.days >= 4) AS known,
   e.expected - e.actual - e.diverted - e.late AS lost
 SELECT
   r.outage_id AS outage_id,
@@ -371,6 +371,7 @@ SELECT
   coin AS currency,
   multiIf(
     r.to_ms - r.from_ms > 14 * 86400000, 'none: longer than 14 days',
+    empty(z.zones), 'none: nothing is known of the store',
     e.parts = 0, 'estimate: no service time',
     e.days < 4, concat('none: ', toString(e.days), ' of 4 comparable days'),
     concat('estimate: median of ', toString(e.days), ' comparable days')) AS method,

@@ -91,8 +91,11 @@ func (s *shop) dayType(d time.Time) string {
 	return "weekday"
 }
 
-// back is the same time of the wall clock k days earlier.
+// back is the same time of the wall clock k days earlier; of two, the one that is whole days back.
 func back(t time.Time, k int) (then time.Time, exists bool) {
+	if then = t.Add(time.Duration(-24*k) * time.Hour); then.Format("15:04") == t.Format("15:04") {
+		return then, true
+	}
 	then = time.Date(t.Year(), t.Month(), t.Day()-k, t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), t.Location())
 	return then, then.Format("15:04") == t.Format("15:04")
 }
@@ -457,9 +460,9 @@ func chain(t *testing.T) (conn driver.Conn, w *world, change time.Time) {
 		}
 		return 8 * 60, 20*60 + 30
 	}
-	city := &shop{id: "city", zone: zone, hours: week, tills: []string{"c1", "c2", "c3"}, holidays: []time.Time{weekday(2), weekday(9)}, since: map[string]time.Time{"c3": weekday(12)}}
+	city := &shop{id: "city", zone: zone, hours: week, tills: []string{"c1", "c2", "c3", "c4"}, holidays: []time.Time{weekday(2), weekday(9)}, since: map[string]time.Time{"c3": weekday(12)}}
 	night := &shop{id: "night", zone: zone, hours: func(time.Time) (int, int) { return 18 * 60, 28 * 60 }, tills: []string{"n1", "n2"}}
-	always := &shop{id: "always", zone: zone, hours: func(time.Time) (int, int) { return 0, 24 * 60 }, tills: []string{"a1"}}
+	always := &shop{id: "always", zone: zone, hours: func(time.Time) (int, int) { return 0, 24 * 60 }, tills: []string{"a1", "a2"}}
 	free := &shop{id: "free", zone: time.UTC, tills: []string{"f1", "f2"}}
 	city.runs = []spell{
 		{"c1", at(weekday(6), 9, 7), at(weekday(6), 10, 40)},
@@ -470,9 +473,9 @@ func chain(t *testing.T) (conn driver.Conn, w *world, change time.Time) {
 		{"c1", at(weekday(20), 21, 0), at(weekday(20), 23, 0)},  // closed
 		{"c1", at(weekday(17), 11, 0), at(weekday(17), 11, 4)},  // short
 		{"c3", at(day(75), 10, 0), at(day(60), 10, 0)},          // too long, and before the till was first seen
-		{"c2", at(change, 10, 0), at(change, 11, 0)},            // a Sunday
-		{"c2", at(change, 32, 10), at(change, 34, 30)},          // the Monday after it
-		{"c1", at(change, 6*24+10, 10), at(change, 6*24+12, 0)}, // the Saturday after it
+		{"c4", at(change, 10, 0), at(change, 11, 0)},            // a Sunday
+		{"c4", at(change, 32, 10), at(change, 34, 30)},          // the Monday after it
+		{"c4", at(change, 6*24+10, 10), at(change, 6*24+12, 0)}, // the Saturday after it
 	}
 	night.runs = []spell{
 		{"n1", at(day(6), 23, 10), at(day(5), 1, 50)},
@@ -480,8 +483,8 @@ func chain(t *testing.T) (conn driver.Conn, w *world, change time.Time) {
 	}
 	always.runs = []spell{
 		{"a1", at(change, 0, 40), at(change, 5, 20)}, // across the change
-		{"a1", at(day(7), 2, 0), at(day(7), 4, 0)},
-		{"a1", day(0).Add(-time.Hour), w.now}, // open
+		{"a2", at(day(7), 2, 0), at(day(7), 4, 0)},
+		{"a2", day(0).Add(-time.Hour), w.now}, // open
 	}
 	free.runs = []spell{{"f1", at(day(4), 12, 20), at(day(4), 13, 5)}, {"f1", at(day(8), 3, 0), at(day(8), 4, 30)}}
 	city.cuts = []spell{{"", at(weekday(7), 9, 0), at(weekday(7), 12, 10)}}
