@@ -123,10 +123,10 @@ func firstChange(was, now []*event.Event) int64 {
 	}
 	count := map[piece]int{}
 	for _, e := range was {
-		count[piece{started(e), when(e), e.Type}]--
+		count[piece{started(e), when(e), e.Type + reported(e)}]--
 	}
 	for _, e := range now {
-		count[piece{started(e), when(e), e.Type}]++
+		count[piece{started(e), when(e), e.Type + reported(e)}]++
 	}
 	first := Open
 	for p, n := range count {

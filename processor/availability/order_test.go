@@ -83,6 +83,38 @@ func TestOrderThatMattered(t *testing.T) {
 	}
 }
 
+// A revision by which a store has no till in some hours: what was written of these hours must go, as if it had been known at once.
+func TestStoreHoursThatNoLifeReaches(t *testing.T) {
+	said := func(number int, when, lives string) *event.Event {
+		text, err := registry.ReadState(fmt.Appendf(nil, `{"store_id":"s1","revision":%d,"store":{"versions":[{"timezone":"UTC","calendar":{"week":{"sun":["00:00-24:00"]}}}],"terminals":[{"id":"t1","lives":[%s],"versions":[{}]}]}}`, number, lives))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return registration(text, at(t, when))
+	}
+	for name, lives := range map[string]string{"ends earlier": `{"to":"2026-03-01T10:00:00Z"}`, "begins later": `{"from":"2026-03-01T11:00:00Z"}`} {
+		t.Run(name, func(t *testing.T) {
+			events := []*event.Event{
+				said(1, "2026-03-01 08:00", "{}"), report(at(t, "2026-03-01 09:00"), "up"), report(at(t, "2026-03-01 09:30"), "up"),
+				report(at(t, "2026-03-01 12:30"), "up"), said(2, "2026-03-01 12:31", lives), report(at(t, "2026-03-01 12:32"), "up"),
+			}
+			want, got := tables{}, tables{}
+			once, each := New(Config{}, nil, noStale(t)), New(Config{}, nil, noStale(t))
+			for i, e := range events {
+				once.Fold(e, rollup.Input{})
+				each.Fold(e, rollup.Input{})
+				seal(t, each, got, uint64(i+1))
+			}
+			seal(t, once, want, 1)
+			for _, table := range []string{"availability_hourly", "store_availability_hourly"} {
+				if d := cmp.Diff(rowsOf(want, table), rowsOf(got, table)); d != "" {
+					t.Errorf("%s (-one batch +batches):\n%s", table, d)
+				}
+			}
+		})
+	}
+}
+
 // permute calls f with every order.
 func permute(all []*event.Event, f func([]*event.Event)) {
 	var next func(n int)

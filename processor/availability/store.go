@@ -134,8 +134,6 @@ func (f *Fold) sealStore(st *store, touched []*terminal) {
 		}
 	}
 	seenWas := st.seen
-	skewed := func(t *terminal) bool { return t.skewed }
-	moves := slices.ContainsFunc(st.terminals, skewed)
 	st.newest, st.seen = newest, x.To
 	s, news := &f.sweep, st.told
 	s.begin()
@@ -153,12 +151,11 @@ func (f *Fold) sealStore(st *store, touched []*terminal) {
 	}
 	s.evaluate(st.text, x, f.serviceOf(st.id, st.text, "", x))
 	hours := s.hours
-	moves = moves || slices.ContainsFunc(st.terminals, skewed)
 	for h := x.From; heard && h <= max(seen, seenWas); h += hourMilli { // else what is heard may be older
 		if len(hours) > 0 && hours[0].start == h {
 			f.storeHours = append(f.storeHours, storeHour{st, hours[0]})
 			hours = hours[1:]
-		} else if moves && heardBefore && h <= seenWas { // there may have been something that has turned out to belong elsewhere
+		} else if heardBefore && st.had(interval.Span{From: h, To: min(h+hourMilli, seenWas)}) { // what belongs elsewhere, or what no life reaches any more
 			f.storeHours = append(f.storeHours, storeHour{st, storeTime{start: h}})
 		}
 	}
@@ -240,6 +237,20 @@ func (f *Fold) attend(t *terminal, x interval.Span) {
 		s.now.withdraw(text.Lives, from.at, x.To)
 	}
 	f.sweep.add(&s.now, &rules, x)
+}
+
+// had says whether the store had tills at some time of a span, as it was before the open batch.
+func (st *store) had(x interval.Span) bool {
+	for i, r := range st.runs {
+		to := Open
+		if i+1 < len(st.runs) {
+			to = st.runs[i+1].start
+		}
+		if r.status != None && !x.Cut(interval.Span{From: r.start, To: to}).Empty() {
+			return true
+		}
+	}
+	return false
 }
 
 // splice puts the runs of the sweep in the place of those within x, and gives out the outages that are not what they were.
