@@ -9,7 +9,7 @@ TIMEOUT = 20m
 # Packages where goroutines meet: tested with the race detector too. It needs a C compiler, which go env knows of.
 RACED = ./processor ./processor/fetch ./sinks/kafka ./deploy/embedded
 # Tests that take TILLSTREAM_TEST_KAFKA=real, and where they are.
-KAFKA_TESTS = ^TestPipeline(Fault|Truth|Shuffled|RealData|SurvivesKills|MembersComeAndGo|LanesChange)
+KAFKA_TESTS = ^TestPipeline(Fault|Truth|Shuffled|RealData|SurvivesKills|MembersComeAndGo|LanesChange|Alerts)
 # Of these, what takes minutes and is the same on the embedded Kafka: tested with the real one only.
 FAULT_TESTS = ^TestPipelineFault
 KAFKA_PACKAGES = ./cmd/tillstream

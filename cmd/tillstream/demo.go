@@ -100,6 +100,7 @@ func (c *demoCmd) Run(e *env) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return proc.Run(gctx) })
 	g.Go(func() error { return evaluating(gctx, cfg, sink, proc, registry, log) })
+	g.Go(func() error { return alerting(gctx, kafka, sink, proc) })
 	g.Go(func() error {
 		defer cancel()
 		return c.work(gctx, e, kafka, sink, proc)

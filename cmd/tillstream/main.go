@@ -38,6 +38,7 @@ type cli struct {
 	Rebuild     rebuildCmd     `cmd:"" help:"Make tables anew from Kafka while no member runs, and swap them in."`
 	DeadLetters deadLettersCmd `cmd:"" name:"deadletters" help:"List the events that could not be folded, or send them again."`
 	Incidents   incidentsCmd   `cmd:"" help:"List and show incidents, or say whose one is."`
+	Alerts      alertsCmd      `cmd:"" help:"List alerts."`
 	Config      configCmd      `cmd:"" help:"Check or print the configuration."`
 	Ready       readyCmd       `cmd:"" help:"Ask a running processor whether all its lanes work."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

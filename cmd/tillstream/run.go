@@ -70,6 +70,7 @@ func (c *runCmd) Run(e *env) error {
 		return proc.Run(gctx)
 	})
 	g.Go(func() error { return evaluating(gctx, cfg, sink, proc, registry, log) })
+	g.Go(func() error { return alerting(gctx, kafka, sink, proc) })
 	if cfg.Listen != "" {
 		g.Go(func() error { return serve(gctx, cfg.Listen, observe(proc, registry), log) })
 	}

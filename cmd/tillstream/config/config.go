@@ -8,6 +8,7 @@ type Config struct {
 	ClickHouse ClickHouse `yaml:"clickhouse"`
 	Processor  Processor  `yaml:"processor"`
 	SLA        SLA        `yaml:"sla"`
+	Alerts     Alerts     `yaml:"alerts"`
 	Privacy    Privacy    `yaml:"privacy"`
 	Log        Log        `yaml:"log"`
 	Listen     string     `yaml:"listen" doc:"Address of /metrics, /healthz and /readyz; empty: none."`
@@ -79,6 +80,40 @@ type SLA struct {
 	Every Duration `yaml:"every" doc:"How often the member that owns lane 0 looks for news and evaluates the agreements they concern. 0: never; then tillstream sla evaluate does."`
 }
 
+// Alerts say what is wrong; see docs/alerting.md.
+type Alerts struct {
+	Every        Duration     `yaml:"every" doc:"How often the member that owns lane 0 looks. 0: no alerts."`
+	Topic        string       `yaml:"topic" doc:"Kafka topic that alerts are sent to, made if it is missing; empty: none."`
+	ClearAfter   Duration     `yaml:"clear_after" doc:"How long it must be over before an alert is resolved, so that what flaps pages once."`
+	Repeat       Duration     `yaml:"repeat" doc:"How often an alert that is still open is told again. 0: never."`
+	TerminalFor  Duration     `yaml:"terminal_for" doc:"How long a till must be down or silent, in service hours, before it is told."`
+	StoreFor     Duration     `yaml:"store_for" doc:"The same of a store that cannot sell."`
+	BlindAfter   Duration     `yaml:"blind_after" doc:"If what Kafka held so long ago is not folded, the pipeline is blind: alerts are frozen."`
+	BlindFor     Duration     `yaml:"blind_for" doc:"How long it must be blind before that is told."`
+	Coverage     int          `yaml:"coverage_percent" doc:"Alerts about the scope of an agreement are frozen where less of it was measured."`
+	BurnWindows  []string     `yaml:"burn_windows" doc:"Pairs of windows: severity, share of the budget, long and short window of counted time."`
+	BacklogAfter Duration     `yaml:"backlog_after" doc:"Age from which a sale that a till holds back is told."`
+	DeadLetters  int          `yaml:"dead_letters" doc:"Dead letters of one topic and reason in an hour from which they are told."`
+	Lag          int          `yaml:"lag" doc:"Offsets from which it is told that the pipeline is behind."`
+	Deadline     Duration     `yaml:"deadline" doc:"How long before it a deadline of an agreement is told."`
+	Page         []string     `yaml:"page" doc:"Rules whose alerts page; the others make tickets. Of burn rates burn_windows says it."`
+	Disabled     []string     `yaml:"disabled" doc:"Rules that are not looked at."`
+	Alertmanager Alertmanager `yaml:"alertmanager"`
+}
+
+// Alertmanager is who else is told.
+type Alertmanager struct {
+	URLs         []string `yaml:"urls" doc:"Members of an Alertmanager cluster, http(s)://host:9093; all of them are told. None: it is not."`
+	Username     string   `yaml:"username" doc:"Who we are, in HTTP basic authentication."`
+	Password     Secret   `yaml:"password" doc:"Our password; better in password_file."`
+	PasswordFile string   `yaml:"password_file" doc:"File with the password, white space around it left out; wins over password."`
+	Token        Secret   `yaml:"token" doc:"Bearer token, instead of a password; better in token_file."`
+	TokenFile    string   `yaml:"token_file" doc:"File with the token, white space around it left out; wins over token."`
+	TLS          TLS      `yaml:"tls"`
+	Refresh      Duration `yaml:"refresh" doc:"How often it is told again of what is open. Four times as long without that, and an alert ends there."`
+	Source       string   `yaml:"source_url" doc:"Where one looks further: the generatorURL of alerts."`
+}
+
 // Privacy keeps customers out of the data.
 type Privacy struct {
 	Secret     Secret `yaml:"secret" doc:"Key of the customers' pseudonyms, at least 16 bytes. Another key makes other customers, so keep it. Better in secret_file."`
@@ -104,7 +139,15 @@ func Default() *Config {
 			BatchAge: Duration(time.Second), BatchRecords: 200_000, Memory: 1 << 30, MaxEventBytes: 1 << 20,
 			TimelineWindow: Duration(48 * time.Hour), RetireAfter: Duration(31 * 24 * time.Hour),
 		},
-		SLA:    SLA{Every: Duration(5 * time.Second)},
+		SLA: SLA{Every: Duration(5 * time.Second)},
+		Alerts: Alerts{
+			Every: Duration(2 * time.Second), Topic: "pos.alerts", ClearAfter: Duration(30 * time.Second), Repeat: Duration(4 * time.Hour),
+			BlindAfter: Duration(15 * time.Second), BlindFor: Duration(45 * time.Second), Coverage: 90,
+			BurnWindows:  []string{"page 2% 1h 5m", "page 5% 6h 30m", "ticket 10% 1d 2h", "ticket 10% 3d 6h"},
+			BacklogAfter: Duration(time.Hour), DeadLetters: 10, Lag: 1_000_000, Deadline: Duration(7 * 24 * time.Hour),
+			Page:         []string{"terminal_outage", "store_outage", "breach", "budget_exhausted", "sales_silence", "pipeline_blind"},
+			Alertmanager: Alertmanager{Refresh: Duration(time.Minute)},
+		},
 		Log:    Log{Level: "info", Format: "console"},
 		Listen: "127.0.0.1:9464",
 	}

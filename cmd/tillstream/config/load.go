@@ -222,6 +222,8 @@ func (c *Config) readFiles() error {
 	}{
 		{"kafka.sasl.password_file", c.Kafka.SASL.PasswordFile, &c.Kafka.SASL.Password},
 		{"clickhouse.password_file", c.ClickHouse.PasswordFile, &c.ClickHouse.Password},
+		{"alerts.alertmanager.password_file", c.Alerts.Alertmanager.PasswordFile, &c.Alerts.Alertmanager.Password},
+		{"alerts.alertmanager.token_file", c.Alerts.Alertmanager.TokenFile, &c.Alerts.Alertmanager.Token},
 		{"privacy.secret_file", c.Privacy.SecretFile, &c.Privacy.Secret},
 	} {
 		text, ok := read(s.key, s.path)
@@ -235,7 +237,7 @@ func (c *Config) readFiles() error {
 	for _, t := range []struct {
 		key string
 		TLS
-	}{{"kafka.tls", c.Kafka.TLS}, {"clickhouse.tls", c.ClickHouse.TLS}} {
+	}{{"kafka.tls", c.Kafka.TLS}, {"clickhouse.tls", c.ClickHouse.TLS}, {"alerts.alertmanager.tls", c.Alerts.Alertmanager.TLS}} {
 		read(t.key+".ca_file", t.CAFile)
 		read(t.key+".cert_file", t.CertFile)
 		read(t.key+".key_file", t.KeyFile)

@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/tillstream/tillstream/processor/alert"
 )
 
 const (
@@ -82,7 +85,7 @@ func (c *Config) Validate() error {
 	for _, t := range []struct {
 		key string
 		TLS
-	}{{"kafka.tls", k.TLS}, {"clickhouse.tls", c.ClickHouse.TLS}} {
+	}{{"kafka.tls", k.TLS}, {"clickhouse.tls", c.ClickHouse.TLS}, {"alerts.alertmanager.tls", c.Alerts.Alertmanager.TLS}} {
 		if (t.CertFile == "") != (t.KeyFile == "") {
 			wrong(t.key, "cert_file and key_file together", "incomplete")
 		}
@@ -117,6 +120,48 @@ func (c *Config) Validate() error {
 	if c.SLA.Every != 0 {
 		between("sla.every", c.SLA.Every, time.Second, time.Hour)
 	}
+	a := &c.Alerts
+	if a.Every != 0 {
+		between("alerts.every", a.Every, 500*time.Millisecond, time.Minute)
+	}
+	if a.Topic != "" && (!topicName(a.Topic) || a.Topic == k.DeadLettersTopic || slices.Contains(k.Topics, a.Topic)) {
+		wrong("alerts.topic", "the name of a topic that has no other use, or nothing", strconv.Quote(a.Topic))
+	}
+	between("alerts.clear_after", a.ClearAfter, 0, time.Hour)
+	between("alerts.repeat", a.Repeat, 0, 31*24*time.Hour)
+	between("alerts.terminal_for", a.TerminalFor, 0, 24*time.Hour)
+	between("alerts.store_for", a.StoreFor, 0, 24*time.Hour)
+	between("alerts.blind_after", a.BlindAfter, 5*time.Second, time.Hour)
+	between("alerts.blind_for", a.BlindFor, 0, time.Hour)
+	number("alerts.coverage_percent", a.Coverage, 0, 100)
+	for _, w := range a.BurnWindows {
+		if _, err := alert.ParsePair(w); err != nil {
+			problems = append(problems, fmt.Errorf("alerts.burn_windows: %w", err))
+		}
+	}
+	between("alerts.backlog_after", a.BacklogAfter, time.Minute, 31*24*time.Hour)
+	number("alerts.dead_letters", a.DeadLetters, 1, 1_000_000_000)
+	number("alerts.lag", a.Lag, 1, 1_000_000_000_000)
+	between("alerts.deadline", a.Deadline, 0, 366*24*time.Hour)
+	for _, l := range []struct {
+		key   string
+		rules []string
+	}{{"alerts.page", a.Page}, {"alerts.disabled", a.Disabled}} {
+		for _, r := range l.rules {
+			if !slices.Contains(alert.Rules(), alert.Rule(r)) {
+				wrong(l.key, fmt.Sprintf("names out of %v", alert.Rules()), strconv.Quote(r))
+			}
+		}
+	}
+	for _, u := range a.Alertmanager.URLs {
+		if p, err := url.Parse(u); err != nil || p.Host == "" || p.User != nil || p.Scheme != "http" && p.Scheme != "https" {
+			wrong("alerts.alertmanager.urls", "http(s)://host:port, without a password", "another thing")
+		}
+	}
+	if a.Alertmanager.Username != "" && a.Alertmanager.Token != "" {
+		wrong("alerts.alertmanager", "either username and password, or token", "given both")
+	}
+	between("alerts.alertmanager.refresh", a.Alertmanager.Refresh, time.Second, time.Hour)
 	if n := len(c.Privacy.Secret); n > 0 && n < 16 {
 		wrong("privacy.secret", "at least 16 bytes", fmt.Sprintf("%d bytes", n))
 	}

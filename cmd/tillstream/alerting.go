@@ -1,0 +1,305 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tillstream/tillstream/cmd/tillstream/config"
+	"github.com/tillstream/tillstream/processor"
+	"github.com/tillstream/tillstream/processor/alert"
+	"github.com/tillstream/tillstream/processor/commit"
+	"github.com/tillstream/tillstream/processor/fetch"
+	"github.com/tillstream/tillstream/sinks/alertmanager"
+	"github.com/tillstream/tillstream/sinks/clickhouse"
+	sinkkafka "github.com/tillstream/tillstream/sinks/kafka"
+)
+
+type alertsCmd struct {
+	List alertsListCmd `cmd:"" help:"List alerts, the newest first."`
+}
+
+type alertsListCmd struct {
+	target
+	Active bool   `help:"Only those that are not over."`
+	Format string `help:"How rows are printed: table for people, csv or json for programs." enum:"table,csv,json" default:"table"`
+}
+
+func (c *alertsListCmd) Run(e *env) error {
+	return c.open(e, func(sink *clickhouse.Sink) error {
+		all, err := sink.Alerts(e.ctx, c.Active)
+		if err != nil {
+			return err
+		}
+		return all.Write(e.stdout, clickhouse.Format(c.Format))
+	})
+}
+
+// alerting judges while this process owns lane 0, until ctx ends. What goes wrong is logged and tried again: it stops no lane.
+func alerting(ctx context.Context, kafka *source, sink *clickhouse.Sink, proc *processor.Processor) error {
+	cfg := kafka.cfg.Alerts
+	if cfg.Every <= 0 {
+		return nil
+	}
+	log := kafka.log.Named("alerts")
+	receivers, closeAll, err := receivers(kafka, log)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	limits, err := alertLimits(&cfg)
+	if err != nil {
+		return err
+	}
+	look := time.NewTicker(500 * time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-look.C:
+		}
+		if !leads(proc) {
+			continue
+		}
+		log.Info("this member judges alerts")
+		loop := alert.NewLoop(alert.Config{
+			Every: duration(cfg.Every), Refresh: duration(cfg.Alertmanager.Refresh), Limits: limits,
+			Policy: alert.Policy{ClearAfter: duration(cfg.ClearAfter).Milliseconds(), Repeat: duration(cfg.Repeat).Milliseconds()},
+		}, alert.Deps{Source: newLookout(kafka, sink, limits), Log: sink, Receivers: receivers, Logger: log})
+		leading, stop := context.WithCancel(ctx)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			loop.Lead(leading)
+		}()
+		for ctx.Err() == nil && leads(proc) {
+			select {
+			case <-ctx.Done():
+			case <-look.C:
+			}
+		}
+		stop()
+		<-ended
+	}
+}
+
+// leads says whether this member owns lane 0. While that recovers, too: what cannot be judged then is frozen.
+func leads(proc *processor.Processor) bool {
+	lanes := proc.Progress()
+	return len(lanes) > 0 && lanes[0].Lane == 0
+}
+
+func receivers(kafka *source, log *zap.Logger) (all []alert.Receiver, closeAll func(), err error) {
+	cfg := kafka.cfg.Alerts
+	closeAll = func() {}
+	if cfg.Topic != "" {
+		all = append(all, sinkkafka.NewAlerts(kafka.client, cfg.Topic, sinkkafka.Creation{}, log))
+	}
+	if a := cfg.Alertmanager; len(a.URLs) > 0 {
+		client, err := alertmanager.New(alertmanager.Config{
+			URLs: append([]string(nil), a.URLs...), Username: a.Username, Password: string(a.Password), Token: string(a.Token), CAFile: a.TLS.CAFile, CertFile: a.TLS.CertFile,
+			KeyFile: a.TLS.KeyFile, ServerName: a.TLS.ServerName, InsecureSkipVerify: a.TLS.InsecureSkipVerify, Source: a.Source, Lasts: 4 * duration(a.Refresh),
+		}, time.Now)
+		if err != nil {
+			return nil, closeAll, usageError{err}
+		}
+		all, closeAll = append(all, client), client.Close
+	}
+	return all, closeAll, nil
+}
+
+func alertLimits(cfg *config.Alerts) (alert.Limits, error) {
+	l := alert.Limits{
+		TerminalFor: duration(cfg.TerminalFor).Milliseconds(), StoreFor: duration(cfg.StoreFor).Milliseconds(), Blind: duration(cfg.BlindAfter).Milliseconds(),
+		BlindFor: duration(cfg.BlindFor).Milliseconds(), Coverage: float64(cfg.Coverage) / 100, Backlog: duration(cfg.BacklogAfter).Milliseconds(),
+		Letters: cfg.DeadLetters, Lag: int64(cfg.Lag), Deadline: duration(cfg.Deadline).Milliseconds(),
+	}
+	for _, r := range cfg.Page {
+		l.Pages = append(l.Pages, alert.Rule(r))
+	}
+	for _, r := range cfg.Disabled {
+		l.Off = append(l.Off, alert.Rule(r))
+	}
+	for _, w := range cfg.BurnWindows {
+		p, err := alert.ParsePair(w)
+		if err != nil {
+			return l, usageError{fmt.Errorf("alerts.burn_windows: %w", err)}
+		}
+		l.Pairs = append(l.Pairs, p)
+	}
+	return l, nil
+}
+
+// lookout looks at pos and at how far the group is. What changes slowly, or costs more to ask, is asked every slowEvery.
+type lookout struct {
+	sink    *clickhouse.Sink
+	outside processor.Outsider
+	kafka   *source
+	fetcher *fetch.Fetcher
+	limits  alert.Limits
+
+	views clickhouse.AlertViews
+	tps   []fetch.TopicPartition
+	ends  []ends
+	slow  *alert.Snapshot
+
+	watermark int64 // as last known
+}
+
+// ends is where the partitions ended at an instant.
+type ends struct {
+	at  int64
+	end map[fetch.TopicPartition]int64
+}
+
+const (
+	slowEvery = 30 * time.Second
+	lookTime  = 20 * time.Second
+)
+
+func newLookout(kafka *source, sink *clickhouse.Sink, limits alert.Limits) *lookout {
+	return &lookout{sink: sink, outside: kafka.cluster().Outside(kafka.cfg.Kafka.Group), kafka: kafka, fetcher: kafka.fetcher(), limits: limits}
+}
+
+// Look implements alert.Source. How far the group is is asked first: what is then found is at least so fresh.
+func (l *lookout) Look(ctx context.Context) (*alert.Snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	at := time.Now()
+	s := &alert.Snapshot{At: at.UnixMilli(), Unanswered: map[alert.Rule]bool{}}
+	if err := l.progress(ctx, s); err != nil {
+		if len(l.ends) == 0 || ctx.Err() != nil {
+			return nil, err
+		}
+		l.kafka.log.Warn("asking Kafka how far the group is; trying again", zap.Error(err))
+		s.Watermark = l.watermark
+	}
+	var errs []error
+	fail := func(err error, rules ...alert.Rule) {
+		if err != nil {
+			errs = append(errs, err)
+			for _, r := range rules {
+				s.Unanswered[r] = true
+			}
+		}
+	}
+	fail(l.sink.LookStores(ctx, s), alert.TerminalOutage, alert.StoreOutage)
+	if l.slow == nil || s.At-l.slow.At >= slowEvery.Milliseconds() {
+		l.lookSlow(ctx, s)
+		l.slow = s
+	} else {
+		s.Burns, s.Agreements, s.Silences, s.Backlogs, s.Holes, s.Letters = l.slow.Burns, l.slow.Agreements, l.slow.Silences, l.slow.Backlogs, l.slow.Holes, l.slow.Letters
+		for r := range l.slow.Unanswered {
+			if r != alert.TerminalOutage && r != alert.StoreOutage {
+				s.Unanswered[r] = true
+			}
+		}
+	}
+	if err := errors.Join(errs...); err != nil && ctx.Err() == nil {
+		l.kafka.log.Warn("looking for alerts; their rules wait", zap.Error(err))
+	}
+	return s, nil
+}
+
+func (l *lookout) lookSlow(ctx context.Context, s *alert.Snapshot) {
+	fail := func(err error, rules ...alert.Rule) {
+		if err == nil {
+			return
+		}
+		if ctx.Err() == nil {
+			l.kafka.log.Warn("looking for alerts; their rules wait", zap.Error(err))
+		}
+		for _, r := range rules {
+			s.Unanswered[r] = true
+		}
+	}
+	var err error
+	if l.views == nil {
+		l.views, err = l.sink.AlertViews(ctx)
+		if err != nil {
+			l.views = nil
+		}
+	}
+	agreements := []alert.Rule{
+		alert.BurnFast, alert.BurnSlow, alert.Breach, alert.BudgetExhausted, alert.AtRisk, alert.CoverageLow, alert.RevisionDue, alert.ClaimDeadline,
+	}
+	fail(err, append(agreements, alert.SalesSilence)...)
+	fail(l.sink.LookAgreements(ctx, l.views, l.limits.Coverage, time.Duration(l.limits.Deadline)*time.Millisecond, s), agreements...)
+	s.Silences, err = l.sink.LookSilences(ctx, l.views)
+	fail(err, alert.SalesSilence)
+	s.Backlogs, err = l.sink.LookBacklogs(ctx, time.Duration(l.limits.Backlog)*time.Millisecond)
+	fail(err, alert.Backlog)
+	s.Holes, err = l.sink.LookHoles(ctx)
+	fail(err, alert.SequenceHoles)
+	s.Letters, err = l.sink.LookLetters(ctx)
+	fail(err, alert.DeadLetters)
+}
+
+// progress finds the newest instant at which the partitions ended no later than the group has committed. When this member begins it knows none: it must
+// see the group arrive where the partitions ended then.
+func (l *lookout) progress(ctx context.Context, s *alert.Snapshot) error {
+	if l.tps == nil {
+		_, counts, err := l.kafka.cluster().Topics(ctx, l.kafka.cfg.Kafka.Topics)
+		if err != nil {
+			return fmt.Errorf("asking Kafka for its topics: %w", err)
+		}
+		for topic, n := range counts {
+			for p := range n {
+				l.tps = append(l.tps, fetch.TopicPartition{Topic: topic, Partition: int32(p)})
+			}
+		}
+	}
+	bounds, err := l.fetcher.Bounds(ctx, l.tps)
+	if err != nil {
+		return err
+	}
+	now := ends{at: s.At, end: make(map[fetch.TopicPartition]int64, len(bounds))}
+	asked := make([]commit.TopicPartition, 0, len(bounds))
+	for tp, b := range bounds {
+		now.end[tp] = b.Stable
+		asked = append(asked, commit.TopicPartition(tp))
+	}
+	committed, err := l.outside.Committed(ctx, asked)
+	if err != nil {
+		return err
+	}
+	l.ends = append(l.ends, now)
+	l.ends, s.Watermark, s.Behind = caughtUp(l.ends, func(tp fetch.TopicPartition) int64 {
+		return max(committed[commit.TopicPartition(tp)].Offset, bounds[tp].Start)
+	})
+	l.watermark = s.Watermark
+	return nil
+}
+
+// mostEnds is how many instants are remembered while the group does not catch up; of more, the ones between are left out, which makes the watermark late.
+const mostEnds = 512
+
+// caughtUp gives the newest instant that the group has caught up with, 0 if none, how much is missing now, and the instants that are worth remembering:
+// that one and those after it.
+func caughtUp(all []ends, at func(fetch.TopicPartition) int64) (rest []ends, watermark, behind int64) {
+	reached := func(e ends) bool {
+		for tp, end := range e.end {
+			if at(tp) < end {
+				return false
+			}
+		}
+		return true
+	}
+	for i := len(all) - 1; i >= 0; i-- {
+		if reached(all[i]) {
+			all, watermark = all[i:], all[i].at
+			break
+		}
+	}
+	for tp, end := range all[len(all)-1].end {
+		behind += max(0, end-at(tp))
+	}
+	if len(all) > mostEnds {
+		all = append(all[:1:1], all[2:]...)
+	}
+	return all, watermark, behind
+}

@@ -1,0 +1,240 @@
+package alert
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Source looks.
+type Source interface {
+	Look(ctx context.Context) (*Snapshot, error)
+}
+
+// Log keeps transitions, and what each receiver has taken.
+type Log interface {
+	// Load gives the newest transition of each alert, and by receiver the transitions that it has not taken, oldest first.
+	Load(ctx context.Context, receivers []string) (last []Alert, untold map[string][]Transition, err error)
+	// Put keeps transitions: all or none. Of two of one id and sequence one stays.
+	Put(ctx context.Context, transitions []Transition) error
+	// Took notes that a receiver has transitions.
+	Took(ctx context.Context, receiver string, transitions []Transition) error
+}
+
+// Config of a Loop.
+type Config struct {
+	Every   time.Duration // between looks
+	Refresh time.Duration // between two tellings of what is open, to receivers that forget
+	Limits  Limits
+	Policy  Policy
+}
+
+// Deps are what a Loop works with.
+type Deps struct {
+	Source    Source
+	Log       Log
+	Receivers []Receiver
+	Logger    *zap.Logger
+}
+
+// Loop judges for as long as it leads.
+type Loop struct {
+	cfg  Config
+	deps Deps
+	told map[Cell]string // refused windows that were logged
+}
+
+// NewLoop makes a Loop; nothing happens before Lead.
+func NewLoop(cfg Config, deps Deps) *Loop {
+	return &Loop{cfg: cfg, deps: deps, told: map[Cell]string{}}
+}
+
+// Lead takes over where the one before left off and judges until ctx ends. What fails is logged and tried again. It leaves nothing running.
+func (l *Loop) Lead(ctx context.Context) {
+	tick := time.NewTicker(l.cfg.Every)
+	defer tick.Stop()
+	wait := func() bool {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+			return true
+		}
+	}
+	var state *State
+	var couriers []*courier
+	for state == nil {
+		last, untold, err := l.deps.Log.Load(ctx, l.names())
+		if err != nil {
+			if ctx.Err() == nil {
+				l.deps.Logger.Warn("reading alerts; trying again", zap.Error(err))
+			}
+			if !wait() {
+				return
+			}
+			continue
+		}
+		state = NewState(l.cfg.Policy, last)
+		for _, r := range l.deps.Receivers {
+			couriers = append(couriers, newCourier(l, r, untold[r.Name()], state.Open()))
+		}
+	}
+	var running sync.WaitGroup
+	defer running.Wait()
+	for _, c := range couriers {
+		running.Go(func() { c.run(ctx) })
+	}
+	for wait() {
+		if err := l.round(ctx, state, couriers); err != nil && ctx.Err() == nil {
+			l.deps.Logger.Warn("looking for alerts; trying again", zap.Error(err))
+		}
+	}
+}
+
+func (l *Loop) names() []string {
+	names := make([]string, len(l.deps.Receivers))
+	for i, r := range l.deps.Receivers {
+		names[i] = r.Name()
+	}
+	return names
+}
+
+// round looks once.
+func (l *Loop) round(ctx context.Context, state *State, couriers []*courier) error {
+	s, err := l.deps.Source.Look(ctx)
+	if err != nil {
+		return err
+	}
+	o, refused := Judge(&l.cfg.Limits, s)
+	for cell, err := range refused {
+		if l.told[cell] != err.Error() {
+			l.told[cell] = err.Error()
+			l.deps.Logger.Warn("burn rates that cannot be used for an objective are left out; see alerts.burn_windows", zap.String("agreement", cell.Contract),
+				zap.String("objective", cell.Objective), zap.Error(err))
+		}
+	}
+	transitions := state.Plan(o)
+	if len(transitions) > 0 {
+		if err := l.deps.Log.Put(ctx, transitions); err != nil {
+			return fmt.Errorf("keeping %d alerts before they are sent: %w", len(transitions), err)
+		}
+		state.Apply(transitions)
+	}
+	open := state.Open()
+	for _, c := range couriers {
+		c.hand(transitions, open)
+	}
+	return nil
+}
+
+// courier brings transitions to one receiver, in order, however long that takes; the others do not wait for it.
+type courier struct {
+	loop     *Loop
+	receiver Receiver
+	wake     chan struct{}
+
+	mu      sync.Mutex
+	waiting []Transition
+	open    []Alert
+}
+
+func newCourier(l *Loop, r Receiver, untold []Transition, open []Alert) *courier {
+	c := &courier{loop: l, receiver: r, wake: make(chan struct{}, 1), waiting: untold, open: open}
+	c.wake <- struct{}{}
+	return c
+}
+
+func (c *courier) hand(transitions []Transition, open []Alert) {
+	c.mu.Lock()
+	c.waiting = append(c.waiting, transitions...)
+	c.open = open
+	c.mu.Unlock()
+	if len(transitions) > 0 {
+		select {
+		case c.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+const (
+	minPause = 200 * time.Millisecond
+	maxPause = 10 * time.Second
+	sendTime = 30 * time.Second
+)
+
+func (c *courier) run(ctx context.Context) {
+	refresh := make(<-chan time.Time)
+	refresher, forgets := c.receiver.(Refresher)
+	if forgets && c.loop.cfg.Refresh > 0 {
+		t := time.NewTicker(c.loop.cfg.Refresh)
+		defer t.Stop()
+		refresh = t.C
+		c.refresh(ctx, refresher) // it may have forgotten while nobody led
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-refresh:
+			c.refresh(ctx, refresher)
+		case <-c.wake:
+			c.deliver(ctx)
+		}
+	}
+}
+
+func (c *courier) refresh(ctx context.Context, r Refresher) {
+	c.mu.Lock()
+	open := c.open
+	c.mu.Unlock()
+	if len(open) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, sendTime)
+	defer cancel()
+	if err := r.Refresh(ctx, open); err != nil && ctx.Err() == nil {
+		c.loop.deps.Logger.Warn("telling a receiver again of open alerts", zap.String("receiver", r.Name()), zap.Error(err))
+	}
+}
+
+// deliver sends what waits, until all of it was taken or ctx ends.
+func (c *courier) deliver(ctx context.Context) {
+	for pause := minPause; ; pause = min(2*pause, maxPause) {
+		c.mu.Lock()
+		batch := c.waiting
+		c.mu.Unlock()
+		if len(batch) == 0 {
+			return
+		}
+		err := c.send(ctx, batch)
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			c.mu.Lock()
+			c.waiting = c.waiting[len(batch):]
+			c.mu.Unlock()
+			pause = minPause
+			continue
+		}
+		c.loop.deps.Logger.Warn("sending alerts; trying again", zap.String("receiver", c.receiver.Name()), zap.Int("alerts", len(batch)), zap.Error(err))
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (c *courier) send(ctx context.Context, batch []Transition) error {
+	limited, cancel := context.WithTimeout(ctx, sendTime)
+	defer cancel()
+	if err := c.receiver.Send(limited, batch); err != nil {
+		return err
+	}
+	return c.loop.deps.Log.Took(limited, c.receiver.Name(), batch)
+}

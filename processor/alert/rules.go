@@ -1,0 +1,295 @@
+package alert
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Limits are from when on a rule tells. Durations are in ms.
+type Limits struct {
+	Off         []Rule // not looked at
+	Pages       []Rule // the others are tickets; of burn rates Pairs says it
+	Pairs       []Pair
+	TerminalFor int64 // how long a till must be down or silent
+	StoreFor    int64
+	Blind       int64   // the pipeline is blind if what Kafka held so long ago is not folded
+	BlindFor    int64   // and that is told when it has been so for so long
+	Coverage    float64 // of the scope of an agreement, 0 to 1
+	Backlog     int64   // age of the oldest sale that a till holds back
+	Letters     int     // dead letters of one topic and reason in an hour
+	Lag         int64   // offsets
+	Deadline    int64   // how long before it a deadline is told
+}
+
+// DefaultPages are the rules that page if nothing else is said.
+func DefaultPages() []Rule {
+	return []Rule{TerminalOutage, StoreOutage, Breach, BudgetExhausted, SalesSilence, PipelineBlind}
+}
+
+// Judge is what the rules find. refused says of lines of agreements which pairs of windows cannot be used for them, and why.
+func Judge(l *Limits, s *Snapshot) (o Observation, refused map[Cell]error) {
+	j := &judging{Limits: l, s: s, low: map[string]bool{}, unknown: map[string]bool{}, refused: map[Cell]error{}}
+	blind := s.At-s.Watermark > l.Blind
+	j.stores()
+	j.agreements()
+	j.burns()
+	j.trade()
+	j.pipeline(blind)
+	o = Observation{At: s.At, Facts: j.facts, Announce: !blind || s.At-s.Watermark > l.Blind+l.BlindFor}
+	o.Unseen = func(k Key) string {
+		switch own := k.Rule == PipelineBlind || k.Rule == PipelineLag; {
+		case s.Unanswered[k.Rule]:
+			return "ClickHouse did not say"
+		case blind && !own:
+			return "the pipeline is behind"
+		case k.Rule == StoreOutage && j.unknown[k.Scope]:
+			return "nobody knows whether the store can sell"
+		case k.Rule != CoverageLow && j.low[k.Scope]:
+			return "too little of it was measured"
+		}
+		return ""
+	}
+	return o, j.refused
+}
+
+type judging struct {
+	*Limits
+	s       *Snapshot
+	facts   []Fact
+	low     map[string]bool // scopes of agreements that were measured too little
+	unknown map[string]bool // stores
+	refused map[Cell]error
+}
+
+func (j *judging) add(f Fact) {
+	if slices.Contains(j.Off, f.Rule) {
+		return
+	}
+	if f.Severity == "" {
+		f.Severity = Ticket
+		if slices.Contains(j.Pages, f.Rule) {
+			f.Severity = Page
+		}
+	}
+	j.facts = append(j.facts, f)
+}
+
+// TerminalScope is the scope of an alert about a terminal.
+func TerminalScope(store, terminal string) string { return store + "/" + terminal }
+
+// String is the scope of an alert about the line.
+func (c Cell) String() string {
+	s := c.Contract + "/" + c.Objective + "/" + c.Scope
+	if c.Store != "" && c.Store != c.Scope {
+		s += "@" + c.Store
+	}
+	return s
+}
+
+// muted says why nobody is told about a terminal, or about a whole store if terminal is empty.
+func (j *judging) muted(store, terminal string) string {
+	for _, m := range j.s.Maintenance {
+		if m.Store == store && (len(m.Terminals) == 0 || terminal != "" && slices.Contains(m.Terminals, terminal)) {
+			return "maintenance " + m.ID
+		}
+	}
+	return ""
+}
+
+// stores: where a whole store cannot sell, that is one alert which names its tills, and none about them.
+func (j *judging) stores() {
+	for _, s := range j.s.Stores {
+		all := s.Tills > 0 && s.Able == 0 && len(s.Bad) > 0
+		var names []string
+		since, maintained := int64(0), 0
+		for _, t := range s.Bad {
+			names = append(names, t.ID)
+			since = max(since, t.Since)
+			if j.muted(s.ID, t.ID) != "" {
+				maintained++
+			}
+		}
+		slices.Sort(names)
+		j.unknown[s.ID] = s.Unknown && !all
+		out := all || s.Down
+		if out {
+			if s.Down {
+				since = s.Since
+			}
+			muted := j.muted(s.ID, "")
+			if muted == "" && maintained > 0 && maintained == len(s.Bad) {
+				muted = "all of its tills that are out are maintained"
+			}
+			j.add(Fact{
+				Key: Key{StoreOutage, s.ID}, Store: s.ID, Since: since, For: j.StoreFor, Value: float64(s.Able), Threshold: float64(max(s.SellNeed, 1)), Muted: muted,
+				Summary: fmt.Sprintf("Store %s cannot sell: %d of %d tills in service can; out are %s", s.ID, s.Able, s.Tills, list(names)),
+			})
+		}
+		for _, t := range s.Bad {
+			muted := j.muted(s.ID, t.ID)
+			if muted == "" && out && !slices.Contains(j.Off, StoreOutage) {
+				muted = "part of the outage of store " + s.ID
+			}
+			j.add(Fact{
+				Key: Key{TerminalOutage, TerminalScope(s.ID, t.ID)}, Store: s.ID, Terminal: t.ID, Since: t.Since, For: j.TerminalFor,
+				Value: seconds(j.s.At - t.Since), Threshold: seconds(j.TerminalFor), Muted: muted,
+				Summary: fmt.Sprintf("Till %s of store %s is %s", t.ID, s.ID, t.Status),
+			})
+		}
+	}
+}
+
+const named = 20 // tills in a summary
+
+func list(names []string) string {
+	if len(names) > named {
+		return strings.Join(names[:named], ", ") + " and " + strconv.Itoa(len(names)-named) + " more"
+	}
+	if len(names) == 0 {
+		return "none that is known"
+	}
+	return strings.Join(names, ", ")
+}
+
+func seconds(ms int64) float64 { return float64(ms) / 1000 }
+
+func (j *judging) agreements() {
+	for _, a := range j.s.Agreements {
+		scope := a.Cell.String()
+		fact := func(r Rule, since int64, value, threshold float64, format string, args ...any) {
+			j.add(Fact{
+				Key: Key{r, scope}, Store: a.Store, Contract: a.Contract, Objective: a.Objective, Since: since, Value: value, Threshold: threshold,
+				Summary: fmt.Sprintf("Agreement %s, objective %s, %s: ", a.Contract, a.Objective, a.Scope) + fmt.Sprintf(format, args...),
+			})
+		}
+		if a.Coverage < j.Coverage {
+			j.low[scope] = true
+			fact(CoverageLow, a.PeriodStart, a.Coverage, j.Coverage, "only %s of the time was measured", percent(a.Coverage))
+		}
+		switch a.Verdict {
+		case "breached":
+			fact(Breach, a.PeriodStart, a.Actual, a.Target, "breached in the running period, %s of %s", percent(a.Actual), percent(a.Target))
+		case "at_risk":
+			fact(AtRisk, a.PeriodStart, a.Actual, a.Target, "at risk in the running period, %s of %s", percent(a.Actual), percent(a.Target))
+		}
+		if a.Total > 0 && a.Spent >= a.Total {
+			fact(BudgetExhausted, a.PeriodStart, a.Spent, a.Total, "the error budget of the running period is spent")
+		}
+		for _, d := range []struct {
+			rule Rule
+			by   int64
+			what string
+		}{{ClaimDeadline, a.ClaimUntil, "a credit can be claimed"}, {RevisionDue, a.RevisedBy, "a revision is due"}} {
+			if d.by > 0 && j.s.At >= d.by-j.Deadline && (d.rule == RevisionDue || j.s.At < d.by) {
+				fact(d.rule, d.by-j.Deadline, seconds(d.by-j.s.At), seconds(j.Deadline), "%s until %s", d.what, time.UnixMilli(d.by).UTC().Format(time.RFC3339))
+			}
+		}
+	}
+}
+
+func percent(ratio float64) string { return strconv.FormatFloat(100*ratio, 'f', 3, 64) + " %" }
+
+// burns: of each line the fastest pair of each severity. While it pages there is no ticket for it.
+func (j *judging) burns() {
+	for _, b := range j.s.Burns {
+		pairs, refused := Usable(j.Pairs, b.Target, b.Period)
+		if refused != nil {
+			j.refused[b.Cell] = refused
+		}
+		scope, muted := b.Cell.String(), ""
+		for _, r := range []struct {
+			rule     Rule
+			severity Severity
+		}{{BurnFast, Page}, {BurnSlow, Ticket}} {
+			var hit *Pair
+			var rate Rate
+			for i, p := range pairs {
+				g := p.governing(b.Rates)
+				if p.Severity != r.severity {
+					continue
+				}
+				if g.Coverage < j.Coverage {
+					j.low[scope] = true
+				}
+				if g.Burn >= p.Factor(b.Period) && (hit == nil || p.Factor(b.Period) > hit.Factor(b.Period)) {
+					hit, rate = &pairs[i], g
+				}
+			}
+			if hit == nil {
+				continue
+			}
+			j.add(Fact{
+				Key: Key{r.rule, scope}, Severity: r.severity, Store: b.Store, Contract: b.Contract, Objective: b.Objective,
+				Value: rate.Burn, Threshold: hit.Factor(b.Period), Muted: muted,
+				Summary: fmt.Sprintf("Agreement %s, objective %s, %s: the budget burns %.3g times as fast as it lasts, over %s and %s of counted time",
+					b.Contract, b.Objective, b.Scope, rate.Burn, hit.Long, hit.Short),
+			})
+			muted = "it pages"
+		}
+	}
+}
+
+func (j *judging) trade() {
+	for _, x := range j.s.Silences {
+		j.add(Fact{
+			Key: Key{SalesSilence, x.Store}, Store: x.Store, Since: x.Since, Value: 0, Threshold: x.Least, Muted: j.muted(x.Store, ""),
+			Summary: fmt.Sprintf("Store %s is open, its tills say that they work, and it has sold nothing since %s; %.1f sales were to be expected (an estimate)",
+				x.Store, time.UnixMilli(x.Since).UTC().Format(time.RFC3339), x.Expected),
+		})
+	}
+	for _, x := range j.s.Backlogs {
+		if age := j.s.At - x.Oldest; age >= j.Backlog {
+			j.add(Fact{
+				Key: Key{Backlog, TerminalScope(x.Store, x.Terminal)}, Store: x.Store, Terminal: x.Terminal, Since: x.Oldest, Value: seconds(age),
+				Threshold: seconds(j.Backlog), Muted: j.muted(x.Store, x.Terminal),
+				Summary: fmt.Sprintf("Till %s of store %s holds %d sales back, the oldest of %s", x.Terminal, x.Store, x.Count, time.UnixMilli(x.Oldest).UTC().Format(time.RFC3339)),
+			})
+		}
+	}
+	for _, x := range j.s.Holes {
+		j.add(Fact{
+			Key: Key{SequenceHoles, x.Terminal}, Terminal: x.Terminal, Since: x.Since, Value: float64(x.Missing),
+			Summary: fmt.Sprintf("Till %s: %d of its transactions since %s never came", x.Terminal, x.Missing, time.UnixMilli(x.Since).UTC().Format(time.DateOnly)),
+		})
+	}
+}
+
+func (j *judging) pipeline(blind bool) {
+	for _, x := range j.s.Letters {
+		if x.Count >= j.Letters {
+			j.add(Fact{
+				Key: Key{DeadLetters, x.Topic + "/" + x.Reason}, Value: float64(x.Count), Threshold: float64(j.Letters),
+				Summary: fmt.Sprintf("%d events of %s could not be folded within an hour: %s", x.Count, x.Topic, x.Reason),
+			})
+		}
+	}
+	if j.s.Behind >= j.Lag {
+		j.add(Fact{Key: Key{PipelineLag, "pipeline"}, Value: float64(j.s.Behind), Threshold: float64(j.Lag), Summary: fmt.Sprintf("%d offsets are not folded yet", j.s.Behind)})
+	}
+	if blind {
+		what := "since this member judges"
+		if j.s.Watermark > 0 {
+			what = "since " + time.UnixMilli(j.s.Watermark).UTC().Format(time.RFC3339)
+		}
+		j.add(Fact{
+			Key: Key{PipelineBlind, "pipeline"}, For: j.BlindFor, Threshold: seconds(j.Blind), Value: seconds(j.s.At - cmp.Or(j.s.Watermark, j.s.At)),
+			Summary: "Not all that is in Kafka is folded " + what + ": other alerts are frozen",
+		})
+	}
+}
+
+// Validate says what limits cannot be used.
+func (l *Limits) Validate() error {
+	var errs []error
+	for _, r := range append(slices.Clone(l.Off), l.Pages...) {
+		if !slices.Contains(Rules(), r) {
+			errs = append(errs, fmt.Errorf("there is no rule %q; the rules are %v", r, Rules()))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,214 @@
+// Package alertmanager tells Alertmanager, or what speaks its API v2, of alerts.
+package alertmanager
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/tillstream/tillstream/processor/alert"
+)
+
+// Config says where Alertmanager is and how to log in. Of URLs all are told: they are the members of a cluster, which drop each other's repeats.
+type Config struct {
+	URLs               []string // http(s)://host:9093, with a path prefix if it has one
+	Username, Password string   // HTTP basic authentication
+	Token              string   // bearer token, instead
+	CAFile             string   // PEM; default: the system's
+	CertFile, KeyFile  string
+	ServerName         string
+	InsecureSkipVerify bool
+	Source             string        // generatorURL of alerts, where one looks further; may be empty
+	Lasts              time.Duration // how long an open alert holds without being told again
+}
+
+// Client posts alerts. It implements alert.Refresher.
+type Client struct {
+	cfg  Config
+	http *http.Client
+	now  func() time.Time
+}
+
+var _ alert.Refresher = (*Client)(nil)
+
+const (
+	batch       = 500 // alerts in a request
+	requestTime = 10 * time.Second
+	minPause    = 200 * time.Millisecond
+	tries       = 3 // of one request; then whoever called tries again later
+)
+
+// New makes a Client. It reads the files that the config names and connects to nobody.
+func New(cfg Config, now func() time.Time) (*Client, error) {
+	for i, u := range cfg.URLs {
+		parsed, err := url.Parse(u)
+		if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
+			return nil, fmt.Errorf("alerts.alertmanager.urls: %q is not http(s)://host:port", u)
+		}
+		cfg.URLs[i] = strings.TrimRight(u, "/") + "/api/v2/alerts"
+	}
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cfg.ServerName, InsecureSkipVerify: cfg.InsecureSkipVerify}
+	if cfg.CAFile != "" {
+		pem, err := os.ReadFile(cfg.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("alerts.alertmanager.tls.ca_file: %w", err)
+		}
+		conf.RootCAs = x509.NewCertPool()
+		if !conf.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("alerts.alertmanager.tls.ca_file: %s holds no certificate", cfg.CAFile)
+		}
+	}
+	if cfg.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("alerts.alertmanager.tls.cert_file: %w", err)
+		}
+		conf.Certificates = []tls.Certificate{pair}
+	}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: conf, ForceAttemptHTTP2: true, IdleConnTimeout: 90 * time.Second, MaxIdleConnsPerHost: 1}
+	return &Client{cfg: cfg, http: &http.Client{Transport: transport, Timeout: requestTime}, now: now}, nil
+}
+
+// Close ends idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Name implements alert.Receiver.
+func (c *Client) Name() string { return "alertmanager" }
+
+// Send implements alert.Receiver. Alertmanager knows no transitions, only what is and until when, so of several of one alert the last is sent.
+func (c *Client) Send(ctx context.Context, transitions []alert.Transition) error {
+	last := map[string]int{}
+	for i, t := range transitions {
+		last[t.ID] = i
+	}
+	var all []alert.Alert
+	for i, t := range transitions {
+		if last[t.ID] == i {
+			all = append(all, t.Alert)
+		}
+	}
+	return c.post(ctx, all)
+}
+
+// Refresh implements alert.Refresher.
+func (c *Client) Refresh(ctx context.Context, open []alert.Alert) error { return c.post(ctx, open) }
+
+// Alert is postableAlert of the API.
+type Alert struct {
+	Labels       map[string]string `json:"labels"`
+	Annotations  map[string]string `json:"annotations"`
+	StartsAt     string            `json:"startsAt"`
+	EndsAt       string            `json:"endsAt"`
+	GeneratorURL string            `json:"generatorURL,omitempty"`
+}
+
+// convert: the labels name the alert and never change; what does change are annotations. A resolved alert ends in the past, an open one, frozen or not,
+// some time after now, so that it ends by itself if nobody tells of it any more.
+func (c *Client) convert(a *alert.Alert) Alert {
+	out := Alert{
+		Labels: map[string]string{"alertname": string(a.Rule), "alert_id": a.ID, "severity": string(a.Severity), "scope": a.Scope},
+		Annotations: map[string]string{
+			"summary": a.Summary, "state": string(a.Status), "value": fmt.Sprint(a.Value), "threshold": fmt.Sprint(a.Threshold),
+		},
+		StartsAt: instant(time.UnixMilli(a.Started)), EndsAt: instant(c.now().Add(c.cfg.Lasts)), GeneratorURL: c.cfg.Source,
+	}
+	for name, value := range map[string]string{"store_id": a.Store, "terminal_id": a.Terminal, "contract": a.Contract, "objective": a.Objective} {
+		if value != "" { // an empty label is none to Alertmanager
+			out.Labels[name] = value
+		}
+	}
+	if a.Reason != "" {
+		out.Annotations["reason"] = a.Reason
+	}
+	if !a.Open() {
+		out.EndsAt = instant(time.UnixMilli(max(a.Ended, a.Started+1))) // it must not be before startsAt
+	}
+	return out
+}
+
+func instant(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+// post tells all members. It is well if one of them took it: they tell each other.
+func (c *Client) post(ctx context.Context, all []alert.Alert) error {
+	for len(all) > 0 {
+		n := min(batch, len(all))
+		alerts := make([]Alert, n)
+		for i := range alerts {
+			alerts[i] = c.convert(&all[i])
+		}
+		body, err := json.Marshal(alerts)
+		if err != nil {
+			return fmt.Errorf("writing alerts: %w", err)
+		}
+		var errs []error
+		for _, u := range c.cfg.URLs {
+			if err := c.try(ctx, u, body); err != nil {
+				errs = append(errs, err)
+			}
+		}
+		if len(errs) > 0 && len(errs) == len(c.cfg.URLs) {
+			return errors.Join(errs...)
+		}
+		all = all[n:]
+	}
+	return nil
+}
+
+// try repeats what may be better the next time.
+func (c *Client) try(ctx context.Context, to string, body []byte) error {
+	pause := minPause
+	for i := 1; ; i++ {
+		err, again := c.once(ctx, to, body)
+		if err == nil || !again || i == tries {
+			return err
+		}
+		t := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return fmt.Errorf("%w (the last try said: %w)", context.Cause(ctx), err)
+		case <-t.C:
+		}
+		pause *= 2
+	}
+}
+
+func (c *Client) once(ctx context.Context, to string, body []byte) (err error, again bool) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("asking Alertmanager: %w", err), false
+	}
+	req.Header.Set("Content-Type", "application/json")
+	switch {
+	case c.cfg.Token != "":
+		req.Header.Set("Authorization", "Bearer "+c.cfg.Token)
+	case c.cfg.Username != "":
+		req.SetBasicAuth(c.cfg.Username, c.cfg.Password)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("telling Alertmanager: %w; check alerts.alertmanager.urls", err), true
+	}
+	defer res.Body.Close()
+	said, _ := io.ReadAll(io.LimitReader(res.Body, 512))
+	switch code := res.StatusCode; {
+	case code/100 == 2:
+		return nil, false
+	case code == http.StatusUnauthorized, code == http.StatusForbidden:
+		return fmt.Errorf("the Alertmanager at %s does not let us in (%s): check username and password, or token, of alerts.alertmanager", to, res.Status), false
+	case code == http.StatusNotFound:
+		return fmt.Errorf("there is no Alertmanager API v2 at %s: check the path in alerts.alertmanager.urls", to), false
+	default:
+		return fmt.Errorf("the Alertmanager at %s said %s: %s", to, res.Status, bytes.TrimSpace(said)), code >= 500 || code == http.StatusTooManyRequests
+	}
+}

@@ -1,0 +1,88 @@
+package kafka
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"go.uber.org/zap"
+
+	"github.com/tillstream/tillstream/processor/alert"
+)
+
+// Alerts sends transitions of alerts to a topic, as pos.alert.v1. It implements alert.Receiver.
+type Alerts struct {
+	topic    string
+	creation Creation
+	sender   *sender
+	opened   atomic.Bool
+}
+
+var _ alert.Receiver = (*Alerts)(nil)
+
+// NewAlerts makes Alerts; nothing happens before Send.
+func NewAlerts(client *kafka.Client, topic string, creation Creation, log *zap.Logger) *Alerts {
+	return &Alerts{topic: topic, creation: creation, sender: newSender(client, log)}
+}
+
+// Name implements alert.Receiver. Another topic is another receiver.
+func (a *Alerts) Name() string { return "kafka:" + a.topic }
+
+// Send stores transitions under the id of their alert, acknowledged by all replicas in sync, those of one alert in their order. It tries again
+// until ctx ends, so one may be stored twice: readers drop repeats by (alert_id, sequence). The topic is created if it is missing.
+func (a *Alerts) Send(ctx context.Context, transitions []alert.Transition) error {
+	if !a.opened.Load() {
+		if _, err := EnsureTopics(ctx, a.sender.client, []string{a.topic}, a.creation); err != nil {
+			return err
+		}
+		a.opened.Store(true)
+	}
+	messages := make([]message, len(transitions))
+	for i := range transitions {
+		value, err := json.Marshal(alertEvent(&transitions[i]))
+		if err != nil {
+			return fmt.Errorf("writing alert %s: %w", transitions[i].ID, err)
+		}
+		messages[i] = message{topic: a.topic, key: []byte(transitions[i].ID), value: value, time: time.UnixMilli(transitions[i].At)}
+	}
+	return a.sender.send(ctx, messages)
+}
+
+// alertV1 is pos.alert.v1.
+type alertV1 struct {
+	AlertID    string  `json:"alert_id"`
+	Sequence   uint32  `json:"sequence"`
+	Time       string  `json:"time"`
+	Transition string  `json:"transition"`
+	State      string  `json:"state"`
+	Rule       string  `json:"rule"`
+	Severity   string  `json:"severity"`
+	Scope      string  `json:"scope"`
+	StoreID    string  `json:"store_id,omitempty"`
+	TerminalID string  `json:"terminal_id,omitempty"`
+	Contract   string  `json:"contract,omitempty"`
+	Objective  string  `json:"objective,omitempty"`
+	StartedAt  string  `json:"started_at"`
+	EndedAt    string  `json:"ended_at,omitempty"`
+	Value      float64 `json:"value"`
+	Threshold  float64 `json:"threshold"`
+	Summary    string  `json:"summary"`
+	Reason     string  `json:"reason,omitempty"`
+}
+
+func alertEvent(t *alert.Transition) alertV1 {
+	e := alertV1{
+		AlertID: t.ID, Sequence: t.Sequence, Time: instant(t.At), Transition: string(t.Kind), State: string(t.Status), Rule: string(t.Rule),
+		Severity: string(t.Severity), Scope: t.Scope, StoreID: t.Store, TerminalID: t.Terminal, Contract: t.Contract, Objective: t.Objective,
+		StartedAt: instant(t.Started), Value: t.Value, Threshold: t.Threshold, Summary: t.Summary, Reason: t.Reason,
+	}
+	if t.Ended != 0 {
+		e.EndedAt = instant(t.Ended)
+	}
+	return e
+}
+
+func instant(ms int64) string { return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z") }
