@@ -18,10 +18,7 @@ import (
 
 // Queries that views of this schema cannot feed yet, by the views that they lack.
 var unanswered = map[string][]string{
-	"D10": {"peak_hours"},
-	"A15": {"order_journeys"},
-	"M1":  {"rfm"}, "M2": {"cohorts"}, "M4": {"buyer_profiles"}, "M5": {"clv_inputs"}, "M7": {"affinity"}, "M8": {"promotion_uplift"}, "M9": {"segment_products"},
-	"M10": {"buyer_profiles"}, "M11": {"omnichannel_funnel"}, "M12": {"payment_mix"}, "M13": {"purchase_gaps"}, "M14": {"buyer_profiles"}, "M15": {"buyer_profiles"},
+	"A15": {"order_journeys"}, "M11": {"omnichannel_funnel"},
 }
 
 // elsewhere is where a query is asked, or where the views of which it only picks rows are compared with a second way to reckon them.
@@ -171,6 +168,7 @@ func compareAnswer(sql string, want, got []string) string {
 }
 
 var answers = map[string]answer{
+	"marketing": marketing,
 	"sales": {
 		tables: []string{"sales_hourly"},
 		insert: func(c calendar) []string {
