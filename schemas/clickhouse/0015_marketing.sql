@@ -914,7 +914,7 @@ FROM
 );
 
 -- What was sold in a run with the promotion: by store and product.
-CREATE OR REPLACE VIEW tillstream.promotion_sales AS
+CREATE OR REPLACE VIEW tillstream.promotion_sales_now AS
 SELECT
   r.promotion_id AS promotion_id, r.from_day AS from_day, any(r.to_day) AS to_day,
   p.store_id AS store_id, p.product_id AS product_id, p.category AS category, p.currency AS currency,
@@ -931,10 +931,28 @@ GROUP BY promotion_id, from_day, store_id, product_id, category, currency
 HAVING flagged > 0
 SETTINGS join_use_nulls = 0;
 
+-- Steps towards promotion_uplift are refreshed too: a view of all of them would take seconds to plan, and read the sales twice.
+CREATE TABLE IF NOT EXISTS tillstream.promotion_sales (
+  promotion_id String,
+  from_day Date,
+  to_day Date,
+  store_id String,
+  product_id String,
+  category String,
+  currency String,
+  flagged Int64,
+  discount Int64,
+  generation UInt64
+) ENGINE = MergeTree
+PARTITION BY generation
+ORDER BY (promotion_id, from_day, store_id, product_id)
+SETTINGS non_replicated_deduplication_window = 100;
+
 -- The products of a run.
 CREATE OR REPLACE VIEW tillstream.promotion_products AS
 SELECT DISTINCT promotion_id, from_day, to_day, product_id, category, currency
-FROM tillstream.promotion_sales;
+FROM tillstream.promotion_sales
+WHERE generation = (SELECT generation FROM tillstream.generations WHERE name = 'promotion_sales');
 
 -- The runs that a product was in while a run went on or in the twelve weeks before it.
 CREATE OR REPLACE VIEW tillstream.promotion_beside AS
@@ -966,7 +984,12 @@ FROM
     s.promotion_id AS promotion_id, s.from_day AS from_day, s.store_id AS store_id,
     arrayFilter(d -> d >= s.from_day AND d <= s.to_day, o.open) AS own,
     arrayFilter(d -> d >= s.from_day - 84 AND d < s.from_day AND NOT arrayExists(x -> d >= x.1 AND d <= x.2, b.runs), o.open) AS before
-  FROM (SELECT DISTINCT promotion_id, from_day, to_day, store_id FROM tillstream.promotion_sales) AS s
+  FROM
+  (
+    SELECT DISTINCT promotion_id, from_day, to_day, store_id
+    FROM tillstream.promotion_sales
+    WHERE generation = (SELECT generation FROM tillstream.generations WHERE name = 'promotion_sales')
+  ) AS s
   INNER JOIN
   (
     SELECT store_id, groupArray(business_date) AS open
@@ -993,7 +1016,7 @@ WHERE notEmpty(own) AND arrayAll((n, compared) -> n = 0 OR length(compared) >= 4
 SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0;
 
 -- Units in thousandths, with and without a run: of each product of it, and, as product '', of those of the same category that no promotion touched.
-CREATE OR REPLACE VIEW tillstream.promotion_units AS
+CREATE OR REPLACE VIEW tillstream.promotion_units_now AS
 SELECT
   s.promotion_id AS promotion_id, s.from_day AS from_day, s.store_id AS store_id, p.category AS category, p.currency AS currency,
   if((s.promotion_id, s.from_day, p.product_id, p.category) IN (SELECT promotion_id, from_day, product_id, category FROM tillstream.promotion_products), p.product_id, '') AS product,
@@ -1016,9 +1039,27 @@ WHERE product != '' OR (s.promotion_id, s.from_day, p.product_id, p.category) NO
 GROUP BY promotion_id, from_day, store_id, category, currency, product
 SETTINGS join_use_nulls = 0;
 
+CREATE TABLE IF NOT EXISTS tillstream.promotion_units (
+  promotion_id String,
+  from_day Date,
+  store_id String,
+  category String,
+  currency String,
+  product String,
+  usual Float64,
+  sold Int64,
+  generation UInt64
+) ENGINE = MergeTree
+PARTITION BY generation
+ORDER BY (promotion_id, from_day, store_id, product)
+SETTINGS non_replicated_deduplication_window = 100;
+
 -- By run, store and product: what was sold, what was to be expected, and the share of what the rest of the category fell short. Also of stores in which a
 -- product did not sell: to leave them out would flatter it.
 CREATE OR REPLACE VIEW tillstream.promotion_rows AS
+WITH
+  (SELECT generation FROM tillstream.generations WHERE name = 'promotion_sales') AS sales,
+  (SELECT generation FROM tillstream.generations WHERE name = 'promotion_units') AS units
 SELECT
   p.promotion_id AS promotion_id, p.from_day AS from_day, p.to_day AS to_day, s.store_id AS store_id, p.product_id AS product_id, p.category AS category, p.currency AS currency,
   u.usual / 1000 AS baseline,
@@ -1033,13 +1074,13 @@ INNER JOIN
 (
   SELECT DISTINCT promotion_id, from_day, store_id, currency
   FROM tillstream.promotion_sales
-  WHERE (promotion_id, from_day, store_id) IN (SELECT promotion_id, from_day, store_id FROM tillstream.promotion_slots)
+  WHERE generation = sales AND (promotion_id, from_day, store_id) IN (SELECT promotion_id, from_day, store_id FROM tillstream.promotion_units WHERE generation = units)
 ) AS s ON p.promotion_id = s.promotion_id AND p.from_day = s.from_day AND p.currency = s.currency
-LEFT ANY JOIN (SELECT * FROM tillstream.promotion_units WHERE product != '') AS u
+LEFT ANY JOIN (SELECT * FROM tillstream.promotion_units WHERE generation = units AND product != '') AS u
   ON p.promotion_id = u.promotion_id AND p.from_day = u.from_day AND s.store_id = u.store_id AND p.category = u.category AND p.currency = u.currency AND p.product_id = u.product
-LEFT ANY JOIN (SELECT * FROM tillstream.promotion_units WHERE product = '') AS o
+LEFT ANY JOIN (SELECT * FROM tillstream.promotion_units WHERE generation = units AND product = '') AS o
   ON p.promotion_id = o.promotion_id AND p.from_day = o.from_day AND s.store_id = o.store_id AND p.category = o.category AND p.currency = o.currency
-LEFT ANY JOIN tillstream.promotion_sales AS d
+LEFT ANY JOIN (SELECT * FROM tillstream.promotion_sales WHERE generation = sales) AS d
   ON p.promotion_id = d.promotion_id AND p.from_day = d.from_day AND s.store_id = d.store_id AND p.category = d.category AND p.currency = d.currency AND p.product_id = d.product_id
 SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0;
 
