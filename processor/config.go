@@ -35,6 +35,7 @@ type Config struct {
 	HeartbeatTimeout  time.Duration // 0: three times what the till announces
 	TimelineWindow    time.Duration
 	RetireAfter       time.Duration
+	Watch             []string // products of which pairs are counted
 }
 
 // EventOptions are how events are read.
@@ -53,8 +54,8 @@ func bodies() map[string]func([]byte) (any, *event.Rejection) {
 // blindly.
 func (c *Config) Fingerprint() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%d %d %v %v %v %v %v %x", foldVersion, c.MaxEventBytes, c.MaxLateness, c.BusinessDayCutoff, c.HeartbeatTimeout,
-		c.TimelineWindow, c.RetireAfter, event.Pseudonym(c.Secret, "fingerprint", ""))
+	fmt.Fprintf(h, "%d %d %v %v %v %v %v %q %x", foldVersion, c.MaxEventBytes, c.MaxLateness, c.BusinessDayCutoff, c.HeartbeatTimeout,
+		c.TimelineWindow, c.RetireAfter, c.Watch, event.Pseudonym(c.Secret, "fingerprint", ""))
 	return hex.EncodeToString(h.Sum(nil)[:4])
 }
 

@@ -62,7 +62,7 @@ func newFolder(cfg *Config) *folder {
 	f.sequence = sequence.New(sequence.Config{Missing: f.quality.Missing})
 	incidents := incident.New() // before availability, which asks it what is excluded
 	f.folds = []Fold{
-		purchase.New(purchase.Config{BusinessDayCutoff: cfg.BusinessDayCutoff}),
+		purchase.New(purchase.Config{BusinessDayCutoff: cfg.BusinessDayCutoff, Watch: cfg.Watch}),
 		incidents,
 		availability.New(availability.Config{
 			HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff,
