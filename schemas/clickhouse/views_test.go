@@ -59,7 +59,7 @@ func TestUsersQueriesRunForReaders(t *testing.T) {
 	exec(t, conn, "INSERT INTO tillstream.alerts (rule, scope, alert_id, sequence, state) VALUES ('r', 's', 'a', 1, 'firing'), ('r', 's', 'a', 3, 'resolved'), ('r', 's', 'a', 2, 'frozen')")
 	reader := connect(t, "reader", ch.Settings{"join_use_nulls": 1, "union_default_mode": "DISTINCT", "aggregate_functions_null_for_empty": 1})
 	lines := strings.Split(strings.TrimSpace(queries), "\n")
-	if len(lines) != 2*30 {
+	if len(lines) != 2*32 {
 		t.Fatalf("%d lines", len(lines))
 	}
 	for i := 0; i < len(lines); i += 2 {
