@@ -90,6 +90,7 @@ CREATE OR REPLACE VIEW pos.order_journeys
 DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
 WITH
   least(t.placed_ms, t.reserved_ms) AS placed,
+  least(t.cancelled_ms, t.rejected_ms) AS off,
   splitByChar(' ', substring(t.money_said, 15)) AS money,
   splitByChar(' ', substring(t.added_held, 35)) AS added,
   splitByChar(' ', substring(t.lead_held, 35)) AS lead,
@@ -111,9 +112,9 @@ SELECT
   if(t.accepted_ms = 9223372036854775807, NULL, fromUnixTimestamp64Milli(least(t.accepted_ms, toInt64(10413791999999)), 'UTC')) AS accepted_at,
   if(t.ready_ms = 9223372036854775807, NULL, fromUnixTimestamp64Milli(least(t.ready_ms, toInt64(10413791999999)), 'UTC')) AS ready_at,
   if(t.notified_ms = 9223372036854775807, NULL, fromUnixTimestamp64Milli(least(t.notified_ms, toInt64(10413791999999)), 'UTC')) AS notified_at,
-  fromUnixTimestamp64Milli(toInt64OrNull(substring(t.expiry_said, 15)), 'UTC') AS expires_at,
+  if(least(t.expired_ms, t.rejected_ms, t.delivered_ms) != 9223372036854775807, NULL, fromUnixTimestamp64Milli(toInt64OrNull(substring(t.expiry_said, 15)), 'UTC')) AS expires_at,
   if(t.collected_ms = 9223372036854775807, NULL, fromUnixTimestamp64Milli(least(t.collected_ms, toInt64(10413791999999)), 'UTC')) AS collected_at,
-  if(t.cancelled_ms = 9223372036854775807, NULL, fromUnixTimestamp64Milli(least(t.cancelled_ms, toInt64(10413791999999)), 'UTC')) AS cancelled_at,
+  if(off = 9223372036854775807, NULL, fromUnixTimestamp64Milli(least(off, toInt64(10413791999999)), 'UTC')) AS cancelled_at,
   if(t.expired_ms = 9223372036854775807, NULL, fromUnixTimestamp64Milli(least(t.expired_ms, toInt64(10413791999999)), 'UTC')) AS expired_at,
   ccy AS currency,
   least(toInt64OrZero(money[2]), most) * scale * toDecimal64('0.0001', 4) AS amount,
@@ -186,8 +187,8 @@ SELECT
   countIf(day.2) AS ready,
   countIf(day.2 AND ifNull(o.promise_kept, 0)) AS ready_in_time,
   countIf(day.2 AND came) AS collected,
-  countIf(day.2 AND NOT came AND off) AS cancelled,
-  countIf(day.2 AND NOT came AND NOT off AND o.expired_at IS NOT NULL) AS expired,
+  countIf(day.2 AND NOT came AND o.cancelled_at IS NOT NULL) AS cancelled,
+  countIf(day.2 AND NOT came AND o.cancelled_at IS NULL AND o.expired_at IS NOT NULL) AS expired,
   countIf(day.2 AND came AND o.added_sales > 0) AS added_on,
   ifNotFinite(quantileExactIf(0.5)(toFloat64(assumeNotNull(o.lead_ms)), day.2 AND ifNull(o.lead_ms >= 0, 0)), 0) AS lead_ms_p50,
   ifNotFinite(quantileExactIf(0.95)(toFloat64(assumeNotNull(o.lead_ms)), day.2 AND ifNull(o.lead_ms >= 0, 0)), 0) AS lead_ms_p95,
@@ -197,18 +198,17 @@ SELECT
   countIf(day.2 AND o.collected_at IS NULL AND o.partially_collected_at IS NOT NULL) AS partially_collected,
   countIf(day.2 AND o.returned_at IS NOT NULL) AS returned,
   countIf(NOT day.2 AND o.rejected_at IS NOT NULL) AS rejected,
-  countIf(NOT day.2 AND NOT became_ready AND o.cancelled_at IS NOT NULL) AS cancelled_before_ready,
+  countIf(NOT day.2 AND NOT became_ready AND o.cancelled_at IS NOT NULL AND o.rejected_at IS NULL) AS cancelled_before_ready,
   collected / nullIf(collected + cancelled + expired, 0) AS pickup_rate,
-  nullIf(quantileExactIf(0.5)(toFloat64(assumeNotNull(o.lead_open_ms)), day.2 AND o.lead_open_ms IS NOT NULL), nan) AS lead_open_ms_p50,
-  nullIf(quantileExactIf(0.95)(toFloat64(assumeNotNull(o.lead_open_ms)), day.2 AND o.lead_open_ms IS NOT NULL), nan) AS lead_open_ms_p95,
-  nullIf(quantileExactIf(0.5)(handover, day.2 AND came AND o.arrived_at IS NOT NULL AND handover >= 0), nan) AS handover_ms_p50
+  if(isFinite(quantileExactIf(0.5)(toFloat64(assumeNotNull(o.lead_open_ms)), day.2 AND o.lead_open_ms IS NOT NULL) AS lead_open_ms_p50_), lead_open_ms_p50_, NULL) AS lead_open_ms_p50,
+  if(isFinite(quantileExactIf(0.95)(toFloat64(assumeNotNull(o.lead_open_ms)), day.2 AND o.lead_open_ms IS NOT NULL) AS lead_open_ms_p95_), lead_open_ms_p95_, NULL) AS lead_open_ms_p95,
+  if(isFinite(quantileExactIf(0.5)(handover, day.2 AND came AND o.arrived_at IS NOT NULL AND handover >= 0) AS handover_ms_p50_), handover_ms_p50_, NULL) AS handover_ms_p50
 FROM
 (
   SELECT
     *,
     mode NOT IN ('ship_from_store', 'return_in_store') AND ready_at IS NOT NULL AND ifNull(cancelled_at >= ready_at, 1) AS became_ready,
     collected_at IS NOT NULL OR partially_collected_at IS NOT NULL AS came,
-    cancelled_at IS NOT NULL OR rejected_at IS NOT NULL AS off,
     least(ifNull(collected_at, partially_collected_at), ifNull(partially_collected_at, collected_at)) AS came_at,
     arrayJoin(arrayFilter(d -> d.1 IS NOT NULL, [
       (reserved_date, toUInt8(0)),
