@@ -219,7 +219,7 @@ func TestTypesInTurn(t *testing.T) {
 	for _, names := range [][]string{names, back} {
 		var e event.Event
 		for _, n := range names {
-			if r := d.Decode(slices.Clone(all[n]), &e); r != nil && r.Reason != event.ReasonUnknownType {
+			if r := d.Decode(slices.Clone(all[n]), &e); r != nil && strings.HasPrefix(path.Base(n), "order-") {
 				t.Errorf("%s: %v", n, r)
 			}
 		}
