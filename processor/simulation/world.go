@@ -92,7 +92,7 @@ type member struct {
 
 func (m *member) String() string { return fmt.Sprintf("m%d", m.id) }
 
-var topics = []string{health, incidents, registry, transactions}
+var topics = []string{health, incidents, orders, registry, transactions}
 
 // Run plays one run and judges it. It must be called in a bubble of testing/synctest of its own.
 func Run(o Options) Result {
