@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,7 +19,7 @@ import (
 type clvCmd struct {
 	target
 	Currency string        `help:"Only purchases in this currency; the one there is, if there is one only." placeholder:"CODE"`
-	AsOf     registry.Date `help:"What was bought after this date is not known; today if not given." placeholder:"DATE"`
+	AsOf     registry.Date `help:"What was bought after this date is not known. Today if not given, or the last day of data that ended more than 31 days ago." placeholder:"DATE"`
 	Horizon  int           `help:"Days to look ahead, from 1 to 3650." default:"365" placeholder:"DAYS"`
 	Discount float64       `help:"What money loses in value a year: 0.1 is 10 %." default:"0.1" placeholder:"RATE"`
 	Penalty  float64       `help:"Keeps parameters of few data from running away; 0 is maximum likelihood." default:"0" placeholder:"WEIGHT"`
@@ -74,9 +76,12 @@ func (c *clvCmd) Run(e *env) error {
 }
 
 func (c *clvCmd) inputs(ctx context.Context, sink *clickhouse.Sink) (clickhouse.CLVInputs, error) {
-	in := clickhouse.CLVInputs{Currency: c.Currency, AsOf: time.Now().UTC().Truncate(24 * time.Hour)}
-	if c.AsOf != 0 {
-		in.AsOf = time.Unix(int64(c.AsOf)*86400, 0).UTC()
+	in := clickhouse.CLVInputs{Currency: c.Currency, AsOf: time.Unix(int64(c.AsOf)*86400, 0).UTC()}
+	if c.AsOf == 0 {
+		var err error
+		if in.AsOf, err = sink.NewestDate(ctx); err != nil {
+			return in, err
+		}
 	}
 	if in.Currency != "" {
 		return in, nil
@@ -198,7 +203,7 @@ func (l *lifetime) report(c *clvCmd) *clickhouse.Result {
 		for _, p := range f.Parameters {
 			add(f.Model, p.Name, p.Value, rounded(p.StdError), "")
 		}
-		add(f.Model, "log_likelihood", f.LogLikelihood, nil, fmt.Sprintf("of %v customers, %d different histories; converged in %d iterations to a gradient of %.1g", f.Customers, f.Rows, f.Iterations, f.Gradient))
+		add(f.Model, "log_likelihood", f.LogLikelihood, nil, fmt.Sprintf("of %.0f customers, %d different histories; converged in %d iterations to a gradient of %.1g", f.Customers, f.Rows, f.Iterations, f.Gradient))
 	}
 	add("gamma_gamma", "correlation", m.Correlation, nil, "of how often and how much, which the model takes to be 0")
 	add("gamma_gamma", "mean", l.spend.Mean(0, 0), nil, "a purchase, of all customers, in "+m.Currency)
@@ -214,7 +219,7 @@ func (l *lifetime) report(c *clvCmd) *clickhouse.Result {
 		add("holdout", "actual", h.Actual, nil, fmt.Sprintf("purchases: the model is off by %+.1f %%", 100*(h.Expected/h.Actual-1)))
 		add("holdout", "rmse", h.RMSE, nil, fmt.Sprintf("a customer; %.4g if each went on at his own rate", h.Naive))
 		for _, g := range h.Groups {
-			add("holdout", fmt.Sprintf("x=%v", g.X), g.Expected, nil, fmt.Sprintf("expected of each of %v customers; %.4g came", g.Customers, g.Actual))
+			add("holdout", fmt.Sprintf("x=%v", g.X), g.Expected, nil, fmt.Sprintf("expected of each of %.0f customers; %.4g came", g.Customers, g.Actual))
 		}
 	}
 	result.Rows = func(yield func([]any, error) bool) {
@@ -227,14 +232,15 @@ func (l *lifetime) report(c *clvCmd) *clickhouse.Result {
 	return result
 }
 
-// rounded keeps six digits: there is not more in any of it.
-func rounded(v float64) float64 {
-	if v == 0 || math.IsInf(v, 0) || math.IsNaN(v) {
-		return v
+// rounded keeps six digits, for there is not more in any of it, and no exponent.
+func rounded(v float64) json.Number {
+	digits := 0
+	if a := math.Abs(v); a > 0 && a < 1e6 {
+		digits = 6 - int(math.Ceil(math.Log10(a)))
 	}
-	unit := math.Pow(10, 6-math.Ceil(math.Log10(math.Abs(v))))
-	if unit < 1 {
-		return math.Round(v)
+	text := strconv.FormatFloat(v, 'f', digits, 64)
+	if strings.Contains(text, ".") {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
 	}
-	return math.Round(v*unit) / unit
+	return json.Number(text)
 }

@@ -99,4 +99,3 @@ func records(r io.Reader, what string, f func(header, row []string) error) error
 		}
 	}
 }
-

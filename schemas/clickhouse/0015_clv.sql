@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS tillstream.clv_models (
   by String,
   customers UInt64,
   repeaters UInt64,
-  parameters Array(Tuple(String, Float64, Float64)),
+  parameters Array(Tuple(name String, value Float64, std_error Float64)),
   log_likelihood Float64,
   spend_customers UInt64,
   spend_log_likelihood Float64,
@@ -89,7 +89,8 @@ SELECT
   holdout_days, holdout_customers, holdout_expected, holdout_actual, holdout_rmse, holdout_rmse_naive
 FROM tillstream.clv_models;
 
--- Days with a sale, in order; the gaps between them; the middle one, or the mean of the two in the middle.
+-- Days with a sale, in order; the gaps between them; the middle one, or the mean of the two in the middle. As of today, or the last business date of data that
+-- ended more than 31 days ago.
 CREATE OR REPLACE VIEW pos.churn_risk
 (
   customer UInt64,
@@ -101,10 +102,11 @@ CREATE OR REPLACE VIEW pos.churn_risk
   level LowCardinality(String)
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
+WITH (SELECT if(max(business_date) = toDate(0) OR max(business_date) >= today() - 31, today(), max(business_date)) FROM tillstream.sales_hourly WHERE lane = '' AND business_date <= today()) AS as_of
 SELECT
   customer,
   toDate(dates[n]) AS last_date,
-  toUInt32(greatest(toInt32(toUInt16(today())) - toInt32(dates[n]), 0)) AS days_since,
+  toUInt32(greatest(as_of - last_date, 0)) AS days_since,
   toUInt32(n) AS days,
   (gaps[intDiv(n, 2)] + gaps[intDiv(n + 1, 2)]) / 2 AS median_interval_days,
   days_since / median_interval_days AS risk,
@@ -121,7 +123,7 @@ FROM
   GROUP BY customer
   HAVING n >= 4
 )
-SETTINGS do_not_merge_across_partitions_select_final = 1;
+SETTINGS do_not_merge_across_partitions_select_final = 1, aggregate_functions_null_for_empty = 0;
 
 -- What a customer agreed to, last. latest is the time (milliseconds since 1970 in 14 digits) and the purposes, in order, a line each: the largest is the newest.
 CREATE TABLE IF NOT EXISTS tillstream.customer_consent (

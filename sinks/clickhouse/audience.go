@@ -127,4 +127,3 @@ func (s *Sink) PutExport(ctx context.Context, e *Export) error {
 	return s.put(ctx, "exports", "", "INSERT INTO tillstream.exports (id, at, by, predicate, reason, basis, purpose, customers, left_out, most, k, format, sha256)",
 		e.ID, s.now().UnixMilli(), e.By, e.Audience.Where, e.Reason, e.Basis, e.Audience.Purpose, e.Customers, e.LeftOut, uint64(e.Audience.Limit), uint32(e.K), e.Format, e.SHA256)
 }
-
