@@ -9,6 +9,7 @@ import (
 
 	"github.com/tillstream/tillstream/processor/availability"
 	"github.com/tillstream/tillstream/processor/commit"
+	"github.com/tillstream/tillstream/processor/consent"
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/processor/incident"
@@ -63,6 +64,7 @@ func newFolder(cfg *Config) *folder {
 	incidents := incident.New() // before availability, which asks it what is excluded
 	f.folds = []Fold{
 		purchase.New(purchase.Config{BusinessDayCutoff: cfg.BusinessDayCutoff}),
+		consent.New(),
 		incidents,
 		availability.New(availability.Config{
 			HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff,
