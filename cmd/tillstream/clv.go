@@ -216,7 +216,11 @@ func (l *lifetime) report(c *clvCmd) *clickhouse.Result {
 		add("holdout", "days", float64(m.HoldoutDays), nil, "kept back: fitted on what was before, without them")
 		add("holdout", "customers", h.Customers, nil, "who had bought before")
 		add("holdout", "expected", h.Expected, nil, "purchases")
-		add("holdout", "actual", h.Actual, nil, fmt.Sprintf("purchases: the model is off by %+.1f %%", 100*(h.Expected/h.Actual-1)))
+		off := "purchases"
+		if h.Actual > 0 {
+			off += fmt.Sprintf(": the model is off by %+.1f %%", 100*(h.Expected/h.Actual-1))
+		}
+		add("holdout", "actual", h.Actual, nil, off)
 		add("holdout", "rmse", h.RMSE, nil, fmt.Sprintf("a customer; %.4g if each went on at his own rate", h.Naive))
 		for _, g := range h.Groups {
 			add("holdout", fmt.Sprintf("x=%v", g.X), g.Expected, nil, fmt.Sprintf("expected of each of %.0f customers; %.4g came", g.Customers, g.Actual))

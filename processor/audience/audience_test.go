@@ -1,6 +1,9 @@
 package audience
 
 import (
+	"maps"
+	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -74,6 +77,23 @@ func TestCheck(t *testing.T) {
 		if err := CheckOrder(order); (err == nil) != good {
 			t.Errorf("order %q: %v", order, err)
 		}
+	}
+}
+
+// docs/audiences.md names every column, by view.
+func TestColumnsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/audiences.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, m := range regexp.MustCompile("(?m)^\\| (\\w+) \\| `(.*)` \\|$").FindAllStringSubmatch(string(text), -1) {
+		for _, c := range strings.Fields(m[2]) {
+			got[c] = m[1]
+		}
+	}
+	if want := Columns(); !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 

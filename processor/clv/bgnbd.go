@@ -99,13 +99,11 @@ func (m BGNBD) Alive(x, tx, t float64) float64 {
 	return 1 / (1 + math.Exp(logOdds))
 }
 
-// Purchases is the number of purchases to expect of a customer in the time ahead (equation 10 of the paper).
+// Purchases is the number of purchases to expect of a customer in the time ahead (equation 10 of the paper; of a new one, with 0, 0, 0, it
+// is equation 9).
 func (m BGNBD) Purchases(ahead, x, tx, t float64) float64 {
 	return m.Alive(x, tx, t) * m.purchases(ahead, x, t)
 }
-
-// PurchasesOfNew is the number of purchases to expect of a new customer in the time after the first (equation 9 of the paper).
-func (m BGNBD) PurchasesOfNew(ahead float64) float64 { return m.purchases(ahead, 0, 0) }
 
 // maxTerms bounds the sum. It takes as many as the purchases to expect of who stays for ever, and -36/ln z more: a million last for a horizon of
 // 28,000 times α+T. What is cut off beyond them is missing.

@@ -97,6 +97,8 @@ type CLVCustomer struct {
 // CLVCustomers gives all histories, equal ones one after the other. After an error there are no more.
 func (s *Sink) CLVCustomers(ctx context.Context, in CLVInputs) iter.Seq2[CLVCustomer, error] {
 	return func(yield func(CLVCustomer, error) bool) {
+		ctx, cancel := context.WithTimeout(ctx, clvTime)
+		defer cancel()
 		stopped := false
 		err := s.rows(ctx, func(r driver.Rows) error {
 			var c CLVCustomer
@@ -133,8 +135,10 @@ type CLVRow struct {
 	Spend, Value     float64
 }
 
-// clvAtOnce bounds one INSERT.
-const clvAtOnce = 100_000
+const (
+	clvAtOnce = 100_000       // bounds one INSERT
+	clvTime   = 6 * time.Hour // customers are read as fast as their predictions are written
+)
 
 // mostAmount is the largest that Decimal(18, 4) holds.
 const mostAmount = 99_999_999_999_999
