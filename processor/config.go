@@ -4,10 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/incident"
+	"github.com/tillstream/tillstream/processor/journey"
 	"github.com/tillstream/tillstream/processor/registry"
 )
 
@@ -45,6 +47,7 @@ func (c *Config) EventOptions() event.Options {
 // bodies are the readers of the events that come seldom.
 func bodies() map[string]func([]byte) (any, *event.Rejection) {
 	all := incident.Bodies()
+	maps.Copy(all, journey.Bodies())
 	all[event.TypeRegistry] = registry.Read
 	return all
 }

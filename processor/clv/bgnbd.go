@@ -116,9 +116,12 @@ func (m BGNBD) purchases(ahead, x, t float64) float64 {
 		return 0
 	}
 	s, z, b := m.R+x, ahead/(m.Alpha+t+ahead), m.B+x
-	n, chance, chances, p := 0.0, 1.0, 0.0, 1e-290
-	// Who buys often will not buy less than he does by 12 standard deviations, and the probability of it would underflow.
+	n, chance, chances, p := 0.0, 1.0, 0.0, 1.0
 	mean := s * ahead / (m.Alpha + t)
+	if mean > 100 {
+		p = 1e-290 // their sum may be e^mean
+	}
+	// Who buys often will not buy less than he does by 12 standard deviations.
 	for first := min(mean-12*math.Sqrt(mean/(1-z)), maxTerms); n < first; n++ {
 		chances += chance
 		chance *= (b + n) / (m.A + b + n)

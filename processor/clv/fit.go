@@ -77,9 +77,9 @@ func FitBGNBD(data []Pattern, opts Options) (BGNBD, *Fit, error) {
 	}
 	switch {
 	case customers < leastCustomers:
-		return unfit("there are %v customers, and it takes %d; take a longer time, or more stores", customers, leastCustomers)
+		return unfit("there are %.0f customers, and it takes %d; take a longer time, or more stores", customers, leastCustomers)
 	case repeaters < leastRepeaters:
-		return unfit("%v of %v customers bought on a second day, and it takes %d; take a longer time", repeaters, customers, leastRepeaters)
+		return unfit("%.0f of %.0f customers bought on a second day, and it takes %d; take a longer time", repeaters, customers, leastRepeaters)
 	case longest <= 0:
 		return unfit("all customers bought on the last day only; take a later date")
 	case len(frequencies) < 2 && repeaters == customers:
@@ -127,7 +127,7 @@ func FitGammaGamma(data []Spend, opts Options) (GammaGamma, *Fit, error) {
 	}
 	switch {
 	case customers < leastRepeaters:
-		return unfit("%v customers bought on a second day for more than 0, and it takes %d; take a longer time", customers, leastRepeaters)
+		return unfit("%.0f customers bought on a second day for more than 0, and it takes %d; take a longer time", customers, leastRepeaters)
 	case most-least <= 1e-9*most:
 		return unfit("all customers spend the same, %v a purchase, so nothing tells them apart", most)
 	}

@@ -31,7 +31,11 @@ type Decoder struct {
 }
 
 // presence says which of the required fields without a zero value of their own were there.
-type presence struct{ totals bool }
+type presence struct {
+	totals     bool
+	incomplete string // what the first line lacks that lacks something. Orders have lines too, which need less, and the type may come last
+	at         int    // its index
+}
 
 // NewDecoder makes a Decoder.
 func NewDecoder(opts Options) *Decoder {

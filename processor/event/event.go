@@ -7,6 +7,7 @@ const (
 	TypeIncident    = "pos.incident.v1"
 	TypeMaintenance = "pos.maintenance.v1"
 	TypeRegistry    = "pos.registry.v1"
+	TypeOrder       = "pos.order.v1"
 )
 
 // Opt is a value that may be absent: absent means not known, never zero.

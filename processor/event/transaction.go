@@ -29,13 +29,13 @@ func (d *Decoder) transactionField(k key) (found, ok bool) {
 	case keyLoyalty:
 		ok = d.loyalty()
 	case keyLines:
-		t.Lines = t.Lines[:0]
+		t.Lines, d.has.incomplete = t.Lines[:0], ""
 		ok = s.optArray(func(i int) bool {
 			if i == maxLines {
 				return s.fail(ReasonOutOfRange, "at most 100000 lines")
 			}
 			t.Lines = grow(t.Lines)
-			return d.line(&t.Lines[i])
+			return d.line(i, &t.Lines[i])
 		})
 	case keyNotFound:
 		t.NotFound = t.NotFound[:0]
@@ -152,7 +152,7 @@ func (d *Decoder) loyalty() bool {
 	})
 }
 
-func (d *Decoder) line(l *Line) bool {
+func (d *Decoder) line(i int, l *Line) bool {
 	s := &d.scan
 	hierarchy, promotions := l.Hierarchy[:0], l.Promotions[:0]
 	*l = Line{}
@@ -207,17 +207,19 @@ func (d *Decoder) line(l *Line) bool {
 		}
 		return ok || s.within(k.String())
 	})
-	switch {
-	case !ok:
+	if !ok {
 		return false
+	}
+	switch {
+	case d.has.incomplete != "":
 	case !hasLine:
-		return d.missing("line")
+		d.has.incomplete, d.has.at = "line", i
 	case l.ProductID == "":
-		return d.missing("product_id")
+		d.has.incomplete, d.has.at = "product_id", i
 	case !hasQuantity:
-		return d.missing("quantity")
+		d.has.incomplete, d.has.at = "quantity", i
 	case !hasGross:
-		return d.missing("gross")
+		d.has.incomplete, d.has.at = "gross", i
 	case l.GTIN != "" && !isGTIN(l.GTIN):
 		return s.fail(ReasonInvalidValue, "a GTIN with its check digit") || s.within("gtin")
 	}

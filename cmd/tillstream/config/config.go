@@ -130,7 +130,7 @@ type Log struct {
 func Default() *Config {
 	return &Config{
 		Kafka: Kafka{
-			Brokers: []string{"127.0.0.1:9092"}, ClientID: "tillstream", Group: "tillstream", Topics: []string{"pos.transactions", "pos.health", "pos.incidents", "pos.registry"},
+			Brokers: []string{"127.0.0.1:9092"}, ClientID: "tillstream", Group: "tillstream", Topics: []string{"pos.transactions", "pos.health", "pos.incidents", "pos.registry", "pos.orders"},
 			DeadLettersTopic: "pos.dead-letters", SessionTimeout: Duration(30 * time.Second), HeartbeatInterval: Duration(3 * time.Second),
 			RebalanceTimeout: Duration(30 * time.Second), FetchMaxBytes: 8 << 20, FetchMaxWait: Duration(500 * time.Millisecond),
 		},
