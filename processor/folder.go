@@ -9,6 +9,7 @@ import (
 
 	"github.com/tillstream/tillstream/processor/availability"
 	"github.com/tillstream/tillstream/processor/commit"
+	"github.com/tillstream/tillstream/processor/consent"
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/processor/incident"
@@ -67,6 +68,7 @@ func newFolder(cfg *Config) *folder {
 	}, incidents, f.quality.Stale)
 	f.folds = []Fold{
 		purchase.New(purchase.Config{BusinessDayCutoff: cfg.BusinessDayCutoff}),
+		consent.New(),
 		incidents,
 		tills,
 		journey.New(journey.Config{Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff}, tills),
