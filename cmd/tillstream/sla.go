@@ -25,6 +25,8 @@ type slaCmd struct {
 	Status   slaStatusCmd   `cmd:"" help:"Show how agreements stand: figures, verdicts, budgets, credits."`
 	Evaluate slaEvaluateCmd `cmd:"" help:"Measure all agreements once and publish what is news."`
 
+	WhatIf slaWhatIfCmd `cmd:"" name:"what-if" help:"Say what another text would have decided and cost over past periods, beside what was decided."`
+
 	Statement slaStatementCmd `cmd:"" help:"Write the statement of a period, as HTML or as the JSON that its hash is of."`
 	Verify    slaVerifyCmd    `cmd:"" help:"Prove that no statement of an agreement was changed, left out or put in between, or say where."`
 	Explain   slaExplainCmd   `cmd:"" help:"Walk from a verdict down to its evidence, the outages, the reports and their places in Kafka."`

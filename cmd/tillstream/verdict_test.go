@@ -257,6 +257,8 @@ terminal-availability,t2,met,STAGE,0`, "STAGE", stage)
 		t.Error(said)
 	}
 
+	checkWhatIf(t, p, dir, h.at("04-13T12:00"))
+
 	member := startMember(t, cfg)
 	p.do("incidents", "assign", "INC-1", "--store", "s1", "--config", cfg, "--party", "customer", "--reason", "they had unplugged it", "--by", "ann")
 	evaluate("04-20T12:00")

@@ -2,6 +2,7 @@ package evaluation
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/tillstream/tillstream/processor/sla"
@@ -218,11 +219,31 @@ func (p *Part) line(c *cell, r sla.Result, events, at int64) *Line {
 		Part: p, Objective: &c.Objective, Scope: c.Scope, Target: c.limit, Op: c.op, Result: r, Figures: c.figures, Events: events,
 		Evidence: c.evidence, Sources: c.sources, Why: c.why, owed: c.owed, units: c.units,
 	}
+	if l.Why == "" && r.Verdict == sla.NotApplicable {
+		l.Why = c.nothing(events)
+	}
 	if c.timed() {
 		l.Budget = c.figures.Budget(c.target)
 		l.Burns, l.Burning = c.burns, at < p.Span.To
 	}
 	return l
+}
+
+// nothing says why what can be measured came to no verdict.
+func (c *cell) nothing(events int64) string {
+	switch {
+	case c.timed() && c.figures.Excluded > 0:
+		return "all of its service time is excluded"
+	case c.timed():
+		return "it had no service time"
+	case c.Indicator == agreement.Composite:
+		return "nothing that it is composed of applies"
+	case events > 0:
+		return fmt.Sprintf("%d events; fewer than %d (min_events) are no ground for a verdict", events, c.least)
+	case c.ofIncidents():
+		return "nothing of it was resolved"
+	}
+	return "no event of it is kept"
 }
 
 // compose makes the line of a composite for a scope.

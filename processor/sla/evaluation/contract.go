@@ -212,9 +212,14 @@ const Reach = 400 * 86_400_000
 
 // Parts are the parts of a contract that have begun and are not older than Reach at an instant, by period; those of one period go together.
 func (c *Contract) Parts(at int64) [][]*Part {
+	return c.Over(interval.Span{From: at - Reach, To: at})
+}
+
+// Over are the parts of a contract in the periods that share something with a span, by period; those of one period go together.
+func (c *Contract) Over(span interval.Span) [][]*Part {
 	var out [][]*Part
 	for _, t := range c.Texts {
-		x := t.Stretch.Span.Cut(interval.Span{From: at - Reach, To: at})
+		x := t.Stretch.Span.Cut(span)
 		if x.Empty() {
 			continue
 		}

@@ -30,6 +30,9 @@ type Published struct {
 	Figures sla.Figures
 	Events  int64
 	Sources Sources
+
+	Due, EarnedBack int64
+	Pending         bool
 }
 
 // Statement is what is published now: a line, with how firm it is.
@@ -58,7 +61,8 @@ func (l *Line) Publish(was *Published, at int64) (s Statement, ok bool) {
 // standing is a line as it was published.
 func (l *Line) standing(was *Published) *Line {
 	out := *l
-	out.Result, out.Figures, out.Events, out.Sources, out.Credit = was.Result, was.Figures, was.Events, was.Sources, was.Credit
+	out.Result, out.Figures, out.Events, out.Sources = was.Result, was.Figures, was.Events, was.Sources
+	out.Credit, out.Due, out.EarnedBack, out.Pending = was.Credit, was.Due, was.EarnedBack, was.Pending
 	return &out
 }
 
@@ -96,5 +100,8 @@ func (l *Line) reason(was *Published) string {
 
 // Published is what is known of a statement once it is written.
 func (s *Statement) Published() *Published {
-	return &Published{Statement: s.Statement, Period: s.Period, Figures: s.Figures, Events: s.Events, Sources: s.Sources}
+	return &Published{
+		Statement: s.Statement, Period: s.Period, Figures: s.Figures, Events: s.Events, Sources: s.Sources,
+		Due: s.Due, EarnedBack: s.EarnedBack, Pending: s.Pending,
+	}
 }

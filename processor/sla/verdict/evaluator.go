@@ -174,17 +174,8 @@ func (e *Evaluator) enact(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e.stores, e.contracts, e.failed, e.news = stores, []*contract{}, map[string]error{}, nil
-	e.customers = map[string][]string{}
-	for id, s := range stores {
-		for i := range s.Terminals {
-			for _, v := range s.Terminals[i].Versions {
-				if all := e.customers[v.Customer]; len(all) == 0 || all[len(all)-1] != id {
-					e.customers[v.Customer] = append(all, id)
-				}
-			}
-		}
-	}
+	e.contracts, e.failed, e.news = []*contract{}, map[string]error{}, nil
+	e.register(stores)
 	for _, name := range slices.Sorted(maps.Keys(book.Agreements)) {
 		stretches, err := book.Stretches(name)
 		if err != nil {
