@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -58,9 +57,17 @@ func aligned(w io.Writer, f func(io.Writer)) {
 }
 
 func printRows(w io.Writer, p *whatif.Period, all bool) {
-	rows := p.Rows
-	if !all {
-		rows = slices.DeleteFunc(slices.Clone(rows), func(r *whatif.Row) bool { return r.Same && notes(r) == nil })
+	var rows []*whatif.Row
+	same, promised := 0, 0
+	for _, r := range p.Rows {
+		switch {
+		case all || !r.Same && !r.Promise:
+			rows = append(rows, r)
+		case r.Same:
+			same++
+		default:
+			promised++
+		}
 	}
 	if len(rows) > 0 {
 		aligned(w, func(t io.Writer) {
@@ -77,12 +84,14 @@ func printRows(w io.Writer, p *whatif.Period, all bool) {
 			}
 		})
 	}
-	if same := len(p.Rows) - len(rows); same > 0 {
-		fmt.Fprintf(w, "  the other %d rows are the same (--all shows them)\n", same)
+	if promised > 0 {
+		fmt.Fprintf(w, "  of %d more rows only what is promised is otherwise, neither verdict nor credit (--all shows them)\n", promised)
 	}
-	for _, r := range rows {
-		printWhy(w, r)
+	if same > 0 {
+		fmt.Fprintf(w, "  %d more rows are the same (--all shows them)\n", same)
 	}
+	printWhy(w, rows)
+	printUnjudged(w, p.Rows)
 }
 
 // cells are target, figure, verdict and credit of a side.
@@ -109,46 +118,69 @@ func cells(sides []*whatif.Side, i int) [4]string {
 	return [4]string{target, figure, string(s.Verdict), strings.TrimSpace(credit)}
 }
 
-// notes are why something of a row cannot be judged.
-func notes(r *whatif.Row) (out []string) {
-	for i, sides := range [2][]*whatif.Side{r.Decided, r.Would} {
-		for _, s := range sides {
-			if s.Today != nil {
-				s = s.Today
-			}
-			if s.Note == "" {
-				continue
-			}
-			note := s.Note
-			if i == 1 && !slices.Contains(out, note) {
-				note = "would be: " + note
-			}
-			if !slices.Contains(out, note) {
-				out = append(out, note)
-			}
+// printWhy says of rows why they are otherwise, once for all scopes of an objective of which the same is to be said.
+func printWhy(w io.Writer, rows []*whatif.Row) {
+	var order []string
+	scopes := map[string][]string{}
+	for _, r := range rows {
+		var why []string
+		if len(r.Clauses) > 0 {
+			why = append(why, "by "+strings.Join(r.Clauses, ", "))
 		}
+		for i, c := range r.Evidence {
+			if i == changesShown {
+				why = append(why, fmt.Sprintf("and %d more pieces of evidence are decided otherwise (--format json)", len(r.Evidence)-i))
+				break
+			}
+			why = append(why, fmt.Sprintf("%s %s: %s → %s", c.Kind, c.Ref, decisions(c.Was), decisions(c.Is)))
+		}
+		if why = append(why, r.Notes...); len(why) == 0 {
+			continue
+		}
+		key := r.Objective + "\n    " + strings.Join(why, "\n    ")
+		if scopes[key] == nil {
+			order = append(order, key)
+		}
+		scopes[key] = append(scopes[key], r.Scope)
 	}
-	return out
+	for _, key := range order {
+		objective, why, _ := strings.Cut(key, "\n")
+		fmt.Fprintf(w, "  why %s of %s is otherwise\n%s\n", objective, several(scopes[key]), why)
+	}
 }
 
-func printWhy(w io.Writer, r *whatif.Row) {
-	var why []string
-	if len(r.Clauses) > 0 {
-		why = append(why, "by "+strings.Join(r.Clauses, ", "))
+// several are texts, of which some are left out if they are many.
+func several(all []string) string {
+	const most = 8
+	if len(all) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(all[:most], ", "), len(all)-most)
 	}
-	for i, c := range r.Evidence {
-		if i == changesShown {
-			why = append(why, fmt.Sprintf("and %d more pieces of evidence are decided otherwise (--format json)", len(r.Evidence)-i))
-			break
+	return strings.Join(all, ", ")
+}
+
+// printUnjudged says of which rows one of the texts comes to no verdict, and why.
+func printUnjudged(w io.Writer, rows []*whatif.Row) {
+	var order []string
+	scopes := map[string][]string{}
+	for _, r := range rows {
+		for i, sides := range [2][]*whatif.Side{r.Decided, r.Would} {
+			for _, s := range sides {
+				if s.Today != nil {
+					s = s.Today
+				}
+				if s.Note == "" {
+					continue
+				}
+				key := fmt.Sprintf("%s cannot be judged by the text %s: %s", r.Objective, [...]string{"in force", "that is supposed"}[i], s.Note)
+				if scopes[key] == nil {
+					order = append(order, key)
+				}
+				scopes[key] = append(scopes[key], r.Scope)
+			}
 		}
-		why = append(why, fmt.Sprintf("%s %s: %s → %s", c.Kind, c.Ref, decisions(c.Was), decisions(c.Is)))
 	}
-	why = append(append(why, r.Notes...), notes(r)...)
-	for i, line := range why {
-		if i == 0 {
-			fmt.Fprintf(w, "  %s %s\n", r.Objective, r.Scope)
-		}
-		fmt.Fprintf(w, "    %s\n", line)
+	for _, key := range order {
+		fmt.Fprintf(w, "  %s (%s)\n", key, several(scopes[key]))
 	}
 }
 

@@ -27,6 +27,11 @@ func clauses(in *Input) (out []Clause) {
 					continue
 				}
 				c := Clause{was.Version, path, a[path], b[path]}
+				if entry, _, ok := strings.Cut(path, "]"); ok && !said(a, entry+"]") {
+					c = Clause{was.Version, entry + "]", "", "there"}
+				} else if ok && !said(b, entry+"]") {
+					c = Clause{was.Version, entry + "]", "there", ""}
+				}
 				if !slices.Contains(out, c) {
 					out = append(out, c)
 				}
@@ -36,10 +41,22 @@ func clauses(in *Input) (out []Clause) {
 	return out
 }
 
+// said says whether a text has an entry of a list.
+func said(values map[string]string, entry string) bool {
+	for path := range values {
+		if strings.HasPrefix(path, entry) {
+			return true
+		}
+	}
+	return false
+}
+
 // bearing tells which clauses bear on an objective of which something is otherwise.
 type bearing struct {
 	objective       string
 	measured, money bool // figure or verdict is otherwise; the credit is
+	timed           bool // it is about time
+	unknown, cut    bool // something of it is unknown; a credit is not what is due
 	in              *Input
 }
 
@@ -51,12 +68,16 @@ func (b *bearing) on(path string) bool {
 	case strings.HasPrefix(path, "remedies.credits["):
 		key, _, _ := strings.Cut(path[len("remedies.credits["):], "]")
 		return b.money && b.credited(key)
+	case path == "remedies.at_risk", path == "remedies.claim.minimum":
+		return b.money && b.cut
 	case block == "remedies":
-		return b.money && !strings.HasPrefix(rest, "escalate")
+		return b.money && !strings.HasPrefix(rest, "escalate") && !strings.HasPrefix(rest, "claim")
 	case path == "measurement.low_evidence":
-		return b.money
+		return b.money && b.unknown
+	case path == "measurement.min_events":
+		return b.measured && !b.timed
 	case block == "measurement":
-		return b.measured && !strings.HasPrefix(rest, "late_data")
+		return b.measured && b.timed && !strings.HasPrefix(rest, "late_data") && rest != "min_coverage"
 	case strings.HasPrefix(path, "exclusions["), block == "service_hours", block == "scope", block == "period", block == "timezone":
 		return b.measured || b.money
 	}

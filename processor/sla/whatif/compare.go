@@ -123,7 +123,7 @@ func (x *pair) row(k rowKey, all []Clause, in *Input) *Row {
 			continue
 		}
 		was := published(p, l)
-		if !was.same(today) {
+		if was.Note = today.Note; !was.same(today) {
 			was.Today = today
 		}
 		r.Decided = append(r.Decided, was)
@@ -187,7 +187,14 @@ func (r *Row) compare(x *pair, all []Clause, in *Input) {
 		figures = figures || !equal(a.Figure, b.Figure) || !equal(a.Low, b.Low) || !equal(a.High, b.High)
 		judged = judged || a.Verdict != b.Verdict
 	}
-	b := bearing{r.Objective, figures || judged, today != is || dueToday != dueIs, in}
+	r.Promise = !figures && !judged && was == is && today == is && dueToday == dueIs
+	b := bearing{objective: r.Objective, measured: figures || judged, money: today != is || dueToday != dueIs, in: in}
+	for _, l := range slices.Concat(x.today, x.would) {
+		b.timed = b.timed || slices.Contains([]string{agreement.Uptime, agreement.StoreQuorum, agreement.TimeToRepair, agreement.Composite}, l.Objective.Indicator)
+	}
+	for _, s := range slices.Concat(now, r.Would) {
+		b.unknown, b.cut = b.unknown || !equal(s.Low, s.High), b.cut || s.credit != s.due
+	}
 	for _, c := range all {
 		if b.on(c.Path) && !slices.Contains(r.Clauses, c.Path) {
 			r.Clauses = append(r.Clauses, c.Path)

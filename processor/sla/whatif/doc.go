@@ -50,7 +50,7 @@ type Text struct {
 	Until   *registry.Date `json:"supposed_until,omitzero"`
 }
 
-// Clause is a field that another text says otherwise; "" is not said at all.
+// Clause is a field that another text says otherwise; "" is not said at all. Of an entry of a list that only one of them has, it is the entry, which is there.
 type Clause struct {
 	Version int    `json:"version"` // of the text in force
 	Path    string `json:"path"`
@@ -79,6 +79,7 @@ type Row struct {
 	Would      []*Side          `json:"would"`
 	Difference statement.Amount `json:"difference,omitzero"` // of the credits; none where the currencies are two
 	Same       bool             `json:"same"`                // figure, target, verdict and credit are
+	Promise    bool             `json:"promise_only"`        // nothing but what was promised is otherwise
 	Clauses    []string         `json:"clauses,omitzero"`    // that differ and bear on it, by path
 	Evidence   []Change         `json:"evidence,omitzero"`   // that was decided otherwise
 	Notes      []string         `json:"why,omitzero"`        // else

@@ -22,9 +22,9 @@ func sideOf(l *evaluation.Line) *Side {
 	switch f := &l.Figures; {
 	case s.Note != "" || l.Result.Verdict != sla.Undetermined:
 	case f.Counted > 0 && f.Unknown == f.Counted:
-		s.Note = "no evidence of this time is kept: all of it is unknown"
-	case s.Low != nil && s.High != nil:
-		s.Note = fmt.Sprintf("what is unknown decides: it was between %s and %s", short(s.Low), short(s.High))
+		s.Note = "no evidence is kept of any of it"
+	default:
+		s.Note = "what is unknown decides (low and high of --format json)"
 	}
 	return s
 }
