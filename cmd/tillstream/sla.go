@@ -162,6 +162,9 @@ func (c *slaResolveCmd) Run(e *env) error {
 		until = "until " + s.Until.String() + " (the first day on which it is not)"
 	}
 	fmt.Fprintf(e.stdout, "# Agreement %s, version %d of %s; this text is in force from %s %s\n# %s\n", s.Agreement, s.Version, s.From, s.First, until, s.Hash())
+	if s.Amendment != 0 {
+		fmt.Fprintf(e.stdout, "# amended by version %d, signed on %s: %s\n", s.Amendment, s.Signed.On, s.Reason)
+	}
 	if next, ok := s.Next(on); ok {
 		fmt.Fprintf(e.stdout, "# review due on %s, changes to be announced by %s\n", next.Due, next.Notice)
 	}
@@ -245,9 +248,10 @@ func writeJSON(w io.Writer, s *agreement.Stretch, origins map[string]string) err
 		Version   int               `json:"version"`
 		From      registry.Date     `json:"from"`
 		Until     string            `json:"until,omitzero"`
+		Amendment int               `json:"amendment,omitzero"`
 		Hash      string            `json:"hash"`
 		Measured  bool              `json:"measured"`
 		Text      json.RawMessage   `json:"text"`
 		Origins   map[string]string `json:"origins"`
-	}{s.Agreement, s.Version, s.First, until, s.Hash(), s.Measured(), s.Canonical(), origins})
+	}{s.Agreement, s.Version, s.First, until, s.Amendment, s.Hash(), s.Measured(), s.Canonical(), origins})
 }

@@ -232,8 +232,16 @@ func sameText(a, b agreement.Stretch) bool { return a.Span == b.Span && a.Hash()
 
 // allAlong is the last text, or that of a version, as if it had always been in force.
 func (c *slaWhatIfCmd) allAlong(name string, texts []agreement.Stretch) ([]agreement.Stretch, error) {
+	number := func(s *agreement.Stretch) int { return cmp.Or(s.Amendment, s.Version) }
+	wanted := c.Version
+	for i := range texts {
+		if c.Version == 0 {
+			wanted = max(wanted, number(&texts[i]))
+		}
+	}
 	i := len(texts) - 1
-	for ; c.Version != 0 && i >= 0 && texts[i].Version != c.Version; i-- {
+	for i >= 0 && number(&texts[i]) != wanted {
+		i--
 	}
 	if i < 0 {
 		return nil, usageError{fmt.Errorf("agreement %s has no version %d that is measured", name, c.Version)}

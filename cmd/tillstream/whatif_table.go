@@ -21,7 +21,10 @@ func printWhatIf(w io.Writer, r *whatif.Report, all bool) {
 		if i > 0 {
 			fmt.Fprint(w, ",")
 		}
-		fmt.Fprintf(w, " version %d (%.19s…)", t.Version, t.Hash)
+		fmt.Fprintf(w, " version %d (%.19s…)", cmp.Or(t.Amended, t.Version), t.Hash)
+		if t.Amended != 0 {
+			fmt.Fprintf(w, ", which amends %d,", t.Version)
+		}
 		if t.First != nil {
 			fmt.Fprintf(w, " from %s", t.First)
 		}

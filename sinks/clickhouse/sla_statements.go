@@ -27,7 +27,7 @@ func (s *Sink) Published(ctx context.Context, after int64) (map[evaluation.Key]*
 		x, f := &p.Result, &p.Figures
 		if err := r.Scan(&k.Contract, &k.Objective, &k.Name, &k.Store, &version, &k.Part, &revision, &k.Kind, &p.Period.From, &p.Period.To, &stage,
 			&x.Actual.Part, &x.Actual.Of, &x.Raw.Part, &x.Raw.Of, &x.Low.Part, &x.Low.Of, &x.High.Part, &x.High.Of, &x.Coverage.Part, &x.Coverage.Of,
-			&verdict, &few, &p.Credit, &p.Due, &p.EarnedBack, &pending, &p.At, &p.Sources.Evidence, &p.Sources.Decisions, &p.Sources.Registry,
+			&verdict, &few, &p.Credit, &p.Due, &p.EarnedBack, &pending, &p.Text, &p.At, &p.Sources.Evidence, &p.Sources.Decisions, &p.Sources.Registry,
 			&f.Committed, &f.Excluded, &f.Counted, &f.Unknown, &f.Down, &f.Doubt, &f.RawUnknown, &f.RawDown, &f.Ahead, &f.Outages, &p.Events); err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func (s *Sink) Published(ctx context.Context, after int64) (map[evaluation.Key]*
 	}, `SELECT toString(contract), toString(objective), scope, toString(store_id), version, toUnixTimestamp64Milli(part_from), revision, toString(scope_kind),
 		toUnixTimestamp64Milli(period_from), toUnixTimestamp64Milli(period_to), toString(stage),
 		actual.1, actual.2, raw.1, raw.2, low.1, low.2, high.1, high.2, coverage.1, coverage.2,
-		toString(verdict), few, credit, due, earned_back, pending, toUnixTimestamp64Milli(as_of), sources.1, sources.2, sources.3,
+		toString(verdict), few, credit, due, earned_back, pending, toString(hash), toUnixTimestamp64Milli(as_of), sources.1, sources.2, sources.3,
 		committed_ms, excluded_ms, counted_ms, unknown_ms, down_ms, doubt_ms, raw_unknown_ms, raw_down_ms, ahead_ms, outages, events
 		FROM tillstream.sla_statements FINAL WHERE period_to > fromUnixTimestamp64Milli({after:Int64}, 'UTC')
 		ORDER BY revision DESC LIMIT 1 BY contract, objective, scope, store_id, version, part_from`, ch.Named("after", after))

@@ -1,6 +1,8 @@
 package evaluation
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tillstream/tillstream/processor/interval"
@@ -51,8 +53,12 @@ func (l *Line) Publish(was *Published, at int64) (s Statement, ok bool) {
 		published = []sla.Statement{was.Statement}
 		reason = l.reason(was)
 	}
-	next, ok := late.Next(published, sla.Statement{Result: l.Result, Credit: l.Credit}, at, reason)
-	if ok && was != nil && next.Stage == sla.Final && was.At >= late.Accept && was.Result != l.Result {
+	now := sla.Statement{Result: l.Result, Credit: l.Credit, Text: l.Hash}
+	if was != nil && l.Amendment == 0 {
+		now.Text = was.Text // it is the same: nobody amended it
+	}
+	next, ok := late.Next(published, now, at, reason)
+	if ok && was != nil && next.Stage == sla.Final && was.At >= late.Accept && was.Text == now.Text && was.Result != l.Result {
 		return Statement{l.standing(was), next, true}, true // whatever came since
 	}
 	return Statement{l, next, false}, ok
@@ -79,6 +85,9 @@ func (l *Line) Milliseconds() bool {
 
 // reason says what of the sources changed since something was published.
 func (l *Line) reason(was *Published) string {
+	if l.Amendment > 0 && was.Text != l.Hash { // what the digests are of depends on the text
+		return l.amended() + "; reckoned with what is known now"
+	}
 	var out []string
 	for _, x := range []struct {
 		was, is uint64
@@ -96,6 +105,26 @@ func (l *Line) reason(was *Published) string {
 		return "what was published of other periods, or of other scopes, changed"
 	}
 	return strings.Join(out, "; ")
+}
+
+// amended says why the text is another one.
+func (p *Part) amended() string {
+	return fmt.Sprintf("version %d, signed on %s, amends version %d: %s", p.Amendment, p.Signed.On, p.Version, p.Reason)
+}
+
+// Withdrawn is the line of an objective and scope of which a part has none since its text was amended; ok is false if it was not, or that was published already.
+func (p *Part) Withdrawn(k Key, was *Published) (l *Line, ok bool) {
+	if p.Amendment == 0 || was.Text == p.Hash || k.Contract != p.Contract || k.Version != p.Version || k.Part != p.Span.From {
+		return nil, false
+	}
+	o := &agreement.Objective{Name: k.Objective, Per: k.Kind}
+	for r := p.Resolved; r != nil; r = r.Amended {
+		if i := slices.IndexFunc(r.Terms.Objectives, func(x agreement.Objective) bool { return x.Name == k.Objective }); i >= 0 {
+			o = &r.Terms.Objectives[i]
+			break
+		}
+	}
+	return &Line{Part: p, Objective: o, Scope: k.Scope, Result: sla.Result{Verdict: sla.NotApplicable}, Why: "it is not promised any more: " + p.amended(), Currency: p.Terms.Remedies.Base.Currency}, true
 }
 
 // Published is what is known of a statement once it is written.

@@ -121,7 +121,7 @@ func New(in *Input, limits Limits) (*Document, error) {
 		t := &in.Texts[i]
 		d.Texts = append(d.Texts, b.text(t))
 		from := max(t.Span.From, in.Period.From)
-		for _, o := range t.Terms.Objectives {
+		for _, o := range promised(t.Resolved) {
 			mine := func(x *Of) bool { return x.Part == from && x.Version == t.Version && x.Objective == o.Name }
 			verdicts := filter(rows, func(r *Verdict) bool { return mine(&r.Of) })
 			x := b.objective(t, &o, verdicts, filter(pieces, func(p *Piece) bool { return mine(&p.Of) }))
@@ -139,6 +139,19 @@ func New(in *Input, limits Limits) (*Document, error) {
 	d.Rows = b.digests(rows, pieces)
 	d.Summary = b.summary(d.Objectives)
 	return d, nil
+}
+
+// promised are the objectives of a text, and those that an amendment has dropped: what was decided of them is taken back.
+func promised(r *agreement.Resolved) []agreement.Objective {
+	out := r.Terms.Objectives
+	for was := r.Amended; was != nil; was = was.Amended {
+		for _, o := range was.Terms.Objectives {
+			if !slices.ContainsFunc(out, func(x agreement.Objective) bool { return x.Name == o.Name }) {
+				out = append(slices.Clip(out), o)
+			}
+		}
+	}
+	return out
 }
 
 // sorted are rows in the order in which digests are made of them.
@@ -232,7 +245,7 @@ func (b *builder) amount(n int64) Amount { return AmountOf(n, b.currency) }
 
 func (b *builder) text(s *agreement.Stretch) Text {
 	in := s.Span.Cut(b.Period)
-	t := Text{Version: s.Version, From: b.at(in.From), To: b.at(in.To), Hash: s.Hash(), By: s.Signed.By, Document: s.Signed.Document}
+	t := Text{Version: s.Version, Amendment: s.Amendment, Amends: s.Reason, From: b.at(in.From), To: b.at(in.To), Hash: s.Hash(), By: s.Signed.By, Document: s.Signed.Document}
 	if s.Signed.On != nil {
 		t.Signed = s.Signed.On.String()
 	}

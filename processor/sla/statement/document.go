@@ -63,15 +63,17 @@ type Link struct {
 
 // Text is a text of the agreement and the part of the period in which it is in force.
 type Text struct {
-	Version  int       `json:"version"`
-	From     time.Time `json:"from"`
-	To       time.Time `json:"to"`
-	Hash     string    `json:"hash"` // as tillstream sla resolve gives it
-	Signed   string    `json:"signed_on,omitzero"`
-	By       []string  `json:"signed_by,omitzero"`
-	Document string    `json:"signed_document,omitzero"`
-	Review   string    `json:"review_due,omitzero"` // the next one after the period
-	Announce string    `json:"review_notice,omitzero"`
+	Version   int       `json:"version"`
+	Amendment int       `json:"amendment,omitzero"`        // number of the version that amends it; the signature is of that one
+	Amends    string    `json:"amendment_reason,omitzero"` // and why
+	From      time.Time `json:"from"`
+	To        time.Time `json:"to"`
+	Hash      string    `json:"hash"` // as tillstream sla resolve gives it
+	Signed    string    `json:"signed_on,omitzero"`
+	By        []string  `json:"signed_by,omitzero"`
+	Document  string    `json:"signed_document,omitzero"`
+	Review    string    `json:"review_due,omitzero"` // the next one after the period
+	Announce  string    `json:"review_notice,omitzero"`
 }
 
 // Summary is all of it in one place.

@@ -206,7 +206,7 @@ func (e *Evaluator) remember() {
 // note puts what was published last into the history.
 func (e *Evaluator) note(k evaluation.Key, p *evaluation.Published) {
 	if p.Stage != sla.Provisional {
-		e.final[finalPart{k.Contract, k.Version, k.Part}] = true
+		e.final[finalPart{k.Contract, k.Version, k.Part, p.Text}] = true
 	}
 	id := past{k.Contract, k.Objective, k.Scope}
 	now := evaluation.Past{Period: p.Period, Part: k.Part, Verdict: p.Result.Verdict, Actual: p.Result.Actual, Credit: p.Credit, Final: p.Stage != sla.Provisional}
@@ -328,7 +328,7 @@ const recheck = 62 * 24 * time.Hour
 
 // old says whether a part that this evaluator has not measured is final, and nothing is to be expected of it unless there are news.
 func (e *Evaluator) old(x *part, at int64) bool {
-	return e.final[finalPart{x.Contract, x.Version, x.Span.From}] && min(x.edges.Settles, x.edges.Closes+recheck.Milliseconds()) <= at
+	return e.final[finalPart{x.Contract, x.Version, x.Span.From, x.Hash}] && min(x.edges.Settles, x.edges.Closes+recheck.Milliseconds()) <= at
 }
 
 // finalPart names a part of a period that is final.
@@ -336,6 +336,7 @@ type finalPart struct {
 	contract string
 	version  int
 	from     int64
+	text     string // its hash: an amended text is another one
 }
 
 // near is how long after a part what begins may be one with an outage in it, ms.
@@ -462,6 +463,7 @@ func (e *Evaluator) publish(ctx context.Context, work []*task, at int64, report 
 			continue
 		}
 		for _, s := range t.all {
+			s.Lines = append(s.Lines, e.withdrawn(&s)...)
 			for _, l := range s.Lines {
 				was := e.published[l.Key()]
 				if x, ok := l.Publish(was, at); ok {
@@ -497,6 +499,26 @@ func (e *Evaluator) publish(ctx context.Context, work []*task, at int64, report 
 	}
 	report.Published, report.Burns = len(news), len(burns)
 	return nil
+}
+
+// withdrawn are lines of what was published of a part, and is no promise of its text any more since that was amended.
+func (e *Evaluator) withdrawn(s *evaluation.Settlement) (out []*evaluation.Line) {
+	if s.Part.Amendment == 0 {
+		return nil
+	}
+	there := map[evaluation.Key]bool{}
+	for _, l := range s.Lines {
+		there[l.Key()] = true
+	}
+	for k, was := range e.published {
+		if l, ok := s.Part.Withdrawn(k, was); ok && !there[k] {
+			out = append(out, l)
+		}
+	}
+	slices.SortFunc(out, func(a, b *evaluation.Line) int {
+		return cmp.Or(cmp.Compare(a.Objective.Name, b.Objective.Name), a.Scope.Compare(b.Scope))
+	})
+	return out
 }
 
 // settle adds up a period and reckons its money.

@@ -36,7 +36,7 @@ func Compare(in *Input) *Report {
 		if s.Span.Cut(in.Span).Empty() {
 			continue
 		}
-		t := Text{Version: s.Version, From: s.From, Hash: s.Hash(), Until: s.Until}
+		t := Text{Version: s.Version, From: s.From, Amended: s.Amendment, Hash: s.Hash(), Until: s.Until}
 		if s.Span.From != interval.Min {
 			t.First = &s.First
 		}

@@ -44,7 +44,8 @@ type Report struct {
 // Text is one that is supposed, and the time for which it is.
 type Text struct {
 	Version int            `json:"version"`
-	From    registry.Date  `json:"from"` // first day of the version, as it is written
+	From    registry.Date  `json:"from"`               // first day of the version, as it is written
+	Amended int            `json:"amendment,omitzero"` // number of the version that amends it
 	Hash    string         `json:"hash"`
 	First   *registry.Date `json:"supposed_from,omitzero"` // none: all along
 	Until   *registry.Date `json:"supposed_until,omitzero"`
