@@ -455,7 +455,7 @@ func TestLevels(t *testing.T) {
 		{"objectives[error-rate].value", `"0.005"`, `"0.01"`},
 		{"objectives[fleet].report", `true`, ``},                  // off in version 2
 		{"exclusions[customer_requested].effect", `"remove"`, ``}, // off in version 2
-		{"exclusions[nights].within", ``, `["mon-fri 22:00-05:00","sun 00:00-06:00"]`},
+		{"exclusions[nights].within", ``, `["mon-fri 22:00-05:00",{"rrule":"FREQ=MONTHLY;BYDAY=1SU;BYHOUR=0","duration":"6h","timezone":"Europe/Paris"}]`},
 		{"scope.stores", `{"area":["idf","paca"]}`, `{"area":["idf"],"format":["city"],"except":["pilot"]}`}, // as a whole
 		{"parties.customer", `"acme"`, `"acme"`},
 		{"parties.suppliers", `["telco-x","acquirer-y"]`, `["telco-x"]`},

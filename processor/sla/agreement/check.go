@@ -225,6 +225,16 @@ func (c *checker) exclusions(path string, all []Exclusion) {
 		case e.Except != nil && e.Kind != "" && maintenance:
 			c.wrong(at+".except", "it names suppliers, whose faults count all the same; maintenance has none")
 		}
+		for j, w := range e.Within {
+			if w.rule == nil {
+				continue
+			}
+			path := fmt.Sprintf("%s.within[%d]", at, j)
+			c.values(reflect.ValueOf(*w.rule), path)
+			if err := w.rule.check(); err != nil {
+				c.wrong(path, "%v", err)
+			}
+		}
 	}
 }
 
