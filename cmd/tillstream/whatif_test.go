@@ -65,7 +65,7 @@ func checkWhatIf(t *testing.T, p *pipeline, dir string, asOf time.Time) {
 	if x := row(r, "2026-03", "terminal-availability", "s1/t2"); !x.Same {
 		t.Errorf("t2 was met: %+v", x)
 	}
-	same("what is not measured", "true", fmt.Sprint(row(r, "2026-03", "p95-response", "till").Would[0].Note != ""))
+	same("what is not known", "true", fmt.Sprint(row(r, "2026-03", "p95-response", "till").Would[0].Note != ""))
 
 	// What is too short to count would count, and of maintenance only the first hour is excluded.
 	r = suppose([]string{"min_outage: 1m", "min_outage: 30s", "cap: 4h/month", "cap: 1h/month"}, "--period", "2026-03")[0]

@@ -197,6 +197,8 @@ func (c *completer) credit(x *Credit) {
 	case x.Each == "outage" && o.Indicator != Uptime && o.Indicator != StoreQuorum:
 		c.wrong(field+"each", "%s has no outages; write each: breach", o.Indicator)
 	case len(o.lacks()) > 0: // that was said
+	case x.Fixed == nil && !formOf(o).durations && (o.Statistic == "p50" || o.Statistic == "p90"):
+		c.wrong(field+"objective", "a percentile is judged as a share of answers, so its breach costs a fixed amount; for tiers promise it as statistic: share_below with a target, as %s", map[string]string{"p50": "0.5", "p90": "0.9"}[o.Statistic])
 	case x.Tiers != nil:
 		c.tiers(field+"tiers", x.Tiers, o)
 	case x.Fixed == nil && !o.Target.IsZero():

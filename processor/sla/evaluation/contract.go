@@ -2,7 +2,9 @@ package evaluation
 
 import (
 	"cmp"
+	"math/big"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tillstream/tillstream/processor/interval"
@@ -42,6 +44,7 @@ type objective struct {
 	stat   sla.Statistic
 	slice  int64
 	least  int64
+	within int64  // of shares of answers: those that took at most so many ms are in time
 	why    string // it cannot be measured
 }
 
@@ -110,8 +113,26 @@ func (t *Text) objective(o agreement.Objective) *objective {
 	if i := slices.IndexFunc(t.objectives, func(x *objective) bool { return x.read == out.read }); i >= 0 {
 		out.rules = t.objectives[i].rules
 	}
-	out.why = out.unmeasurable()
+	if out.why = out.unmeasurable(); out.ofAnswers() {
+		out.answers()
+	}
 	return out
+}
+
+// ofAnswers says whether it is about the share of answers below a value, as a percentile is.
+func (o *objective) ofAnswers() bool {
+	return o.Indicator == agreement.AuthorisationMS && o.Statistic != "mean"
+}
+
+// answers makes of it a share of answers: p90 ≤ v is that at least 0.9 of them are at most v.
+func (o *objective) answers() {
+	o.target = map[string]sla.Share{"p50": sla.One / 2, "p90": sla.One / 10 * 9, "share_below": o.target}[o.Statistic]
+	o.limit, o.op = sla.Ratio{Part: int64(o.target), Of: int64(sla.One)}, sla.Gte
+	n := o.Value.Number()
+	whole := new(big.Int).Quo(n.Num(), n.Denom())
+	if o.within = whole.Int64(); o.Op != "lte" && n.IsInt() {
+		o.within-- // below it
+	}
 }
 
 // unmeasurable says why an objective cannot be measured; "" if it can.
@@ -120,8 +141,8 @@ func (o *objective) unmeasurable() string {
 	case agreement.ResponseMS:
 		return "how long tills took to answer is kept as means of hours only, which decide nothing"
 	case agreement.AuthorisationMS:
-		if o.Statistic != "mean" {
-			return "exact counts of answers below a value are not kept; a sketch decides nothing"
+		if o.ofAnswers() && strings.HasPrefix(o.Op, "g") {
+			return "a percentile is promised to be lt or lte a value, not " + o.Op
 		}
 		fallthrough
 	case agreement.PaymentFailures:
@@ -195,6 +216,16 @@ func (p *Part) NeedsPayments() bool {
 	return slices.ContainsFunc(p.objectives, func(o *objective) bool {
 		return o.why == "" && (o.Indicator == agreement.AuthorisationMS || o.Indicator == agreement.PaymentFailures)
 	})
+}
+
+// Limits are how many ms answers may take that are in time, of its objectives.
+func (p *Part) Limits() (out []int64) {
+	for _, o := range p.objectives {
+		if o.why == "" && o.ofAnswers() {
+			out = append(out, o.within)
+		}
+	}
+	return out
 }
 
 // Open is when service is owed in a store, within a span.

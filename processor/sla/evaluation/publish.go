@@ -75,8 +75,8 @@ func (l *Line) standing(was *Published) *Line {
 // Milliseconds says whether the figure of a line is a length of time, and not a share.
 func (l *Line) Milliseconds() bool {
 	switch l.Objective.Indicator {
-	case agreement.ResponseMS, agreement.AuthorisationMS:
-		return l.Objective.Statistic != "share_below"
+	case agreement.ResponseMS, agreement.AuthorisationMS: // a percentile is judged as a share
+		return l.Objective.Statistic == "mean"
 	case agreement.TimeToDetect, agreement.TimeToAcknowledge, agreement.TimeToResolve, agreement.TimeToRepair:
 		return true
 	}

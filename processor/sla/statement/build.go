@@ -305,7 +305,9 @@ func sqlText(s string) string {
 // promise is what an objective promises.
 func promise(o *agreement.Objective, m *agreement.Measurement) Promise {
 	p := Promise{Op: "gte", Limit: o.Target.String(), Unit: Share, Slice: o.Slice.Milli(), Least: m.MinCoverage.String()}
-	switch {
+	switch share := map[string]string{"p50": "0.5", "p90": "0.9"}[o.Statistic]; {
+	case share != "" && (o.Indicator == agreement.AuthorisationMS || o.Indicator == agreement.ResponseMS): // judged as what it is: at least so many are at most the value
+		p.Stat, p.Limit, p.Value = "share_below", share, o.Value.Decimal().String()
 	case o.Target.IsZero() && !o.Value.IsZero():
 		p.Op, p.Stat, p.Limit = cmp.Or(o.Op, "lte"), o.Statistic, o.Value.Decimal().String()
 		if o.Value.IsDuration() {

@@ -374,7 +374,7 @@ func (e *Evaluator) measure(ctx context.Context, work []*task, at int64, report 
 			report.Parts++
 			needs := x.Needs()
 			w.Span.From, w.Span.To = min(w.Span.From, needs.From), max(w.Span.To, needs.To)
-			w.Payments = w.Payments || x.needed
+			w.Payments, w.Limits = w.Payments || x.needed, append(w.Limits, x.Limits()...)
 			for id := range due {
 				jobs[id] = append(jobs[id], job{t, i})
 			}
@@ -384,6 +384,8 @@ func (e *Evaluator) measure(ctx context.Context, work []*task, at int64, report 
 		return nil
 	}
 	w.Stores = slices.Sorted(maps.Keys(jobs))
+	slices.Sort(w.Limits)
+	w.Limits = slices.Compact(w.Limits)
 	report.Stores = len(w.Stores)
 	// Stores are measured by all processors while the next ones are read.
 	var mu sync.Mutex
