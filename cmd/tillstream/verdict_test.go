@@ -81,6 +81,7 @@ spec:
       - {objective: mttr, per_unit: {every: 1h, credit: 0.01}}
       repeat: {times: 3, within: 6M, multiply: 2}
       claim: {mode: on_request, within: 30d, minimum: 100}
+      escalate: [{breaches: 3, within: 12M, right: terminate}]
 `
 
 // happened is a history of health reports and of what people did, as lines of events.
@@ -294,6 +295,11 @@ terminal-availability,t2,met,STAGE,0`, "STAGE", stage)
 		if !strings.Contains(status, want) {
 			t.Errorf("status has no %q:\n%s", want, status)
 		}
+	}
+	says(t, p.do("sla", "status", "acme-gold", "--dsn", p.dsn), "acme-gold gives a right: terminate; terminal-availability of s1/t1 was not kept in 2026-01, 2026-02, 2026-03 (agreed: 3 breaches within 12M)\n")
+	says(t, p.do("sla", "statement", "acme-gold", "--period", "2026-03", "--dsn", p.dsn), "terminate: terminal-availability was not kept for s1/t1 in 2026-01, 2026-02, 2026-03 (agreed: 3 breaches, within 12M)")
+	if said := p.do("sla", "statement", "acme-gold", "--period", "2026-02", "--dsn", p.dsn); strings.Contains(said, "terminate") {
+		t.Error("two breaches give the right of three")
 	}
 	// A member of the group does it by itself, as of the newest evidence: in Paris May has begun.
 	running := startMember(t, writeConfig(t, p.broker, p.dsn, "sla: {every: 1s}"))

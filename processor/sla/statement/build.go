@@ -36,6 +36,7 @@ type Input struct {
 	Evidence []Piece
 	Money    *Totals
 	Backing  []Backing
+	Rights   []Right // at the end of the period
 	// Service is when a scope is in service, so that an outage of several days is shown on those on which it counted. May be nil, or give nil.
 	Service func(scope string) interval.Set
 }
@@ -137,6 +138,8 @@ func New(in *Input, limits Limits) (*Document, error) {
 		return cmp.Or(cmp.Compare(a.Text, b.Text), cmp.Compare(weight(&a), weight(&b)))
 	})
 	d.Rows = b.digests(rows, pieces)
+	d.Rights = in.Rights[:min(len(in.Rights), limits.Scopes)]
+	d.MoreRights = len(in.Rights) - len(d.Rights)
 	d.Summary = b.summary(d.Objectives)
 	return d, nil
 }
@@ -150,6 +153,16 @@ func promised(r *agreement.Resolved) []agreement.Objective {
 				out = append(slices.Clip(out), o)
 			}
 		}
+	}
+	return out
+}
+
+// RightOf tells a right of a text.
+func RightOf(r *sla.Right, t *agreement.Stretch) Right {
+	c := sla.Calendar{Unit: sla.Unit(t.Terms.Period), Zone: t.Zone()}
+	out := Right{Right: r.Right, Breaches: r.Breaches, Within: r.Within.String(), Objective: r.Objective, Scope: r.Scope, Periods: []string{}, Pending: !r.Final()}
+	for _, b := range r.Grounds {
+		out.Periods = append(out.Periods, PeriodOf(c, b.Period).Name)
 	}
 	return out
 }

@@ -26,6 +26,8 @@ type Document struct {
 	Summary    Summary     `json:"summary"`
 	Objectives []Objective `json:"objectives"` // of all texts, in their order
 	Backing    []Backing   `json:"backing,omitzero"`
+	Rights     []Right     `json:"rights,omitzero"`         // beyond money, at the end of the period
+	MoreRights int         `json:"rights_omitted,omitzero"` // more of them than are listed
 	Rows       Digests     `json:"rows"`
 }
 
@@ -220,6 +222,17 @@ type Total struct {
 type Backing struct {
 	Agreement string      `json:"agreement"`
 	Verdict   sla.Verdict `json:"verdict"`
+}
+
+// Right is what a party may do beyond money, since an objective was not kept for a scope in so many periods within a time.
+type Right struct {
+	Right     string   `json:"right"`
+	Breaches  int      `json:"breaches"`        // so many are agreed
+	Within    string   `json:"within,omitzero"` // and in so long, as it is written: 12M
+	Objective string   `json:"objective"`
+	Scope     string   `json:"scope"`
+	Periods   []string `json:"periods"`          // in breach that ground it
+	Pending   bool     `json:"pending,omitzero"` // not all of them are final
 }
 
 // Digests are of all rows that a document was made of, listed or not.
