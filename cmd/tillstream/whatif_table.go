@@ -115,6 +115,9 @@ func cells(sides []*whatif.Side, i int) [4]string {
 		}
 	}
 	credit := string(s.Credit) + " " + s.Currency
+	if s.Invoice != "" {
+		credit = s.Invoice + " of the invoice"
+	}
 	if s.Pending {
 		credit += " (pending)"
 	}

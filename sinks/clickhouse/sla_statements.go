@@ -166,7 +166,7 @@ func statementRow(x *evaluation.Statement) []any {
 		t.Measurement.MinCoverage.Float(),
 		f.Committed, f.Excluded, f.Counted, f.Unknown, f.Down, f.Doubt, f.RawUnknown, f.RawDown, f.Ahead, bit(x.At < l.Part.Span.To), f.Outages, l.Events, l.Budget,
 		x.Statement.Credit, l.Due, bit(l.Pending), l.EarnedBack, l.Currency, claim, until, min(l.LateData(l.Objective).Close, maxInstant), review,
-		string(x.Stage), x.Reason, l.Why, x.At, []any{l.Sources.Evidence, l.Sources.Decisions, l.Sources.Registry})
+		string(x.Stage), x.Reason, l.Note(), x.At, []any{l.Sources.Evidence, l.Sources.Decisions, l.Sources.Registry})
 }
 
 // maxInstant is what a DateTime64(3) holds.

@@ -145,6 +145,7 @@ type Line struct {
 	Credit, Due, EarnedBack int64
 	Pending                 bool
 	Currency                string
+	Invoice                 sla.Share // where the base is what is invoiced: the share of it that is credited
 
 	owed  owed
 	units [2]int64

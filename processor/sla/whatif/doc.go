@@ -103,8 +103,9 @@ type Side struct {
 	Back     statement.Amount  `json:"earned_back,omitzero"`
 	Pending  bool              `json:"pending,omitzero"`
 	Currency string            `json:"currency,omitzero"`
-	Note     string            `json:"note,omitzero"`  // why it cannot be judged
-	Today    *Side             `json:"today,omitzero"` // of what was published: what the text in force comes to now, if that is otherwise
+	Invoice  string            `json:"invoice_share,omitzero"` // that is credited, where the base is what is invoiced
+	Note     string            `json:"note,omitzero"`          // why it cannot be judged
+	Today    *Side             `json:"today,omitzero"`         // of what was published: what the text in force comes to now, if that is otherwise
 
 	credit, due, back int64
 }

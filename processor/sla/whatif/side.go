@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tillstream/tillstream/processor/sla"
+	"github.com/tillstream/tillstream/processor/sla/agreement"
 	"github.com/tillstream/tillstream/processor/sla/evaluation"
 	"github.com/tillstream/tillstream/processor/sla/statement"
 )
@@ -18,7 +19,9 @@ func sideOf(l *evaluation.Line) *Side {
 	s.result(&l.Result)
 	s.promise(l)
 	s.money(l.Due, l.Credit, l.EarnedBack, l.Currency)
-	s.Pending = l.Pending
+	if s.Pending = l.Pending; l.Invoice > 0 {
+		s.Invoice = agreement.Billionths(int64(l.Invoice)).String()
+	}
 	switch f := &l.Figures; {
 	case s.Note != "" || l.Result.Verdict != sla.Undetermined:
 	case f.Counted > 0 && f.Unknown == f.Counted:
@@ -67,7 +70,7 @@ func (s *Side) money(due, credit, back int64, currency string) {
 // same says whether two texts come to the same: figure and bounds, what was promised, verdict and credit.
 func (s *Side) same(o *Side) bool {
 	return equal(s.Figure, o.Figure) && equal(s.Low, o.Low) && equal(s.High, o.High) && s.Target == o.Target && s.Op == o.Op && s.Verdict == o.Verdict &&
-		s.credit == o.credit && s.back == o.back && s.Currency == o.Currency && s.Pending == o.Pending
+		s.credit == o.credit && s.back == o.back && s.Currency == o.Currency && s.Pending == o.Pending && (s.Invoice == o.Invoice || s.Stage != "" || o.Stage != "") // of what was published the share is in its note only
 }
 
 // equal says whether two figures are the same number.
