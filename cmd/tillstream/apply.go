@@ -119,6 +119,9 @@ func (a *application) run(objects []*manifest.Object) error {
 	}
 	rebuild := a.written(rows)
 	a.amended(next)
+	for _, line := range next.Unmeasured() {
+		fmt.Fprintln(out, "!", line)
+	}
 	if unsent && a.revision > 0 {
 		fmt.Fprintf(out, "the documents of all stores up to revision %d are sent (again)\n", a.revision)
 	}

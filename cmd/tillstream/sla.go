@@ -74,6 +74,9 @@ func (c *slaCheckCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	for _, line := range set.Unmeasured() {
+		fmt.Fprintln(e.stderr, "!", line)
+	}
 	fmt.Fprintf(e.stdout, "nothing is wrong with %d objects, %d of them agreements\n", len(set), len(set.Book().Agreements))
 	return nil
 }

@@ -61,6 +61,31 @@ func (s Set) Past(was Set, now time.Time) error {
 	return c.err()
 }
 
+// Unmeasured says what of the agreements in the files is accepted and not measured as it is written, one a line; in order. The set must have passed Check.
+func (s Set) Unmeasured() []string {
+	var out []string
+	book := s.Book()
+	for name := range book.Agreements {
+		texts, err := book.Stretches(name)
+		if err != nil {
+			continue // Check has said so
+		}
+		for i := range texts {
+			if !texts[i].Measured() {
+				continue
+			}
+			for path, why := range evaluation.Unmeasured(&texts[i]) {
+				at, _ := texts[i].Text.From(path)
+				if o := s[Key{at.Kind, at.Name}]; o != nil && o.file != "" {
+					out = append(out, fmt.Sprintf("%s: it is accepted, but not measured as it is written: %s", o.where(at.Path), why))
+				}
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // Amended are the parts of periods that have begun whose text this set amends and an earlier one did not, by agreement, in order of time.
 func (s Set) Amended(was Set, now time.Time) map[string][]*evaluation.Part {
 	out := map[string][]*evaluation.Part{}

@@ -142,6 +142,8 @@ func (c *completer) objective(o *Objective) {
 			c.wrong(field+"of", "objective %s is composed of %s, which is no objective of this text", o.Name, name)
 		case part.Indicator == Composite:
 			c.wrong(field+"of", "objective %s is composed of %s, which is composed itself; name its parts", o.Name, name)
+		case o.Method == "timeslices" && part.Indicator != Uptime && part.Indicator != StoreQuorum && len(part.lacks()) == 0:
+			c.wrong(field+"of", "objective %s is composed of %s by time slices, which only %s and %s have; take method: weighted_mean", o.Name, name, Uptime, StoreQuorum)
 		case part.Target.IsZero() && len(part.lacks()) == 0:
 			c.wrong(field+"of", "objective %s is composed of %s, which promises a value and no share; only shares can be composed", o.Name, name)
 		}

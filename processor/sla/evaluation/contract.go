@@ -148,12 +148,30 @@ func (o *objective) unmeasurable() string {
 	case agreement.PaymentFailures:
 		switch {
 		case o.slice > 0:
-			return "payments are kept by the hour, not by slices of " + o.Slice.String()
+			return "payments are kept by the hour, and not judged by slices of " + o.Slice.String()
 		case o.Per == "terminal":
 			return "payments are kept by store, not by terminal"
 		}
 	}
 	return ""
+}
+
+// Unmeasured says what of a text is not measured as it is written, by its path: what nobody could tell from the verdicts.
+func Unmeasured(s *agreement.Stretch) map[string]string {
+	out := map[string]string{}
+	for _, o := range compile(*s).objectives {
+		path := "objectives[" + o.Name + "]."
+		switch {
+		case o.why != "":
+			out[path+"indicator"] = o.why + "; its verdict is not_applicable"
+		case o.Capability == "card":
+			out[path+"capability"] = "that a till has lost only its card reader is not kept; it counts as lost where the till cannot sell"
+		}
+	}
+	if !s.Terms.Measurement.HeartbeatTimeout.IsZero() {
+		out["measurement.heartbeat_timeout"] = "how long a report holds is decided when it is folded: by heartbeat_timeout of the store or the terminal, else by processor.heartbeat_timeout; say it there"
+	}
+	return out
 }
 
 // timed says whether an objective is about time, with a target.
