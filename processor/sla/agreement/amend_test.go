@@ -126,3 +126,19 @@ func TestAmendmentsAndThePast(t *testing.T) {
 		}
 	})
 }
+
+// What is decided by time slices is made of times, and a percentile costs what a share can cost.
+func TestWhatCannotBeReckonedIsRefused(t *testing.T) {
+	for objectives, says := range map[string]string{
+		`[{"name":"up","indicator":"uptime","per":"customer","target":"0.9"},{"name":"fast","indicator":"authorisation_ms","statistic":"share_below","value":"1500","target":"0.9","per":"customer"},
+			{"name":"both","indicator":"composite","of":{"up":"1","fast":"1"},"method":"timeslices","target":"0.9"}]`: "composed of fast by time slices, which only uptime and store_quorum have",
+		`[{"name":"fast","indicator":"authorisation_ms","statistic":"p90","op":"gte","value":"1500","per":"customer"}]`: "p90 of authorisation_ms takes lt or lte",
+		`[{"name":"fast","indicator":"authorisation_ms","statistic":"p90","op":"lte","value":"1500","per":"customer"}],
+			"remedies":{"base":{"amount":100,"currency":"EUR","per":"month"},"credits":[{"objective":"fast","tiers":[{"above":"1500","credit":"0.1"}]}]}`: "its breach costs a fixed amount",
+	} {
+		b := between(t, `{"from":"2026-01-01","objectives":`+objectives+`}`)
+		if problems := b.Check(); len(problems) != 1 || !strings.Contains(problems[0].What, says) {
+			t.Errorf("%v does not say %q", problems, says)
+		}
+	}
+}
