@@ -178,24 +178,22 @@ func (s *Sink) LookAgreements(ctx context.Context, views AlertViews, coverage fl
 		return not
 	}
 	store := optional("store_id", "store_id", "''")
-	claim := optional("claim_until", "if(claim = 'on_request', ifNull(toUnixTimestamp64Milli(claim_until), 0), 0)", "toInt64(0)")
-	if columns["claim_until"] && !columns["claim"] {
-		claim = "ifNull(toUnixTimestamp64Milli(claim_until), 0)"
-	}
-	review := optional("review_due", "ifNull(1000 * toInt64(toUnixTimestamp(toDateTime(review_due, 'UTC'))), 0)", "toInt64(0)")
 	err := s.rows(ctx, func(r driver.Rows) error {
 		var a alert.Agreement
-		err := r.Scan(&a.Contract, &a.Objective, &a.Scope, &a.Store, &a.Verdict, &a.Target, &a.Actual, &a.Coverage, &a.Total, &a.Spent, &a.PeriodStart, &a.ClaimUntil, &a.RevisedBy)
+		err := r.Scan(&a.Contract, &a.Objective, &a.Scope, &a.Store, &a.Verdict, &a.Target, &a.Actual, &a.Coverage, &a.Total, &a.Spent, &a.PeriodStart)
 		to.Agreements = append(to.Agreements, a)
 		return err
-	}, fmt.Sprintf(`SELECT contract, objective, scope, %s, if(final, '', toString(verdict)), target, actual, if(final OR budget_total = 0, 1, coverage), if(final, 0, budget_total), budget_spent,
-		1000 * toInt64(toUnixTimestamp(period_start)), %s AS claim_by, %s AS review_by FROM pos.sla_compliance
-		WHERE verdict != 'not_applicable' AND (NOT final AND (verdict IN ('breached', 'at_risk') OR budget_total > 0 AND (coverage < ? OR budget_spent >= budget_total))
-			OR credit > 0 AND claim_by > toUnixTimestamp64Milli(now64(3)) AND claim_by <= toUnixTimestamp64Milli(now64(3)) + ?
-			OR NOT final AND review_by > 0 AND review_by <= toUnixTimestamp64Milli(now64(3)) + ?)
-		ORDER BY contract, objective, scope, period_start`, store, claim, review), coverage, deadline.Milliseconds(), deadline.Milliseconds())
+	}, fmt.Sprintf(`SELECT contract, objective, scope, %s, toString(verdict), target, actual, if(budget_total = 0, 1, coverage), budget_total, budget_spent,
+		1000 * toInt64(toUnixTimestamp(period_start)) FROM pos.sla_compliance
+		WHERE NOT final AND verdict != 'not_applicable' AND (verdict IN ('breached', 'at_risk') OR budget_total > 0 AND (coverage < ? OR budget_spent >= budget_total))
+		ORDER BY contract, objective, scope, period_start`, store), coverage)
 	if err != nil {
 		return fmt.Errorf("looking at agreements: %w", err)
+	}
+	if columns["claim"] && columns["review_due"] {
+		if err := s.lookDeadlines(ctx, deadline, to); err != nil {
+			return err
+		}
 	}
 	if views["sla_burn"] == nil {
 		return nil
@@ -228,6 +226,33 @@ func (s *Sink) LookAgreements(ctx context.Context, views AlertViews, coverage fl
 			FROM pos.sla_compliance WHERE NOT final AND target > 0 AND target < 1 GROUP BY `+lines+`) AS c USING (`+lines+`) ORDER BY contract, objective, scope`)
 	if err != nil {
 		return fmt.Errorf("looking at how budgets burn: %w", err)
+	}
+	return nil
+}
+
+// lookDeadlines are the credits that must soon be claimed, added up for each period, and the agreements whose revision is due, by the newest period.
+func (s *Sink) lookDeadlines(ctx context.Context, deadline time.Duration, to *alert.Snapshot) error {
+	err := s.rows(ctx, func(r driver.Rows) error {
+		d := alert.Deadline{Rule: alert.ClaimDeadline}
+		err := r.Scan(&d.Contract, &d.PeriodStart, &d.By, &d.Credit)
+		to.Deadlines = append(to.Deadlines, d)
+		return err
+	}, `SELECT contract, 1000 * toInt64(toUnixTimestamp(period_start)) AS start, toUnixTimestamp64Milli(min(claim_until)) AS by, concat(toString(sum(credit)), ' ', any(credit_currency))
+		FROM pos.sla_compliance WHERE credit > 0 AND claim = 'on_request' AND claim_until > now64(3) AND claim_until <= now64(3) + toIntervalMillisecond(?)
+		GROUP BY contract, start ORDER BY contract, start`, deadline.Milliseconds())
+	if err != nil {
+		return fmt.Errorf("looking for claims that lapse: %w", err)
+	}
+	err = s.rows(ctx, func(r driver.Rows) error {
+		d := alert.Deadline{Rule: alert.RevisionDue}
+		err := r.Scan(&d.Contract, &d.By)
+		to.Deadlines = append(to.Deadlines, d)
+		return err
+	}, `SELECT contract, 1000 * toInt64(toUnixTimestamp(toDateTime(assumeNotNull(due), 'UTC'))) AS by FROM
+		(SELECT contract, argMax(tuple(review_due), tuple(period_start, version)).1 AS due FROM pos.sla_compliance WHERE NOT final GROUP BY contract)
+		WHERE due IS NOT NULL AND by <= toUnixTimestamp64Milli(now64(3)) + ? ORDER BY contract`, deadline.Milliseconds())
+	if err != nil {
+		return fmt.Errorf("looking for revisions that are due: %w", err)
 	}
 	return nil
 }
