@@ -38,8 +38,8 @@ func (s *Sink) Load(ctx context.Context, receivers []string) (last []alert.Alert
 			t, err := scanAlert(r)
 			untold[name] = append(untold[name], t)
 			return err
-		}, "WITH (SELECT least(now64(3), if(count() = 0, now64(3), max(at))) - "+untoldMemory+" FROM tillstream.alerts_sent WHERE receiver = ?) AS since "+
-			"SELECT "+alertColumns+" FROM (SELECT * FROM tillstream.alerts FINAL WHERE at > since OR alert_id IN (SELECT alert_id FROM pos.alerts WHERE state != 'resolved')) AS a "+
+		}, "WITH (SELECT least(now64(3), if(count() = 0, now64(3), max(at))) - "+untoldMemory+" FROM tillstream.alerts_sent WHERE receiver = ?) AS memory "+
+			"SELECT "+alertColumns+" FROM (SELECT * FROM tillstream.alerts FINAL WHERE at > memory OR alert_id IN (SELECT alert_id FROM pos.alerts WHERE state != 'resolved')) AS a "+
 			"LEFT ANY JOIN (SELECT alert_id, max(sequence) AS told FROM tillstream.alerts_sent WHERE receiver = ? GROUP BY alert_id) AS s ON a.alert_id = s.alert_id "+
 			"WHERE sequence > told ORDER BY at, alert_id, sequence SETTINGS join_use_nulls = 0", name, name)
 		if err != nil {

@@ -20,7 +20,7 @@ func TestAlertsAreKept(t *testing.T) {
 	over := a
 	over.Kind, over.Status, over.Ended, over.Sequence, over.At, over.Reason = alert.Cleared, alert.Resolved, at+5, 2, at+5, "over"
 	b := a
-	b.ID, b.Scope, b.Started, b.Since, b.Contract, b.Objective, b.Terminal = "b", "t", at, 0, "c", "o", "x"
+	b.ID, b.Scope, b.Started, b.Since, b.Contract, b.Objective, b.Terminal, b.Target = "b", "t", at, 0, "c", "o", "x", "field"
 	for range 2 { // a zombie writes the same
 		if err := s.Put(t.Context(), []alert.Transition{a, b, over}); err != nil {
 			t.Fatal(err)
@@ -39,6 +39,23 @@ func TestAlertsAreKept(t *testing.T) {
 	if d := cmp.Diff(map[string][]alert.Transition{"one": {b, over}, "two": {a, b, over}}, untold); d != "" {
 		t.Error(d)
 	}
+	// Two days ago: an alert that is over, and one that is not. A receiver that was told before is told of both, one that is new of what is open alone.
+	old, open := over, b
+	old.ID, old.Scope, old.Sequence, old.Kind, old.Status = "c", "u", 1, alert.Cleared, alert.Resolved
+	open.ID, open.Scope = "d", "v"
+	old.At, open.At = at-2*86_400_000, at-2*86_400_000
+	if err := s.Put(t.Context(), []alert.Transition{old, open}); err != nil {
+		t.Fatal(err)
+	}
+	do(t, s, "INSERT INTO tillstream.alerts_sent (receiver, alert_id, sequence, at) VALUES ('away', 'x', 1, now64(3) - toIntervalDay(3))")
+	_, untold, err = s.Load(t.Context(), []string{"away", "two"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(map[string][]alert.Transition{"away": {old, open, a, b, over}, "two": {open, a, b, over}}, untold); d != "" {
+		t.Error(d)
+	}
+	do(t, s, "DELETE FROM tillstream.alerts WHERE alert_id IN ('c', 'd')")
 	if d := cmp.Diff([]string{"a resolved 2", "b firing 1"}, ask(t, s, "alert_id, state, sequence", "FROM pos.alerts ORDER BY alert_id")); d != "" {
 		t.Error(d)
 	}
