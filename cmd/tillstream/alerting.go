@@ -107,7 +107,8 @@ func receivers(kafka *source, log *zap.Logger) (all []alert.Receiver, closeAll f
 	if a := cfg.Alertmanager; len(a.URLs) > 0 {
 		client, err := alertmanager.New(alertmanager.Config{
 			URLs: append([]string(nil), a.URLs...), Username: a.Username, Password: string(a.Password), Token: string(a.Token), CAFile: a.TLS.CAFile, CertFile: a.TLS.CertFile,
-			KeyFile: a.TLS.KeyFile, ServerName: a.TLS.ServerName, InsecureSkipVerify: a.TLS.InsecureSkipVerify, Source: a.Source, Lasts: 4 * duration(a.Refresh), Log: log,
+			KeyFile: a.TLS.KeyFile, ServerName: a.TLS.ServerName, InsecureSkipVerify: a.TLS.InsecureSkipVerify, Source: a.Source, Log: log,
+			Lasts: 4 * max(duration(a.Refresh), duration(kafka.cfg.Kafka.SessionTimeout)), // it must outlive the time that passes until another member judges
 		}, time.Now)
 		if err != nil {
 			return nil, closeAll, usageError{err}

@@ -110,7 +110,7 @@ type Alertmanager struct {
 	Token        Secret   `yaml:"token" doc:"Bearer token, instead of a password; better in token_file."`
 	TokenFile    string   `yaml:"token_file" doc:"File with the token, white space around it left out; wins over token."`
 	TLS          TLS      `yaml:"tls"`
-	Refresh      Duration `yaml:"refresh" doc:"How often it is told again of what is open. Four times as long without that, and an alert ends there."`
+	Refresh      Duration `yaml:"refresh" doc:"How often it is told again of what is open. Four times as long without that, or four times kafka.session_timeout if that is more, and an alert ends there."`
 	Source       string   `yaml:"source_url" doc:"Where one looks further: the generatorURL of alerts."`
 }
 
