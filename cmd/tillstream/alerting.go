@@ -153,6 +153,11 @@ type lookout struct {
 	ends  []ends
 	slow  *alert.Snapshot
 
+	silencesAt int64
+
+	stores      *alert.Snapshot // what was last said of them
+	fingerprint uint64          // of the trouble then
+
 	watermark int64 // as last known
 
 	begun     time.Time
@@ -166,8 +171,10 @@ type ends struct {
 }
 
 const (
-	slowEvery = 30 * time.Second
-	lookTime  = 20 * time.Second
+	storesEvery   = 5 * time.Second // if nothing changed
+	slowEvery     = 30 * time.Second
+	silencesEvery = 2 * time.Minute // what costs most, of what changes with quarters of an hour
+	lookTime      = 20 * time.Second
 )
 
 func newLookout(kafka *source, sink *clickhouse.Sink, limits alert.Limits, evaluated *atomic.Int64) *lookout {
@@ -189,7 +196,7 @@ func (l *lookout) Look(ctx context.Context) (*alert.Snapshot, error) {
 		l.kafka.log.Warn("asking Kafka how far the group is; trying again", zap.Error(err))
 		s.Watermark = l.watermark
 	}
-	l.unanswered(ctx, s, l.sink.LookStores(ctx, s), outageRules...)
+	l.unanswered(ctx, s, l.lookStores(ctx, s), outageRules...)
 	if l.slow == nil || s.At-l.slow.At >= slowEvery.Milliseconds() {
 		l.lookSlow(ctx, s)
 		l.slow = s
@@ -203,6 +210,24 @@ func (l *lookout) Look(ctx context.Context) (*alert.Snapshot, error) {
 		}
 	}
 	return s, nil
+}
+
+// lookStores asks about stores if something there changed, and once in a while, since stores open and close.
+func (l *lookout) lookStores(ctx context.Context, s *alert.Snapshot) error {
+	troubled, fingerprint, err := l.sink.LookTrouble(ctx)
+	if err != nil {
+		return err
+	}
+	if l.stores == nil || fingerprint != l.fingerprint || s.At-l.stores.At >= storesEvery.Milliseconds() {
+		l.stores = nil
+		fresh := &alert.Snapshot{At: s.At}
+		if err := l.sink.LookStores(ctx, troubled, fresh); err != nil {
+			return err
+		}
+		l.stores, l.fingerprint = fresh, fingerprint
+	}
+	s.Stores, s.Maintenance = l.stores.Stores, l.stores.Maintenance
+	return nil
 }
 
 var (
@@ -242,8 +267,13 @@ func (l *lookout) lookSlow(ctx context.Context, s *alert.Snapshot) {
 			s.Unanswered[r] = why
 		}
 	}
-	s.Silences, err = l.sink.LookSilences(ctx, l.views)
-	l.unanswered(ctx, s, err, alert.SalesSilence)
+	if s.At-l.silencesAt < silencesEvery.Milliseconds() {
+		s.Silences = l.slow.Silences
+	} else if s.Silences, err = l.sink.LookSilences(ctx, l.views); err == nil {
+		l.silencesAt = s.At
+	} else {
+		l.unanswered(ctx, s, err, alert.SalesSilence)
+	}
 	s.Backlogs, err = l.sink.LookBacklogs(ctx, time.Duration(l.limits.Backlog)*time.Millisecond)
 	l.unanswered(ctx, s, err, alert.Backlog)
 	s.Holes, err = l.sink.LookHoles(ctx)

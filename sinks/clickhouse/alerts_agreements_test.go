@@ -13,20 +13,24 @@ import (
 // is closed. Of what must be done until when: one a contract and period, or one a contract.
 func TestAlertsOfAgreements(t *testing.T) {
 	s := fresh(t)
-	do(t, s, `INSERT INTO tillstream.sla_statements (period_start, contract, objective, scope, store_id, period_end, target, actual, coverage, verdict, budget_ms, down_ms, stage, rank) VALUES
-		('2026-11-01', 'gold', 'up', 't1', 's1', '2026-12-01', (995, 1000), (97, 100), (1, 1), 'breached', 1000, 5000, 'provisional', 1),
-		('2026-11-01', 'gold', 'up', 't2', 's1', '2026-12-01', (995, 1000), (1, 1), (1, 1), 'met', 1000, 0, 'provisional', 1),
-		('2026-11-01', 'gold', 'up', 't3', 's1', '2026-12-01', (995, 1000), (97, 100), (8, 10), 'breached', 1000, 5000, 'provisional', 1),
-		('2026-10-01', 'gold', 'up', 't4', 's1', '2026-11-01', (995, 1000), (97, 100), (1, 1), 'breached', 1000, 5000, 'final', 1)`)
-	do(t, s, `INSERT INTO tillstream.sla_statements (period_start, contract, objective, scope, period_end, target, actual, verdict, credit, currency, claim, claim_until, review_due, stage, rank) VALUES
-		('2026-10-01', 'gold', 'up', 't5', '2026-11-01', (995, 1000), (97, 100), 'breached', 1250, 'EUR', 'on_request', now64(3) + toIntervalMinute(30), NULL, 'final', 1),
-		('2026-10-01', 'gold', 'up', 't6', '2026-11-01', (995, 1000), (97, 100), 'breached', 50, 'EUR', 'on_request', now64(3) + toIntervalMinute(30), NULL, 'final', 1),
-		('2026-09-01', 'gold', 'up', 't6', '2026-10-01', (995, 1000), (97, 100), 'breached', 50, 'EUR', 'on_request', now64(3) - 1, NULL, 'final', 1),
-		('2026-10-01', 'free', 'up', 't6', '2026-11-01', (995, 1000), (97, 100), 'breached', 50, 'EUR', 'automatic', now64(3) + toIntervalMinute(30), NULL, 'final', 1),
-		('2026-10-01', 'old', 'up', 't5', '2026-11-01', (995, 1000), (1, 1), 'met', 0, 'EUR', '', NULL, today() - 9, 'provisional', 1),
-		('2026-11-01', 'old', 'up', 't5', '2026-12-01', (995, 1000), (1, 1), 'met', 0, 'EUR', '', NULL, today() + 90, 'provisional', 1),
-		('2026-11-01', 'due', 'up', 't5', '2026-12-01', (995, 1000), (1, 1), 'met', 0, 'EUR', '', NULL, today(), 'provisional', 1),
-		('2026-11-01', 'due', 'up', 't6', '2026-12-01', (995, 1000), (1, 1), 'met', 0, 'EUR', '', NULL, today(), 'provisional', 1)`)
+	do(t, s, `INSERT INTO tillstream.sla_statements (period_start, contract, objective, scope, store_id, period_end, target, actual, coverage, verdict, budget_ms, down_ms, stage, closes_at, rank) VALUES
+		('2026-11-01', 'gold', 'up', 't1', 's1', '2026-12-01', (995, 1000), (97, 100), (1, 1), 'breached', 1000, 5000, 'provisional', now64(3) + 1, 1),
+		('2026-11-01', 'gold', 'up', 't2', 's1', '2026-12-01', (995, 1000), (1, 1), (1, 1), 'met', 1000, 0, 'provisional', now64(3) + 1, 1),
+		('2026-11-01', 'gold', 'up', 't3', 's1', '2026-12-01', (995, 1000), (97, 100), (8, 10), 'breached', 1000, 5000, 'provisional', now64(3) + 1, 1),
+		('2026-10-01', 'gold', 'up', 't4', 's1', '2026-11-01', (995, 1000), (97, 100), (1, 1), 'breached', 1000, 5000, 'final', now64(3) - 1, 1)`)
+	do(t, s, `INSERT INTO tillstream.sla_statements (period_start, contract, objective, scope, period_end, target, actual, verdict, credit, currency, claim, claim_until, review_due, stage, closes_at, rank) VALUES
+		('2026-10-01', 'gold', 'up', 't5', '2026-11-01', (995, 1000), (97, 100), 'breached', 1250, 'EUR', 'on_request', now64(3) + toIntervalMinute(30), NULL, 'final', now64(3) - 1, 1),
+		('2026-10-01', 'gold', 'up', 't6', '2026-11-01', (995, 1000), (97, 100), 'breached', 50, 'EUR', 'on_request', now64(3) + toIntervalMinute(30), NULL, 'final', now64(3) - 1, 1),
+		('2026-09-01', 'gold', 'up', 't6', '2026-10-01', (995, 1000), (97, 100), 'breached', 50, 'EUR', 'on_request', now64(3) - 1, NULL, 'final', now64(3) - 1, 1),
+		('2026-10-01', 'free', 'up', 't6', '2026-11-01', (995, 1000), (97, 100), 'breached', 50, 'EUR', 'automatic', now64(3) + toIntervalMinute(30), NULL, 'final', now64(3) - 1, 1),
+		('2026-10-01', 'old', 'up', 't5', '2026-11-01', (995, 1000), (1, 1), 'met', 0, 'EUR', '', NULL, today() - 9, 'provisional', now64(3) + 1, 1),
+		('2026-11-01', 'old', 'up', 't5', '2026-12-01', (995, 1000), (1, 1), 'met', 0, 'EUR', '', NULL, today() + 90, 'provisional', now64(3) + 1, 1),
+		('2026-11-01', 'due', 'up', 't5', '2026-12-01', (995, 1000), (1, 1), 'met', 0, 'EUR', '', NULL, today(), 'provisional', now64(3) + 1, 1),
+		('2026-11-01', 'due', 'up', 't6', '2026-12-01', (995, 1000), (1, 1), 'met', 0, 'EUR', '', NULL, today(), 'provisional', now64(3) + 1, 1)`)
+	// Of a line that was breached and is not any more, and of one that is final since, nothing is left.
+	do(t, s, `INSERT INTO tillstream.sla_statements (period_start, contract, objective, scope, period_end, target, verdict, revision, stage, closes_at, rank) VALUES
+		('2026-11-01', 'gold', 'up', 't8', '2026-12-01', (995, 1000), 'breached', 0, 'provisional', now64(3) + 1, 1), ('2026-11-01', 'gold', 'up', 't8', '2026-12-01', (995, 1000), 'met', 0, 'provisional', now64(3) + 1, 2),
+		('2026-11-01', 'gold', 'up', 't9', '2026-12-01', (995, 1000), 'breached', 0, 'provisional', now64(3) + 1, 9), ('2026-11-01', 'gold', 'up', 't9', '2026-12-01', (995, 1000), 'breached', 1, 'final', now64(3) + 1, 1)`)
 	do(t, s, `INSERT INTO tillstream.sla_burn (contract, objective, scope, store_id, window, rank, burn_rate, coverage) VALUES
 		('gold', 'up', 't1', 's1', '5m', 1, 20, 1), ('gold', 'up', 't1', 's1', '1h', 1, 15, 0.95), ('gold', 'up', 't2', 's1', '5m', 1, 20, 1), ('gold', 'up', 't2', 's1', '1h', 1, 14, 1)`)
 	views, err := s.AlertViews(t.Context())

@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -98,7 +99,12 @@ func TestLooks(t *testing.T) {
 	do(t, s, `INSERT INTO tillstream.data_quality (lane, topic, terminal_id, business_date, missing) VALUES ('', 'pos.transactions', 't', today() - 3, 4), ('', 'pos.transactions', 't', today(), 9)`)
 	do(t, s, `INSERT INTO tillstream.dead_letters (lane, topic, partition, offset, at, reason) VALUES ('', 'a', 0, 1, now64(3), 'json'), ('', 'a', 0, 2, now64(3), 'json'), ('', 'a', 0, 3, now64(3) - 7200, 'json')`)
 	var got alert.Snapshot
-	if err := s.LookStores(t.Context(), &got); err != nil {
+	troubled, was, err := s.LookTrouble(t.Context())
+	slices.Sort(troubled)
+	if err != nil || !slices.Equal(troubled, []string{"r", "s"}) {
+		t.Fatalf("trouble in %q, %v", troubled, err)
+	}
+	if err := s.LookStores(t.Context(), troubled, &got); err != nil {
 		t.Fatal(err)
 	}
 	if len(got.Stores) != 2 || len(got.Stores[0].Bad) != 1 || got.Stores[0].ID != "r" || got.Stores[0].Bad[0].Status != "silent" || got.Stores[0].Bad[0].Since > now-290_000 {
@@ -110,6 +116,13 @@ func TestLooks(t *testing.T) {
 	}
 	if d := cmp.Diff([]alert.Maintenance{{ID: "now", Store: "s", Terminals: []string{"2"}}}, got.Maintenance); d != "" {
 		t.Error(d)
+	}
+	if _, same, err := s.LookTrouble(t.Context()); err != nil || same != was {
+		t.Errorf("nothing happened, and the fingerprint goes from %d to %d: %v", was, same, err)
+	}
+	do(t, s, "INSERT INTO tillstream.terminal_status (lane, store_id, terminal_id, version, status, since, last_seen, holds_until) VALUES ('', 's', '1', 2, 'down', now64(3), now64(3), now64(3))")
+	if _, other, err := s.LookTrouble(t.Context()); err != nil || other == was {
+		t.Errorf("a till went down, and the fingerprint is still %d: %v", other, err)
 	}
 	backlogs, err := s.LookBacklogs(t.Context(), time.Hour)
 	if err != nil || len(backlogs) != 1 || backlogs[0].Store != "r" || backlogs[0].Count != 3 {

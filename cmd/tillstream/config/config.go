@@ -141,7 +141,7 @@ func Default() *Config {
 		},
 		SLA: SLA{Every: Duration(5 * time.Second)},
 		Alerts: Alerts{
-			Every: Duration(2 * time.Second), Topic: "pos.alerts", ClearAfter: Duration(30 * time.Second), Repeat: Duration(4 * time.Hour),
+			Every: Duration(time.Second), Topic: "pos.alerts", ClearAfter: Duration(30 * time.Second), Repeat: Duration(4 * time.Hour),
 			BlindAfter: Duration(15 * time.Second), BlindFor: Duration(45 * time.Second), Coverage: 90,
 			BurnWindows:  []string{"page 2% 1h 5m", "page 5% 6h 30m", "ticket 10% 1d 2h", "ticket 10% 3d 6h"},
 			BacklogAfter: Duration(time.Hour), DeadLetters: 10, Lag: 1_000_000, Deadline: Duration(7 * 24 * time.Hour),
