@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -98,9 +99,10 @@ func (c *demoCmd) Run(e *env) error {
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
 	g, gctx := errgroup.WithContext(ctx)
+	var evaluated atomic.Int64 // by evaluating, for alerting
 	g.Go(func() error { return proc.Run(gctx) })
-	g.Go(func() error { return evaluating(gctx, cfg, sink, proc, registry, log) })
-	g.Go(func() error { return alerting(gctx, kafka, sink, proc) })
+	g.Go(func() error { return evaluating(gctx, cfg, sink, proc, registry, &evaluated, log) })
+	g.Go(func() error { return alerting(gctx, kafka, sink, proc, registry, &evaluated) })
 	if !c.Once {
 		g.Go(func() error { return refreshing(gctx, cfg, sink, proc, log) })
 	}

@@ -29,7 +29,10 @@ func Page(s *Signed, lang string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := template.New("page").Funcs(template.FuncMap{"t": l.say}).Parse(pageHTML)
+	t, err := template.New("page").Funcs(template.FuncMap{
+		"t":     l.say,
+		"parts": func(rule string) []string { return strings.SplitAfter(rule, "[") }, // a line may end there
+	}).Parse(pageHTML)
 	if err != nil {
 		return nil, fmt.Errorf("parsing the page: %w", err)
 	}
