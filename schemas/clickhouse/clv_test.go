@@ -108,9 +108,9 @@ func TestCLVViews(t *testing.T) {
 	exec(t, conn, "INSERT INTO tillstream.customer_consent (lane, mark, customer, latest) VALUES ('g/0', 'm1', 0, ''), ('', '', 1, '01767225600000loyalty\nmarketing'), ('', '', 2, '01767225600123')")
 	exec(t, conn, "INSERT INTO tillstream.customer_consent (lane, customer, latest) VALUES ('', 1, '01767225599999other'), ('', 2, '00946684800000marketing')")
 	for sql, want := range map[string][]string{
-		"SELECT * FROM pos.clv ORDER BY ALL":                                    {"1	EUR	2	0.6	11	20	2026-02-01	new", "1	JPY	5	0.9	1400	5000	2026-01-01	yen", "2	EUR	3	0.7	12	30	2026-02-01	new"},
+		"SELECT * FROM pos.clv ORDER BY ALL":                                 {"1	EUR	2	0.6	11	20	2026-02-01	new", "1	JPY	5	0.9	1400	5000	2026-01-01	yen", "2	EUR	3	0.7	12	30	2026-02-01	new"},
 		"SELECT model, current, parameters.1 FROM pos.clv_models ORDER BY 1": {"new	1	['r']", "old	0	[]", "yen	1	[]"},
-		"SELECT * FROM pos.customer_consent ORDER BY ALL":                       {"1	['loyalty','marketing']	2026-01-01 00:00:00.000", "2	[]	2026-01-01 00:00:00.123"},
+		"SELECT * FROM pos.customer_consent ORDER BY ALL":                    {"1	['loyalty','marketing']	2026-01-01 00:00:00.000", "2	[]	2026-01-01 00:00:00.123"},
 	} {
 		if d := cmp.Diff(want, query(t, connect(t, "reader", nil), sql)); d != "" {
 			t.Errorf("%s (-want +got)\n%s", sql, d)
