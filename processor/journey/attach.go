@@ -52,13 +52,11 @@ func (st *store) mates(customer uint64, collection int64, news map[*record]bool)
 // affect adds the orders that the sales that match may be added to.
 func (st *store) affect(news map[*record]bool, match func(*sale) bool) {
 	for _, c := range st.sales {
-		for _, part := range [2][]sale{c.sales, c.fresh} {
-			for i := range part {
-				if !part[i].void && match(&part[i]) {
-					st.touch(&part[i], news)
-				}
+		c.each(func(s *sale) {
+			if !s.void && match(s) {
+				st.touch(s, news)
 			}
-		}
+		})
 	}
 }
 
@@ -139,11 +137,14 @@ func (st *store) voided() map[uint64]bool {
 	if st.voids == nil {
 		st.voids = map[uint64]bool{}
 		for _, c := range st.sales {
-			for i := range c.sales {
-				if s := &c.sales[i]; s.void {
+			if !c.voids {
+				continue
+			}
+			c.each(func(s *sale) {
+				if s.void {
 					st.voids[s.id], st.voids[s.number] = true, true
 				}
-			}
+			})
 		}
 		delete(st.voids, 0)
 	}

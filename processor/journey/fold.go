@@ -46,7 +46,7 @@ type Fold struct {
 	cutoff         time.Duration
 	registry       Registry
 	stores         map[string]*store
-	touched        map[*store]bool
+	touched        []*store
 }
 
 // store is what is known of a store.
@@ -64,6 +64,7 @@ type store struct {
 	// The open batch.
 	stepped map[*record]bool
 	told    bool // by the registry
+	touched bool
 }
 
 // record is an order. Most are looked at no more, so they stay packed.
@@ -105,7 +106,7 @@ const maxNamed = 64
 
 // New makes a fold that knows of nothing.
 func New(cfg Config, r Registry) *Fold {
-	f := &Fold{window: cfg.Window.Milliseconds(), retire: cfg.RetireAfter.Milliseconds(), cutoff: cfg.BusinessDayCutoff, registry: r, stores: map[string]*store{}, touched: map[*store]bool{}}
+	f := &Fold{window: cfg.Window.Milliseconds(), retire: cfg.RetireAfter.Milliseconds(), cutoff: cfg.BusinessDayCutoff, registry: r, stores: map[string]*store{}}
 	if f.window <= 0 {
 		f.window = 48 * hourMilli
 	}
@@ -155,7 +156,8 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 		if s.transaction != "" {
 			o.name(hash(s.transaction))
 		}
-		st.stepped[r], f.touched[st] = true, true
+		st.stepped[r] = true
+		f.touch(st)
 	case event.TypeTransaction:
 		s, ok := saleOf(e)
 		if !ok || e.Test {
@@ -166,13 +168,23 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 		if !c.known && (len(c.fresh) == 1 || in.Partition < c.partition) { // whatever the order
 			c.partition = in.Partition
 		}
-		if f.touched[st] = true; s.void {
+		if s.void {
 			st.voids = nil
 		}
+		f.touch(st)
 	case event.TypeRegistry:
 		if st := f.stores[e.StoreID]; st != nil {
-			st.told, f.touched[st] = true, true
+			st.told = true
+			f.touch(st)
 		}
+	}
+}
+
+// touch has Seal look at a store.
+func (f *Fold) touch(st *store) {
+	if !st.touched {
+		st.touched = true
+		f.touched = append(f.touched, st)
 	}
 }
 
@@ -242,8 +254,8 @@ func (f *Fold) load(row rollup.StateRow) error {
 		if c.known {
 			row.Partition = min(row.Partition, c.partition)
 		}
-		c.sales, c.partition, c.known = unite(c.sales, sales), row.Partition, true
-		st.voids = nil
+		c.settle(sales)
+		c.partition, c.known, st.voids = row.Partition, true, nil
 		return nil
 	}
 	o, err := unpack(row.Value)
@@ -319,7 +331,8 @@ func (st *store) forget(r *record) {
 func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 	var out rollup.Sealed
 	var rows []row
-	for _, st := range slices.SortedFunc(maps.Keys(f.touched), func(a, b *store) int { return strings.Compare(a.id, b.id) }) {
+	slices.SortFunc(f.touched, func(a, b *store) int { return strings.Compare(a.id, b.id) })
+	for _, st := range f.touched {
 		text := f.registry.Registered(st.id)
 		news := slices.SortedFunc(maps.Keys(st.news()), func(a, b *record) int { return strings.Compare(a.id, b.id) })
 		hours := st.settle()
@@ -347,12 +360,13 @@ func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 		}
 		out.State = append(out.State, st.expire(hours, f.window)...)
 		clear(st.stepped)
-		st.told = false
+		st.told, st.touched = false, false
 		if len(st.orders) == 0 && len(st.sales) == 0 {
 			delete(f.stores, st.id)
 		}
 	}
 	clear(f.touched)
+	f.touched = f.touched[:0]
 	if len(rows) > 0 {
 		out.Blocks = append(out.Blocks, block(v, rows))
 	}
@@ -401,9 +415,10 @@ func (st *store) orderState(r *record, value []byte) rollup.StateRow {
 func (st *store) settle() map[*chunk]bool {
 	changed := map[*chunk]bool{}
 	for _, c := range st.sales {
-		if len(c.fresh) > 0 && c.settle() {
+		if len(c.fresh) > 0 && c.settle(c.fresh) {
 			changed[c] = true
 		}
+		c.fresh = nil
 	}
 	return changed
 }
@@ -417,7 +432,7 @@ func (st *store) expire(changed map[*chunk]bool, window int64) (out []rollup.Sta
 		case gone && c.known:
 			row.Deleted = true
 		case !gone && changed[c]:
-			c.known, row.Value = true, appendSales(nil, c.hour, c.sales)
+			c.known, row.Value = true, c.packed
 		default:
 			continue
 		}

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -147,7 +146,5 @@ func fold(t *testing.T, cfg Config, r Registry, all ...object) (seen, *Fold) {
 	}
 	return seen{}, nil
 }
-
-func number(v any) string { return strconv.FormatInt(v.(int64), 10) }
 
 func keysOf[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

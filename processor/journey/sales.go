@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 
@@ -102,13 +103,15 @@ func saleOf(e *event.Event) (s sale, ok bool) {
 	return s, true
 }
 
-// chunk is the sales of one UTC hour of a store, in order, none twice. fresh are those of the open batch, in any order.
+// chunk is the sales of one UTC hour of a store. Those of sealed batches are packed, as their state is: most are never looked at.
 type chunk struct {
 	hour      int64 // since 1970
-	sales     []sale
+	packed    []byte
+	newest    int64 // ms
+	voids     bool  // there are some
 	fresh     []sale
-	known     bool // there is state of it
 	partition int32
+	known     bool // there is state of it
 }
 
 // ring is the sales of a store, by hour.
@@ -137,35 +140,49 @@ func (r *ring) add(s sale) *chunk {
 func (r ring) between(from, to int64, yield func(*sale)) {
 	i, _ := r.find(floorDiv(from, hourMilli))
 	for ; i < len(r) && r[i].hour*hourMilli <= to; i++ {
-		for _, part := range [2][]sale{r[i].sales, r[i].fresh} {
-			for k := range part {
-				if part[k].at >= from && part[k].at <= to {
-					yield(&part[k])
-				}
+		r[i].each(func(s *sale) {
+			if s.at >= from && s.at <= to {
+				yield(s)
 			}
+		})
+	}
+}
+
+// newest is the newest sale of sealed batches, ms; 0: there is none.
+func (r ring) newest() int64 {
+	if len(r) == 0 {
+		return 0
+	}
+	return r[len(r)-1].newest
+}
+
+// sales are those of sealed batches, in order, none twice.
+func (c *chunk) sales() []sale {
+	if c.packed == nil {
+		return nil
+	}
+	all, _ := readSales(c.packed, c.hour) // Load has looked at it, or it was packed here
+	return all
+}
+
+func (c *chunk) each(yield func(*sale)) {
+	for _, part := range [2][]sale{c.sales(), c.fresh} {
+		for i := range part {
+			yield(&part[i])
 		}
 	}
 }
 
-// newest is the newest sale, ms; 0: there is none.
-func (r ring) newest() (ms int64) {
-	if len(r) > 0 {
-		last := r[len(r)-1]
-		for _, part := range [2][]sale{last.sales, last.fresh} {
-			for i := range part {
-				ms = max(ms, part[i].at)
-			}
-		}
+// settle adds sales to those of sealed batches; false if they brought nothing new.
+func (c *chunk) settle(more []sale) bool {
+	all := unite(c.sales(), more)
+	packed := appendSales(nil, c.hour, all)
+	if bytes.Equal(packed, c.packed) {
+		return false
 	}
-	return ms
-}
-
-// settle makes the open batch part of the rest; false if it brought nothing that was not there.
-func (c *chunk) settle() bool {
-	was := len(c.sales)
-	c.sales = unite(c.sales, c.fresh)
-	c.fresh = nil
-	return len(c.sales) > was
+	c.packed, c.newest = packed, all[len(all)-1].at
+	c.voids = slices.ContainsFunc(all, func(s sale) bool { return s.void })
+	return true
 }
 
 // unite is the sales of both, in order, none twice.

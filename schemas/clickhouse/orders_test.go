@@ -111,7 +111,9 @@ func TestOrderViews(t *testing.T) {
 				delete(o.steps, "placed") // nobody said
 				delete(o.held, "placed_day")
 			}),
-			order("p2", map[string]int64{"placed": 29 * d, "ready": 29 * d}, func(o *told) { o.store, o.held["placed_day"], o.held["ready_day"] = "s3", [3]any{29 * d, 1, day(29)}, [3]any{29 * d, 1, day(29)} }),
+			order("p2", map[string]int64{"placed": 29 * d, "ready": 29 * d}, func(o *told) {
+				o.store, o.held["placed_day"], o.held["ready_day"] = "s3", [3]any{29 * d, 1, day(29)}, [3]any{29 * d, 1, day(29)}
+			}),
 		}
 		for _, o := range all {
 			exec(t, conn, o.insert(c))
