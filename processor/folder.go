@@ -43,6 +43,7 @@ type folder struct {
 	event    event.Event
 	sequence *sequence.Set
 	quality  *quality.Fold
+	sales    *purchase.Fold
 	folds    []Fold
 
 	books   map[fetch.TopicPartition]*book
@@ -62,12 +63,13 @@ func newFolder(cfg *Config) *folder {
 		books:   map[fetch.TopicPartition]*book{},
 	}
 	f.sequence = sequence.New(sequence.Config{Missing: f.quality.Missing})
+	f.sales = purchase.New(purchase.Config{BusinessDayCutoff: cfg.BusinessDayCutoff, Watch: cfg.Watch})
 	incidents := incident.New() // before availability, which asks it what is excluded
 	tills := availability.New(availability.Config{
 		HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff,
 	}, incidents, f.quality.Stale)
 	f.folds = []Fold{
-		purchase.New(purchase.Config{BusinessDayCutoff: cfg.BusinessDayCutoff}),
+		f.sales,
 		consent.New(),
 		incidents,
 		tills,
@@ -75,6 +77,9 @@ func newFolder(cfg *Config) *folder {
 	}
 	return f
 }
+
+// size is what the open batch counts against its bound: the bytes of its records, more where its folds hold more than those stand for.
+func (f *folder) size() int { return f.bytes + f.sales.Held()/bytesFactor }
 
 // Load restores state.
 func (f *folder) Load(row rollup.StateRow) error {

@@ -101,6 +101,9 @@ func (c *demoCmd) Run(e *env) error {
 	g.Go(func() error { return proc.Run(gctx) })
 	g.Go(func() error { return evaluating(gctx, cfg, sink, proc, registry, log) })
 	g.Go(func() error { return alerting(gctx, kafka, sink, proc) })
+	if !c.Once {
+		g.Go(func() error { return refreshing(gctx, cfg, sink, proc, log) })
+	}
 	g.Go(func() error {
 		defer cancel()
 		return c.work(gctx, e, kafka, sink, proc)
@@ -191,6 +194,9 @@ func (c *demoCmd) work(ctx context.Context, e *env, kafka *source, sink *clickho
 	show.stop()
 	<-shown
 	if err != nil {
+		return err
+	}
+	if _, err := sink.Refresh(ctx); err != nil {
 		return err
 	}
 	if err := answer(e, sink); err != nil || c.Once {

@@ -62,9 +62,12 @@ func TestUsersQueriesRunForReaders(t *testing.T) {
 	exec(t, conn, "INSERT INTO tillstream.clv (model, customer) VALUES ('m', 9)")
 	exec(t, conn, "INSERT INTO tillstream.clv_models (model) VALUES ('m')")
 	exec(t, conn, "INSERT INTO tillstream.exports (id) VALUES ('e')")
+	for _, s := range marketing.insert(calendar{base}) {
+		exec(t, conn, s)
+	}
 	reader := connect(t, "reader", ch.Settings{"join_use_nulls": 1, "union_default_mode": "DISTINCT", "aggregate_functions_null_for_empty": 1})
 	lines := strings.Split(strings.TrimSpace(queries), "\n")
-	if len(lines) != 2*32 {
+	if len(lines) != 2*45 {
 		t.Fatalf("%d lines", len(lines))
 	}
 	for i := 0; i < len(lines); i += 2 {
