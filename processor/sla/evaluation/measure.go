@@ -434,9 +434,14 @@ func (m *measuring) sources() Sources {
 					}
 				}
 			}
+			limits := m.Limits()
 			for _, p := range m.store.Payments {
-				if m.Span.From <= p.Hour && p.Hour < m.Span.To {
-					add(p.Hour, p.Service, p.Attempts, p.Failed, p.AuthMS, p.AuthN)
+				if p.Hour < m.Span.From || p.Hour >= m.Span.To {
+					continue
+				}
+				add(p.Hour, p.Service, p.Attempts, p.Failed, p.AuthMS, p.AuthN)
+				for _, most := range limits {
+					add(p.Counted, p.within(m.store, most))
 				}
 			}
 		}),
