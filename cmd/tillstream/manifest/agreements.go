@@ -91,6 +91,9 @@ func (s Set) Amended(was Set, now time.Time) map[string][]*evaluation.Part {
 	out := map[string][]*evaluation.Part{}
 	after := s.Book()
 	for name, a := range was.Book().Agreements {
+		if is := after.Agreements[name]; is == nil || !slices.ContainsFunc(is.Versions, func(v agreement.Version) bool { return v.Amends.Version > 0 && v.Version > len(a.Versions) }) {
+			continue
+		}
 		texts, err := after.Stretches(name)
 		if err != nil {
 			continue // Check has said so

@@ -28,6 +28,7 @@ type Recurrence struct {
 // Rule is an RRULE that is taken. Which days and minutes it means does not depend on when it is looked at.
 type Rule struct {
 	text  string
+	said  rrule.ROption                   // all but UNTIL and where it starts
 	until func(zone *time.Location) int64 // the last ms at which it begins; nil: none
 }
 
@@ -60,6 +61,7 @@ func (r *Rule) UnmarshalText(b []byte) error {
 	if err != nil {
 		return fmt.Errorf("%q: %w", b, err)
 	}
+	r.said = *o
 	text, there := r.part("UNTIL")
 	m := untilPart.FindStringSubmatch(text)
 	if !there {
@@ -116,10 +118,10 @@ func (r *Recurrence) check() error {
 // in is when it is, within a span; store is the zone if it says none.
 func (r *Recurrence) in(store string, x interval.Span) interval.Set {
 	zone, err := registry.Zone(cmp.Or(r.Timezone, store))
-	o, flaw := recurrence.Parse(r.RRule.without("UNTIL"))
-	if err != nil || flaw != nil {
+	if err != nil {
 		return nil // Check has said so
 	}
+	o := r.RRule.said
 	lasts := r.Duration.Milli()
 	// Days and minutes are reckoned as what clocks show, and turned into instants afterwards.
 	shown := func(ms int64, days int) time.Time {
@@ -132,10 +134,10 @@ func (r *Recurrence) in(store string, x interval.Span) interval.Set {
 		y, m, d := r.Start.Civil()
 		start := time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
 		if o.Dtstart = start; o.Count == 0 {
-			o.Dtstart = nearer(o, start, first)
+			o.Dtstart = nearer(&o, start, first)
 		}
 	}
-	rule, err := rrule.NewRRule(*o)
+	rule, err := rrule.NewRRule(o)
 	if err != nil {
 		return nil
 	}

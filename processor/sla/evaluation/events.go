@@ -119,10 +119,7 @@ func (m *measuring) payments(lives interval.Set) {
 			if !o.ofAnswers() {
 				continue
 			}
-			c, slow := &answers[i], p.Counted
-			if at, found := slices.BinarySearch(m.store.Limits, o.within); found {
-				slow -= p.Within[at]
-			}
+			c, slow := &answers[i], p.Counted-p.within(m.store, o.within)
 			c.RawAll += p.Counted
 			c.RawBad += slow
 			if judged {

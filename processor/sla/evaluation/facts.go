@@ -60,6 +60,14 @@ type Payments struct {
 	Within           []int64 // of these, those that took at most each of the store's Limits
 }
 
+// within is how many answers are known to have taken at most so many ms, which is one of the store's limits.
+func (p *Payments) within(s *Store, ms int64) int64 {
+	if i, found := slices.BinarySearch(s.Limits, ms); found {
+		return p.Within[i]
+	}
+	return 0
+}
+
 // maintenanceKind is how agreements name it.
 func (w *Work) maintenanceKind() string {
 	switch w.Kind {

@@ -133,3 +133,47 @@ func (w *world) final() map[evaluation.Key]string {
 	}
 	return out
 }
+
+// Maintenance that is approved after the close restates what it excludes, with the reason, until that may not be done any more.
+func TestApprovedLater(t *testing.T) {
+	w := newWorld(t)
+	var excluded agreement.Exclusion
+	if err := json.Unmarshal([]byte(`{"kind":"planned_maintenance","effect":"remove","notice":"1h","approval":"customer"}`), &excluded); err != nil {
+		t.Fatal(err)
+	}
+	w.book.Agreements["a0"].Versions[0].Exclusions = []agreement.Exclusion{excluded}
+	down := interval.Span{From: start + 2*hour, To: start + 5*hour}
+	w.fails("s0-1", down)
+	work := evaluation.Work{Ref: "M-1", Kind: "planned", Spans: interval.Of(down), NoticeAt: start}
+	w.works = map[string][]evaluation.Work{"s0": {work}}
+	e := w.evaluator(Config{})
+	told := func(at int64) string {
+		t.Helper()
+		if _, err := e.Round(t.Context(), at); err != nil {
+			t.Fatal(err)
+		}
+		k := evaluation.Key{Contract: "a0", Period: start, Part: start, Version: 1, Objective: "till", Scope: evaluation.Scope{Kind: "terminal", Name: "s0-1", Store: "s0"}}
+		var newest row
+		for _, r := range w.rows[k] {
+			if r.Revision >= newest.Revision {
+				newest = r
+			}
+		}
+		return fmt.Sprintf("r%d %s %s %d of %d h excluded, credit %d, %s", newest.Revision, newest.Stage, newest.Result.Verdict, newest.Figures.Excluded/hour, newest.Figures.Committed/hour, newest.Credit, newest.Reason)
+	}
+	told(start + day + hour)
+	if got, want := told(start+day+13*hour), "r1 final breached 0 of 24 h excluded, credit 1250, "; got != want {
+		t.Errorf("at the close: %s, not %s", got, want)
+	}
+	work.ApprovedBy, work.ApprovedAt = "ann", start+day+20*hour
+	w.works["s0"] = []evaluation.Work{work}
+	want := "r2 restated met 3 of 24 h excluded, credit 0, incidents, maintenance or parties were decided otherwise"
+	if got := told(start + 2*day); got != want {
+		t.Errorf("approved later: %s, not %s", got, want)
+	}
+	work.ApprovedBy, work.ApprovedAt = "", start+2*day+1
+	w.works["s0"] = []evaluation.Work{work}
+	if got := told(start + 4*day); got != want { // two days after the end
+		t.Errorf("taken back too late: %s", got)
+	}
+}

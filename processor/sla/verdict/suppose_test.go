@@ -1,11 +1,15 @@
 package verdict
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/tillstream/tillstream/processor/interval"
+	"github.com/tillstream/tillstream/processor/sla/agreement"
 	"github.com/tillstream/tillstream/processor/sla/evaluation"
 	"github.com/tillstream/tillstream/processor/sla/whatif"
 )
@@ -67,4 +71,70 @@ func TestSupposedIsWhatIsPublished(t *testing.T) {
 			r.Fatal("something was published")
 		}
 	})
+}
+
+// Why a row is otherwise: a clause that bears on it, an objective that is not promised any more, a scope that is not meant, evidence that came after the close.
+func TestWhyItWouldBeOtherwise(t *testing.T) {
+	w := newWorld(t)
+	w.fails("s0-1", interval.Span{From: start + 2*hour, To: start + 5*hour})
+	e, at := w.evaluator(Config{}), start+day+13*hour
+	if _, err := e.Round(t.Context(), at); err != nil {
+		t.Fatal(err)
+	}
+	published, _, _ := w.Published(t.Context(), 0)
+	w.fails("s0-2", interval.Span{From: start + 2*hour, To: start + 6*hour}) // late
+	was, err := w.book.Stretches("a0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := *w.book.Agreements["a0"]
+	a.Versions = slices.Clone(a.Versions)
+	v := &a.Versions[0]
+	v.Objectives = slices.Clone(v.Objectives[:1])
+	v.Objectives[0].Target = agreement.Billionths(800_000_000)
+	v.Remedies.Credits = slices.Clone(v.Remedies.Credits)
+	v.Remedies.Credits[0].Tiers = []agreement.Tier{{Below: agreement.Billionths(800_000_000), Credit: agreement.Billionths(500_000_000)}}
+	a.Scope.Stores.IDs = []string{"s0"}
+	w.book.Agreements["a0"] = &a
+	is, err := w.book.Stretches("a0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	span := interval.Span{From: start, To: start + day}
+	in := &whatif.Input{Agreement: "a0", Span: span, At: at, Was: was, Is: is, Decided: map[evaluation.Key]*evaluation.Published{}}
+	for k, p := range published {
+		if k.Contract == "a0" && k.Period == start {
+			in.Decided[k] = p
+		}
+	}
+	for i, texts := range [][]agreement.Stretch{was, is} {
+		got, err := Suppose(t.Context(), w, Supposing{Contracts: []*evaluation.Contract{evaluation.Compile("a0", texts)}, Stores: w.stores, Published: published, Span: span, At: at})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			in.Today = got["a0"].Periods
+		} else {
+			in.Would = got["a0"].Periods
+		}
+	}
+	r := whatif.Compare(in)
+	var got []string
+	for _, x := range r.Periods[0].Rows {
+		got = append(got, fmt.Sprint(x.Objective, " ", x.Scope, " ", x.Difference, " ", x.Same, " ", x.Clauses, " ", x.Notes))
+	}
+	const late = "what is known now is not what was known when it was decided: by the text in force it would be "
+	want := []string{
+		"all c0 0.00 false [objectives[all] scope.stores] [" + late + "0.927083333 met the text supposed has no objective all]",
+		"till s0/s0-1 -12.50 false [objectives[till].target remedies.credits[till].tiers scope.stores] []",
+		"till s0/s0-2 0.00 false [objectives[till].target remedies.credits[till].tiers scope.stores] [" + late + "0.833333333 breached, 12.50 EUR]",
+		"till s1/s1-1 0.00 false [scope.stores] [it is not in the scope of the text supposed]",
+		"till s1/s1-2 0.00 false [scope.stores] [it is not in the scope of the text supposed]",
+	}
+	if d := gocmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	if x := r.Totals[0]; x.Decided != "12.50" || x.Today != "25.00" || x.Would != "0.00" || x.Difference != "-12.50" {
+		t.Errorf("%+v", x)
+	}
 }

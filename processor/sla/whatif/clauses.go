@@ -84,6 +84,11 @@ func (b *bearing) on(path string) bool {
 	return false
 }
 
+// decidesWhether says whether a clause may be why there is a row at all: that there is such an objective, of such scopes, in such periods.
+func decidesWhether(path string) bool {
+	return strings.HasSuffix(path, "]") || strings.HasSuffix(path, ".per") || strings.HasPrefix(path, "scope.") || path == "period" || path == "timezone"
+}
+
 // names says whether the path of an objective, from its name on, is of this one, or of one that it is composed of.
 func (b *bearing) names(path string) bool {
 	name, _, _ := strings.Cut(path, "]")

@@ -195,7 +195,11 @@ func (r *Row) compare(x *pair, all []Clause, in *Input) {
 	for _, s := range slices.Concat(now, r.Would) {
 		b.unknown, b.cut = b.unknown || !equal(s.Low, s.High), b.cut || s.credit != s.due
 	}
+	oneSided := len(now) == 0 || len(r.Would) == 0
 	for _, c := range all {
+		if oneSided && !decidesWhether(c.Path) {
+			continue
+		}
 		if b.on(c.Path) && !slices.Contains(r.Clauses, c.Path) {
 			r.Clauses = append(r.Clauses, c.Path)
 		}
