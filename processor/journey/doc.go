@@ -36,6 +36,6 @@
 // stores that sell nothing to known customers, leave when the store's orders are Config.RetireAfter past their last step; beyond 65,536 of a store the oldest do.
 // What comes later still is in the row, by the rules above; only what is reckoned stays what it was.
 //
-// What is kept is packed, in memory as in the state: some 250 bytes an order, 35 a sale. Which orders and sales are kept is judged when a batch is sealed, so
+// What is kept is packed, in memory as in the state: some 250 bytes an order (600 in memory, with its indices), 35 a sale. Which orders and sales are kept is judged when a batch is sealed, so
 // a history in one batch is folded exactly.
 package journey
