@@ -30,8 +30,12 @@
 //
 // # State
 //
-// Sales of known customers are kept for Config.Window after their till's hour, counted from the store's newest; so a step may come that much
-// later than the sale. A finished order (collected, cancelled, rejected, expired, delivered or returned) is kept until both the store's sales and its orders
-// are that far past its last step: however far one topic is read ahead of the other, as when a history is loaded, they meet. Others leave
-// Config.RetireAfter after their last step. What comes later still is in the row, by the rules above; only what is reckoned stays what it was.
+// Sales to known customers, and voids, are kept until the store's newest is Config.Window past the end of their hour: so much later than the sale a step may
+// come. A finished order (collected, cancelled, rejected, expired, delivered or returned) is kept until both the store's sales and its orders are that
+// far, and two hours, past its last step: however far one topic is read ahead of the other, as when a history is loaded, they meet. Others, and those of
+// stores that sell nothing to known customers, leave when the store's orders are Config.RetireAfter past their last step; beyond 65,536 of a store the oldest do.
+// What comes later still is in the row, by the rules above; only what is reckoned stays what it was.
+//
+// What is kept is packed, in memory as in the state: some 250 bytes an order (600 in memory, with its indices), 35 a sale. Which orders and sales are kept is judged when a batch is sealed, so
+// a history in one batch is folded exactly.
 package journey

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/tillstream/tillstream/processor/consent"
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/incident"
+	"github.com/tillstream/tillstream/processor/journey"
 	"github.com/tillstream/tillstream/processor/registry"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
@@ -30,7 +32,8 @@ func ownerOf(group string, partition int32) string { return fmt.Sprintf("%s#%d",
 // everyBlock is one block for every table that batches are written to.
 func everyBlock() []*rollup.Block {
 	incidents, _ := incidentBlocks()
-	return append(append(incidents, storeBlocks()...),
+	orders, _ := orderBlocks()
+	return append(slices.Concat(incidents, orders, storeBlocks()),
 		salesBlock(sale{"s1", 2, 250, []uint64{7, 1 << 63}, 300, -1}, sale{"s2", 2, -50, nil, 0, 0}),
 		productBlock("s1", "s2"), customerBlock("s1", "s2"), paymentBlock("s1", "s2"), tillBlock("s1", "s2"), qualityBlock("t1", "t2"),
 		hoursBlock(v1, tills...), intervalsBlock(v1, tills...), outagesBlock(v1, tills...), statusBlock(v1, tills...),
@@ -92,6 +95,19 @@ func incidentBlocks() ([]*rollup.Block, []rollup.StateRow) {
 	return s.Blocks, s.State
 }
 
+// orderBlocks are those of the fold itself, of an order with one step, and its state.
+func orderBlocks() ([]*rollup.Block, []rollup.StateRow) {
+	f := journey.New(journey.Config{}, availability.New(availability.Config{}, nil, nil))
+	var e event.Event
+	value := []byte(`{"id":"1","source":"shop","type":"pos.order.v1","time":"2026-11-03T10:00:00.123Z","store_id":"s1","order_id":"o1","step":"placed","mode":"locker"}`)
+	if r := event.NewDecoder(event.Options{Bodies: journey.Bodies()}).Decode(value, &e); r != nil {
+		panic(r)
+	}
+	f.Fold(&e, rollup.Input{})
+	s := f.Seal(v1)
+	return s.Blocks, s.State
+}
+
 // group is what a table whose rows are too many to list is asked by.
 func group(table string) string {
 	if table == "service_windows" {
@@ -107,6 +123,9 @@ func TestInsertBringsEveryTypeIn(t *testing.T) {
 		"sales_hourly lane, mark, store_id, business_date, hour, local_hour, channel, currency, transactions, units, gross, tax, net, finalizeAggregation(customers), length(finalizeAggregation(baskets))": {
 			"  s1 2026-11-03 2026-11-03 09:00:00 10 store EUR 1 1000 300 -1 250 2 2", "  s2 2026-11-03 2026-11-03 09:00:00 10 store EUR 1 1000 0 0 -50 0 2",
 			"g/0 mark  2026-11-01 1970-01-01 00:00:00 0   2 2000 300 -1 200 0 2",
+		},
+		"order_journeys lane, mark, store_id, order_id, first_ms, placed_ms, ready_ms, mode_said, placed_day_held, added_held": {
+			"  s1 o1 1793700000123 1793700000123 9223372036854775807 01793700000123locker 982062999998760000000109951162777720760 ", "g/0 mark   0 0 0   ",
 		},
 		"product_sales lane, mark, store_id, business_date, product_id, category, currency, units, revenue, baskets": {
 			"  s1 2026-11-03 p1  EUR 1000 250 1", "  s2 2026-11-03 p1  EUR 1000 250 1", "g/0 mark  2026-11-01    2000 500 2",
@@ -202,7 +221,7 @@ func TestInsertBringsEveryTypeIn(t *testing.T) {
 				t.Fatalf("%d tables, %d tested: %v", len(tables), len(want), err)
 			}
 			// one INSERT, one part: nothing has been merged yet
-			if diff := cmp.Diff([]string{"21"}, ask(t, s, "count()", "FROM system.parts WHERE database = 'tillstream' AND min_block_number = max_block_number AND table NOT IN ('schema_migrations', 'streams', 'settings', 'losses', 'dead_letter_replays')")); diff != "" {
+			if diff := cmp.Diff([]string{"22"}, ask(t, s, "count()", "FROM system.parts WHERE database = 'tillstream' AND min_block_number = max_block_number AND table NOT IN ('schema_migrations', 'streams', 'settings', 'losses', 'dead_letter_replays')")); diff != "" {
 				t.Error(diff)
 			}
 		})
