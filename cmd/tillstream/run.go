@@ -73,6 +73,7 @@ func (c *runCmd) Run(e *env) error {
 	})
 	g.Go(func() error { return evaluating(gctx, cfg, sink, proc, registry, &evaluated, log) })
 	g.Go(func() error { return alerting(gctx, kafka, sink, proc, registry, &evaluated) })
+	g.Go(func() error { return refreshing(gctx, cfg, sink, proc, log) })
 	if cfg.Listen != "" {
 		g.Go(func() error { return serve(gctx, cfg.Listen, observe(proc, registry), log) })
 	}
