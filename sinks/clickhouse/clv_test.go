@@ -106,11 +106,13 @@ func TestCLVInputs(t *testing.T) {
 		}
 	}
 	customers, spenders := 0, 0
+	var lines []string
 	for c, err := range s.CLVCustomers(t.Context(), in) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		customers++
+		lines = append(lines, fmt.Sprintf("%d %v %v %v %.0f", c.Customer, c.X, c.Tx, c.T, 100*c.X*c.M))
 		x, tx, age, m, _, ok := all[c.Customer].inputs(asOf, asOf)
 		if !ok || c.X != x || c.Tx != tx || c.T != age || math.Abs(c.M-m) > 1e-9 {
 			t.Errorf("%+v, want %v %v %v %v", c, x, tx, age, m)
@@ -118,6 +120,12 @@ func TestCLVInputs(t *testing.T) {
 		if c.X > 0 && c.M > 0 {
 			spenders++
 		}
+	}
+	// and what pos.clv_inputs is refreshed from
+	do(t, s, fmt.Sprintf("INSERT INTO tillstream.settings (name, value, changed_at) VALUES ('as_of', %d, now64(3))", in.AsOf.Unix()/86400))
+	slices.Sort(lines)
+	if got := ask(t, s, "customer, x, t_x, T, net", "FROM (SELECT *, if(x = 0, 0, net_later) AS net FROM tillstream.clv_inputs_now WHERE currency = 'EUR')"); !slices.Equal(slices.Sorted(slices.Values(got)), lines) {
+		t.Errorf("%q\nand clv_inputs: %q", lines, got)
 	}
 	spend, err := s.CLVSpend(t.Context(), in)
 	if err != nil {

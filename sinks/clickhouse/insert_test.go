@@ -115,8 +115,8 @@ func TestInsertBringsEveryTypeIn(t *testing.T) {
 			"  1 2026-11-03 s1 store EUR 1 1000 250 2026-11-03 10:00:00 2026-11-03 10:00:00", "  2 2026-11-03 s2 store EUR 1 1000 250 2026-11-03 10:00:00 2026-11-03 10:00:00",
 			"g/0 mark 0 2026-11-01    2 2000 500 1970-01-01 00:00:00 1970-01-01 00:00:00",
 		},
-		"payments_hourly lane, mark, store_id, hour, service, method, entry_mode, currency, attempts, amount, auth_ms, auth_n, finalizeAggregation(auth)[1]": {
-			"  s1 2026-11-03 00:00:00 acme card  EUR 1 250 300 1 300", "  s2 2026-11-03 00:00:00 acme card  EUR 1 250 300 1 300", "g/0 mark  2026-11-01 00:00:00     2 500 600 2 nan",
+		"payments_hourly lane, mark, store_id, hour, service, method, entry_mode, currency, attempts, amount, auth_ms, auth_n, finalizeAggregation(auth)[1], auth_counts.1[1], auth_counts.2[1]": {
+			"  s1 2026-11-03 00:00:00 acme card  EUR 1 250 300 1 300 300 1", "  s2 2026-11-03 00:00:00 acme card  EUR 1 250 300 1 300 300 1", "g/0 mark  2026-11-01 00:00:00     2 500 600 2 nan 0 0",
 		},
 		"terminal_sales lane, mark, hour, store_id, terminal_id, currency, transactions_00, transactions_45, net_00, net_45, last_at": {
 			"  2026-11-03 00:00:00 s1 t1 EUR 1 1 250 250 2026-11-03 00:59:59", "  2026-11-03 00:00:00 s2 t2 EUR 1 1 250 250 2026-11-03 00:59:59", "g/0 mark 2026-11-01 00:00:00    2 2 500 500 1970-01-01 00:00:00",

@@ -3,7 +3,7 @@
     python3 -m venv venv && venv/bin/pip install lifetimes==0.11.3 mpmath && venv/bin/python reference.py
 
 The data are the CDNOW sample of 2,357 customers (Fader and Hardie, http://brucehardie.com/datasets/), in days, as the Python package lifetimes
-carries them under the MIT licence, Copyright 2015 Cameron Davidson-Pilon. Predictions are those of lifetimes at its own fit; the numbers that floating
+carries them under the MIT licence (LICENSE-lifetimes.txt). Predictions are those of lifetimes at its own fit; the numbers that floating
 point cannot be trusted with are mpmath's, with 60 digits.
 """
 import json, os, warnings

@@ -57,6 +57,7 @@ type (
 		Glance                               []glance
 		Sections                             []section
 		Backing                              []badge
+		Rights                               []string
 		Remarks                              []string
 		Lead                                 string
 		Proof                                []fact
@@ -151,6 +152,16 @@ func pageOf(d *Document, hash string, l *language) *page {
 		x := l.badge(b.Verdict)
 		x.Line = b.Agreement
 		p.Backing = append(p.Backing, x)
+	}
+	for _, r := range d.Rights {
+		key := "right"
+		if r.Pending {
+			key = "right.pending"
+		}
+		p.Rights = append(p.Rights, l.say(key, r.Right, r.Objective, r.Scope, strings.Join(r.Periods, ", "), r.Breaches, cmp.Or(r.Within, "∞")))
+	}
+	if d.MoreRights > 0 {
+		p.Rights = append(p.Rights, l.say("right.more", d.MoreRights))
 	}
 	p.Remarks = append(p.Remarks, l.say("remark.low"), l.say("remark.bad"), l.say("remark.raw"), l.say("remark.rounding"))
 	if len(d.Texts) > 1 {
