@@ -28,7 +28,7 @@ else
 endif
 	go test -timeout $(TIMEOUT) -skip '$(FAULT_TESTS)' ./...
 
-# The pipeline again, with a real Apache Kafka (Java 17 and Maven needed) in place of the embedded one.
+# The pipeline again, with a real Apache Kafka (Java 17 and Maven needed) in place of the embedded one, and a real Alertmanager, built once through Go.
 test-kafka:
 	TILLSTREAM_TEST_KAFKA=real go test -timeout $(TIMEOUT) -count 1 -run '$(KAFKA_TESTS)' $(KAFKA_PACKAGES)
 	go test -timeout $(TIMEOUT) -count 1 -tags realkafka ./deploy/embedded/realkafka

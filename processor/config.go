@@ -4,15 +4,17 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/incident"
+	"github.com/tillstream/tillstream/processor/journey"
 	"github.com/tillstream/tillstream/processor/registry"
 )
 
 // foldVersion is part of the fingerprint: raise it whenever the same records could give other rows.
-const foldVersion = 4
+const foldVersion = 5
 
 // Config is everything the rows depend on, and the limits of a lane. Durations and sizes are validated by the caller.
 type Config struct {
@@ -46,6 +48,7 @@ func (c *Config) EventOptions() event.Options {
 // bodies are the readers of the events that come seldom.
 func bodies() map[string]func([]byte) (any, *event.Rejection) {
 	all := incident.Bodies()
+	maps.Copy(all, journey.Bodies())
 	all[event.TypeRegistry] = registry.Read
 	return all
 }

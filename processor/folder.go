@@ -9,9 +9,11 @@ import (
 
 	"github.com/tillstream/tillstream/processor/availability"
 	"github.com/tillstream/tillstream/processor/commit"
+	"github.com/tillstream/tillstream/processor/consent"
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/processor/incident"
+	"github.com/tillstream/tillstream/processor/journey"
 	"github.com/tillstream/tillstream/processor/purchase"
 	"github.com/tillstream/tillstream/processor/quality"
 	"github.com/tillstream/tillstream/processor/rollup"
@@ -63,12 +65,15 @@ func newFolder(cfg *Config) *folder {
 	f.sequence = sequence.New(sequence.Config{Missing: f.quality.Missing})
 	f.sales = purchase.New(purchase.Config{BusinessDayCutoff: cfg.BusinessDayCutoff, Watch: cfg.Watch})
 	incidents := incident.New() // before availability, which asks it what is excluded
+	tills := availability.New(availability.Config{
+		HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff,
+	}, incidents, f.quality.Stale)
 	f.folds = []Fold{
 		f.sales,
+		consent.New(),
 		incidents,
-		availability.New(availability.Config{
-			HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff,
-		}, incidents, f.quality.Stale),
+		tills,
+		journey.New(journey.Config{Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff}, tills),
 	}
 	return f
 }

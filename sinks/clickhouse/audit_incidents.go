@@ -7,8 +7,8 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// incidents checks that the incidents and the maintenance that the lanes remember and those that have rows are the same, and that each
-// incident has as many steps as it says.
+// incidents checks that the incidents and the maintenance that the lanes remember and those that have rows are the same, that each
+// incident has as many steps as it says, and that the orders that the lanes remember have rows.
 func (a *audit) incidents(ctx context.Context) error {
 	const (
 		remembered = "SELECT splitByChar(char(0), key)[1] AS store_id, splitByChar(char(0), key)[2] AS id FROM tillstream.state FINAL WHERE mark = '' AND kind = "
@@ -21,12 +21,13 @@ func (a *audit) incidents(ctx context.Context) error {
 			)
 			GROUP BY store_id, id HAVING sum(want) != sum(have) AND sum(known) > 0 ORDER BY store_id, id`
 	)
-	queries := []string{steps}
+	const lost = "SELECT '%s', store_id, id, 'the state knows it, but it has no row' FROM (%s EXCEPT %s) ORDER BY store_id, id"
+	queries := []string{steps, fmt.Sprintf(lost, "order_journeys", remembered+"'order'", fmt.Sprintf(shown, "order_id", "order_journeys"))}
 	for kind, table := range map[string]string{"incident": "incidents", "maintenance": "maintenance"} {
 		have := fmt.Sprintf(shown, kind+"_id", table)
 		want := remembered + "'" + kind + "'"
 		queries = append(queries,
-			fmt.Sprintf("SELECT '%s', store_id, id, 'the state knows it, but it has no row' FROM (%s EXCEPT %s) ORDER BY store_id, id", table, want, have),
+			fmt.Sprintf(lost, table, want, have),
 			fmt.Sprintf("SELECT 'state', store_id, id, 'it has a row in %s, but the state does not know it' FROM (%s EXCEPT %s) ORDER BY store_id, id", table, have, want))
 	}
 	for _, q := range queries {

@@ -23,12 +23,13 @@ func books() []written {
 		return commit.Mark{Epoch: 1, Batch: 1, Fingerprint: "f", Blocks: 1, Ranges: ranges}.String()
 	}
 	incidents, remembered := incidentBlocks()
+	orders, taken := orderBlocks()
 	return []written{
-		{"g/0", mark(commit.Ranges{between(0, 0, 100), between(2, 50, 150)}), append(incidents,
+		{"g/0", mark(commit.Ranges{between(0, 0, 100), between(2, 50, 150)}), append(append(incidents, orders...),
 			salesBlock(sale{"s1", 2, 250, nil, 300, 1}, sale{"s3", 3, 50, nil, 60, 0}), productBlock("s1", "s3"), customerBlock("s1", "s3"), paymentBlock("s1", "s3"), tillBlock("s1", "s3"),
 			qualityBlock("t1", "t3"), hoursBlock(v1, till{"s1", "t1"}, till{"s3", "t3"}), intervalsBlock(v1, till{"s1", "t1"}, till{"s3", "t3"}),
 			outagesBlock(v1, till{"s1", "t1"}, till{"s3", "t3"}), statusBlock(v1, till{"s1", "t1"}, till{"s3", "t3"}), lettersBlock([2]int64{0, 7}, [2]int64{2, 57}),
-			ledgerBlock("g/0", 1, [3]int64{0, 0, 100}, [3]int64{2, 50, 150}), stateBlock("g", v1, slices.Concat(state(0, "s1", "t1"), state(2, "s3", "t3"), remembered)...),
+			ledgerBlock("g/0", 1, [3]int64{0, 0, 100}, [3]int64{2, 50, 150}), stateBlock("g", v1, slices.Concat(state(0, "s1", "t1"), state(2, "s3", "t3"), remembered, taken)...),
 		)},
 		{"g/1", mark(commit.Ranges{between(1, 0, 80)}), []*rollup.Block{
 			salesBlock(sale{"s2", 2, 250, nil, 300, 1}), productBlock("s2"), customerBlock("s2"), paymentBlock("s2"), tillBlock("s2"), qualityBlock("t2"), hoursBlock(v1, till{"s2", "t2"}),
@@ -134,6 +135,7 @@ func TestAuditNamesWhatWasLost(t *testing.T) {
 		{"incidents WHERE lane = '' AND incident_id = 'i1'", []string{"incidents|0|g/0|pos.transactions:0=0-100|i1 of store s1: the state knows it"}},
 		{"incident_steps WHERE lane = '' AND incident_id = 'i1'", []string{"incident_steps|0|g/0|pos.transactions:0=0-100|i1 of store s1: it has 0 steps, incidents counts 1"}},
 		{"maintenance WHERE lane = '' AND maintenance_id = 'm1'", []string{"maintenance|0|g/0|pos.transactions:0=0-100|m1 of store s1: the state knows it"}},
+		{"order_journeys WHERE lane = '' AND order_id = 'o1'", []string{"order_journeys|0|g/0|pos.transactions:0=0-100|o1 of store s1: the state knows it"}},
 		{"state WHERE kind = 'incident'", []string{"state|0|g/0|pos.transactions:0=0-100|i1 of store s1: it has a row in incidents"}},
 		{"state WHERE kind = 'terminal' AND key LIKE 's3%'", []string{"state|0|g/0|pos.transactions:2=50-150|terminal t3 of store s3: it has a row in terminal_status"}},
 	} {

@@ -57,7 +57,7 @@ func (s *Sink) geography(ctx context.Context) (*geography, error) {
 		store, _, _ := strings.Cut(key, "\x00")
 		put(g.stores, store, at)
 		return nil
-	}, "SELECT lane, kind, key FROM tillstream.state FINAL WHERE kind IN ('terminal', 'sequence', 'incident', 'maintenance') AND mark = ''")
+	}, "SELECT lane, kind, key FROM tillstream.state FINAL WHERE kind IN ('terminal', 'sequence', 'incident', 'maintenance', 'order') AND mark = ''")
 	if err != nil {
 		return nil, fmt.Errorf("reading where terminals live: %w", err)
 	}

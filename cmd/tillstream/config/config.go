@@ -117,7 +117,7 @@ type Alertmanager struct {
 	Token        Secret   `yaml:"token" doc:"Bearer token, instead of a password; better in token_file."`
 	TokenFile    string   `yaml:"token_file" doc:"File with the token, white space around it left out; wins over token."`
 	TLS          TLS      `yaml:"tls"`
-	Refresh      Duration `yaml:"refresh" doc:"How often it is told again of what is open. Four times as long without that, and an alert ends there."`
+	Refresh      Duration `yaml:"refresh" doc:"How often it is told again of what is open. Four times as long without that, or four times kafka.session_timeout if that is more, and an alert ends there."`
 	Source       string   `yaml:"source_url" doc:"Where one looks further: the generatorURL of alerts."`
 }
 
@@ -137,7 +137,7 @@ type Log struct {
 func Default() *Config {
 	return &Config{
 		Kafka: Kafka{
-			Brokers: []string{"127.0.0.1:9092"}, ClientID: "tillstream", Group: "tillstream", Topics: []string{"pos.transactions", "pos.health", "pos.incidents", "pos.registry"},
+			Brokers: []string{"127.0.0.1:9092"}, ClientID: "tillstream", Group: "tillstream", Topics: []string{"pos.transactions", "pos.health", "pos.incidents", "pos.registry", "pos.orders"},
 			DeadLettersTopic: "pos.dead-letters", SessionTimeout: Duration(30 * time.Second), HeartbeatInterval: Duration(3 * time.Second),
 			RebalanceTimeout: Duration(30 * time.Second), FetchMaxBytes: 8 << 20, FetchMaxWait: Duration(500 * time.Millisecond),
 		},
@@ -149,7 +149,7 @@ func Default() *Config {
 		Marketing: Marketing{RefreshEvery: Duration(time.Hour)},
 		SLA:       SLA{Every: Duration(5 * time.Second)},
 		Alerts: Alerts{
-			Every: Duration(2 * time.Second), Topic: "pos.alerts", ClearAfter: Duration(30 * time.Second), Repeat: Duration(4 * time.Hour),
+			Every: Duration(time.Second), Topic: "pos.alerts", ClearAfter: Duration(30 * time.Second), Repeat: Duration(4 * time.Hour),
 			BlindAfter: Duration(15 * time.Second), BlindFor: Duration(45 * time.Second), Coverage: 90,
 			BurnWindows:  []string{"page 2% 1h 5m", "page 5% 6h 30m", "ticket 10% 1d 2h", "ticket 10% 3d 6h"},
 			BacklogAfter: Duration(time.Hour), DeadLetters: 10, Lag: 1_000_000, Deadline: Duration(7 * 24 * time.Hour),

@@ -19,6 +19,7 @@ type Store struct {
 	Works      []Work
 	Incidents  []Incident
 	Payments   []Payments
+	Limits     []int64 // ms, rising: of each payments knows how many answers took at most so long
 }
 
 // Outage is one of a terminal, as pos.outages has it, with who answers for it.
@@ -54,7 +55,17 @@ type Payments struct {
 	Hour             int64 // its beginning
 	Service          string
 	Attempts, Failed int64
-	AuthMS, AuthN    int64 // sum and number of the answers of hosts
+	AuthMS, AuthN    int64   // sum and number of the answers of hosts
+	Counted          int64   // of these, those of which the exact value is kept
+	Within           []int64 // of these, those that took at most each of the store's Limits
+}
+
+// within is how many answers are known to have taken at most so many ms, which is one of the store's limits.
+func (p *Payments) within(s *Store, ms int64) int64 {
+	if i, found := slices.BinarySearch(s.Limits, ms); found {
+		return p.Within[i]
+	}
+	return 0
 }
 
 // maintenanceKind is how agreements name it.

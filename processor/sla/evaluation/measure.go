@@ -407,7 +407,8 @@ func (m *measuring) repairs(o *objective, s *sla.State, t *sla.Time, terminal st
 
 // sources are the digests of what a store was measured by.
 func (m *measuring) sources() Sources {
-	x := interval.Span{From: m.Span.From - day, To: m.Span.To + day}
+	// What follows the part may tell how long an outage was; of that, what is known by when late evidence is not accepted any more, so that it does not grow afterwards.
+	x := interval.Span{From: m.Span.From - day, To: min(m.Span.To+day, max(m.Span.To, m.LateData(&agreement.Objective{}).Accept))}
 	digest := func(f func(add func(...any))) uint64 {
 		h := fnv.New64a()
 		f(func(all ...any) {
@@ -434,9 +435,14 @@ func (m *measuring) sources() Sources {
 					}
 				}
 			}
+			limits := m.Limits()
 			for _, p := range m.store.Payments {
-				if m.Span.From <= p.Hour && p.Hour < m.Span.To {
-					add(p.Hour, p.Service, p.Attempts, p.Failed, p.AuthMS, p.AuthN)
+				if p.Hour < m.Span.From || p.Hour >= m.Span.To {
+					continue
+				}
+				add(p.Hour, p.Service, p.Attempts, p.Failed, p.AuthMS, p.AuthN)
+				for _, most := range limits {
+					add(p.Counted, p.within(m.store, most))
 				}
 			}
 		}),

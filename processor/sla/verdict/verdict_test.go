@@ -35,7 +35,8 @@ type world struct {
 	now   uint64                      // counts changes
 	news  map[string]map[uint64]int64 // by store and change, the beginning
 	seen  int64
-	asked []string // the stores of the last round
+	works map[string][]evaluation.Work // by store
+	asked []string                     // the stores of the last round
 
 	rows    map[evaluation.Key]map[uint32]row
 	burns   map[Burning]Burn
@@ -92,6 +93,9 @@ func (w *world) News(_ context.Context, at int64) (map[string]Mark, error) {
 	out := map[string]Mark{}
 	for id, changes := range w.news {
 		m := Mark{LastSeen: w.seen}
+		for _, x := range w.works[id] {
+			m.Decided += uint64(x.ApprovedAt)
+		}
 		for n := range changes {
 			m.Ended = max(m.Ended, n)
 		}
@@ -120,7 +124,7 @@ func (w *world) Facts(_ context.Context, want Wanted) iter.Seq2[*evaluation.Stor
 	w.asked = want.Stores
 	return func(yield func(*evaluation.Store, error) bool) {
 		for _, id := range want.Stores {
-			s := &evaluation.Store{ID: id, Runs: map[string][]sla.Run{}}
+			s := &evaluation.Store{ID: id, Runs: map[string][]sla.Run{}, Works: w.works[id]}
 			for i := range 2 {
 				till := fmt.Sprintf("%s-%d", id, i+1)
 				x := interval.Span{From: want.Span.From, To: min(want.Span.To, want.At)}

@@ -58,6 +58,10 @@ SELECT contract, objective, scope, (budget_total-budget_spent) AS left, now()+to
 SELECT contract, level, objective, scope, target, actual, verdict FROM pos.sla_compliance WHERE NOT final AND verdict IN ('breached','at_risk')
 -- A13 can we still measure: freeze instead of resolving
 SELECT contract, objective, scope, coverage FROM pos.sla_compliance WHERE NOT final AND coverage < 0.9
+-- A15 orders that will miss their promise, or lapse uncollected
+SELECT order_id, store_id, if(ready_at IS NULL,'late_ready','uncollected') AS why, coalesce(promised_at,expires_at) AS due FROM pos.order_journeys WHERE collected_at IS NULL AND cancelled_at IS NULL AND ((ready_at IS NULL AND promised_at < now64(3)+INTERVAL 30 MINUTE) OR (ready_at IS NOT NULL AND expires_at < now64(3)+INTERVAL 12 HOUR))
+-- M11 reserve online, collect in store
+SELECT store_id, sum(ready_in_time)/nullIf(sum(ready),0) AS kept_promise, sum(collected)/nullIf(sum(ready),0) AS pickup_rate, sum(added_on)/nullIf(sum(collected),0) AS attach_rate, max(lead_ms_p50)/60000 AS lead_min FROM pos.omnichannel_funnel WHERE business_date >= today()-28 GROUP BY store_id ORDER BY pickup_rate
 -- D10 peak-hour heat map of a store
 SELECT dow, local_hour, transactions_avg, net_avg FROM pos.peak_hours WHERE store_id='0042' ORDER BY dow, local_hour
 -- M1 size and worth of every RFM segment
