@@ -1,5 +1,5 @@
 # The two commands of the README are demo and test; each installs what it needs, through go, npm (the ClickHouse engine) and Maven (Kafka).
-.PHONY: demo build test test-kafka lint fmt docs bench fuzz simulate endurance scale clean
+.PHONY: demo build test test-kafka lint fmt docs bench fuzz simulate endurance scale queries clean
 SHELL = /bin/bash
 .SHELLFLAGS = -eu -o pipefail -c
 
@@ -72,6 +72,12 @@ AGE = 40s
 scale:
 	go test -tags measure -count 1 -timeout 0 -v -run '^TestMeasureHeartbeats$$' ./processor -age $(AGE)
 	go test -tags measure -count 1 -timeout 0 -v -run '^TestMeasureScale$$' ./cmd/tillstream -terminals $(TILLS) -minutes $(MINUTES) -age $(AGE)
+
+# The users' queries on a year of a chain, and docs/queries.md of it. SALES are those of a store and day; 40 take ten minutes on an idle machine of two cores.
+STORES = 500
+SALES = 40
+queries:
+	go test -tags measure -count 1 -timeout 0 -v -run '^TestMeasureYear$$' ./schemas/clickhouse -stores $(STORES) -sales $(SALES)
 
 clean:
 	rm -rf bin tillstream-data
