@@ -17,6 +17,7 @@ import (
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/incident"
 	"github.com/tillstream/tillstream/processor/journey"
+	"github.com/tillstream/tillstream/processor/purchase"
 	"github.com/tillstream/tillstream/processor/registry"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
@@ -33,7 +34,7 @@ func ownerOf(group string, partition int32) string { return fmt.Sprintf("%s#%d",
 func everyBlock() []*rollup.Block {
 	incidents, _ := incidentBlocks()
 	orders, _ := orderBlocks()
-	return append(slices.Concat(incidents, orders, storeBlocks()),
+	return append(slices.Concat(incidents, orders, storeBlocks(), marketingBlocks()),
 		salesBlock(sale{"s1", 2, 250, []uint64{7, 1 << 63}, 300, -1}, sale{"s2", 2, -50, nil, 0, 0}),
 		productBlock("s1", "s2"), customerBlock("s1", "s2"), paymentBlock("s1", "s2"), tillBlock("s1", "s2"), qualityBlock("t1", "t2"),
 		hoursBlock(v1, tills...), intervalsBlock(v1, tills...), outagesBlock(v1, tills...), statusBlock(v1, tills...),
@@ -93,6 +94,28 @@ func incidentBlocks() ([]*rollup.Block, []rollup.StateRow) {
 	}
 	s := f.Seal(v1)
 	return s.Blocks, s.State
+}
+
+// marketingBlocks are those of the fold itself, of a sale of two lines to a customer, one of them promoted.
+func marketingBlocks() (blocks []*rollup.Block) {
+	f, e := purchase.New(purchase.Config{}), &event.Event{}
+	e.Type, e.StoreID, e.Time = event.TypeTransaction, "s1", event.Time{Milli: (int64(nov1+2)*24 + 10) * 3_600_000, OK: true}
+	e.Transaction = event.Transaction{
+		Kind: "sale", Currency: "EUR", Channel: "store", Customer: event.Customer{Pseudonym: 1 << 63},
+		Lines: []event.Line{
+			{ProductID: "p1", Category: "c1", Quantity: 1000, Gross: 250, Discount: 50, Promotions: []event.Promotion{{PromotionID: "pr", Amount: 50}}},
+			{ProductID: "p2", Category: "c2", Quantity: 2000, Gross: 100},
+		},
+		Tenders: []event.Tender{{Method: "card", EntryMode: "contactless", Wallet: "apple_pay", Amount: 300, Result: "approved"}},
+	}
+	f.Fold(e, rollup.Input{})
+	for _, b := range f.Seal(v1).Blocks {
+		switch b.Table {
+		case "payment_days", "basket_pairs", "customer_items", "customer_hours", "promotion_days":
+			blocks = append(blocks, b)
+		}
+	}
+	return blocks
 }
 
 // orderBlocks are those of the fold itself, of an order with one step, and its state.
@@ -195,6 +218,30 @@ func TestInsertBringsEveryTypeIn(t *testing.T) {
 		"service_windows lane, mark, store_id, count(), min(month), max(month), min(opens[1]), min(closes[1])": {
 			"  s1 27 2025-10-01 2027-12-01 2025-10-07 09:00:00 2025-10-07 20:00:00", "g/0 mark  1 1970-01-01 1970-01-01 1970-01-01 00:00:00 1970-01-01 00:00:00",
 		},
+		"payment_days lane, mark, business_date, store_id, method, entry_mode, wallet, currency, payments, amount": {
+			"  2026-11-03 s1 card contactless apple_pay EUR 1 300",
+			"g/0 mark 2026-11-01      1 300",
+		},
+		"basket_pairs lane, mark, business_date, store_id, level, left, right, baskets, huge": {
+			"  2026-11-03 s1 category   1 0",
+			"  2026-11-03 s1 category c1  1 0",
+			"  2026-11-03 s1 category c1 c2 1 0",
+			"  2026-11-03 s1 category c2  1 0",
+			"g/0 mark 2026-11-01     4 0",
+		},
+		"customer_items lane, mark, business_date, customer, store_id, channel, currency, category, product_id, units, revenue": {
+			"  2026-11-03 9223372036854775808 s1 store EUR c1 p1 1000 200",
+			"  2026-11-03 9223372036854775808 s1 store EUR c2 p2 2000 100",
+			"g/0 mark 2026-11-01 0      3000 300",
+		},
+		"customer_hours lane, mark, business_date, customer, store_id, channel, currency, local_hour, method, transactions": {
+			"  2026-11-03 9223372036854775808 s1 store EUR 10 card 1",
+			"g/0 mark 2026-11-01 0    0  1",
+		},
+		"promotion_days lane, mark, business_date, promotion_id, store_id, product_id, category, currency, units, revenue, discount": {
+			"  2026-11-03 pr s1 p1 c1 EUR 1000 200 50",
+			"g/0 mark 2026-11-01      1000 200 50",
+		},
 		"customer_consent lane, mark, customer, latest": {"  9223372036854775808 01767225600123marketing\nprofiling", "g/0 mark 0 "},
 		"state lane, mark, kind, hex(key), version, deleted, hex(value)": {
 			"g#0  terminal 7331007431 1099511627777 0 00FF0A0A22", "g/0 mark   1099511627777 0 ",
@@ -221,7 +268,7 @@ func TestInsertBringsEveryTypeIn(t *testing.T) {
 				t.Fatalf("%d tables, %d tested: %v", len(tables), len(want), err)
 			}
 			// one INSERT, one part: nothing has been merged yet
-			if diff := cmp.Diff([]string{"22"}, ask(t, s, "count()", "FROM system.parts WHERE database = 'tillstream' AND min_block_number = max_block_number AND table NOT IN ('schema_migrations', 'streams', 'settings', 'losses', 'dead_letter_replays')")); diff != "" {
+			if diff := cmp.Diff([]string{"28"}, ask(t, s, "count()", "FROM system.parts WHERE database = 'tillstream' AND min_block_number = max_block_number AND table NOT IN ('schema_migrations', 'streams', 'settings', 'losses', 'dead_letter_replays')")); diff != "" {
 				t.Error(diff)
 			}
 		})
