@@ -9,6 +9,7 @@ import (
 
 	"github.com/tillstream/tillstream/processor/availability"
 	"github.com/tillstream/tillstream/processor/commit"
+	"github.com/tillstream/tillstream/processor/consent"
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/processor/incident"
@@ -42,6 +43,7 @@ type folder struct {
 	event    event.Event
 	sequence *sequence.Set
 	quality  *quality.Fold
+	sales    *purchase.Fold
 	folds    []Fold
 
 	books   map[fetch.TopicPartition]*book
@@ -61,18 +63,23 @@ func newFolder(cfg *Config) *folder {
 		books:   map[fetch.TopicPartition]*book{},
 	}
 	f.sequence = sequence.New(sequence.Config{Missing: f.quality.Missing})
+	f.sales = purchase.New(purchase.Config{BusinessDayCutoff: cfg.BusinessDayCutoff, Watch: cfg.Watch})
 	incidents := incident.New() // before availability, which asks it what is excluded
 	tills := availability.New(availability.Config{
 		HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff,
 	}, incidents, f.quality.Stale)
 	f.folds = []Fold{
-		purchase.New(purchase.Config{BusinessDayCutoff: cfg.BusinessDayCutoff}),
+		f.sales,
+		consent.New(),
 		incidents,
 		tills,
 		journey.New(journey.Config{Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff}, tills),
 	}
 	return f
 }
+
+// size is what the open batch counts against its bound: the bytes of its records, more where its folds hold more than those stand for.
+func (f *folder) size() int { return f.bytes + f.sales.Held()/bytesFactor }
 
 // Load restores state.
 func (f *folder) Load(row rollup.StateRow) error {

@@ -440,7 +440,7 @@ func (l *lane) fold(ctx context.Context, h *hand, in <-chan []fetch.Chunk, out c
 				}
 				f.Passed(tp, next)
 				l.report.end(tp, c.LastStableOffset)
-				if f.bytes >= l.limit || f.records >= l.cfg.BatchRecords {
+				if f.size() >= l.limit || f.records >= l.cfg.BatchRecords {
 					seal()
 				}
 			}

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -98,9 +99,13 @@ func (c *demoCmd) Run(e *env) error {
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
 	g, gctx := errgroup.WithContext(ctx)
+	var evaluated atomic.Int64 // by evaluating, for alerting
 	g.Go(func() error { return proc.Run(gctx) })
-	g.Go(func() error { return evaluating(gctx, cfg, sink, proc, registry, log) })
-	g.Go(func() error { return alerting(gctx, kafka, sink, proc) })
+	g.Go(func() error { return evaluating(gctx, cfg, sink, proc, registry, &evaluated, log) })
+	g.Go(func() error { return alerting(gctx, kafka, sink, proc, registry, &evaluated) })
+	if !c.Once {
+		g.Go(func() error { return refreshing(gctx, cfg, sink, proc, log) })
+	}
 	g.Go(func() error {
 		defer cancel()
 		return c.work(gctx, e, kafka, sink, proc)
@@ -191,6 +196,9 @@ func (c *demoCmd) work(ctx context.Context, e *env, kafka *source, sink *clickho
 	show.stop()
 	<-shown
 	if err != nil {
+		return err
+	}
+	if _, err := sink.Refresh(ctx); err != nil {
 		return err
 	}
 	if err := answer(e, sink); err != nil || c.Once {

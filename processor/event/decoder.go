@@ -193,9 +193,9 @@ func (e *Event) reset() {
 	e.Corrects.IDs = ids
 	if e.filled&filledTransaction != 0 {
 		t := &e.Transaction
-		lines, notFound, tenders, taxes, consent := t.Lines[:0], t.NotFound[:0], t.Tenders[:0], t.Taxes[:0], t.Customer.Consent[:0]
+		lines, notFound, tenders, taxes, consent := t.Lines[:0], t.NotFound[:0], t.Tenders[:0], t.Taxes[:0], t.Customer.Consent.Value[:0]
 		*t = Transaction{}
-		t.Lines, t.NotFound, t.Tenders, t.Taxes, t.Customer.Consent = lines, notFound, tenders, taxes, consent
+		t.Lines, t.NotFound, t.Tenders, t.Taxes, t.Customer.Consent.Value = lines, notFound, tenders, taxes, consent
 	}
 	if e.filled&filledHealth != 0 {
 		h := &e.Health

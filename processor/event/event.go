@@ -112,7 +112,7 @@ type Customer struct {
 	Pseudonym uint64 // 0: no customer
 	Type      string // loyalty, account, payment_token, household; open
 	ReadBy    string
-	Consent   []string
+	Consent   Opt[[]string] // purposes; an empty list takes back what was agreed to, none says nothing
 }
 
 // Loyalty is what a programme did in a transaction.

@@ -111,7 +111,7 @@ func (d *Decoder) offline() bool {
 
 func (d *Decoder) customer() bool {
 	c, s := &d.event.Transaction.Customer, &d.scan
-	*c, d.customerID = Customer{Consent: c.Consent[:0]}, ""
+	*c, d.customerID = Customer{Consent: Opt[[]string]{Value: c.Consent.Value[:0]}}, ""
 	return s.optObject(shapeCustomer, func(k key) bool {
 		ok := true
 		switch k {
@@ -122,7 +122,8 @@ func (d *Decoder) customer() bool {
 		case keyReadBy:
 			ok = s.string(&c.ReadBy)
 		case keyConsent:
-			ok = s.strings(&c.Consent)
+			c.Consent.OK = !s.atNull()
+			ok = s.strings(&c.Consent.Value)
 		default:
 			return s.skip() // a key that is not known is not repeated: it may be anything
 		}

@@ -57,9 +57,17 @@ func TestUsersQueriesRunForReaders(t *testing.T) {
 	busy(t, conn, "silent", 60, 90)
 	exec(t, conn, "INSERT INTO tillstream.sla_documents (contract, number, hash, rank, statement) VALUES ('acme-gold', 1, 'sha256:1', 2, '{}'), ('acme-gold', 1, 'sha256:2', 1, '{}')")
 	exec(t, conn, "INSERT INTO tillstream.alerts (rule, scope, alert_id, sequence, state) VALUES ('r', 's', 'a', 1, 'firing'), ('r', 's', 'a', 3, 'resolved'), ('r', 's', 'a', 2, 'frozen')")
+	exec(t, conn, "INSERT INTO tillstream.customer_days (lane, customer, business_date, transactions) SELECT '', 9, today() - number, 1 FROM numbers(4)")
+	exec(t, conn, "INSERT INTO tillstream.customer_consent (lane, customer, latest) VALUES ('', 9, '01767225600000marketing')")
+	exec(t, conn, "INSERT INTO tillstream.clv (model, customer) VALUES ('m', 9)")
+	exec(t, conn, "INSERT INTO tillstream.clv_models (model) VALUES ('m')")
+	exec(t, conn, "INSERT INTO tillstream.exports (id) VALUES ('e')")
+	for _, s := range marketing.insert(calendar{base}) {
+		exec(t, conn, s)
+	}
 	reader := connect(t, "reader", ch.Settings{"join_use_nulls": 1, "union_default_mode": "DISTINCT", "aggregate_functions_null_for_empty": 1})
 	lines := strings.Split(strings.TrimSpace(queries), "\n")
-	if len(lines) != 2*32 {
+	if len(lines) != 2*45 {
 		t.Fatalf("%d lines", len(lines))
 	}
 	for i := 0; i < len(lines); i += 2 {
