@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"iter"
 	"maps"
@@ -58,8 +59,11 @@ type rig struct {
 	sim                 *simulator.Simulator
 	next                func() (simulator.Event, bool)
 	ends                time.Time
-	events, sent, extra int      // of the simulation; records that the test put beside them
-	env                 []string // of members
+	seed                maphash.Seed
+	seen                map[uint64]bool // hashes of events that were sent
+	repeats             int             // events that were sent before, byte for byte
+	events, sent, extra int             // of the simulation; records that the test put beside them
+	env                 []string        // of members
 	members             []*member
 }
 
@@ -69,7 +73,7 @@ func newRig(t *testing.T, seed uint64, tune ...func(*simulator.Config)) *rig {
 	t.Helper()
 	t.Parallel()
 	r := &rig{
-		t: t, rnd: rand.New(rand.NewPCG(seed, 1)), data: t.TempDir(), broker: ownKafka(t), partitions: 4, stores: map[string]int32{},
+		t: t, rnd: rand.New(rand.NewPCG(seed, 1)), data: t.TempDir(), broker: ownKafka(t), partitions: 4, stores: map[string]int32{}, seed: maphash.MakeSeed(), seen: map[uint64]bool{},
 		place: func(store int32) int32 { return store % 4 },
 	}
 	r.engine = openEngine(t, r.data)
@@ -92,7 +96,10 @@ listen: ""
 	}
 	var err error
 	r.client, err = kgo.NewClient(kgo.SeedBrokers(r.broker.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(100*time.Millisecond),
-		kgo.MaxVersions(kversion.V3_0_0())) // newer requests name topics by their ids
+		kgo.MaxVersions(kversion.V3_0_0()), // newer requests name topics by their ids
+		// An idempotent producer would have five requests under way. A broker that is started again has forgotten one whose records are dated as far
+		// back as these (producer.id.expiration.ms): where the first is lost it takes the others, refuses the first, and all five are sent again.
+		kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,6 +201,11 @@ func (r *rig) feed(share float64) {
 			break
 		}
 		r.sent++
+		if h := maphash.Bytes(r.seed, ev.Value); ev.Dirty == "" && r.seen[h] {
+			r.repeats++
+		} else {
+			r.seen[h] = true
+		}
 		record := r.record(ev)
 		if r.keep != nil && r.keep(record) {
 			r.extra--
@@ -310,8 +322,10 @@ func (r *rig) settle() {
 			r.t.Errorf("a lane stopped:\n%s", said)
 		}
 	}
-	if n := r.passed(); n != r.sent+r.extra {
-		r.t.Errorf("%d offsets passed, %d records sent", n, r.sent+r.extra)
+	// A producer that heard no answer sends again: that must have been counted as duplicates. That no more was accepted, the truth says.
+	duplicates, _ := strconv.Atoi(r.ask("SELECT toInt64(sum(duplicates)) FROM pos.ledger"))
+	if again := r.passed() - r.sent - r.extra; again < 0 || again > max(0, duplicates-r.repeats) {
+		r.t.Errorf("%d offsets passed, %d records sent; %d duplicates counted, %d sent", r.passed(), r.sent+r.extra, duplicates, r.repeats)
 	}
 	compareTruth(r.t, r.sim.Truth(), "--dsn", r.engine.DSN())
 	if code, said := r.audit(); code != exitDone {

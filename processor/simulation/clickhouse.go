@@ -162,7 +162,12 @@ func column[T any](b *rollup.Block, name string) []T {
 // sink is how one member reaches ClickHouse: processor.Sink and processor.Streams.
 type sink struct{ *member }
 
+// Insert sends what is late, too, as a process does that was stopped after its last look at the clock; but not where tokens are not remembered
+// for that long.
 func (s sink) Insert(ctx context.Context, in processor.Insert) error {
+	if err := ctx.Err(); err != nil && s.world.clickhouse.forgets > 0 {
+		return err
+	}
 	s.world.mu.Lock()
 	s.world.clickhouse.offered(in)
 	s.world.mu.Unlock()
