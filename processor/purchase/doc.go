@@ -1,5 +1,6 @@
 // Package purchase folds transactions into the purchase rollups: sales_hourly, product_sales, customer_days, payments_hourly, and
-// terminal_sales, what each till sold by quarter-hour, of which the views make what is to be expected of it.
+// terminal_sales, what each till sold by quarter-hour, of which the views make what is to be expected of it; and, for marketing, into payment_days,
+// basket_pairs, customer_items, customer_hours and promotion_days.
 //
 // The rules, in the words of the tables:
 //
@@ -13,6 +14,13 @@
 //   - The quarter-hours of terminal_sales add up to transactions and net of sales_hourly. It is made here, and not by a fold of its own,
 //     because what a transaction is worth is found here, line by line.
 //   - Tax is the sum of the lines' taxes, or that of the totals if no line has one.
+//
+// For marketing:
+//
+//   - A basket is a sale's products that were not brought back. What is in it together is counted once a sale, by category, and by product for those that
+//     are watched.
+//   - A line counts in each of its promotions, once. customer_items has whatever touches the units of product_sales, customer_hours sales only.
+//   - All columns are plain sums: functions of these files take how many times over, so that a transaction can be taken back.
 //
 // Rows are deltas of one batch, all of which ClickHouse adds up; a fold has no state.
 //

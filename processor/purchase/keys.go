@@ -2,7 +2,7 @@ package purchase
 
 import "github.com/tillstream/tillstream/processor/table"
 
-// Keys of the five tables. Strings are numbers of the fold's intern table; dates are days and hours are hours since 1970.
+// Keys of the tables. Strings are numbers of the fold's intern table; dates are days and hours are hours since 1970.
 
 type salesKey struct {
 	store, channel, currency uint32
@@ -55,7 +55,7 @@ func (k *terminalKey) hash() uint64 {
 	return table.Mix(table.Pack(k.terminal, uint32(k.hour)), table.Pack(k.store, k.currency))
 }
 
-// Sums of the five tables, named like their columns.
+// Sums of the tables, named like their columns.
 
 type salesSums struct {
 	transactions, returns, voids     uint64

@@ -89,12 +89,12 @@ rows are shown, cut off at 160 characters.
 		}
 		said = append(said, fmt.Sprintf("## %s\n\n    %s\n\n%d rows, %.0f ms, CPU %.0f ms\n\n%s\n", name, sql, n, 1000*elapsed, 1000*cpu, strings.Join(rows[:min(n, 3)], "\n")))
 		t.Logf("%s: %d rows, %.0f ms, CPU %.0f ms", name, n, 1000*elapsed, 1000*cpu)
-		if cpu > 2 || elapsed > 1 {
+		if elapsed > 1 {
 			slow = append(slow, name)
 		}
 	}
 	sizes := query(t, conn, "SELECT concat('| ', table, ' | ', toString(sum(rows)), ' | ', formatReadableSize(sum(bytes_on_disk)), ' | ', toString(round(sum(bytes_on_disk) / sum(rows), 1)), ' |') FROM system.parts WHERE active AND database = 'tillstream' AND rows > 1000 GROUP BY table ORDER BY sum(bytes_on_disk) DESC")
-	said = append(said, "## What is refreshed\n\n| table | rows | elapsed s | CPU s |\n|---|---|---|---|\n"+strings.Join(refreshes, "\n")+"\n",
+	said = append(said, "Took more than 1 s, elapsed: "+strings.Join(slow, ", ")+".\n", "## What is refreshed\n\n| table | rows | elapsed s | CPU s |\n|---|---|---|---|\n"+strings.Join(refreshes, "\n")+"\n",
 		"## What it is\n\n| table | rows | size | bytes a row |\n|---|---|---|---|\n"+strings.Join(sizes, "\n")+"\n")
 	t.Logf("slower than 1 s: %v", slow)
 	text := strings.TrimRight(strings.Join(said, "\n"), "\n") + "\n"
