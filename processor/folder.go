@@ -41,6 +41,7 @@ type folder struct {
 	event    event.Event
 	sequence *sequence.Set
 	quality  *quality.Fold
+	past     *availability.Fold // which gives state out that it may want back
 	folds    []Fold
 
 	books   map[fetch.TopicPartition]*book
@@ -52,7 +53,8 @@ type folder struct {
 	bytes   int
 }
 
-func newFolder(cfg *Config) *folder {
+// newFolder makes a folder without state. recall says that rows of rollup.KindPast can be read again: then all that the past wants must be given to it before Seal.
+func newFolder(cfg *Config, recall bool) *folder {
 	f := &folder{
 		cfg:     cfg,
 		decoder: event.NewDecoder(cfg.EventOptions()),
@@ -61,12 +63,13 @@ func newFolder(cfg *Config) *folder {
 	}
 	f.sequence = sequence.New(sequence.Config{Missing: f.quality.Missing})
 	incidents := incident.New() // before availability, which asks it what is excluded
+	f.past = availability.New(availability.Config{
+		HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff, Recall: recall,
+	}, incidents, f.quality.Stale)
 	f.folds = []Fold{
 		purchase.New(purchase.Config{BusinessDayCutoff: cfg.BusinessDayCutoff}),
 		incidents,
-		availability.New(availability.Config{
-			HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff,
-		}, incidents, f.quality.Stale),
+		f.past,
 	}
 	return f
 }

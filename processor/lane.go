@@ -50,6 +50,7 @@ type lane struct {
 	source  Source
 	offsets Offsets
 	sink    Sink
+	past    Past // nil: folds keep all in memory
 	letters DeadLetters
 	now     func() time.Time
 	log     *zap.Logger
@@ -153,7 +154,7 @@ func (l *lane) session(ctx context.Context) error {
 
 // load makes a hand from the state in ClickHouse.
 func (l *lane) load(ctx context.Context, plan commit.Plan) (*hand, error) {
-	h := &hand{epoch: l.epoch, tps: l.tps, folder: newFolder(l.cfg), last: plan.Batch}
+	h := &hand{epoch: l.epoch, tps: l.tps, folder: newFolder(l.cfg, l.past != nil), last: plan.Batch}
 	owners := make([]string, 0, len(l.tps))
 	for _, tp := range l.tps {
 		if o := owner(l.cfg.Group, tp.Partition); !slices.Contains(owners, o) {
@@ -280,6 +281,9 @@ func (l *lane) replay(ctx context.Context, h *hand, p *commit.Pending) error {
 			}
 		}
 	}
+	if err := l.recall(ctx, h); err != nil {
+		return fmt.Errorf("folding batch %d of lane %s again: %w", p.Batch, l.name, err)
+	}
 	h.seal(l)
 	return nil
 }
@@ -401,10 +405,24 @@ func (l *lane) fold(ctx context.Context, h *hand, in <-chan []fetch.Chunk, out c
 		case <-ctx.Done():
 		}
 	}
-	seal := func() {
+	settled := func() error { // what is sealed is written
+		for p.queued.Load() > 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-p.done:
+			}
+		}
+		return nil
+	}
+	seal := func() error {
+		if err := l.recallAfter(ctx, h, settled); err != nil {
+			return err
+		}
 		h.wrote(p.written.Load())
 		send(h.seal(l))
 		opened, age = time.Time{}, nil
+		return nil
 	}
 	for _, b := range h.sealed {
 		send(b)
@@ -441,7 +459,9 @@ func (l *lane) fold(ctx context.Context, h *hand, in <-chan []fetch.Chunk, out c
 				f.Passed(tp, next)
 				l.report.end(tp, c.LastStableOffset)
 				if f.bytes >= l.limit || f.records >= l.cfg.BatchRecords {
-					seal()
+					if err := seal(); err != nil {
+						return leave(ctx, err)
+					}
 				}
 			}
 		}
@@ -451,7 +471,9 @@ func (l *lane) fold(ctx context.Context, h *hand, in <-chan []fetch.Chunk, out c
 			opened = l.now()
 			age = time.After(l.cfg.BatchAge)
 		case p.queued.Load() == 0 && l.now().Sub(opened) >= l.cfg.BatchAge:
-			seal()
+			if err := seal(); err != nil {
+				return leave(ctx, err)
+			}
 		}
 	}
 }

@@ -38,7 +38,7 @@ func heap() int64 {
 // case and in an everyday one.
 func TestMemoryOfBatchesIsWithinItsFactor(t *testing.T) {
 	for name, records := range map[string][]fetch.Record{"unique products": baskets(20_000), "everyday sales": sales(rich, 0, 20_000)} {
-		f := newFolder(benchConfig())
+		f := newFolder(benchConfig(), false)
 		f.Begin(tp, 0)
 		before, bytes := heap(), 0
 		for _, r := range records {

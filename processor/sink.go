@@ -28,10 +28,17 @@ type Sink interface {
 	Insert(ctx context.Context, in Insert) error
 	// Marks reads, from every table and month, the newest mark of a lane. One query.
 	Marks(ctx context.Context, lane string) ([]TableMark, error)
-	// State reads the state rows of the given owners ("group#partition"), newest version, deleted ones left out, by ascending
+	// State reads the state rows of the given owners ("group#partition") but for those of rollup.KindPast, newest version, deleted ones left out, by ascending
 	// version: of two rows of one entity under two owners, the later is the newer. The row
 	// is valid during the call.
 	State(ctx context.Context, owners []string, row func(rollup.StateRow) error) error
+}
+
+// Past reads state again that folds have given out and do not keep in memory.
+type Past interface {
+	// Recall reads the rows of rollup.KindPast that one owner ("group#partition") has under these keys, newest version, deleted ones left out, in any order. The row
+	// is valid during the call.
+	Recall(ctx context.Context, owner string, keys []string, row func(rollup.StateRow) error) error
 }
 
 // DeadLetter is a record that could not be folded.

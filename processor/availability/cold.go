@@ -41,6 +41,10 @@ func (f *Fold) thaw(t *terminal) {
 	if oldest == Open || oldest >= t.base.at && (len(f.scratch.fresh) == 0 || f.scratch.fresh[0] >= t.cold.until) {
 		return
 	}
+	f.thawAll(t)
+}
+
+func (f *Fold) thawAll(t *terminal) {
 	var chunks []chunk
 	for c := range t.cold.all {
 		chunks = append(chunks, c)

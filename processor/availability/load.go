@@ -14,6 +14,7 @@ import (
 var (
 	errKey  = errors.New("not a key of this kind")
 	errLate = errors.New("folding has begun; load all state first")
+	errPast = errors.New("evidence of it is to be read again when it is wanted, which this fold cannot")
 )
 
 // origin tells a terminal's state in one partition from that in another: there may be two, after its store's key has moved.
@@ -63,7 +64,10 @@ func (f *Fold) load(row rollup.StateRow) error {
 	if row.Kind == KindTerminal {
 		l := f.loadingOf(store, rest, row.Partition)
 		l.order = len(f.loading)
-		return l.readHeader(row.Value, f.texts)
+		if err := l.readHeader(row.Value, f.texts); err != nil || len(l.past) == 0 || f.rules.recall {
+			return err
+		}
+		return errPast
 	}
 	i := strings.LastIndexByte(rest, 0)
 	if i < 0 {

@@ -599,6 +599,9 @@ func drawEvents(t *rapid.T, received map[*event.Event]int64) []*event.Event {
 func TestBatchesAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := Config{Window: 2 * time.Hour, RetireAfter: 6 * time.Hour}
+		if rapid.Bool().Draw(t, "long window") {
+			cfg = Config{Window: 9 * time.Hour, RetireAfter: 12 * time.Hour}
+		}
 		if rapid.IntRange(0, 3).Draw(t, "timeout") == 0 {
 			cfg.HeartbeatTimeout = 20 * time.Minute
 		}
@@ -621,6 +624,8 @@ func TestBatchesAgainstModel(t *testing.T) {
 
 		var stale, staleShuffled, staleWant int
 		fold := New(cfg, exclusions, func(string, string, int32) { stale++ })
+		cfg.Recall = rapid.IntRange(0, 3).Draw(t, "recall") > 0
+		limit := rapid.IntRange(1, 9).Draw(t, "limit")
 		shuffled := New(cfg, exclusions, func(string, string, int32) { staleShuffled++ })
 		got, gotShuffled, st := tables{}, tables{}, state{}
 		models := map[string]*model{}
@@ -693,6 +698,7 @@ func TestBatchesAgainstModel(t *testing.T) {
 			for _, e := range part {
 				shuffled.Fold(e, rollup.Input{Timestamp: received[e]})
 			}
+			st.answer(t, shuffled, limit)
 			s := shuffled.Seal(v)
 			gotShuffled.apply(t, s, v)
 			st.apply(s.State)

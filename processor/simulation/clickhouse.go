@@ -178,9 +178,29 @@ func (s sink) State(ctx context.Context, owners []string, row func(rollup.StateR
 	if err != nil {
 		return err
 	}
+	rows = slices.DeleteFunc(rows, func(r versioned) bool { return r.Kind == rollup.KindPast })
 	for _, r := range rows {
 		if err := row(r.StateRow); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+func (s sink) Recall(ctx context.Context, owner string, keys []string, row func(rollup.StateRow) error) error {
+	var rows []versioned
+	err := s.world.call(ctx, s.member, kindRead, fmt.Sprint("past ", owner, len(keys)), nil, func() error {
+		rows = s.world.clickhouse.state([]string{owner}, s.world.visible())
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if r.Kind == rollup.KindPast && slices.Contains(keys, r.Key) {
+			if err := row(r.StateRow); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

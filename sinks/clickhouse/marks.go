@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,7 +45,7 @@ func (s *Sink) Marks(ctx context.Context, lane string) ([]processor.TableMark, e
 // stateQueries is how many times as long as another query State may take.
 const stateQueries = 12
 
-// State reads the live state rows of the given owners ("group#partition"), by ascending version. The row is valid during the call. Of a
+// State reads the live state rows of the given owners ("group#partition") but for those of rollup.KindPast, by ascending version. The row is valid during the call. Of a
 // million tills they are more than the server's memory: it sorts them on its disk.
 func (s *Sink) State(ctx context.Context, owners []string, row func(rollup.StateRow) error) error {
 	if _, ok := ctx.Deadline(); !ok { // it may be gigabytes; a connection that is dead is noticed before
@@ -64,11 +65,36 @@ func (s *Sink) State(ctx context.Context, owners []string, row func(rollup.State
 			return err
 		}
 		return row(state)
-	}, `SELECT lane, kind, key, version, value FROM tillstream.state FINAL WHERE lane IN {owners:Array(String)}
+	}, `SELECT lane, kind, key, version, value FROM tillstream.state FINAL WHERE lane IN {owners:Array(String)} AND kind != '`+rollup.KindPast+`'
 		ORDER BY version, lane, kind, key
 		SETTINGS max_bytes_before_external_sort = 268435456, max_bytes_ratio_before_external_sort = 0`, ch.Named("owners", owners))
 	if err != nil {
 		return fmt.Errorf("reading state: %w", err)
+	}
+	return nil
+}
+
+// keysAtOnce is how many keys one query asks for: they are part of its text.
+const keysAtOnce = 2000
+
+// Recall reads the live rows of rollup.KindPast that an owner has under these keys. The row is valid during the call.
+func (s *Sink) Recall(ctx context.Context, owner string, keys []string, row func(rollup.StateRow) error) error {
+	_, partition, err := parseOwner(owner)
+	if err != nil {
+		return err
+	}
+	for keys := range slices.Chunk(keys, keysAtOnce) {
+		state := rollup.StateRow{Partition: partition, Kind: rollup.KindPast}
+		err := s.rows(ctx, func(r driver.Rows) error {
+			if err := r.Scan(&state.Key, &state.Value); err != nil {
+				return err
+			}
+			return row(state)
+		}, "SELECT key, value FROM tillstream.state FINAL WHERE lane = {owner:String} AND kind = '"+rollup.KindPast+"' AND key IN {keys:Array(String)}",
+			ch.Named("owner", owner), ch.Named("keys", keys))
+		if err != nil {
+			return fmt.Errorf("reading past state of %s: %w", owner, err)
+		}
 	}
 	return nil
 }

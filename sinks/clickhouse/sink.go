@@ -30,7 +30,10 @@ type Sink struct {
 	catalog map[string]*table // nil until read
 }
 
-var _ processor.Sink = (*Sink)(nil)
+var (
+	_ processor.Sink = (*Sink)(nil)
+	_ processor.Past = (*Sink)(nil)
+)
 
 // Open makes a Sink. It reads the files that the config names but does not connect: the first query does. Close it.
 func Open(cfg Config, now func() time.Time) (*Sink, error) {
