@@ -7,7 +7,7 @@ import (
 )
 
 // headerFormat is the first byte of a header, of terminals whose clock is wrong skewedFormat: they say whence evidence is read. Format 1 has no
-// boots, and both statuses and the flag in one byte. pastFormat is skewedFormat, and says at the end where the kept evidence begins and which hours are past.
+// boots, and both statuses and the flag in one byte. pastFormat is skewedFormat, and says at the end where the kept evidence begins and which hours are past, and has the evidence of the newest hour.
 const (
 	headerFormat = 2
 	skewedFormat = 3
@@ -18,7 +18,7 @@ const (
 func (t *terminal) appendHeader(dst []byte) []byte {
 	format := byte(headerFormat)
 	switch {
-	case len(t.past) > 0 || t.kept != t.base.at:
+	case len(t.past) > 0 || t.kept != t.base.at || t.open != 0:
 		format = pastFormat
 	case t.base.from != t.base.at || t.hot.from != t.hot.at:
 		format = skewedFormat
@@ -43,6 +43,10 @@ func (t *terminal) appendHeader(dst []byte) []byte {
 	dst = binary.AppendVarint(dst, int64(p.oldest))
 	if format == pastFormat {
 		dst = t.past.append(binary.AppendVarint(dst, t.newest-t.kept), t.kept)
+		dst = binary.AppendVarint(dst, t.open/hourMilli)
+		if i := t.chunkAt(t.open); t.open != 0 && i < len(t.chunks) {
+			dst = append(dst, t.chunks[i].data...)
+		}
 	}
 	return dst
 }
@@ -101,12 +105,12 @@ func (t *terminal) appendStamp(dst []byte, s stamp) []byte {
 	return binary.AppendUvarint(dst, s.sequence)
 }
 
-// readHeader is the inverse of appendHeader.
-func (t *terminal) readHeader(data []byte, keep texts) error {
+// readHeader is the inverse of appendHeader. open is the chunk of the newest hour, if it is there: not read, and part of data.
+func (t *terminal) readHeader(data []byte, keep texts) (open []byte, err error) {
 	r := reader{b: data}
 	format := r.byte()
 	if format < 1 || format > pastFormat {
-		return errState
+		return nil, errState
 	}
 	t.newest = r.varint()
 	t.firstSeen = t.newest - r.varint()
@@ -127,17 +131,21 @@ func (t *terminal) readHeader(data []byte, keep texts) error {
 	unsent := r.uvarint()
 	p.oldest = rollup.NullMillis(r.varint())
 	p.batteryPc, p.unsent = rollup.NullUint8(battery), uint32(unsent)
-	t.profile, t.kept, t.past = p, t.base.at, nil
+	t.profile, t.kept, t.past, t.open = p, t.base.at, nil, 0
 	if format == pastFormat {
 		t.kept = t.newest - r.varint()
 		t.past = readPast(&r, t.kept)
 		r.bad = r.bad || t.kept > t.base.at || t.kept < t.newest-maxHold || t.kept%hourMilli != 0 || len(t.past) > 0 && t.past.last()+hourMilli > t.base.at
+		if hour := r.varint(); hour != 0 {
+			r.bad = r.bad || hour > t.newest/hourMilli || hour < t.base.at/hourMilli
+			t.open, open, r.b = hour*hourMilli, r.b, nil
+		}
 	}
 	if r.bad || len(r.b) > 0 || battery < -1 || battery > 255 || unsent != uint64(p.unsent) ||
 		t.newest < -maxInstant || t.newest > maxInstant || t.base.at > t.hot.at {
-		return errState
+		return nil, errState
 	}
-	return nil
+	return open, nil
 }
 
 func (t *terminal) readStamp(r *reader) stamp {

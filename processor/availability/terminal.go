@@ -39,6 +39,7 @@ type terminal struct {
 	kept              int64     // where the kept evidence begins: base.at, or earlier with a past
 	past              past      // hours before base.at
 	back              *recalled // of the past, while it is needed
+	open              int64     // the hour whose evidence is in the header, not in a row of its own; 0: none is
 	profile           profile
 
 	first, last int32 // of the open batch's evidence: 1 + index into Fold.pending; 0 is none
@@ -460,6 +461,19 @@ func (f *Fold) store(t *terminal, skewed, archives bool, base *snapshot, hot boo
 		s.encoded = t.appendHeader(s.encoded[:0])
 		f.state[header].Value = slices.Clone(s.encoded)
 	}()
+	open := int64(0) // an hour that goes on is written with every batch: one row of state is cheaper than two
+	if archives {
+		if n := len(t.chunks); n > 0 {
+			open = t.chunks[n-1].start
+		}
+		if n := len(s.fresh); n > 0 {
+			open = max(open, s.fresh[n-1])
+		}
+	}
+	if i := t.chunkAt(t.open); t.open != open && t.open >= edge && !slices.Contains(s.fresh, t.open) && i < len(t.chunks) && t.chunks[i].start == t.open {
+		f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindEvidence, Key: chunkKey(t.key, t.open), Value: t.chunks[i].data})
+	}
+	t.open = open
 	for _, h := range s.fresh {
 		if h < edge && !archives {
 			continue // a batch longer than the window
@@ -479,7 +493,7 @@ func (f *Fold) store(t *terminal, skewed, archives bool, base *snapshot, hot boo
 		} else {
 			t.chunks = slices.Insert(t.chunks, i, c)
 		}
-		if h >= edge {
+		if h >= edge && h != open {
 			f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindEvidence, Key: chunkKey(t.key, h), Value: c.data})
 		}
 	}
