@@ -599,9 +599,6 @@ func drawEvents(t *rapid.T, received map[*event.Event]int64) []*event.Event {
 func TestBatchesAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := Config{Window: 2 * time.Hour, RetireAfter: 6 * time.Hour}
-		if rapid.Bool().Draw(t, "long window") {
-			cfg = Config{Window: 9 * time.Hour, RetireAfter: 12 * time.Hour}
-		}
 		if rapid.IntRange(0, 3).Draw(t, "timeout") == 0 {
 			cfg.HeartbeatTimeout = 20 * time.Minute
 		}
