@@ -18,7 +18,8 @@ import (
 // Changing the epoch. Members of one epoch must never work beside members of another, and two who change it at once must end in the same
 // one. There is no lock; four steps in this order make it safe, whatever dies in between:
 //
-//  1. The group has no members and every lane is at rest (commit.NextStart): where ClickHouse ends is where the new epoch starts.
+//  1. The group has no members and every lane is at rest (commit.NextStart): where ClickHouse ends is where the new epoch starts. Each lane's next
+//     number is claimed for nothing, so that whoever woke from a long sleep with an intent that nobody knows of any more cannot claim it.
 //  2. The fence: the start is committed to Kafka as nobody's member, with idle metadata of the new epoch, a number nobody has used. Kafka takes
 //     that only while the group is empty, and who joins afterwards in an older epoch reads the number and stops.
 //  3. All is read again. If it is not what it was, somebody worked, or changed the epoch, between 1 and 2: begin again at 1.
@@ -28,16 +29,17 @@ import (
 // Nobody works in an epoch before its row is there, so one that dies between 2 and 4 leaves a number that is skipped: open sees it, gives
 // whoever may be at it a few seconds (two who start at once must not begin two epochs, safe as that is), and changes the epoch once more.
 
-// Marks reads the ledgers' newest marks of a lane. A Sink does.
-type Marks interface {
-	Marks(ctx context.Context, lane string) ([]TableMark, error)
+// Ledgers are the marks of lanes, and where lanes are claimed. A Sink is that.
+type Ledgers interface {
+	Marks(ctx context.Context, lane string, tables ...string) ([]TableMark, error)
+	Insert(ctx context.Context, in Insert) error
 }
 
 // Epochs looks at a group that nobody may be working for, and changes its epoch.
 type Epochs struct {
 	Kafka   Kafka
 	Source  Bounder
-	Marks   Marks
+	Ledgers Ledgers
 	Streams Streams
 	Now     func() time.Time
 	Log     *zap.Logger
@@ -126,7 +128,7 @@ func (e *Epochs) Survey(ctx context.Context, group string, topics []string) (Sur
 	}
 	for n, tps := range parts {
 		name := laneName(group, n)
-		held, err := readMarks(ctx, e.Marks, name)
+		held, err := readMarks(ctx, e.Ledgers, name)
 		if err != nil {
 			return Survey{}, err
 		}
@@ -248,7 +250,52 @@ func (e *Epochs) carry(ctx context.Context, s *Survey, next Stream) (Stream, err
 		return Stream{}, fmt.Errorf("beginning a new epoch of group %s: %w", next.Group, ErrMoved)
 	}
 	next.Start, next.Losses = nil, nil
-	return e.Begin(ctx, s, next, at, commit.NextStart)
+	closed, err := e.close(ctx, s)
+	if err != nil {
+		return Stream{}, err
+	}
+	return e.Begin(ctx, s, next, at, func(lanes []commit.Found) (map[commit.TopicPartition]int64, int64, error) {
+		for _, f := range lanes {
+			if n, ok := closed[f.Lane]; ok && f.State().Batch >= n {
+				return nil, 0, fmt.Errorf("lane %s has gone on: %w", f.Lane, ErrMoved)
+			}
+		}
+		return commit.NextStart(lanes)
+	})
+}
+
+// close claims the next number of each lane, which must be at rest, for nothing, and says which that was.
+func (e *Epochs) close(ctx context.Context, s *Survey) (map[string]uint64, error) {
+	closed := map[string]uint64{}
+	for _, f := range s.lanes {
+		plan, err := commit.Rest(f)
+		if err != nil {
+			return nil, err
+		}
+		mark, ok := plan.Closing(f.Epoch)
+		if !ok {
+			continue
+		}
+		held, err := e.claim(ctx, s, f.Lane, mark)
+		if err != nil {
+			return nil, err
+		}
+		if err := commit.Claimed(mark, true, held); err != nil {
+			return nil, fmt.Errorf("ending epoch %d of lane %s: %w", f.Epoch, f.Lane, errors.Join(err, ErrMoved))
+		}
+		closed[f.Lane] = mark.Batch
+	}
+	return closed, nil
+}
+
+// claim writes a claim and reads back what the lane's claims are.
+func (e *Epochs) claim(ctx context.Context, s *Survey, lane string, mark commit.Mark) ([]commit.Held, error) {
+	block := claimBlock()
+	err := e.Ledgers.Insert(ctx, Insert{Block: block, Lane: lane, Mark: mark.String(), Token: commit.Token(s.Stream.Cluster, lane, mark.Epoch, mark.Batch, block.Name())})
+	if err != nil {
+		return nil, fmt.Errorf("claiming batch %d of lane %s: %w", mark.Batch, lane, err)
+	}
+	return readMarks(ctx, e.Ledgers, lane, commit.ClaimTable)
 }
 
 // ErrMoved says that somebody worked for a group, or began an epoch of it, while its epoch was being changed.
@@ -360,9 +407,9 @@ func starts(at map[fetch.TopicPartition]int64) map[commit.TopicPartition]int64 {
 	return out
 }
 
-// readMarks reads the newest marks of a lane from all tables.
-func readMarks(ctx context.Context, marks Marks, lane string) ([]commit.Held, error) {
-	found, err := marks.Marks(ctx, lane)
+// readMarks reads the newest marks of a lane from all tables, or from those that are named.
+func readMarks(ctx context.Context, ledgers Ledgers, lane string, tables ...string) ([]commit.Held, error) {
+	found, err := ledgers.Marks(ctx, lane, tables...)
 	if err != nil {
 		return nil, fmt.Errorf("reading the ledgers of lane %s: %w", lane, err)
 	}

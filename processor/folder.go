@@ -9,9 +9,11 @@ import (
 
 	"github.com/tillstream/tillstream/processor/availability"
 	"github.com/tillstream/tillstream/processor/commit"
+	"github.com/tillstream/tillstream/processor/consent"
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/processor/incident"
+	"github.com/tillstream/tillstream/processor/journey"
 	"github.com/tillstream/tillstream/processor/purchase"
 	"github.com/tillstream/tillstream/processor/quality"
 	"github.com/tillstream/tillstream/processor/rollup"
@@ -42,6 +44,7 @@ type folder struct {
 	sequence *sequence.Set
 	quality  *quality.Fold
 	past     *availability.Fold // which gives state out that it may want back
+	sales    *purchase.Fold
 	folds    []Fold
 
 	books   map[fetch.TopicPartition]*book
@@ -62,17 +65,23 @@ func newFolder(cfg *Config, recall bool) *folder {
 		books:   map[fetch.TopicPartition]*book{},
 	}
 	f.sequence = sequence.New(sequence.Config{Missing: f.quality.Missing})
+	f.sales = purchase.New(purchase.Config{BusinessDayCutoff: cfg.BusinessDayCutoff, Watch: cfg.Watch})
 	incidents := incident.New() // before availability, which asks it what is excluded
 	f.past = availability.New(availability.Config{
 		HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff, Recall: recall,
 	}, incidents, f.quality.Stale)
 	f.folds = []Fold{
-		purchase.New(purchase.Config{BusinessDayCutoff: cfg.BusinessDayCutoff}),
+		f.sales,
+		consent.New(),
 		incidents,
 		f.past,
+		journey.New(journey.Config{Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff}, f.past),
 	}
 	return f
 }
+
+// size is what the open batch counts against its bound: the bytes of its records, more where its folds hold more than those stand for.
+func (f *folder) size() int { return f.bytes + f.sales.Held()/bytesFactor }
 
 // Load restores state.
 func (f *folder) Load(row rollup.StateRow) error {

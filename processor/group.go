@@ -209,7 +209,7 @@ func (p *Processor) open(ctx context.Context) (Stream, error) {
 	now := Stream{
 		Group: p.cfg.Group, Lanes: min(p.cfg.Lanes, partitions), Partitions: partitions, Topics: slices.Sorted(slices.Values(p.cfg.Topics)), Cluster: cluster,
 	}
-	epochs := &Epochs{Kafka: p.deps.Kafka, Source: p.deps.Source, Marks: p.deps.Sink, Streams: p.deps.Streams, Now: p.deps.Now, Log: p.deps.Log}
+	epochs := &Epochs{Kafka: p.deps.Kafka, Source: p.deps.Source, Ledgers: p.deps.Sink, Streams: p.deps.Streams, Now: p.deps.Now, Log: p.deps.Log}
 	for try := 0; ; try++ {
 		s, looked, err := p.join(ctx, epochs, now, try < patience)
 		if err == nil || try == tries {

@@ -216,11 +216,11 @@ func (l *lane) recover(ctx context.Context) (commit.Plan, error) {
 	}
 }
 
-// held reads the newest marks of the lane from all tables.
-func (l *lane) held(ctx context.Context) ([]commit.Held, error) {
+// held reads the newest marks of the lane from all tables, or from those that are named.
+func (l *lane) held(ctx context.Context, tables ...string) ([]commit.Held, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.window())
 	defer cancel()
-	return readMarks(ctx, l.sink, l.name)
+	return readMarks(ctx, l.sink, l.name, tables...)
 }
 
 // begin opens the books of partitions that the hand does not have yet, where the plan says.
@@ -458,7 +458,7 @@ func (l *lane) fold(ctx context.Context, h *hand, in <-chan []fetch.Chunk, out c
 				}
 				f.Passed(tp, next)
 				l.report.end(tp, c.LastStableOffset)
-				if f.bytes >= l.limit || f.records >= l.cfg.BatchRecords {
+				if f.size() >= l.limit || f.records >= l.cfg.BatchRecords {
 					if err := seal(); err != nil {
 						return leave(ctx, err)
 					}

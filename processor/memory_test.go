@@ -27,6 +27,22 @@ func baskets(n int) []fetch.Record {
 	return records
 }
 
+// large makes baskets of forty categories that no other has, with a short line each: of their size the most pairs.
+func large(n int) []fetch.Record {
+	records := make([]fetch.Record, n)
+	for i := range records {
+		r := &records[i]
+		at := time.UnixMilli(1_772_452_800_000 + int64(i))
+		value := fmt.Appendf(nil, `{"id":"t/%d","source":"t","type":"pos.transaction.v1","time":%q,"store_id":"s%d","terminal_id":"t","sequence":1,"kind":"sale","currency":"EUR","lines":[`, i, at.UTC().Format(time.RFC3339Nano), i)
+		for j := range 40 {
+			value = fmt.Appendf(value, `{"line":%d,"product_id":"%d","category":"c%d","quantity":1,"gross":1},`, j+1, j, j)
+		}
+		value = value[:len(value)-1]
+		*r = fetch.Record{Offset: int64(i), Timestamp: at.UnixMilli(), Value: append(value, `],"totals":{"gross":40,"net":40}}`...)}
+	}
+	return records
+}
+
 func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -37,7 +53,7 @@ func heap() int64 {
 // Memory bounds a lane by bytesFactor: it must be enough for an open batch, one that waits and one that is being written, in the worst
 // case and in an everyday one.
 func TestMemoryOfBatchesIsWithinItsFactor(t *testing.T) {
-	for name, records := range map[string][]fetch.Record{"unique products": baskets(20_000), "everyday sales": sales(rich, 0, 20_000)} {
+	for name, records := range map[string][]fetch.Record{"unique products": baskets(20_000), "everyday sales": sales(rich, 0, 20_000), "large baskets": large(2_000)} {
 		f := newFolder(benchConfig(), false)
 		f.Begin(tp, 0)
 		before, bytes := heap(), 0
@@ -45,11 +61,11 @@ func TestMemoryOfBatchesIsWithinItsFactor(t *testing.T) {
 			f.Record(tp, r)
 			bytes += len(r.Value)
 		}
-		open := heap() - before
+		open, size := heap()-before, f.size()
 		b := f.Seal(rollup.Version{Epoch: 1, Batch: 1}, "g/0", time.Time{})
 		sealed := heap() - before - open
-		held := float64(open+2*sealed) / float64(bytes)
-		t.Logf("%s: %.1f bytes a byte", name, held)
+		held := float64(open+2*sealed) / float64(size)
+		t.Logf("%s: %.1f bytes a byte, %.1f with what pairs count", name, float64(open+2*sealed)/float64(bytes), held)
 		if k := b.tally; k.rejected != 0 || held > bytesFactor {
 			t.Errorf("%s: three batches take %.1f bytes for each byte of records (%d rejected); bytesFactor is %d", name, held, k.rejected, bytesFactor)
 		}

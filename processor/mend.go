@@ -153,6 +153,11 @@ func (e *Epochs) Apply(ctx context.Context, s *Survey, standings []Standing, nex
 		}
 	}
 	got, err := e.Begin(ctx, s, next, held, func(lanes []commit.Found) (map[commit.TopicPartition]int64, int64, error) {
+		for _, f := range lanes { // whoever still means to write in an older epoch finds it when it claims
+			if _, err := e.claim(ctx, s, f.Lane, commit.Fence(s.Newest+1)); err != nil {
+				return nil, 0, err
+			}
+		}
 		h, wait, err := commit.Hold(lanes)
 		return h.At, wait, err
 	})
@@ -189,7 +194,7 @@ func (e *Epochs) LaneStandings(s *Survey) []LaneStanding {
 		case err != nil:
 		case plan.Wait != 0:
 			all[i].Err = errors.New("a batch may be in flight")
-		case plan.Pending != nil:
+		case plan.Pending != nil && !plan.Pending.Ranges.Nothing():
 			all[i].Err = &commit.Underway{Lane: f.Lane, Batch: plan.Pending.Batch, Fingerprint: plan.Pending.Fingerprint}
 		}
 	}

@@ -83,7 +83,7 @@ func shuffleInput(t *testing.T, seed uint64) []sent {
 // fold feeds records, cut into batches, to a core that is now and then begun anew from the state it left.
 func foldAll(t *testing.T, all []sent, rnd *rand.Rand, largest int) map[string]map[string]string {
 	t.Helper()
-	cfg := &processor.Config{Group: "g", Topics: []string{"pos.health", "pos.incidents", "pos.registry", "pos.transactions"}, Secret: []byte("only for tests, only for tests")}
+	cfg := &processor.Config{Group: "g", Topics: []string{"pos.health", "pos.incidents", "pos.orders", "pos.registry", "pos.transactions"}, Secret: []byte("only for tests, only for tests")}
 	next := map[fetch.TopicPartition]int64{}
 	for _, topic := range cfg.Topics {
 		for p := range int32(shufflePartitions) {
@@ -188,7 +188,7 @@ func TestShufflingAndSendingAgainChangeNothing(t *testing.T) {
 	for seed := range uint64(6) {
 		input := shuffleInput(t, seed)
 		want := foldAll(t, input, nil, 0)
-		for _, table := range []string{"sales_hourly", "availability_hourly", "outages", "store_availability_hourly", "service_windows", "incidents", "dead_letters"} {
+		for _, table := range []string{"sales_hourly", "availability_hourly", "outages", "store_availability_hourly", "service_windows", "incidents", "order_journeys", "dead_letters"} {
 			if len(want[table]) == 0 {
 				t.Fatalf("seed %d: nothing in %s", seed, table)
 			}

@@ -26,8 +26,9 @@ type Sink interface {
 	// Insert writes one block, ledger row first, as exactly one part, and returns when the server has acknowledged it. It
 	// does not retry. After an error the outcome is unknown unless the error wraps ErrRejected.
 	Insert(ctx context.Context, in Insert) error
-	// Marks reads, from every table and month, the newest mark of a lane. One query.
-	Marks(ctx context.Context, lane string) ([]TableMark, error)
+	// Marks reads, from every table and month, the newest mark of a lane; from commit.ClaimTable the newest of each epoch. One query. Only
+	// from some tables if they are named.
+	Marks(ctx context.Context, lane string, tables ...string) ([]TableMark, error)
 	// State reads the state rows of the given owners ("group#partition") but for those of rollup.KindPast, newest version, deleted ones left out, by ascending
 	// version: of two rows of one entity under two owners, the later is the newer. The row
 	// is valid during the call.

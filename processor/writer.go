@@ -23,8 +23,8 @@ const insertsAtOnce = 4
 // writer writes batches in the order of package commit.
 type writer struct{ *lane }
 
-// write brings one batch in: intent, dead letters, blocks, verification, state. It tries until it is done, the lane is fenced or
-// the sink refuses for good. After ctx has ended it goes on for as long as a rebalance waits for this member: a batch that was begun is
+// write brings one batch in: intent, dead letters, claim, blocks, verification, state. It tries until it is done, the lane is fenced or
+// overtaken, or the sink refuses for good. After ctx has ended it goes on for as long as a rebalance waits for this member: a batch that was begun is
 // better finished than left to a new owner, who would have to wait for its deadline. pending is nil unless it was begun before.
 func (w *writer) write(ctx context.Context, b *batch, pending *commit.Pending) error {
 	wait := pauses()
@@ -32,7 +32,7 @@ func (w *writer) write(ctx context.Context, b *batch, pending *commit.Pending) e
 	var giveUp time.Time
 	for try := 0; ; try++ {
 		err := w.round(ctx, b, pending, try > 0)
-		if err == nil || final(err) || errors.Is(err, ErrFenced) || errors.Is(err, ErrUnacknowledged) {
+		if err == nil || final(err) || errors.Is(err, ErrFenced) || errors.Is(err, ErrUnacknowledged) || errors.Is(err, commit.ErrOvertaken) {
 			return err
 		}
 		pause := wait.NextBackOff()
@@ -83,6 +83,9 @@ func (w *writer) round(ctx context.Context, b *batch, pending *commit.Pending, a
 	}
 	if err := w.letters.Send(ctx, b.letters); err != nil {
 		return fmt.Errorf("sending dead letters of batch %d: %w", b.version.Batch, err)
+	}
+	if err := w.claim(ctx, b, pending != nil); err != nil {
+		return err
 	}
 
 	there := map[string]bool{}
@@ -150,14 +153,31 @@ func (w *writer) room() error {
 	}
 }
 
+// claim says in ClickHouse what the batch is, and looks whether that is so.
+func (w *writer) claim(ctx context.Context, b *batch, finishing bool) error {
+	if err := w.insert(ctx, b, claimBlock(), 1); err != nil {
+		return err
+	}
+	held, err := w.held(ctx, commit.ClaimTable)
+	if err != nil {
+		return err
+	}
+	return commit.Claimed(w.mark(b, 1), finishing, held)
+}
+
+// claimBlock has no rows: its mark is the claim.
+func claimBlock() *rollup.Block { return rollup.NewBlock(commit.ClaimTable, 0, 0).Seal() }
+
+func (w *writer) mark(b *batch, months int) commit.Mark {
+	return commit.Mark{Epoch: b.version.Epoch, Batch: b.version.Batch, Fingerprint: w.fingerprint, Blocks: months, Ranges: b.ranges}
+}
+
 func (w *writer) insert(ctx context.Context, b *batch, blk *rollup.Block, months int) error {
 	began := w.now()
 	err := w.sink.Insert(ctx, Insert{
 		Block: blk,
 		Lane:  w.name,
-		Mark: commit.Mark{
-			Epoch: b.version.Epoch, Batch: b.version.Batch, Fingerprint: w.fingerprint, Blocks: months, Ranges: b.ranges,
-		}.String(),
+		Mark:  w.mark(b, months).String(),
 		Token: commit.Token(w.cluster, w.name, b.version.Epoch, b.version.Batch, blk.Name()),
 	})
 	if err != nil {

@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
+	"github.com/tillstream/tillstream/cmd/tillstream/manifest"
 	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/processor/alert"
 	"github.com/tillstream/tillstream/processor/commit"
@@ -38,8 +41,9 @@ func (c *alertsListCmd) Run(e *env) error {
 	})
 }
 
-// alerting judges while this process owns lane 0, until ctx ends. What goes wrong is logged and tried again: it stops no lane.
-func alerting(ctx context.Context, kafka *source, sink *clickhouse.Sink, proc *processor.Processor) error {
+// alerting judges while this process owns lane 0, until ctx ends. What goes wrong is logged and tried again: it stops no lane. evaluated is when this
+// process evaluated agreements last.
+func alerting(ctx context.Context, kafka *source, sink *clickhouse.Sink, proc *processor.Processor, registerer prometheus.Registerer, evaluated *atomic.Int64) error {
 	cfg := kafka.cfg.Alerts
 	if cfg.Every <= 0 {
 		return nil
@@ -54,6 +58,7 @@ func alerting(ctx context.Context, kafka *source, sink *clickhouse.Sink, proc *p
 	if err != nil {
 		return err
 	}
+	metrics := alert.NewMetrics(registerer)
 	look := time.NewTicker(500 * time.Millisecond)
 	defer look.Stop()
 	for {
@@ -69,7 +74,7 @@ func alerting(ctx context.Context, kafka *source, sink *clickhouse.Sink, proc *p
 		loop := alert.NewLoop(alert.Config{
 			Every: duration(cfg.Every), Refresh: duration(cfg.Alertmanager.Refresh), Limits: limits,
 			Policy: alert.Policy{ClearAfter: duration(cfg.ClearAfter).Milliseconds(), Repeat: duration(cfg.Repeat).Milliseconds()},
-		}, alert.Deps{Source: newLookout(kafka, sink, limits), Log: sink, Receivers: receivers, Logger: log})
+		}, alert.Deps{Source: newLookout(kafka, sink, limits, evaluated), Log: sink, Receivers: receivers, Logger: log, Metrics: metrics})
 		leading, stop := context.WithCancel(ctx)
 		ended := make(chan struct{})
 		go func() {
@@ -102,7 +107,8 @@ func receivers(kafka *source, log *zap.Logger) (all []alert.Receiver, closeAll f
 	if a := cfg.Alertmanager; len(a.URLs) > 0 {
 		client, err := alertmanager.New(alertmanager.Config{
 			URLs: append([]string(nil), a.URLs...), Username: a.Username, Password: string(a.Password), Token: string(a.Token), CAFile: a.TLS.CAFile, CertFile: a.TLS.CertFile,
-			KeyFile: a.TLS.KeyFile, ServerName: a.TLS.ServerName, InsecureSkipVerify: a.TLS.InsecureSkipVerify, Source: a.Source, Lasts: 4 * duration(a.Refresh),
+			KeyFile: a.TLS.KeyFile, ServerName: a.TLS.ServerName, InsecureSkipVerify: a.TLS.InsecureSkipVerify, Source: a.Source, Log: log,
+			Lasts: 4 * max(duration(a.Refresh), duration(kafka.cfg.Kafka.SessionTimeout)), // it must outlive the time that passes until another member judges
 		}, time.Now)
 		if err != nil {
 			return nil, closeAll, usageError{err}
@@ -147,7 +153,15 @@ type lookout struct {
 	ends  []ends
 	slow  *alert.Snapshot
 
+	silencesAt int64
+
+	stores      *alert.Snapshot // what was last said of them
+	fingerprint uint64          // of the trouble then
+
 	watermark int64 // as last known
+
+	begun     time.Time
+	evaluated *atomic.Int64
 }
 
 // ends is where the partitions ended at an instant.
@@ -157,12 +171,16 @@ type ends struct {
 }
 
 const (
-	slowEvery = 30 * time.Second
-	lookTime  = 20 * time.Second
+	storesEvery   = 5 * time.Second // if nothing changed
+	slowEvery     = 30 * time.Second
+	silencesEvery = 2 * time.Minute // what costs most, of what changes with quarters of an hour
+	lookTime      = 20 * time.Second
 )
 
-func newLookout(kafka *source, sink *clickhouse.Sink, limits alert.Limits) *lookout {
-	return &lookout{sink: sink, outside: kafka.cluster().Outside(kafka.cfg.Kafka.Group), kafka: kafka, fetcher: kafka.fetcher(), limits: limits}
+func newLookout(kafka *source, sink *clickhouse.Sink, limits alert.Limits, evaluated *atomic.Int64) *lookout {
+	return &lookout{
+		sink: sink, outside: kafka.cluster().Outside(kafka.cfg.Kafka.Group), kafka: kafka, fetcher: kafka.fetcher(), limits: limits, begun: time.Now(), evaluated: evaluated,
+	}
 }
 
 // Look implements alert.Source. How far the group is is asked first: what is then found is at least so fresh.
@@ -170,7 +188,7 @@ func (l *lookout) Look(ctx context.Context) (*alert.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	at := time.Now()
-	s := &alert.Snapshot{At: at.UnixMilli(), Unanswered: map[alert.Rule]bool{}}
+	s := &alert.Snapshot{At: at.UnixMilli(), Unanswered: map[alert.Rule]string{}}
 	if err := l.progress(ctx, s); err != nil {
 		if len(l.ends) == 0 || ctx.Err() != nil {
 			return nil, err
@@ -178,65 +196,123 @@ func (l *lookout) Look(ctx context.Context) (*alert.Snapshot, error) {
 		l.kafka.log.Warn("asking Kafka how far the group is; trying again", zap.Error(err))
 		s.Watermark = l.watermark
 	}
-	var errs []error
-	fail := func(err error, rules ...alert.Rule) {
-		if err != nil {
-			errs = append(errs, err)
-			for _, r := range rules {
-				s.Unanswered[r] = true
-			}
-		}
-	}
-	fail(l.sink.LookStores(ctx, s), alert.TerminalOutage, alert.StoreOutage)
+	l.unanswered(ctx, s, l.lookStores(ctx, s), outageRules...)
 	if l.slow == nil || s.At-l.slow.At >= slowEvery.Milliseconds() {
 		l.lookSlow(ctx, s)
 		l.slow = s
 	} else {
-		s.Burns, s.Agreements, s.Silences, s.Backlogs, s.Holes, s.Letters = l.slow.Burns, l.slow.Agreements, l.slow.Silences, l.slow.Backlogs, l.slow.Holes, l.slow.Letters
-		for r := range l.slow.Unanswered {
-			if r != alert.TerminalOutage && r != alert.StoreOutage {
-				s.Unanswered[r] = true
+		s.Burns, s.Agreements, s.Deadlines, s.Silences = l.slow.Burns, l.slow.Agreements, l.slow.Deadlines, l.slow.Silences
+		s.Backlogs, s.Holes, s.Letters = l.slow.Backlogs, l.slow.Holes, l.slow.Letters
+		for r, why := range l.slow.Unanswered {
+			if !slices.Contains(outageRules, r) {
+				s.Unanswered[r] = why
 			}
 		}
-	}
-	if err := errors.Join(errs...); err != nil && ctx.Err() == nil {
-		l.kafka.log.Warn("looking for alerts; their rules wait", zap.Error(err))
 	}
 	return s, nil
 }
 
-func (l *lookout) lookSlow(ctx context.Context, s *alert.Snapshot) {
-	fail := func(err error, rules ...alert.Rule) {
-		if err == nil {
-			return
-		}
-		if ctx.Err() == nil {
-			l.kafka.log.Warn("looking for alerts; their rules wait", zap.Error(err))
-		}
-		for _, r := range rules {
-			s.Unanswered[r] = true
-		}
+// lookStores asks about stores if something there changed, and once in a while, since stores open and close.
+func (l *lookout) lookStores(ctx context.Context, s *alert.Snapshot) error {
+	troubled, fingerprint, err := l.sink.LookTrouble(ctx)
+	if err != nil {
+		return err
 	}
+	if l.stores == nil || fingerprint != l.fingerprint || s.At-l.stores.At >= storesEvery.Milliseconds() {
+		l.stores = nil
+		fresh := &alert.Snapshot{At: s.At}
+		if err := l.sink.LookStores(ctx, troubled, fresh); err != nil {
+			return err
+		}
+		l.stores, l.fingerprint = fresh, fingerprint
+	}
+	s.Stores, s.Maintenance = l.stores.Stores, l.stores.Maintenance
+	return nil
+}
+
+var (
+	outageRules    = []alert.Rule{alert.TerminalOutage, alert.StoreOutage}
+	measuredRules  = []alert.Rule{alert.BurnFast, alert.BurnSlow, alert.Breach, alert.BudgetExhausted, alert.AtRisk, alert.CoverageLow}
+	agreementRules = append([]alert.Rule{alert.RevisionDue, alert.ClaimDeadline}, measuredRules...)
+)
+
+// unanswered notes the rules that must wait since their question failed.
+func (l *lookout) unanswered(ctx context.Context, s *alert.Snapshot, err error, rules ...alert.Rule) {
+	if err == nil {
+		return
+	}
+	if ctx.Err() == nil {
+		l.kafka.log.Warn("looking for alerts; their rules wait", zap.Any("rules", rules), zap.Error(err))
+	}
+	for _, r := range rules {
+		s.Unanswered[r] = "ClickHouse did not say"
+	}
+}
+
+func (l *lookout) lookSlow(ctx context.Context, s *alert.Snapshot) {
 	var err error
 	if l.views == nil {
-		l.views, err = l.sink.AlertViews(ctx)
-		if err != nil {
+		if l.views, err = l.sink.AlertViews(ctx); err != nil {
 			l.views = nil
+			l.unanswered(ctx, s, err, append([]alert.Rule{alert.SalesSilence}, agreementRules...)...)
 		}
 	}
-	agreements := []alert.Rule{
-		alert.BurnFast, alert.BurnSlow, alert.Breach, alert.BudgetExhausted, alert.AtRisk, alert.CoverageLow, alert.RevisionDue, alert.ClaimDeadline,
+	err = l.sink.LookAgreements(ctx, l.views, l.limits.Coverage, time.Duration(l.limits.Deadline)*time.Millisecond, s)
+	if err == nil {
+		err = l.ownWindows(ctx, s)
 	}
-	fail(err, append(agreements, alert.SalesSilence)...)
-	fail(l.sink.LookAgreements(ctx, l.views, l.limits.Coverage, time.Duration(l.limits.Deadline)*time.Millisecond, s), agreements...)
-	s.Silences, err = l.sink.LookSilences(ctx, l.views)
-	fail(err, alert.SalesSilence)
+	l.unanswered(ctx, s, err, agreementRules...)
+	if why := l.stale(); why != "" {
+		for _, r := range measuredRules {
+			s.Unanswered[r] = why
+		}
+	}
+	if s.At-l.silencesAt < silencesEvery.Milliseconds() {
+		s.Silences = l.slow.Silences
+	} else if s.Silences, err = l.sink.LookSilences(ctx, l.views); err == nil {
+		l.silencesAt = s.At
+	} else {
+		l.unanswered(ctx, s, err, alert.SalesSilence)
+	}
 	s.Backlogs, err = l.sink.LookBacklogs(ctx, time.Duration(l.limits.Backlog)*time.Millisecond)
-	fail(err, alert.Backlog)
+	l.unanswered(ctx, s, err, alert.Backlog)
 	s.Holes, err = l.sink.LookHoles(ctx)
-	fail(err, alert.SequenceHoles)
+	l.unanswered(ctx, s, err, alert.SequenceHoles)
 	s.Letters, err = l.sink.LookLetters(ctx)
-	fail(err, alert.DeadLetters)
+	l.unanswered(ctx, s, err, alert.DeadLetters)
+}
+
+// ownWindows gives lines of agreements the windows of their SLO's AlertPolicies.
+func (l *lookout) ownWindows(ctx context.Context, s *alert.Snapshot) error {
+	if len(s.Burns) == 0 {
+		return nil
+	}
+	set, err := (texts{l.sink}).set(ctx, manifest.KindAgreement, manifest.KindSLO, manifest.KindSLI, manifest.KindAlertPolicy)
+	if err != nil {
+		return err
+	}
+	own := set.AlertPairs(time.UnixMilli(s.At))
+	for i := range s.Burns {
+		b := &s.Burns[i]
+		b.Pairs = own[[2]string{b.Contract, b.Objective}]
+	}
+	return nil
+}
+
+// stale says why what agreements came to cannot be believed: it may be old, where they are evaluated by this process, and were not for a while.
+func (l *lookout) stale() string {
+	every := duration(l.kafka.cfg.SLA.Every)
+	if every <= 0 {
+		return "" // tillstream sla evaluate does it
+	}
+	last := l.begun
+	if at := time.UnixMilli(l.evaluated.Load()); at.After(last) {
+		last = at
+	}
+	if time.Since(last) < max(time.Minute, 10*every) {
+		return ""
+	}
+	return "agreements were not evaluated since " + last.UTC().Format(time.RFC3339)
 }
 
 // progress finds the newest instant at which the partitions ended no later than the group has committed. When this member begins it knows none: it must

@@ -118,6 +118,10 @@ func (a *application) run(objects []*manifest.Object) error {
 		return err
 	}
 	rebuild := a.written(rows)
+	a.amended(next)
+	for _, line := range next.Unmeasured() {
+		fmt.Fprintln(out, "!", line)
+	}
 	if unsent && a.revision > 0 {
 		fmt.Fprintf(out, "the documents of all stores up to revision %d are sent (again)\n", a.revision)
 	}
@@ -265,6 +269,19 @@ const looked = 36
 
 // listed is how many stores are named of those whose past changes.
 const listed = 20
+
+// amended prints which agreements get another text for the past.
+func (a *application) amended(next manifest.Set) {
+	all := next.Amended(a.old, a.now)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		for i, p := range all[name] {
+			if i == 0 || all[name][i-1].Amendment != p.Amendment {
+				fmt.Fprintf(a.env.stdout, "! Agreement %s: version %d amends version %d from the period of %s on: what was decided since is restated (tillstream sla what-if --as-dated says how)\n",
+					name, p.Amendment, p.Version, p.Label(p.Period.From))
+			}
+		}
+	}
+}
 
 // written prints which stores change hours that are written already, and makes the sentence that says how to write them anew; "" if
 // there are none.

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -98,9 +99,13 @@ func (c *demoCmd) Run(e *env) error {
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
 	g, gctx := errgroup.WithContext(ctx)
+	var evaluated atomic.Int64 // by evaluating, for alerting
 	g.Go(func() error { return proc.Run(gctx) })
-	g.Go(func() error { return evaluating(gctx, cfg, sink, proc, registry, log) })
-	g.Go(func() error { return alerting(gctx, kafka, sink, proc) })
+	g.Go(func() error { return evaluating(gctx, cfg, sink, proc, registry, &evaluated, log) })
+	g.Go(func() error { return alerting(gctx, kafka, sink, proc, registry, &evaluated) })
+	if !c.Once {
+		g.Go(func() error { return refreshing(gctx, cfg, sink, proc, log) })
+	}
 	g.Go(func() error {
 		defer cancel()
 		return c.work(gctx, e, kafka, sink, proc)
@@ -191,6 +196,9 @@ func (c *demoCmd) work(ctx context.Context, e *env, kafka *source, sink *clickho
 	show.stop()
 	<-shown
 	if err != nil {
+		return err
+	}
+	if _, err := sink.Refresh(ctx); err != nil {
 		return err
 	}
 	if err := answer(e, sink); err != nil || c.Once {
@@ -345,6 +353,7 @@ var questions = []question{
 	{"Service time", "SELECT store_id, terminal_id, round(100 * (1 - sum(service_down_ms) / nullIf(sum(service_ms) - sum(excluded_ms) - sum(service_unknown_ms), 0)), 3) AS availability_pct, round(sum(service_ms) / 3600000) AS open_h, round(sum(service_down_ms) / 60000) AS down_min, round(sum(service_unknown_ms) / 60000) AS unknown_min, round(sum(excluded_ms) / 60000) AS maintenance_min\nFROM pos.availability_hourly GROUP BY store_id, terminal_id HAVING availability_pct IS NOT NULL ORDER BY availability_pct LIMIT 10"},
 	{"Stores that could not sell", "SELECT store_id, any(s.sell_quorum) AS tills_needed, round(sum(h.service_ms) / 3600000) AS open_h, round(sum(h.quorum_down_ms) / 60000) AS down_min, round(sum(h.unknown_ms) / 60000) AS unknown_min\nFROM pos.store_availability_hourly AS h JOIN pos.store_status AS s USING store_id GROUP BY store_id ORDER BY down_min DESC, unknown_min DESC"},
 	{"Incidents", "SELECT party, count() AS resolved, round(avg(dateDiff('second', opened_at, acknowledged_at)) / 60, 1) AS to_acknowledge_min, round(avg(resolve_ms) / 60000, 1) AS to_resolve_min, sum(reopened) AS reopened\nFROM pos.incidents WHERE resolved_at IS NOT NULL GROUP BY party ORDER BY resolved DESC"},
+	{"Orders collected in stores", "SELECT store_id, sum(ready) AS orders_ready, round(sum(ready_in_time) / nullIf(sum(promised), 0), 2) AS kept_promise, round(sum(collected) / nullIf(sum(collected + cancelled + expired), 0), 2) AS pickup_rate, round(sum(added_on) / nullIf(sum(collected), 0), 2) AS attach_rate, round(median(lead_open_ms_p50) / 60000) AS lead_open_min, sum(open) AS waiting\nFROM pos.omnichannel_funnel GROUP BY store_id ORDER BY pickup_rate DESC"},
 	{"Payment mix", "SELECT method, entry_mode, currency, sum(attempts) AS attempts, sum(approved) AS approved, sum(declined) AS declined, sum(failed) AS failed, sum(amount) AS amount, round(max(authorisation_ms_p95)) AS worst_hour_p95_ms\nFROM pos.payments_hourly GROUP BY method, entry_mode, currency ORDER BY attempts DESC LIMIT 12"},
 	{"Books balanced", "SELECT topic, sum(r) AS records, sum(d) AS duplicates, sum(x) AS rejected, sum(g) AS gaps, sum(p) AS offsets, records + duplicates + rejected + gaps = offsets AS balanced\nFROM (SELECT topic, sum(records) AS r, sum(duplicates) AS d, sum(rejected) AS x, sum(gaps) AS g, max(to_offset) - min(from_offset) AS p FROM pos.ledger GROUP BY topic, partition)\nGROUP BY topic ORDER BY topic"},
 }

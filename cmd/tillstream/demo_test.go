@@ -22,6 +22,11 @@ var settled = map[string]string{
 	"customer_days":       "SELECT * FROM pos.customer_days ORDER BY ALL",
 	"payments_hourly":     "SELECT * FROM pos.payments_hourly ORDER BY ALL",
 	"terminal_sales":      "SELECT * EXCEPT (mark) FROM tillstream.terminal_sales FINAL WHERE lane = '' ORDER BY ALL",
+	"payment_mix":         "SELECT * FROM pos.payment_mix ORDER BY ALL",
+	"promotion_days":      "SELECT * EXCEPT (mark) FROM tillstream.promotion_days FINAL WHERE lane = '' ORDER BY ALL",
+	"customer_hours":      "SELECT count(), sum(cityHash64(* EXCEPT (mark))) FROM tillstream.customer_hours FINAL WHERE lane = ''",
+	"customer_items":      "SELECT count(), sum(cityHash64(* EXCEPT (mark))) FROM tillstream.customer_items FINAL WHERE lane = ''",
+	"basket_pairs":        "SELECT count(), sum(cityHash64(* EXCEPT (mark))) FROM tillstream.basket_pairs FINAL WHERE lane = ''",
 	"availability_hourly": "SELECT * EXCEPT (version, mark) FROM tillstream.availability_hourly FINAL WHERE lane = '' AND evidence + up_ms + degraded_ms + down_ms + silent_ms + maintenance_ms + unknown_ms > 0 ORDER BY ALL",
 	"status_intervals":    "SELECT * EXCEPT (version, mark) FROM tillstream.status_intervals FINAL WHERE lane = '' ORDER BY ALL",
 	"outages":             "SELECT * EXCEPT (version, mark) FROM tillstream.outages FINAL WHERE lane = '' ORDER BY ALL",
@@ -87,6 +92,7 @@ func TestPipelineRealData(t *testing.T) {
 	want := computeRealMonth(t, bytes.TrimSpace(secret))
 	release := holdEngine(t, data)
 	compareRealMonth(t, want, heldRealMonth(t, data))
+	compareMarketing(t, data, bytes.TrimSpace(secret))
 	if code, said := audit(t, data); code != exitDone {
 		t.Fatalf("audit exited %d: %s", code, said)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -72,27 +73,45 @@ func (t texts) Texts(ctx context.Context) (agreement.Book, map[string]*registry.
 	if err != nil {
 		return agreement.Book{}, nil, err
 	}
-	set, stores := manifest.Set{}, map[string]*registry.Store{}
+	stores := map[string]*registry.Store{}
 	for _, x := range all {
-		switch {
-		case x.Deleted:
-		case x.Kind == kindDocument:
+		if x.Kind == kindDocument && !x.Deleted {
 			if s := built(x.Name, x.Document); !s.Removed {
 				stores[x.Name] = s
 			}
-		case slices.Contains([]string{manifest.KindAgreement, manifest.KindSLO, manifest.KindSLI}, x.Kind):
-			o, err := manifest.Parse(x.Kind, x.Document)
-			if err != nil {
-				return agreement.Book{}, nil, err
-			}
-			set[o.Key()] = o
 		}
 	}
-	return set.Book(), stores, nil
+	set, err := parsed(all, manifest.KindAgreement, manifest.KindSLO, manifest.KindSLI)
+	return set.Book(), stores, err
+}
+
+// set is what is in force of some kinds.
+func (t texts) set(ctx context.Context, kinds ...string) (manifest.Set, error) {
+	all, err := t.Registry(ctx, kinds...)
+	if err != nil {
+		return nil, err
+	}
+	return parsed(all, kinds...)
+}
+
+func parsed(all []clickhouse.Registered, kinds ...string) (manifest.Set, error) {
+	set := manifest.Set{}
+	for _, x := range all {
+		if x.Deleted || !slices.Contains(kinds, x.Kind) {
+			continue
+		}
+		o, err := manifest.Parse(x.Kind, x.Document)
+		if err != nil {
+			return nil, err
+		}
+		set[o.Key()] = o
+	}
+	return set, nil
 }
 
 // evaluating keeps statements up to date while this process owns lane 0, until ctx ends. What goes wrong is logged and tried again: it stops no lane.
-func evaluating(ctx context.Context, cfg *config.Config, sink *clickhouse.Sink, proc *processor.Processor, registerer prometheus.Registerer, log *zap.Logger) error {
+// It notes in evaluated when it was done last, ms since 1970.
+func evaluating(ctx context.Context, cfg *config.Config, sink *clickhouse.Sink, proc *processor.Processor, registerer prometheus.Registerer, evaluated *atomic.Int64, log *zap.Logger) error {
 	every := duration(cfg.SLA.Every)
 	if every <= 0 {
 		return nil
@@ -133,6 +152,7 @@ func evaluating(ctx context.Context, cfg *config.Config, sink *clickhouse.Sink, 
 				log.Warn("an agreement could not be measured; the others were", zap.String("agreement", name), zap.Error(err))
 			}
 		}
+		evaluated.Store(began.UnixMilli())
 		metrics.round(&r, time.Since(began))
 		statements.round(ctx, sink, r.Published > 0, began, log)
 		if r.Published > 0 {

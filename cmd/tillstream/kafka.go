@@ -77,7 +77,7 @@ func (s *source) fetcher() *fetch.Fetcher {
 
 // epochs looks at the group of this Kafka and at what a sink holds of it.
 func (s *source) epochs(sink *clickhouse.Sink) *processor.Epochs {
-	return &processor.Epochs{Kafka: s.cluster(), Source: s.fetcher(), Marks: sink, Streams: streams{sink}, Now: time.Now, Log: s.log}
+	return &processor.Epochs{Kafka: s.cluster(), Source: s.fetcher(), Ledgers: sink, Streams: streams{sink}, Now: time.Now, Log: s.log}
 }
 
 // processor makes the processor that folds this Kafka into a sink.

@@ -30,6 +30,7 @@ var topicOf = map[string]string{
 	event.TypeIncident:    "pos.incidents",
 	event.TypeMaintenance: "pos.incidents",
 	event.TypeRegistry:    "pos.registry",
+	event.TypeOrder:       "pos.orders",
 }
 
 // fileReport says what became of a file's lines.

@@ -37,7 +37,10 @@ type cli struct {
 	Adopt       adoptCmd       `cmd:"" help:"Mend a lane that stopped: begin a new epoch in which partitions go on elsewhere. Says first what is lost."`
 	Rebuild     rebuildCmd     `cmd:"" help:"Make tables anew from Kafka while no member runs, and swap them in."`
 	DeadLetters deadLettersCmd `cmd:"" name:"deadletters" help:"List the events that could not be folded, or send them again."`
+	Refresh     refreshCmd     `cmd:"" help:"Reckon the views of marketing anew that are not reckoned when they are asked."`
 	Incidents   incidentsCmd   `cmd:"" help:"List and show incidents, or say whose one is."`
+	CLV         clvCmd         `cmd:"" name:"clv" help:"Predict what customers will buy and what that is worth."`
+	Audience    audienceCmd    `cmd:"" help:"Take out the pseudonyms of customers for a campaign; join them to ids where the secret is."`
 	Alerts      alertsCmd      `cmd:"" help:"List alerts."`
 	Config      configCmd      `cmd:"" help:"Check or print the configuration."`
 	Ready       readyCmd       `cmd:"" help:"Ask a running processor whether all its lanes work."`

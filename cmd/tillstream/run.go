@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -65,12 +66,14 @@ func (c *runCmd) Run(e *env) error {
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
 	g, gctx := errgroup.WithContext(ctx)
+	var evaluated atomic.Int64 // by evaluating, for alerting
 	g.Go(func() error {
 		defer cancel()
 		return proc.Run(gctx)
 	})
-	g.Go(func() error { return evaluating(gctx, cfg, sink, proc, registry, log) })
-	g.Go(func() error { return alerting(gctx, kafka, sink, proc) })
+	g.Go(func() error { return evaluating(gctx, cfg, sink, proc, registry, &evaluated, log) })
+	g.Go(func() error { return alerting(gctx, kafka, sink, proc, registry, &evaluated) })
+	g.Go(func() error { return refreshing(gctx, cfg, sink, proc, log) })
 	if cfg.Listen != "" {
 		g.Go(func() error { return serve(gctx, cfg.Listen, observe(proc, registry), log) })
 	}

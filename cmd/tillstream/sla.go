@@ -25,6 +25,8 @@ type slaCmd struct {
 	Status   slaStatusCmd   `cmd:"" help:"Show how agreements stand: figures, verdicts, budgets, credits."`
 	Evaluate slaEvaluateCmd `cmd:"" help:"Measure all agreements once and publish what is news."`
 
+	WhatIf slaWhatIfCmd `cmd:"" name:"what-if" help:"Say what another text would have decided and cost over past periods, beside what was decided."`
+
 	Statement slaStatementCmd `cmd:"" help:"Write the statement of a period, as HTML or as the JSON that its hash is of."`
 	Verify    slaVerifyCmd    `cmd:"" help:"Prove that no statement of an agreement was changed, left out or put in between, or say where."`
 	Explain   slaExplainCmd   `cmd:"" help:"Walk from a verdict down to its evidence, the outages, the reports and their places in Kafka."`
@@ -71,6 +73,9 @@ func (c *slaCheckCmd) Run(e *env) error {
 	set, err := c.load()
 	if err != nil {
 		return err
+	}
+	for _, line := range set.Unmeasured() {
+		fmt.Fprintln(e.stderr, "!", line)
 	}
 	fmt.Fprintf(e.stdout, "nothing is wrong with %d objects, %d of them agreements\n", len(set), len(set.Book().Agreements))
 	return nil
@@ -160,6 +165,9 @@ func (c *slaResolveCmd) Run(e *env) error {
 		until = "until " + s.Until.String() + " (the first day on which it is not)"
 	}
 	fmt.Fprintf(e.stdout, "# Agreement %s, version %d of %s; this text is in force from %s %s\n# %s\n", s.Agreement, s.Version, s.From, s.First, until, s.Hash())
+	if s.Amendment != 0 {
+		fmt.Fprintf(e.stdout, "# amended by version %d, signed on %s: %s\n", s.Amendment, s.Signed.On, s.Reason)
+	}
 	if next, ok := s.Next(on); ok {
 		fmt.Fprintf(e.stdout, "# review due on %s, changes to be announced by %s\n", next.Due, next.Notice)
 	}
@@ -243,9 +251,10 @@ func writeJSON(w io.Writer, s *agreement.Stretch, origins map[string]string) err
 		Version   int               `json:"version"`
 		From      registry.Date     `json:"from"`
 		Until     string            `json:"until,omitzero"`
+		Amendment int               `json:"amendment,omitzero"`
 		Hash      string            `json:"hash"`
 		Measured  bool              `json:"measured"`
 		Text      json.RawMessage   `json:"text"`
 		Origins   map[string]string `json:"origins"`
-	}{s.Agreement, s.Version, s.First, until, s.Hash(), s.Measured(), s.Canonical(), origins})
+	}{s.Agreement, s.Version, s.First, until, s.Amendment, s.Hash(), s.Measured(), s.Canonical(), origins})
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -37,8 +39,51 @@ func (c *slaStatusCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
-		return result.Write(e.stdout, clickhouse.Format(c.Format))
+		if err := result.Write(e.stdout, clickhouse.Format(c.Format)); err != nil {
+			return err
+		}
+		to := e.stdout
+		if c.Format != "table" {
+			to = e.stderr
+		}
+		return c.rights(e.ctx, sink, to)
 	})
+}
+
+// rights prints what parties may do beyond money, as of when agreements were evaluated last, and why.
+func (c *slaStatusCmd) rights(ctx context.Context, sink *clickhouse.Sink, w io.Writer) error {
+	all, err := contracts(ctx, sink)
+	if err != nil {
+		return err
+	}
+	periods, err := sink.Periods(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if c.Agreement != "" && c.Agreement != name || len(periods[name]) == 0 {
+			continue
+		}
+		asOf := int64(0)
+		for _, p := range periods[name] {
+			asOf = max(asOf, p.AsOf)
+		}
+		rights, err := archiveOf(sink).Rights(ctx, all[name], asOf)
+		if err != nil {
+			return err
+		}
+		for _, r := range rights {
+			within, pending := "", ""
+			if r.Within != "" {
+				within = " within " + r.Within
+			}
+			if r.Pending {
+				pending = "; not all of these are final yet"
+			}
+			fmt.Fprintf(w, "%s gives a right: %s; %s of %s was not kept in %s (agreed: %d breaches%s)%s\n", name, r.Right, r.Objective, r.Scope, strings.Join(r.Periods, ", "), r.Breaches, within, pending)
+		}
+	}
+	return nil
 }
 
 type slaListCmd struct {

@@ -132,6 +132,10 @@ func compareTruth(t *testing.T, truth *simulator.Truth, target ...string) (empty
 		{"incidents", 2, "SELECT store_id, incident_id, " + instants("started_at", "detected_at", "opened_at", "acknowledged_at", "resolved_at", "cancelled_at") + ", ifNull(resolve_ms, 0), reopened, party FROM pos.incidents", table{}},
 		{"parties", 1, fmt.Sprintf("SELECT party, n, toInt64(round(ifNull(mtta_s, 0) * %d)), toInt64(round(mttr_s * %[1]d000)) FROM (%s)", whole, d5), table{}},
 		{"maintenance", 2, "SELECT store_id, maintenance_id, arraySum((x, y) -> y - x, excluded_from, excluded_to) FROM tillstream.maintenance FINAL WHERE lane = ''", table{}},
+		{"orders", 2, "SELECT store_id, order_id, customer, " + instants("accepted_at", "ready_at", "notified_at", "collected_at", "partially_collected_at", "cancelled_at", "expired_at", "returned_at", "delivered_at", "promised_at") +
+			", if(expired_at IS NULL AND rejected_at IS NULL AND delivered_at IS NULL, ifNull(toUnixTimestamp64Milli(expires_at), 0), 0), mode, reason, transaction_id, currency, " + strings.ReplaceAll(money("amount", "added_net"), "sum", "") +
+			", added_sales, ifNull(lead_ms, -1), ifNull(lead_open_ms, -1), ifNull(toString(reserved_date), ''), ifNull(toString(ready_date), ''), toInt64(ifNull(ordered_units * 1000, -1)), toInt64(ifNull(picked_units * 1000, -1)), toInt64(ifNull(substituted_units * 1000, -1)) FROM pos.order_journeys", table{}},
+		{"funnel", 2, "SELECT store_id, business_date, reserved, accepted, ready, ready_in_time, collected, cancelled, expired, added_on FROM pos.omnichannel_funnel", table{}},
 		{"deliveries", 2, "SELECT topic, terminal_id, sum(accepted), sum(test), sum(missing), sum(pan_masked) FROM pos.data_quality WHERE terminal_id != '' GROUP BY topic, terminal_id HAVING sum(accepted) > 0", table{}},
 		{"dead letters", 2, "SELECT topic, reason, count() FROM pos.dead_letters GROUP BY topic, reason", table{}},
 	}
@@ -177,6 +181,22 @@ func compareTruth(t *testing.T, truth *simulator.Truth, target ...string) (empty
 	}
 	for _, x := range truth.Work {
 		into["maintenance"].put([]any{x.Excluded}, x.Store, x.ID)
+	}
+	for _, x := range truth.Orders {
+		off := x.Steps["cancelled"]
+		if r := x.Steps["rejected"]; r != 0 {
+			off = r
+		}
+		if x.Steps["expired"]+x.Steps["rejected"]+x.Steps["delivered"] != 0 {
+			x.Expires = 0
+		}
+		into["orders"].put([]any{
+			x.Customer, x.Steps["accepted"], x.Steps["ready"], x.Steps["notified"], x.Steps["collected"], x.Steps["partially_collected"], off, x.Steps["expired"], x.Steps["returned"], x.Steps["delivered"], x.Promised,
+			x.Expires, x.Mode, x.Reason, x.Transaction, x.Currency, x.Amount, x.AddedNet, x.AddedSales, x.Lead, x.LeadOpen, x.ReservedDate, x.ReadyDate, x.Ordered, x.Picked, x.Substituted,
+		}, x.Store, x.ID)
+	}
+	for _, x := range truth.Funnel {
+		into["funnel"].put([]any{x.Reserved, x.Accepted, x.Ready, x.InTime, x.Collected, x.Cancelled, x.Expired, x.AddedOn}, x.Store, x.Date)
 	}
 	for _, x := range truth.Deliveries {
 		into["deliveries"].put([]any{x.Accepted, x.Test, x.Missing, x.Masked}, x.Topic, x.Terminal)

@@ -82,6 +82,7 @@ type Alert struct {
 	Severity                             Severity
 	Status                               Status
 	Store, Terminal, Contract, Objective string // where they apply
+	Target                               string // whom to tell, by an agreement's own windows
 	Started                              int64  // when what it is about began; where that is not known, when it fired
 	Since                                int64  // as the fact said it; 0: it did not
 	Ended                                int64  // when it was first seen to be over; 0: it is not

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"pgregory.net/rapid"
 )
@@ -78,7 +79,7 @@ func TestBurns(t *testing.T) {
 		"slow":                 {map[string]Rate{"6h": {1.5, 1}, "3d": {1.2, 1}}, []string{"burn_slow 1.2/1"}},
 		"slow is muted":        {map[string]Rate{"5m": {20, 1}, "1h": {20, 1}, "6h": {5, 1}, "3d": {2, 1}}, []string{"burn_fast 20/14.4", "burn_slow 2/1 it pages"}},
 	} {
-		o, _ := Judge(limits(), &Snapshot{At: 1000, Watermark: 1000, Burns: []Burn{{cell, 0.995, month, c.rates}}})
+		o, _ := Judge(limits(), &Snapshot{At: 1000, Watermark: 1000, Burns: []Burn{{Cell: cell, Target: 0.995, Period: month, Rates: c.rates}}})
 		var got []string
 		for _, f := range o.Facts {
 			got = append(got, strings.TrimSpace(string(f.Rule)+" "+trim(f.Value)+"/"+trim(f.Threshold)+" "+f.Muted))
@@ -87,7 +88,7 @@ func TestBurns(t *testing.T) {
 			t.Errorf("%s: %s", name, d)
 		}
 	}
-	o, _ := Judge(limits(), &Snapshot{At: 1000, Watermark: 1000, Burns: []Burn{{cell, 0.995, month, map[string]Rate{"5m": {20, 0.8}, "1h": {20, 1}}}}})
+	o, _ := Judge(limits(), &Snapshot{At: 1000, Watermark: 1000, Burns: []Burn{{Cell: cell, Target: 0.995, Period: month, Rates: map[string]Rate{"5m": {20, 0.8}, "1h": {20, 1}}}}})
 	if o.Unseen(Key{BurnFast, cell.String()}) == "" || o.Unseen(Key{BurnFast, "c/o/other"}) != "" {
 		t.Error("a window that was measured too little does not freeze its scope, or freezes another")
 	}
@@ -313,7 +314,7 @@ func TestLoopSendsWhatWasNotTaken(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			NewLoop(Config{Every: time.Millisecond, Limits: *limits()}, Deps{Source: s, Log: m, Receivers: []Receiver{m}, Logger: zap.NewNop()}).Lead(ctx)
+			NewLoop(Config{Every: time.Millisecond, Limits: *limits()}, Deps{Source: s, Log: m, Receivers: []Receiver{m}, Logger: zap.NewNop(), Metrics: NewMetrics(prometheus.NewRegistry())}).Lead(ctx)
 		}()
 		return func() { cancel(); <-done }
 	}

@@ -12,13 +12,22 @@ import (
 // short one makes it stop soon after the trouble does.
 type Pair struct {
 	Severity    Severity
-	Share       float64 // of the budget, 0 to 1
-	Long, Short string  // as pos.sla_burn names them
+	Share       float64       // of the budget, 0 to 1
+	Rate        float64       // the burn rate itself, in place of Share
+	Above       bool          // it must burn faster than that, not just as fast
+	Long, Short string        // as pos.sla_burn names them; Short may be empty, then the long one alone decides
+	For         time.Duration // how long it must burn so
+	Target      string        // whom to tell, a label of the alert; empty: as the others
 }
 
 // Google30d are Sloth's windows google-30d, which are those of the Google SRE workbook, table 5-8 (with a fourth pair).
 func Google30d() []Pair {
-	return []Pair{{Page, 0.02, "1h", "5m"}, {Page, 0.05, "6h", "30m"}, {Ticket, 0.10, "1d", "2h"}, {Ticket, 0.10, "3d", "6h"}}
+	return []Pair{
+		{Severity: Page, Share: 0.02, Long: "1h", Short: "5m"},
+		{Severity: Page, Share: 0.05, Long: "6h", Short: "30m"},
+		{Severity: Ticket, Share: 0.10, Long: "1d", Short: "2h"},
+		{Severity: Ticket, Share: 0.10, Long: "3d", Short: "6h"},
+	}
 }
 
 // windows are those that are measured, shortest first.
@@ -44,8 +53,17 @@ func length(window string) time.Duration {
 	return 0
 }
 
+// IsWindow says whether burn rates are measured over a window of that name.
+func IsWindow(name string) bool { return length(name) > 0 }
+
+// WindowNames lists the windows over which burn rates are measured.
+func WindowNames() string { return "5m, 30m, 1h, 2h, 6h, 1d and 3d" }
+
 // String writes what ParsePair reads.
 func (p Pair) String() string {
+	if p.Rate > 0 {
+		return fmt.Sprintf("%s at %v over %s", p.Severity, p.Rate, p.Long)
+	}
 	return fmt.Sprintf("%s %s%% %s %s", p.Severity, strconv.FormatFloat(100*p.Share, 'f', -1, 64), p.Long, p.Short)
 }
 
@@ -67,7 +85,7 @@ func ParsePair(text string) (Pair, error) {
 	p.Share = share / 100
 	for _, w := range []string{p.Long, p.Short} {
 		if length(w) == 0 {
-			return Pair{}, fmt.Errorf("%q: there is no window %q; there are 5m, 30m, 1h, 2h, 6h, 1d and 3d", text, w)
+			return Pair{}, fmt.Errorf("%q: there is no window %q; there are %s", text, w, WindowNames())
 		}
 	}
 	if length(p.Short) >= length(p.Long) {
@@ -78,6 +96,9 @@ func ParsePair(text string) (Pair, error) {
 
 // Factor is the burn rate at which the share is gone after the long window: share x period / long (Sloth). 14.4 for 2 % in 1 h of 30 days.
 func (p Pair) Factor(period time.Duration) float64 {
+	if p.Rate > 0 {
+		return p.Rate
+	}
 	return p.Share * float64(period) / float64(length(p.Long))
 }
 
@@ -89,10 +110,12 @@ func (p Pair) Possible(target float64, period time.Duration) error {
 	factor, most := p.Factor(period), 1/(1-target)
 	days := strconv.FormatFloat(period.Hours()/24, 'f', -1, 64)
 	switch {
+	case factor > most*(1+1e-9) && p.Rate > 0:
+		return fmt.Errorf("%s: with a target of %v%% nothing burns faster than %.4g, even if all is down: lower the threshold", p, 100*target, most)
 	case factor > most*(1+1e-9):
 		return fmt.Errorf("%s: of %s days this is a burn rate of %.4g, but with a target of %v%% nothing burns faster than %.4g, even if all is down: lower the share or take a longer window",
 			p, days, factor, 100*target, most)
-	case factor < 1-1e-9:
+	case factor < 1-1e-9 && p.Rate == 0:
 		return fmt.Errorf("%s: of %s days this is a burn rate of %.4g, and at less than 1 the budget lasts: raise the share or take a shorter window", p, days, factor)
 	}
 	return nil
@@ -114,11 +137,22 @@ func Usable(pairs []Pair, target float64, period time.Duration) (usable []Pair, 
 // Rate is how one window burns.
 type Rate struct{ Burn, Coverage float64 }
 
+// burns says whether a burn rate is one to tell of.
+func (p Pair) burns(rate float64, period time.Duration) bool {
+	if p.Above {
+		return rate > p.Factor(period)
+	}
+	return rate >= p.Factor(period)
+}
+
 // governing is the milder of the two windows of a pair. A window that is not told of does not burn, and was all measured.
 func (p Pair) governing(rates map[string]Rate) (r Rate) {
 	r = Rate{Coverage: 1}
 	long, okLong := rates[p.Long]
 	short, okShort := rates[p.Short]
+	if p.Short == "" {
+		short, okShort = long, okLong
+	}
 	if okLong && okShort {
 		r.Burn = min(long.Burn, short.Burn)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -38,6 +39,7 @@ type Deps struct {
 	Log       Log
 	Receivers []Receiver
 	Logger    *zap.Logger
+	Metrics   *Metrics
 }
 
 // Loop judges for as long as it leads.
@@ -45,6 +47,7 @@ type Loop struct {
 	cfg  Config
 	deps Deps
 	told map[Cell]string // refused windows that were logged
+	seen atomic.Int64    // when it was last known to be awake, by the wall, ms since 1970
 }
 
 // NewLoop makes a Loop; nothing happens before Lead.
@@ -54,6 +57,24 @@ func NewLoop(cfg Config, deps Deps) *Loop {
 
 // Lead takes over where the one before left off and judges until ctx ends. What fails is logged and tried again. It leaves nothing running.
 func (l *Loop) Lead(ctx context.Context) {
+	l.deps.Metrics.judging.Set(1)
+	defer l.deps.Metrics.end()
+	for ctx.Err() == nil {
+		l.term(ctx)
+	}
+}
+
+// asleep is how long a member may not have looked and still go on with what it knew: then another one may judge by now. Where a machine slept, the
+// clock that only goes forward did too, so it is the wall that is asked.
+const asleep = 30 * time.Second
+
+func (l *Loop) awake() bool {
+	return time.Now().UnixMilli()-l.seen.Load() < (l.cfg.Every + asleep).Milliseconds()
+}
+
+// term reads what is known of alerts and judges until ctx ends, or until it finds that it had stood still.
+func (l *Loop) term(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
 	tick := time.NewTicker(l.cfg.Every)
 	defer tick.Stop()
 	wait := func() bool {
@@ -61,15 +82,19 @@ func (l *Loop) Lead(ctx context.Context) {
 		case <-ctx.Done():
 			return false
 		case <-tick.C:
-			return true
+			return ctx.Err() == nil
 		}
 	}
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
 	var state *State
 	var couriers []*courier
 	for state == nil {
 		last, untold, err := l.deps.Log.Load(ctx, l.names())
 		if err != nil {
 			if ctx.Err() == nil {
+				l.deps.Metrics.unable.Inc()
 				l.deps.Logger.Warn("reading alerts; trying again", zap.Error(err))
 			}
 			if !wait() {
@@ -82,14 +107,22 @@ func (l *Loop) Lead(ctx context.Context) {
 			couriers = append(couriers, newCourier(l, r, untold[r.Name()], state.Open()))
 		}
 	}
-	var running sync.WaitGroup
-	defer running.Wait()
+	l.seen.Store(time.Now().UnixMilli())
 	for _, c := range couriers {
 		running.Go(func() { c.run(ctx) })
 	}
 	for wait() {
+		if !l.awake() {
+			l.deps.Logger.Info("this process stood still; reading alerts again")
+			return
+		}
+		l.seen.Store(time.Now().UnixMilli())
 		if err := l.round(ctx, state, couriers); err != nil && ctx.Err() == nil {
+			l.deps.Metrics.unable.Inc()
 			l.deps.Logger.Warn("looking for alerts; trying again", zap.Error(err))
+		}
+		if l.awake() {
+			l.seen.Store(time.Now().UnixMilli())
 		}
 	}
 }
@@ -104,6 +137,7 @@ func (l *Loop) names() []string {
 
 // round looks once.
 func (l *Loop) round(ctx context.Context, state *State, couriers []*courier) error {
+	began := time.Now()
 	s, err := l.deps.Source.Look(ctx)
 	if err != nil {
 		return err
@@ -127,6 +161,7 @@ func (l *Loop) round(ctx context.Context, state *State, couriers []*courier) err
 	for _, c := range couriers {
 		c.hand(transitions, open)
 	}
+	l.deps.Metrics.round(began, transitions, open)
 	return nil
 }
 
@@ -144,6 +179,7 @@ type courier struct {
 func newCourier(l *Loop, r Receiver, untold []Transition, open []Alert) *courier {
 	c := &courier{loop: l, receiver: r, wake: make(chan struct{}, 1), waiting: untold, open: open}
 	c.wake <- struct{}{}
+	l.deps.Metrics.waiting.WithLabelValues(r.Name()).Set(float64(len(untold)))
 	return c
 }
 
@@ -151,6 +187,7 @@ func (c *courier) hand(transitions []Transition, open []Alert) {
 	c.mu.Lock()
 	c.waiting = append(c.waiting, transitions...)
 	c.open = open
+	c.loop.deps.Metrics.waiting.WithLabelValues(c.receiver.Name()).Set(float64(len(c.waiting)))
 	c.mu.Unlock()
 	if len(transitions) > 0 {
 		select {
@@ -164,6 +201,8 @@ const (
 	minPause = 200 * time.Millisecond
 	maxPause = 10 * time.Second
 	sendTime = 30 * time.Second
+	// atOnce are the transitions of one sending, so that each comes to an end in its time and what was taken is noted.
+	atOnce = 1000
 )
 
 func (c *courier) run(ctx context.Context) {
@@ -191,12 +230,13 @@ func (c *courier) refresh(ctx context.Context, r Refresher) {
 	c.mu.Lock()
 	open := c.open
 	c.mu.Unlock()
-	if len(open) == 0 {
+	if len(open) == 0 || !c.loop.awake() { // what is open may be over, by who judged meanwhile
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, sendTime)
+	limited, cancel := context.WithTimeout(ctx, sendTime)
 	defer cancel()
-	if err := r.Refresh(ctx, open); err != nil && ctx.Err() == nil {
+	if err := r.Refresh(limited, open); err != nil && ctx.Err() == nil {
+		c.loop.deps.Metrics.failed.WithLabelValues(r.Name()).Inc()
 		c.loop.deps.Logger.Warn("telling a receiver again of open alerts", zap.String("receiver", r.Name()), zap.Error(err))
 	}
 }
@@ -205,9 +245,9 @@ func (c *courier) refresh(ctx context.Context, r Refresher) {
 func (c *courier) deliver(ctx context.Context) {
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		c.mu.Lock()
-		batch := c.waiting
+		batch := c.waiting[:min(len(c.waiting), atOnce)]
 		c.mu.Unlock()
-		if len(batch) == 0 {
+		if len(batch) == 0 || !c.loop.awake() {
 			return
 		}
 		err := c.send(ctx, batch)
@@ -217,10 +257,13 @@ func (c *courier) deliver(ctx context.Context) {
 		if err == nil {
 			c.mu.Lock()
 			c.waiting = c.waiting[len(batch):]
+			c.loop.deps.Metrics.waiting.WithLabelValues(c.receiver.Name()).Set(float64(len(c.waiting)))
 			c.mu.Unlock()
+			c.loop.deps.Metrics.sent.WithLabelValues(c.receiver.Name()).Add(float64(len(batch)))
 			pause = minPause
 			continue
 		}
+		c.loop.deps.Metrics.failed.WithLabelValues(c.receiver.Name()).Inc()
 		c.loop.deps.Logger.Warn("sending alerts; trying again", zap.String("receiver", c.receiver.Name()), zap.Int("alerts", len(batch)), zap.Error(err))
 		select {
 		case <-ctx.Done():

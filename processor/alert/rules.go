@@ -33,7 +33,7 @@ func DefaultPages() []Rule {
 
 // Judge is what the rules find. refused says of lines of agreements which pairs of windows cannot be used for them, and why.
 func Judge(l *Limits, s *Snapshot) (o Observation, refused map[Cell]error) {
-	j := &judging{Limits: l, s: s, low: map[string]bool{}, unknown: map[string]bool{}, refused: map[Cell]error{}}
+	j := &judging{Limits: l, s: s, low: map[string]bool{}, unknown: map[string]bool{}, certain: map[Key]bool{}, refused: map[Cell]error{}}
 	blind := s.At-s.Watermark > l.Blind
 	j.stores()
 	j.agreements()
@@ -43,13 +43,13 @@ func Judge(l *Limits, s *Snapshot) (o Observation, refused map[Cell]error) {
 	o = Observation{At: s.At, Facts: j.facts, Announce: !blind || s.At-s.Watermark > l.Blind+l.BlindFor}
 	o.Unseen = func(k Key) string {
 		switch own := k.Rule == PipelineBlind || k.Rule == PipelineLag; {
-		case s.Unanswered[k.Rule]:
-			return "ClickHouse did not say"
+		case s.Unanswered[k.Rule] != "":
+			return s.Unanswered[k.Rule]
 		case blind && !own:
 			return "the pipeline is behind"
 		case k.Rule == StoreOutage && j.unknown[k.Scope]:
 			return "nobody knows whether the store can sell"
-		case k.Rule != CoverageLow && j.low[k.Scope]:
+		case k.Rule != CoverageLow && j.low[k.Scope] && !j.certain[k]:
 			return "too little of it was measured"
 		}
 		return ""
@@ -63,6 +63,7 @@ type judging struct {
 	facts   []Fact
 	low     map[string]bool // scopes of agreements that were measured too little
 	unknown map[string]bool // stores
+	certain map[Key]bool    // true however little was measured
 	refused map[Cell]error
 }
 
@@ -78,6 +79,11 @@ func (j *judging) add(f Fact) {
 	}
 	j.facts = append(j.facts, f)
 }
+
+// inPeriod is the scope of an alert about a line in a period: each period has its own, since the next one begins while the one before is not closed.
+func (a *Agreement) inPeriod() string { return a.Cell.String() + "/" + day(a.PeriodStart) }
+
+func day(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.DateOnly) }
 
 // TerminalScope is the scope of an alert about a terminal.
 func TerminalScope(store, terminal string) string { return store + "/" + terminal }
@@ -101,9 +107,13 @@ func (j *judging) muted(store, terminal string) string {
 	return ""
 }
 
-// stores: where a whole store cannot sell, that is one alert which names its tills, and none about them.
+// stores: where a whole store cannot sell, that is one alert which names its tills, and none about them. Silence is believed as of the watermark: what
+// Kafka held when a till fell silent must be folded, else its report may be on its way.
 func (j *judging) stores() {
 	for _, s := range j.s.Stores {
+		bad := len(s.Bad)
+		s.Bad = slices.DeleteFunc(slices.Clone(s.Bad), func(t Till) bool { return t.Status == "silent" && t.Since > j.s.Watermark })
+		s.Able += bad - len(s.Bad)
 		all := s.Tills > 0 && s.Able == 0 && len(s.Bad) > 0
 		var names []string
 		since, maintained := int64(0), 0
@@ -160,35 +170,42 @@ func seconds(ms int64) float64 { return float64(ms) / 1000 }
 
 func (j *judging) agreements() {
 	for _, a := range j.s.Agreements {
-		scope := a.Cell.String()
-		fact := func(r Rule, since int64, value, threshold float64, format string, args ...any) {
+		scope := a.inPeriod()
+		fact := func(r Rule, value, threshold float64, format string, args ...any) Key {
+			k := Key{r, scope}
 			j.add(Fact{
-				Key: Key{r, scope}, Store: a.Store, Contract: a.Contract, Objective: a.Objective, Since: since, Value: value, Threshold: threshold,
-				Summary: fmt.Sprintf("Agreement %s, objective %s, %s: ", a.Contract, a.Objective, a.Scope) + fmt.Sprintf(format, args...),
+				Key: k, Store: a.Store, Contract: a.Contract, Objective: a.Objective, Since: a.PeriodStart, Value: value, Threshold: threshold,
+				Summary: fmt.Sprintf("Agreement %s, objective %s, %s, period from %s: ", a.Contract, a.Objective, a.Scope, day(a.PeriodStart)) + fmt.Sprintf(format, args...),
 			})
+			return k
 		}
 		if a.Coverage < j.Coverage {
 			j.low[scope] = true
-			fact(CoverageLow, a.PeriodStart, a.Coverage, j.Coverage, "only %s of the time was measured", percent(a.Coverage))
+			fact(CoverageLow, a.Coverage, j.Coverage, "only %s of the time was measured", percent(a.Coverage))
 		}
 		switch a.Verdict {
-		case "breached":
-			fact(Breach, a.PeriodStart, a.Actual, a.Target, "breached in the running period, %s of %s", percent(a.Actual), percent(a.Target))
+		case "breached": // it would be, if all that is not known had been up
+			j.certain[fact(Breach, a.Actual, a.Target, "breached, %s of %s", percent(a.Actual), percent(a.Target))] = true
 		case "at_risk":
-			fact(AtRisk, a.PeriodStart, a.Actual, a.Target, "at risk in the running period, %s of %s", percent(a.Actual), percent(a.Target))
+			fact(AtRisk, a.Actual, a.Target, "at risk, %s of %s", percent(a.Actual), percent(a.Target))
 		}
-		if a.Total > 0 && a.Spent >= a.Total {
-			fact(BudgetExhausted, a.PeriodStart, a.Spent, a.Total, "the error budget of the running period is spent")
+		if a.Total > 0 && a.Spent >= a.Total { // by what was seen to be down
+			j.certain[fact(BudgetExhausted, a.Spent, a.Total, "the error budget is spent")] = true
 		}
-		for _, d := range []struct {
-			rule Rule
-			by   int64
-			what string
-		}{{ClaimDeadline, a.ClaimUntil, "a credit can be claimed"}, {RevisionDue, a.RevisedBy, "a revision is due"}} {
-			if d.by > 0 && j.s.At >= d.by-j.Deadline && (d.rule == RevisionDue || j.s.At < d.by) {
-				fact(d.rule, d.by-j.Deadline, seconds(d.by-j.s.At), seconds(j.Deadline), "%s until %s", d.what, time.UnixMilli(d.by).UTC().Format(time.RFC3339))
-			}
+	}
+	for _, d := range j.s.Deadlines {
+		if j.s.At < d.By-j.Deadline || d.Rule == ClaimDeadline && j.s.At >= d.By {
+			continue
 		}
+		f := Fact{Key: Key{d.Rule, d.Contract}, Contract: d.Contract, Since: d.By - j.Deadline, Value: seconds(d.By - j.s.At), Threshold: seconds(j.Deadline)}
+		by := time.UnixMilli(d.By).UTC().Format(time.RFC3339)
+		if d.Rule == ClaimDeadline {
+			f.Scope += "/" + day(d.PeriodStart)
+			f.Summary = fmt.Sprintf("Agreement %s: a credit of %s for the period from %s can be claimed until %s", d.Contract, d.Credit, day(d.PeriodStart), by)
+		} else {
+			f.Summary = fmt.Sprintf("Agreement %s: its revision is due by %s", d.Contract, by)
+		}
+		j.add(f)
 	}
 }
 
@@ -197,7 +214,11 @@ func percent(ratio float64) string { return strconv.FormatFloat(100*ratio, 'f', 
 // burns: of each line the fastest pair of each severity. While it pages there is no ticket for it.
 func (j *judging) burns() {
 	for _, b := range j.s.Burns {
-		pairs, refused := Usable(j.Pairs, b.Target, b.Period)
+		own := b.Pairs
+		if own == nil {
+			own = j.Pairs
+		}
+		pairs, refused := Usable(own, b.Target, b.Period)
 		if refused != nil {
 			j.refused[b.Cell] = refused
 		}
@@ -216,7 +237,7 @@ func (j *judging) burns() {
 				if g.Coverage < j.Coverage {
 					j.low[scope] = true
 				}
-				if g.Burn >= p.Factor(b.Period) && (hit == nil || p.Factor(b.Period) > hit.Factor(b.Period)) {
+				if p.burns(g.Burn, b.Period) && (hit == nil || p.Factor(b.Period) > hit.Factor(b.Period)) {
 					hit, rate = &pairs[i], g
 				}
 			}
@@ -225,9 +246,9 @@ func (j *judging) burns() {
 			}
 			j.add(Fact{
 				Key: Key{r.rule, scope}, Severity: r.severity, Store: b.Store, Contract: b.Contract, Objective: b.Objective,
-				Value: rate.Burn, Threshold: hit.Factor(b.Period), Muted: muted,
-				Summary: fmt.Sprintf("Agreement %s, objective %s, %s: the budget burns %.3g times as fast as it lasts, over %s and %s of counted time",
-					b.Contract, b.Objective, b.Scope, rate.Burn, hit.Long, hit.Short),
+				Value: rate.Burn, Threshold: hit.Factor(b.Period), Muted: muted, For: hit.For.Milliseconds(), Target: hit.Target,
+				Summary: fmt.Sprintf("Agreement %s, objective %s, %s: the budget burns %.3g times as fast as it lasts, over %s of counted time",
+					b.Contract, b.Objective, b.Scope, rate.Burn, strings.TrimSuffix(hit.Long+" and "+hit.Short, " and ")),
 			})
 			muted = "it pages"
 		}

@@ -12,13 +12,14 @@ type Snapshot struct {
 	Maintenance []Maintenance
 	Burns       []Burn
 	Agreements  []Agreement
+	Deadlines   []Deadline
 	Silences    []Silence
 	Backlogs    []Held
 	Holes       []Hole
 	Letters     []Letters
 
-	// Unanswered are the rules whose question went without an answer this time.
-	Unanswered map[Rule]bool
+	// Unanswered are the rules whose question went without an answer this time, and why.
+	Unanswered map[Rule]string
 }
 
 // Store is a store in service with tills that do not answer or that cannot sell as a whole.
@@ -54,17 +55,26 @@ type Burn struct {
 	Target float64
 	Period time.Duration
 	Rates  map[string]Rate // by window
+	Pairs  []Pair          // of the agreement's own; none: Limits.Pairs
 }
 
-// Agreement is a line of a running period that wants attention.
+// Agreement is a line of a period that is not closed and wants attention.
 type Agreement struct {
 	Cell
-	Verdict               string
-	Target, Actual        float64
-	Coverage              float64
-	Total, Spent          float64 // of the budget, in its unit
-	PeriodStart           int64
-	ClaimUntil, RevisedBy int64 // 0: none
+	Verdict        string
+	Target, Actual float64
+	Coverage       float64
+	Total, Spent   float64 // of the budget, in its unit
+	PeriodStart    int64   // midnight of its first day, in UTC
+}
+
+// Deadline is until when something about an agreement must be done.
+type Deadline struct {
+	Rule        Rule // ClaimDeadline or RevisionDue
+	Contract    string
+	PeriodStart int64 // of ClaimDeadline: of which period
+	By          int64
+	Credit      string // of ClaimDeadline: how much, with its currency
 }
 
 // Silence is a store that is open, can sell and sells nothing.

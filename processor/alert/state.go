@@ -11,6 +11,7 @@ type Fact struct {
 	Key
 	Severity                             Severity
 	Store, Terminal, Contract, Objective string
+	Target                               string
 	Since                                int64 // when it began, ms since 1970; 0: not known
 	For                                  int64 // how long it must have been so, ms
 	Value, Threshold                     float64
@@ -142,7 +143,7 @@ func (s *State) judge(k Key, f *Fact, o *Observation) (Transition, bool) {
 		}
 		return Transition{Fired, Alert{
 			ID: identify(f, before), Key: k, Severity: f.Severity, Status: Firing, Store: f.Store, Terminal: f.Terminal, Contract: f.Contract,
-			Objective: f.Objective, Started: since, Since: f.Since, Value: f.Value, Threshold: f.Threshold, Summary: f.Summary, Sequence: 1, At: o.At,
+			Objective: f.Objective, Target: f.Target, Started: since, Since: f.Since, Value: f.Value, Threshold: f.Threshold, Summary: f.Summary, Sequence: 1, At: o.At,
 		}}, true
 	case f != nil:
 		delete(s.over, k)

@@ -77,6 +77,14 @@ func (f *Fold) register(e *event.Event, in rollup.Input) {
 	}
 }
 
+// Registered is what is in force of a store by the records that were folded, nil if it is not registered.
+func (f *Fold) Registered(id string) *registry.Store {
+	if st := f.stores[id]; st != nil {
+		return st.text
+	}
+	return nil
+}
+
 // enact takes a text if it is the newest.
 func (st *store) enact(text *registry.Store) bool {
 	if st.latest != nil && !text.Newer(st.latest) {

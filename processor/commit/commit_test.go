@@ -76,6 +76,7 @@ func TestRecover(t *testing.T) {
 		return Mark{Epoch: 1, Batch: batch, Fingerprint: "f", Blocks: 1, Ranges: Ranges{{tpA, a, a2}, {tpB, b, b2}}}
 	}
 	state := func(m Mark) Held { return Held{StateTable, 0, m} }
+	claim := func(m Mark) Held { return Held{ClaimTable, 0, m} }
 	sales := func(m Mark) Held { return Held{"sales_hourly", 202611, m} }
 	none := Committed{Offset: -1}
 	at := func(a, b int64) map[TopicPartition]int64 { return map[TopicPartition]int64{tpA: a, tpB: b} }
@@ -117,6 +118,22 @@ func TestRecover(t *testing.T) {
 			name: "tables and intent differ", a: intent(10, 15, 2), b: intent(20, 29, 2), now: 50, stops: "different ranges",
 			held: []Held{state(mark(1, 0, 10, 0, 20)), sales(mark(2, 10, 16, 20, 29))},
 		},
+		{
+			name: "claimed, nothing landed, metadata erased", a: Committed{10, ""}, b: Committed{20, ""}, now: 50, batch: 1, at: at(10, 20), pending: two,
+			held: []Held{state(mark(1, 0, 10, 0, 20)), claim(mark(2, 10, 15, 20, 29))},
+		},
+		{
+			name: "the intent of one who found the number taken", a: intent(10, 16, 2), b: intent(20, 20, 2), now: 50, batch: 1, at: at(10, 20), pending: two,
+			held: []Held{state(mark(1, 0, 10, 0, 20)), claim(mark(2, 10, 15, 20, 29)), sales(mark(2, 10, 15, 20, 29))},
+		},
+		{
+			name: "written against the claim", a: Committed{10, ""}, b: Committed{20, ""}, stops: "two different batches",
+			held: []Held{state(mark(1, 0, 10, 0, 20)), sales(mark(2, 10, 16, 20, 29)), claim(mark(2, 10, 15, 20, 29))},
+		},
+		{name: "the claim of the last batch", a: idle(10, 1), b: idle(20, 1), held: []Held{claim(mark(1, 0, 10, 0, 20)), state(mark(1, 0, 10, 0, 20))}, batch: 1, at: at(10, 20)},
+		{name: "a claim of old", a: idle(10, 2), b: idle(20, 2), held: []Held{claim(mark(1, 0, 1, 0, 2)), state(mark(2, 0, 10, 0, 20))}, batch: 2, at: at(10, 20)},
+		{name: "an epoch that did not end", a: idle(10, 1), b: idle(20, 1), held: []Held{state(mark(1, 0, 10, 0, 20)), claim(mark(2, 10, 10, 20, 20))}, batch: 1, at: at(10, 20), pending: Ranges{{tpA, 10, 10}, {tpB, 20, 20}}},
+		{name: "kept out", a: idle(10, 1), b: idle(20, 1), held: []Held{state(mark(1, 0, 10, 0, 20)), claim(Fence(2))}, stops: "epoch 2"},
 		{name: "ClickHouse was emptied", a: idle(10, 7), b: idle(20, 7), stops: "begun or done"},
 		{name: "ClickHouse was restored", a: idle(10, 7), b: idle(20, 7), held: []Held{state(mark(3, 0, 4, 0, 5))}, stops: "begun or done"},
 		{name: "state was lost", a: idle(10, 1), b: idle(20, 1), held: []Held{state(mark(1, 0, 10, 0, 20)), sales(mark(5, 10, 11, 20, 21))}, stops: "its state ends with batch 1"},
@@ -236,6 +253,37 @@ func TestVerifyKnowsEpochs(t *testing.T) {
 	}
 }
 
+func TestClaimed(t *testing.T) {
+	mine := Mark{Epoch: 2, Batch: 5, Fingerprint: "f", Blocks: 1, Ranges: Ranges{{tpA, 10, 12}}}
+	with := func(change func(*Mark)) Held {
+		m := mine
+		change(&m)
+		return Held{ClaimTable, 0, m}
+	}
+	old := with(func(m *Mark) { m.Epoch, m.Batch = 1, 9 })
+	other := with(func(m *Mark) { m.Fingerprint = "g" })
+	for _, c := range []struct {
+		name      string
+		held      []Held
+		finishing bool
+		want      string
+	}{
+		{"ours", []Held{old, with(func(*Mark) {})}, false, ""},
+		{"of another version, which began it", []Held{other}, true, ""},
+		{"of another version, which took it over", []Held{other}, false, ErrOvertaken.Error()},
+		{"of another batch", []Held{with(func(m *Mark) { m.Ranges = Ranges{{tpA, 10, 13}} })}, true, ErrOvertaken.Error()},
+		{"the lane has gone on", []Held{with(func(m *Mark) { m.Batch++ })}, true, ErrOvertaken.Error()},
+		{"in another epoch", []Held{old, {ClaimTable, 0, Fence(3)}}, true, ErrOvertaken.Error()},
+		{"lost", []Held{old}, false, "does not hold it"},
+		{"none", []Held{{"sales", 202611, mine}}, false, "does not hold it"},
+	} {
+		err := Claimed(mine, c.finishing, c.held)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
 func TestNextStart(t *testing.T) {
 	lane := func(n int, tp TopicPartition, c Committed, held ...Held) Found {
 		return Found{Lane: fmt.Sprintf("g/%d", n), Epoch: 1, Partitions: []TopicPartition{tp}, Committed: map[TopicPartition]Committed{tp: c}, Held: held, Now: 50}
@@ -260,6 +308,16 @@ func TestNextStart(t *testing.T) {
 	if _, wait, err := NextStart([]Found{rest, lane(1, tpB, Committed{10, intent.String()})}); err != nil || wait != 60 {
 		t.Errorf("in flight: wait %d, %v", wait, err)
 	}
+	fenced := rest // by an adoption that was cut short
+	fenced.Held = append(slices.Clone(fenced.Held), Held{ClaimTable, 0, Fence(2)})
+	closed := lane(1, tpB, Committed{Offset: -1}, Held{ClaimTable, 0, Mark{Epoch: 1, Batch: 1, Fingerprint: Nobody, Ranges: Ranges{{tpB, 7, 7}}}})
+	if start, _, err := NextStart([]Found{fenced, closed}); err != nil || !cmp.Equal(start, map[TopicPartition]int64{tpA: 10, tpB: 7}) {
+		t.Errorf("lanes whose epoch was to be ended before: %v, %v", start, err)
+	}
+	claimed := lane(0, tpA, Committed{10, ""}, state, Held{ClaimTable, 0, Mark{Epoch: 1, Batch: 4, Fingerprint: "f", Ranges: Ranges{{tpA, 10, 11}}}})
+	if _, _, err := NextStart([]Found{claimed}); !errors.As(err, new(*Underway)) {
+		t.Errorf("claimed: %v", err)
+	}
 	intent.Deadline = 40
 	_, _, err = NextStart([]Found{lane(0, tpA, Committed{10, intent.String()}, state)})
 	var underway *Underway
@@ -277,6 +335,8 @@ func TestHold(t *testing.T) {
 		{"old", 202610, mark(1, 99, 0, 5)},
 		{"whole", 202611, mark(2, 4, 10, 12)},
 		{"late", 202611, mark(2, 4, 10, 14)}, // under the same number
+		{ClaimTable, 0, mark(2, 4, 10, 99)},  // of which nothing need have been written
+		{ClaimTable, 0, Fence(3)},
 	}
 	f := Found{
 		Lane: "g/0", Epoch: 2, Start: map[TopicPartition]int64{tpA: 5, tpB: 20}, Partitions: []TopicPartition{tpA, tpB}, Held: held, Now: 50,

@@ -1,6 +1,9 @@
 package commit
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Underway says that a lane has a batch that was begun and not finished, so that no other epoch may begin: its records would count twice.
 type Underway struct {
@@ -24,20 +27,9 @@ const AdoptAll = "stop all members with SIGTERM and run tillstream adopt --all-l
 func NextStart(lanes []Found) (start map[TopicPartition]int64, wait int64, err error) {
 	start = map[TopicPartition]int64{}
 	for _, f := range lanes {
-		committed := make(map[TopicPartition]Committed, len(f.Committed))
-		for tp, c := range f.Committed {
-			if m, ok := ParseMetadata(c.Metadata); ok && m.Epoch > f.Epoch && m.Begins() {
-				c = Committed{Offset: -1}
-			}
-			committed[tp] = c
-		}
-		f.Committed = committed
-		plan, err := Recover(f)
+		plan, err := Rest(f)
 		if err != nil {
 			return nil, 0, err
-		}
-		if p := plan.Pending; p != nil {
-			return nil, 0, &Underway{f.Lane, p.Batch, p.Fingerprint}
 		}
 		wait = max(wait, plan.Wait)
 		for _, tp := range f.Partitions {
@@ -47,6 +39,32 @@ func NextStart(lanes []Found) (start map[TopicPartition]int64, wait int64, err e
 		}
 	}
 	return start, wait, nil
+}
+
+// Rest is the plan of a lane that must have no batch under way but one of nothing; else the error is as of [NextStart].
+func Rest(f Found) (Plan, error) {
+	committed := make(map[TopicPartition]Committed, len(f.Committed))
+	for tp, c := range f.Committed {
+		if m, ok := ParseMetadata(c.Metadata); ok && m.Epoch > f.Epoch && m.Begins() {
+			c = Committed{Offset: -1}
+		}
+		committed[tp] = c
+	}
+	f.Committed = committed
+	f.Held = slices.DeleteFunc(slices.Clone(f.Held), func(h Held) bool { return h.Mark.Epoch > f.Epoch && h.begins() })
+	plan, err := Recover(f)
+	if err != nil {
+		return Plan{}, err
+	}
+	if p := plan.Pending; p != nil {
+		if !p.Ranges.Nothing() {
+			return Plan{}, &Underway{f.Lane, p.Batch, p.Fingerprint}
+		}
+		for _, r := range p.Ranges { // what was known when the epoch was ended may have been overwritten in Kafka since
+			plan.Position[r.TopicPartition] = r.From
+		}
+	}
+	return plan, nil
 }
 
 // Holding is what ClickHouse holds of lanes, whether or not Kafka agrees.
@@ -70,16 +88,13 @@ func Hold(lanes []Found) (h Holding, wait int64, err error) {
 				h.At[tp] = at
 			}
 		}
-		var state Mark
+		state := f.State()
 		for _, m := range f.Held {
-			if m.Mark.Epoch > f.Epoch {
+			if m.Mark.Epoch > f.Epoch && !m.begins() {
 				return Holding{}, 0, &Contradiction{
 					f.Lane, fmt.Sprintf("table %s holds epoch %d, which tillstream.streams does not know", m.Table, m.Mark.Epoch),
 					"restore tillstream.streams together with the other tables",
 				}
-			}
-			if m.Mark.Epoch == f.Epoch && m.Table == StateTable && newer(m.Mark, state) {
-				state = m.Mark
 			}
 		}
 		for _, r := range state.Ranges {
@@ -87,7 +102,7 @@ func Hold(lanes []Found) (h Holding, wait int64, err error) {
 		}
 		beyond := map[TopicPartition]int64{}
 		for _, m := range f.Held {
-			if m.Mark.Epoch < f.Epoch || m.Mark.Batch <= state.Batch {
+			if m.Mark.Epoch != f.Epoch || m.Mark.Batch <= state.Batch || m.Table == ClaimTable { // of which nothing need be there
 				continue
 			}
 			for _, r := range m.Mark.Ranges {

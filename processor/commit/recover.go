@@ -15,7 +15,7 @@ type Committed struct {
 	Metadata string
 }
 
-// Held is the newest mark that one (table, month) holds of the lane.
+// Held is the newest mark that one (table, month) holds of the lane; of the claims, the newest of each epoch.
 type Held struct {
 	Table string
 	Month uint32
@@ -34,6 +34,16 @@ type Found struct {
 	Committed  map[TopicPartition]Committed
 	Held       []Held
 	Now        int64 // ms since 1970
+}
+
+// State is the mark of the last complete batch of the epoch; Batch is 0 if there is none.
+func (f *Found) State() (state Mark) {
+	for _, h := range f.Held {
+		if h.Table == StateTable && h.Mark.Epoch == f.Epoch && newer(h.Mark, state) {
+			state = h.Mark
+		}
+	}
+	return state
 }
 
 // Pending is a batch that was begun and must be finished before anything else.
@@ -103,7 +113,7 @@ func Recover(f Found) (Plan, error) {
 			plan.Position[tp] = start
 		}
 	}
-	var state *Mark
+	state := f.State()
 	held := make([]Held, 0, len(f.Held)) // of this epoch
 	for _, h := range f.Held {
 		if h.Mark.Epoch > f.Epoch {
@@ -113,19 +123,14 @@ func Recover(f Found) (Plan, error) {
 			continue
 		}
 		held = append(held, h)
-		if h.Table == StateTable && (state == nil || newer(h.Mark, *state)) {
-			state = &h.Mark
-		}
 	}
-	if state != nil {
-		plan.Batch = state.Batch
-		for _, r := range state.Ranges {
-			plan.Position[r.TopicPartition] = r.To
-		}
+	plan.Batch = state.Batch
+	for _, r := range state.Ranges {
+		plan.Position[r.TopicPartition] = r.To
 	}
 	next := plan.Batch + 1
 	for _, h := range held {
-		if state != nil && h.Mark.Batch == state.Batch && !slices.Equal(h.Mark.Ranges, state.Ranges) {
+		if h.Mark.Batch == state.Batch && !slices.Equal(h.Mark.Ranges, state.Ranges) {
 			return Plan{}, forgotten(f.Lane, h)
 		}
 	}
@@ -162,6 +167,7 @@ func Recover(f Found) (Plan, error) {
 		plan.Behind = plan.Behind || known && (c.Offset < position || m.Pending)
 	}
 
+	claimed := false
 	for _, h := range held {
 		if h.Mark.Batch != next {
 			continue
@@ -172,6 +178,10 @@ func Recover(f Found) (Plan, error) {
 		if !slices.Equal(pending.Ranges, h.Mark.Ranges) {
 			return stop(AdoptAll, "its tables hold two different batches under number %d: a late insert of a forgotten batch took it (%s: %s)", next, h.Block(), h.Mark)
 		}
+		if h.Table == ClaimTable {
+			claimed = true
+			continue
+		}
 		pending.held = append(pending.held, h)
 	}
 	if len(intended) == wanted && wanted > 0 { // the lane may have got more partitions since
@@ -181,13 +191,16 @@ func Recover(f Found) (Plan, error) {
 				return stop(AdoptAll, "the intent of batch %d begins at offset %d of %s, but ClickHouse holds it up to %d", next, r.From, r.TopicPartition, p)
 			}
 		}
-		if pending.Ranges != nil && !slices.Equal(pending.Ranges, intended) {
+		switch {
+		case pending.Ranges == nil:
+			pending.Ranges = intended
+		case slices.Equal(pending.Ranges, intended):
+		case !claimed: // else it is the intent of an owner that found the number taken, and wrote nothing
 			return stop(AdoptAll, "the intent of batch %d and what its tables hold of it have different ranges", next)
 		}
-		pending.Ranges = intended
 	}
-	// Intents on some partitions only, and no table holds anything: inserts begin only when all are acknowledged, so nothing was
-	// written and the batch is forgotten.
+	// No claim, and intents on some partitions only or none: nothing was written and the batch is forgotten. Whoever may still mean to write it
+	// finds its number taken by our claim, or its claim is the first, and then we shall find that.
 	if pending.Ranges != nil {
 		for _, r := range pending.Ranges {
 			if p, ok := plan.Position[r.TopicPartition]; ok && p != r.From {
@@ -234,7 +247,7 @@ func (p *Pending) Skip(lane, fingerprint, table, block string) (bool, error) {
 func Verify(lane string, epoch, batch uint64, ranges Ranges, blocks []string, held []Held) error {
 	at := make(map[string]Mark, len(held))
 	for _, h := range held {
-		if h.Mark.Epoch < epoch {
+		if h.Mark.Epoch < epoch || h.Table == ClaimTable { // which was read before, and nobody can change
 			continue
 		}
 		at[h.Block()] = h.Mark

@@ -37,7 +37,7 @@ func examples(t testing.TB, pattern string) map[string][]byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.ContainsFunc([]string{TypeIncident, TypeMaintenance, TypeRegistry}, func(other string) bool { return bytes.Contains(value, []byte(`"`+other+`"`)) }) {
+		if !slices.ContainsFunc([]string{TypeIncident, TypeMaintenance, TypeRegistry, TypeOrder}, func(other string) bool { return bytes.Contains(value, []byte(`"`+other+`"`)) }) {
 			out[n] = value // the others are those of the packages that read their bodies
 		}
 	}

@@ -31,7 +31,11 @@ type Decoder struct {
 }
 
 // presence says which of the required fields without a zero value of their own were there.
-type presence struct{ totals bool }
+type presence struct {
+	totals     bool
+	incomplete string // what the first line lacks that lacks something. Orders have lines too, which need less, and the type may come last
+	at         int    // its index
+}
 
 // NewDecoder makes a Decoder.
 func NewDecoder(opts Options) *Decoder {
@@ -189,9 +193,9 @@ func (e *Event) reset() {
 	e.Corrects.IDs = ids
 	if e.filled&filledTransaction != 0 {
 		t := &e.Transaction
-		lines, notFound, tenders, taxes, consent := t.Lines[:0], t.NotFound[:0], t.Tenders[:0], t.Taxes[:0], t.Customer.Consent[:0]
+		lines, notFound, tenders, taxes, consent := t.Lines[:0], t.NotFound[:0], t.Tenders[:0], t.Taxes[:0], t.Customer.Consent.Value[:0]
 		*t = Transaction{}
-		t.Lines, t.NotFound, t.Tenders, t.Taxes, t.Customer.Consent = lines, notFound, tenders, taxes, consent
+		t.Lines, t.NotFound, t.Tenders, t.Taxes, t.Customer.Consent.Value = lines, notFound, tenders, taxes, consent
 	}
 	if e.filled&filledHealth != 0 {
 		h := &e.Health

@@ -7,6 +7,7 @@ const (
 	TypeIncident    = "pos.incident.v1"
 	TypeMaintenance = "pos.maintenance.v1"
 	TypeRegistry    = "pos.registry.v1"
+	TypeOrder       = "pos.order.v1"
 )
 
 // Opt is a value that may be absent: absent means not known, never zero.
@@ -111,7 +112,7 @@ type Customer struct {
 	Pseudonym uint64 // 0: no customer
 	Type      string // loyalty, account, payment_token, household; open
 	ReadBy    string
-	Consent   []string
+	Consent   Opt[[]string] // purposes; an empty list takes back what was agreed to, none says nothing
 }
 
 // Loyalty is what a programme did in a transaction.

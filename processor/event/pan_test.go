@@ -44,7 +44,7 @@ func TestNoCardNumberInAnyString(t *testing.T) {
 		`"order_id":"%s"`:               func(e *Event) string { return e.Transaction.OrderID },
 		`"original":{"reason":"%s"}`:    func(e *Event) string { return e.Transaction.Original.Reason },
 		`"not_found":[{"code":"%s"}]`:   func(e *Event) string { return e.Transaction.NotFound[0].Code },
-		`"customer":{"consent":["%s"]}`: func(e *Event) string { return e.Transaction.Customer.Consent[0] },
+		`"customer":{"consent":["%s"]}`: func(e *Event) string { return e.Transaction.Customer.Consent.Value[0] },
 		`"lines":[{"line":1,"product_id":"a","quantity":1,"gross":1,"category":"%s"}],"currency":"EUR"`: func(e *Event) string { return e.Transaction.Lines[0].Category },
 	}
 	for field, get := range fields {

@@ -29,13 +29,13 @@ func (d *Decoder) transactionField(k key) (found, ok bool) {
 	case keyLoyalty:
 		ok = d.loyalty()
 	case keyLines:
-		t.Lines = t.Lines[:0]
+		t.Lines, d.has.incomplete = t.Lines[:0], ""
 		ok = s.optArray(func(i int) bool {
 			if i == maxLines {
 				return s.fail(ReasonOutOfRange, "at most 100000 lines")
 			}
 			t.Lines = grow(t.Lines)
-			return d.line(&t.Lines[i])
+			return d.line(i, &t.Lines[i])
 		})
 	case keyNotFound:
 		t.NotFound = t.NotFound[:0]
@@ -111,7 +111,7 @@ func (d *Decoder) offline() bool {
 
 func (d *Decoder) customer() bool {
 	c, s := &d.event.Transaction.Customer, &d.scan
-	*c, d.customerID = Customer{Consent: c.Consent[:0]}, ""
+	*c, d.customerID = Customer{Consent: Opt[[]string]{Value: c.Consent.Value[:0]}}, ""
 	return s.optObject(shapeCustomer, func(k key) bool {
 		ok := true
 		switch k {
@@ -122,7 +122,8 @@ func (d *Decoder) customer() bool {
 		case keyReadBy:
 			ok = s.string(&c.ReadBy)
 		case keyConsent:
-			ok = s.strings(&c.Consent)
+			c.Consent.OK = !s.atNull()
+			ok = s.strings(&c.Consent.Value)
 		default:
 			return s.skip() // a key that is not known is not repeated: it may be anything
 		}
@@ -151,7 +152,7 @@ func (d *Decoder) loyalty() bool {
 	})
 }
 
-func (d *Decoder) line(l *Line) bool {
+func (d *Decoder) line(i int, l *Line) bool {
 	s := &d.scan
 	hierarchy, promotions := l.Hierarchy[:0], l.Promotions[:0]
 	*l = Line{}
@@ -206,17 +207,19 @@ func (d *Decoder) line(l *Line) bool {
 		}
 		return ok || s.within(k.String())
 	})
-	switch {
-	case !ok:
+	if !ok {
 		return false
+	}
+	switch {
+	case d.has.incomplete != "":
 	case !hasLine:
-		return d.missing("line")
+		d.has.incomplete, d.has.at = "line", i
 	case l.ProductID == "":
-		return d.missing("product_id")
+		d.has.incomplete, d.has.at = "product_id", i
 	case !hasQuantity:
-		return d.missing("quantity")
+		d.has.incomplete, d.has.at = "quantity", i
 	case !hasGross:
-		return d.missing("gross")
+		d.has.incomplete, d.has.at = "gross", i
 	case l.GTIN != "" && !isGTIN(l.GTIN):
 		return s.fail(ReasonInvalidValue, "a GTIN with its check digit") || s.within("gtin")
 	}

@@ -65,6 +65,9 @@ func (d *Decoder) types() string {
 
 func (d *Decoder) validateTransaction() bool {
 	t := &d.event.Transaction
+	if d.has.incomplete != "" {
+		return d.missing(d.has.incomplete) || d.scan.withinElement(d.has.at) || d.scan.within("lines")
+	}
 	if t.Kind == "" {
 		return d.missing("kind")
 	}

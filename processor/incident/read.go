@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/recurrence"
 )
 
 // Bounds of what a step may say.
@@ -251,7 +252,7 @@ func (r *reader) window(in *saidWindow) *window {
 		r.reject(event.ReasonInvalidValue, "window.duration", "a duration as 4h or 90m, from 1s to 744h")
 	}
 	w.Duration = d.Milliseconds()
-	if _, err := parseRule(w.RRule); err != nil {
+	if _, err := recurrence.Parse(w.RRule); err != nil {
 		r.reject(event.ReasonInvalidValue, "window.rrule", "an RRULE of RFC 5545, daily or slower, without DTSTART (say that in window.start), as FREQ=WEEKLY;BYDAY=SU;BYHOUR=2")
 	}
 	return w

@@ -14,11 +14,14 @@ import (
 type Config struct {
 	// BusinessDayCutoff is how long after midnight a business day ends, for tills that do not say their business date.
 	BusinessDayCutoff time.Duration
+	// Watch are the ids of products of which pairs in one basket are counted, beside those of categories.
+	Watch []string
 }
 
 // Fold holds the deltas of the open batch. It is not safe for concurrent use.
 type Fold struct {
 	cutoff int64 // ms
+	watch  map[string]bool
 	names  *intern.Table
 	recent recent
 
@@ -28,26 +31,44 @@ type Fold struct {
 	payments  table.Table[paymentKey, paymentSums]
 	terminals table.Table[terminalKey, terminalSums]
 
+	mix        table.Table[mixKey, mixSums]
+	days       table.Table[dayKey, dayBaskets]
+	pairs      table.Table[pairKey, int64]
+	items      table.Table[itemKey, itemSums]
+	hours      table.Table[habitKey, int64]
+	promotions table.Table[promotionKey, promotionSums]
+
 	pseudonyms []table.Sample[uint64] // of sales: customers_in
 	baskets    []table.Sample[int64]  // of sales: baskets_in
 	authMS     []table.Sample[uint32] // of payments: auth_in
 
 	serial uint64    // of the transaction being folded
 	known  []product // by number of its id
+	basket basket
+	bought []bought // by a known customer, in the transaction being folded
 }
 
 // recent are the fields that seldom change from one event or line to the next.
-type recent struct{ store, terminal, channel, currency, service, method, entryMode intern.Recent }
+type recent struct{ store, terminal, channel, currency, service, method, entryMode, wallet, paid intern.Recent }
 
 // product is what is remembered of a product.
 type product struct {
 	sold     uint64 // serial of the last sale that had it in its basket
 	category uint32 // its last one: seldom another, so it need not be looked up
+	looked   bool   // whether it is watched
+	watched  bool
 }
 
 // New makes a fold with an empty batch.
 func New(cfg Config) *Fold {
-	return &Fold{cutoff: cfg.BusinessDayCutoff.Milliseconds(), names: intern.New()}
+	f := &Fold{cutoff: cfg.BusinessDayCutoff.Milliseconds(), names: intern.New()}
+	for _, id := range cfg.Watch {
+		if f.watch == nil {
+			f.watch = make(map[string]bool, len(cfg.Watch))
+		}
+		f.watch[id] = true
+	}
+	return f
 }
 
 // Load does nothing: deltas need no state.
@@ -95,8 +116,8 @@ func (f *Fold) Fold(e *event.Event, _ rollup.Input) {
 		hour:     int32(seconds / 3600),
 		second:   seconds,
 	}
+	at.date = e.BusinessDate(f.cutoff)
 	if r := roleOf(x); r != none {
-		at.date = e.BusinessDate(f.cutoff)
 		at.localHour = uint32(e.LocalHour())
 		channel := x.Channel
 		if channel == "" {
@@ -125,6 +146,9 @@ func (f *Fold) sell(x *event.Transaction, r role, at *place) {
 	if r != voidBefore {
 		if lines := f.lines(x, r, at, &total); lines == 0 && r == sale {
 			return // nothing was bought
+		}
+		if r == sale {
+			f.together(at, 1)
 		}
 	}
 	k := salesKey{at.store, at.channel, at.currency, at.date, at.hour, at.localHour}
@@ -158,7 +182,7 @@ func (f *Fold) sell(x *event.Transaction, r role, at *place) {
 	}
 	f.terminal(r, at, total.net)
 	if x.Customer.Pseudonym != 0 {
-		f.customer(x.Customer.Pseudonym, r, at, &total)
+		f.habits(x, r, at, f.customer(x.Customer.Pseudonym, r, at, &total), 1)
 	}
 }
 
@@ -174,7 +198,7 @@ func (f *Fold) terminal(r role, at *place, net int64) {
 	}
 }
 
-func (f *Fold) customer(pseudonym uint64, r role, at *place, total *amounts) {
+func (f *Fold) customer(pseudonym uint64, r role, at *place, total *amounts) (index int) {
 	k := customerKey{pseudonym, at.store, at.channel, at.currency, at.date}
 	before := f.customers.Len()
 	index, c := f.customers.At(k.hash(), k)
@@ -188,6 +212,7 @@ func (f *Fold) customer(pseudonym uint64, r role, at *place, total *amounts) {
 	c.net += total.net
 	c.discount += total.discount
 	c.firstAt, c.lastAt = min(c.firstAt, at.second), max(c.lastAt, at.second)
+	return index
 }
 
 // amounts are signed: what was taken back is negative. Units are thousandths, the rest minor units of the currency.
@@ -204,6 +229,7 @@ func (a *amounts) negate() {
 // lines adds the lines that are not voided to product_sales and to total, and counts them.
 func (f *Fold) lines(x *event.Transaction, r role, at *place, total *amounts) (n int) {
 	f.serial++
+	f.bought = f.bought[:0]
 	taxed := false
 	for i := range x.Lines {
 		l := &x.Lines[i]
@@ -223,7 +249,7 @@ func (f *Fold) lines(x *event.Transaction, r role, at *place, total *amounts) (n
 		total.net += a.net
 		if l.Kind == "" || l.Kind == "item" {
 			total.units += a.units
-			f.item(l, r, returned, at, &a)
+			f.item(l, r, returned, at, &a, x.Customer.Pseudonym != 0)
 		}
 	}
 	if !taxed && n > 0 {
@@ -235,8 +261,8 @@ func (f *Fold) lines(x *event.Transaction, r role, at *place, total *amounts) (n
 	return n
 }
 
-// item adds a line to its product.
-func (f *Fold) item(l *event.Line, r role, returned bool, at *place, a *amounts) {
+// item adds a line to its product, and remembers it for its customer.
+func (f *Fold) item(l *event.Line, r role, returned bool, at *place, a *amounts, identified bool) {
 	category := l.Category
 	if category == "" && len(l.Hierarchy) > 0 {
 		category = l.Hierarchy[0]
@@ -246,6 +272,9 @@ func (f *Fold) item(l *event.Line, r role, returned bool, at *place, a *amounts)
 	if f.names.String(known.category) != category {
 		known.category = f.names.ID(category)
 	}
+	if f.watch != nil && !known.looked {
+		known.looked, known.watched = true, f.watch[l.ProductID]
+	}
 	k := productKey{at.store, id, known.category, at.currency, at.date}
 	_, p := f.products.At(k.hash(), k)
 	p.units += a.units
@@ -253,6 +282,10 @@ func (f *Fold) item(l *event.Line, r role, returned bool, at *place, a *amounts)
 	p.discount += a.discount
 	if len(l.Promotions) > 0 {
 		p.promoted += a.units
+		f.promote(l, id, known.category, at, a, 1)
+	}
+	if identified {
+		f.bought = append(f.bought, bought{id, known.category, itemSums{a.units, a.net}})
 	}
 	switch {
 	case r == voidAfter:
@@ -262,6 +295,7 @@ func (f *Fold) item(l *event.Line, r role, returned bool, at *place, a *amounts)
 	case r == sale && known.sold != f.serial:
 		known.sold = f.serial
 		p.baskets++
+		f.basket.put(id, known)
 	}
 }
 

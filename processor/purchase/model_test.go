@@ -18,6 +18,7 @@ import (
 // as text, every figure by itself.
 type naive struct {
 	cutoff  time.Duration
+	watch   []string
 	content tabletest.Content
 }
 
@@ -63,6 +64,9 @@ func (n *naive) add(e *event.Event) {
 		count("failed", said && !no && t.Error != "Cancel" && t.Error != "Aborted")
 		if yes {
 			n.content.Put(key, "amount", "sum", t.Amount)
+			mix := fmt.Sprintf("payment_days %s %s %s %s %s %s", date, e.StoreID, orElse(t.Method, "-"), orElse(t.EntryMode, "-"), orElse(t.Wallet, "-"), x.Currency)
+			n.content.Put(mix, "payments", "sum", 1)
+			n.content.Put(mix, "amount", "sum", t.Amount)
 		}
 		if t.AuthorisationMS.OK && t.Result != "approved_offline" {
 			count("auth_n", true)
@@ -95,9 +99,10 @@ func (n *naive) add(e *event.Event) {
 		n.content.Put(till, "last_at", "max", utc.Unix())
 	}
 
-	customer := ""
+	customer, who := "", ""
 	if x.Customer.Pseudonym > 0 && (x.Kind != "void" || undone) {
 		customer = fmt.Sprintf("customer_days %d %s %s %s %s", x.Customer.Pseudonym, date, e.StoreID, channel, x.Currency)
+		who = fmt.Sprintf("%s %d %s %s %s", date, x.Customer.Pseudonym, e.StoreID, channel, x.Currency)
 		n.content.Put(customer, "first_at", "min", utc.Unix())
 		n.content.Put(customer, "last_at", "max", utc.Unix())
 	}
@@ -108,6 +113,7 @@ func (n *naive) add(e *event.Event) {
 	}
 	var net, tax int64
 	bought := map[string]bool{}
+	together := map[string]map[string]bool{"category": {}, "product": {}}
 	for _, l := range live {
 		back := x.Kind == "return" || l.Quantity < 0
 		sign := int64(1)
@@ -147,15 +153,58 @@ func (n *naive) add(e *event.Event) {
 		if len(l.Promotions) > 0 {
 			put(product, "promoted_units", units)
 		}
+		if who != "" {
+			item := fmt.Sprintf("customer_items %s %s %s", who, orElse(category, "-"), orElse(l.ProductID, "-"))
+			put(item, "units", units)
+			put(item, "revenue", lineNet)
+		}
+		off := map[string]int64{}
+		for _, p := range l.Promotions {
+			off[orElse(p.PromotionID, p.CouponCode)] += max(p.Amount, -p.Amount)
+		}
+		for id, amount := range off {
+			switch {
+			case id == "":
+				continue
+			case amount == 0 && len(l.Promotions) == 1:
+				amount = sign * l.Discount
+			case units < 0:
+				amount = -amount
+			}
+			key := fmt.Sprintf("promotion_days %s %s %s %s %s %s", date, id, e.StoreID, orElse(l.ProductID, "-"), orElse(category, "-"), x.Currency)
+			put(key, "units", units)
+			put(key, "revenue", lineNet)
+			put(key, "discount", amount)
+		}
 		if x.Kind == "sale" && !back && !bought[l.ProductID] {
 			bought[l.ProductID] = true
 			put(product, "baskets", 1)
+			together["category"][category] = true
+			if slices.Contains(n.watch, l.ProductID) {
+				together["product"][l.ProductID] = true
+			}
 		}
 	}
 	if len(live) > 0 && !slices.ContainsFunc(live, func(l event.Line) bool { return l.Tax != 0 }) {
 		tax = x.Totals.Tax
 		if (x.Kind == "return" || undone) && x.Totals.Gross > 0 {
 			tax = -tax
+		}
+	}
+	delete(together["category"], "")
+	for level, names := range together {
+		day := fmt.Sprintf("basket_pairs %s %s %s", date, e.StoreID, level)
+		if level == "category" && len(names) < 2 || level == "product" && (len(bought) < 2 || len(n.watch) == 0) {
+			continue
+		}
+		put(day+" - -", "baskets", 1)
+		for a := range names {
+			put(day+" "+orElse(a, "-")+" -", "baskets", 1)
+			for b := range names {
+				if a < b {
+					put(day+" "+orElse(a, "-")+" "+b, "baskets", 1)
+				}
+			}
 		}
 	}
 	put(sales, "net", net)
@@ -167,6 +216,15 @@ func (n *naive) add(e *event.Event) {
 	if x.Kind == "sale" {
 		n.content.Put(sales, "baskets_in", "", net)
 		put(customer, "transactions", 1)
+		if who != "" {
+			method, most := "-", int64(-1000)
+			for _, t := range x.Tenders {
+				if (t.Result == "approved" || t.Result == "approved_offline") && t.Amount > most {
+					method, most = t.Method, t.Amount
+				}
+			}
+			n.content.Put(fmt.Sprintf("customer_hours %s %d %s", who, local.Hour(), method), "transactions", "sum", 1)
+		}
 		if x.Customer.Pseudonym > 0 {
 			put(sales, "identified_transactions", 1)
 			n.content.Put(sales, "customers_in", "", int64(x.Customer.Pseudonym))
@@ -186,10 +244,12 @@ func anyLine(t *rapid.T) event.Line {
 	amount := rapid.Int64Range(-500, 500)
 	l := event.Line{
 		Kind: of(t, "", "item", "item", "tip", "deposit", "later_idea"), ProductID: of(t, "", "milk", "bread", "tea"),
-		Category: of(t, "", "", "dairy"), Hierarchy: of(t, nil, []string{"food", "fresh"}),
+		Category: of(t, "", "", "dairy", "bakery"), Hierarchy: of(t, nil, []string{"food", "fresh"}),
 		Quantity: 500 * rapid.Int64Range(-4, 8).Draw(t, "quantity"), Gross: amount.Draw(t, "gross"), Discount: amount.Draw(t, "discount"),
 		Tax: of[int64](t, 0, 0, 7, -7), Voided: of(t, false, false, true),
-		Promotions: of(t, nil, []event.Promotion{{}}, []event.Promotion{{}, {}}),
+		Promotions: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) event.Promotion {
+			return event.Promotion{PromotionID: of(t, "", "p1", "p2"), CouponCode: of(t, "", "c1", "p1"), Amount: of[int64](t, 0, 3, -5)}
+		}), 0, 3).Draw(t, "promotions"),
 	}
 	if rapid.Bool().Draw(t, "net sent") {
 		l.Net = event.Some(amount.Draw(t, "net"))
@@ -199,7 +259,7 @@ func anyLine(t *rapid.T) event.Line {
 
 func anyTender(t *rapid.T) event.Tender {
 	d := event.Tender{
-		Acquirer: of(t, "", "a"), Method: of(t, "cash", "card"), EntryMode: of(t, "", "icc"), Amount: rapid.Int64Range(-500, 500).Draw(t, "amount"),
+		Wallet: of(t, "", "", "apple_pay"), Acquirer: of(t, "", "a"), Method: of(t, "cash", "card"), EntryMode: of(t, "", "icc"), Amount: rapid.Int64Range(-500, 500).Draw(t, "amount"),
 		Result: of(t, "approved", "approved_offline", "declined", "failed", "timeout", "cancelled", "reversed", ""),
 		Error:  of(t, "", "Refusal", "InsertedCard", "Cancel", "Aborted", "UnreachableHost"),
 	}
@@ -247,11 +307,12 @@ func TestAgainstNaive(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cutoff := of[time.Duration](t, 0, 4*time.Hour, -2*time.Hour)
 		events := rapid.SliceOfN(rapid.Custom(anyTransaction), 0, 25).Draw(t, "events")
-		want := naive{cutoff, tabletest.Content{}}
+		watch := of(t, nil, []string{"milk", "tea", "bread"})
+		want := naive{cutoff, watch, tabletest.Content{}}
 		for _, e := range events {
 			want.add(e)
 		}
-		f := New(Config{BusinessDayCutoff: cutoff})
+		f := New(Config{BusinessDayCutoff: cutoff, Watch: watch})
 		got := tabletest.Content{}
 		var sealed [][]*rollup.Block // looked at when later batches have been folded
 		for _, e := range rapid.Permutation(events).Draw(t, "order") {
@@ -276,7 +337,7 @@ func TestSameBlocksInAnyOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		events := rapid.SliceOfN(rapid.Custom(anyTransaction), 1, 25).Draw(t, "events")
 		blocks := func(events []*event.Event) []*rollup.Block {
-			f := New(Config{})
+			f := New(Config{Watch: []string{"milk", "bread"}})
 			for _, e := range events {
 				f.Fold(e, rollup.Input{})
 			}

@@ -2,6 +2,7 @@ package purchase
 
 import (
 	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/rollup"
 	"github.com/tillstream/tillstream/processor/table"
 )
 
@@ -57,6 +58,7 @@ func (f *Fold) pay(t *event.Tender, at *place) {
 	case approved:
 		s.approved++
 		s.amount += t.Amount
+		f.mixIn(t, &k, at, 1)
 	case declined:
 		s.declined++
 	case failed:
@@ -67,4 +69,51 @@ func (f *Fold) pay(t *event.Tender, at *place) {
 		s.authN++
 		f.authMS = append(f.authMS, table.Sample[uint32]{Index: int32(index), Value: ms.Value})
 	}
+}
+
+// mixKey is like paymentKey by business date, with the wallet in place of the service.
+type mixKey struct {
+	store, method, entryMode, wallet, currency uint32
+	date                                       int32
+}
+
+func (k *mixKey) hash() uint64 {
+	h := table.Mix(table.Pack(k.store, uint32(k.date)), table.Pack(k.wallet, k.method))
+	return table.Mix(h, table.Pack(k.entryMode, k.currency))
+}
+
+type mixSums struct{ payments, amount int64 }
+
+// mixIn adds an approved payment to payment_days, times over.
+func (f *Fold) mixIn(t *event.Tender, p *paymentKey, at *place, times int64) {
+	k := mixKey{p.store, p.method, p.entryMode, f.recent.wallet.ID(f.names, t.Wallet), p.currency, at.date}
+	_, s := f.mix.At(k.hash(), k)
+	s.payments += times
+	s.amount += times * t.Amount
+}
+
+func (f *Fold) sealMix(blocks []*rollup.Block, ranks []uint32) []*rollup.Block {
+	entries := f.mix.Entries()
+	rows := make([]table.Row, len(entries))
+	var m months
+	for i := range entries {
+		k := &entries[i].Key
+		rows[i] = table.Row{Month: m.of(k.date), Index: int32(i), Key: [3]uint64{
+			table.Pack(table.Signed(k.date), ranks[k.store]), table.Pack(ranks[k.method], ranks[k.entryMode]), table.Pack(ranks[k.wallet], ranks[k.currency]),
+		}}
+	}
+	for month, rows := range table.Months(rows) {
+		b := rollup.NewBlock("payment_days", month, len(rows))
+		date, store, method := b.PartitionDays("business_date"), b.String("store_id"), b.String("method")
+		entryMode, wallet, currency := b.String("entry_mode"), b.String("wallet"), b.String("currency")
+		payments, amount := b.SumInt64("payments"), b.SumInt64("amount")
+		for i, r := range rows {
+			k, s := &entries[r.Index].Key, &entries[r.Index].Value
+			date[i], store[i], method[i] = rollup.Days(k.date), f.names.String(k.store), f.names.String(k.method)
+			entryMode[i], wallet[i], currency[i] = f.names.String(k.entryMode), f.names.String(k.wallet), f.names.String(k.currency)
+			payments[i], amount[i] = s.payments, s.amount
+		}
+		blocks = append(blocks, b.Seal())
+	}
+	return blocks
 }

@@ -347,7 +347,9 @@ func TestRules(t *testing.T) {
 					want = append(want, l)
 				}
 			}
-			lines := slices.DeleteFunc(got.Lines(), func(l string) bool { return strings.HasPrefix(l, "terminal_sales ") }) // see TestQuarterHours
+			lines := slices.DeleteFunc(got.Lines(), func(l string) bool { // of the others see TestQuarterHours and TestForMarketing
+				return !slices.Contains([]string{"sales_hourly", "product_sales", "customer_days", "payments_hourly"}, strings.Fields(l)[0])
+			})
 			if diff := cmp.Diff(want, lines); diff != "" {
 				t.Error(diff)
 			}
@@ -389,5 +391,101 @@ func TestQuarterHours(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, slices.DeleteFunc(got.Lines(), func(l string) bool { return !strings.HasPrefix(l, "terminal_sales ") })); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestForMarketing(t *testing.T) {
+	known := func(e *event.Event) *event.Event {
+		e.Transaction.Customer.Pseudonym = 7
+		return e
+	}
+	of := func(category string, l event.Line) event.Line { l.Category = category; return l }
+	promoted := func(l event.Line, all ...event.Promotion) event.Line { l.Promotions = all; return l }
+	coffee, cake := of("coffee", line("beans", 1000, 500, 50)), of("cake", line("tart", 2000, 300))
+	huge := transaction("sale", noon, coffee)
+	for i := range maxTogether {
+		huge.Transaction.Lines = append(huge.Transaction.Lines, of(strings.Repeat("x", i+1), line(strings.Repeat("y", i+1), 1000, 1)))
+	}
+	just := transaction("sale", "2026-03-04T12:30:15Z", huge.Transaction.Lines[1:]...) // as many as are looked at
+	f := New(Config{Watch: []string{"beans", "tart", "milk"}})
+	for _, e := range []*event.Event{
+		known(with(transaction("sale", "2026-03-02T23:30:15+01:00", coffee, cake, coffee, of("", line("milk", 1000, 100))), func(e *event.Event) {
+			e.Transaction.Tenders = []event.Tender{
+				{Method: "cash", Amount: 900, Result: "declined"},
+				{Method: "voucher", Amount: 100, Result: "approved"},
+				{Method: "card", EntryMode: "contactless", Wallet: "apple_pay", Amount: 700, Result: "approved_offline"},
+			}
+		})),
+		known(transaction("return", noon, cake)),                                     // is no basket, and no visit
+		transaction("sale", noon, coffee), transaction("sale", noon, coffee, coffee), // one thing alone goes with nothing
+		transaction("sale", noon, coffee, of("cake", line("tart", -1000, 300))),           // a tart was brought back
+		transaction("sale", "2026-03-03T12:30:15Z", of("tea", line("assam", 1000)), cake), // one watched product in a basket of two
+		huge, just,
+		transaction("sale", "2026-03-05T12:30:15Z",
+			promoted(coffee, event.Promotion{PromotionID: "spring"}),                                                       // took off what the line says
+			promoted(cake, event.Promotion{CouponCode: "c1", Amount: -30}, event.Promotion{PromotionID: "c1", Amount: 20}), // one promotion, two rebates
+			promoted(coffee, event.Promotion{}, event.Promotion{PromotionID: "spring"}, event.Promotion{PromotionID: "club", Amount: 5})),
+		transaction("return", "2026-03-05T12:30:15Z", promoted(cake, event.Promotion{PromotionID: "c1", Amount: 10})),
+	} {
+		f.Fold(e, rollup.Input{})
+	}
+	blocks := f.Seal(rollup.Version{}).Blocks
+	schema := tabletest.Load(t)
+	schema.Check(t, blocks)
+	got := tabletest.Content{}
+	schema.Add(got, blocks)
+	want := []string{
+		"basket_pairs 2026-03-02 s1 category - - baskets=1 huge=1",
+		"basket_pairs 2026-03-02 s1 category cake - baskets=1",
+		"basket_pairs 2026-03-02 s1 category cake coffee baskets=1",
+		"basket_pairs 2026-03-02 s1 category coffee - baskets=1",
+		"basket_pairs 2026-03-02 s1 product - - baskets=2",
+		"basket_pairs 2026-03-02 s1 product beans - baskets=2", // once in the huge basket
+		"basket_pairs 2026-03-02 s1 product beans milk baskets=1",
+		"basket_pairs 2026-03-02 s1 product beans tart baskets=1",
+		"basket_pairs 2026-03-02 s1 product milk - baskets=1",
+		"basket_pairs 2026-03-02 s1 product milk tart baskets=1",
+		"basket_pairs 2026-03-02 s1 product tart - baskets=1",
+		"basket_pairs 2026-03-03 s1 category - - baskets=1",
+		"basket_pairs 2026-03-03 s1 category cake - baskets=1",
+		"basket_pairs 2026-03-03 s1 category cake tea baskets=1",
+		"basket_pairs 2026-03-03 s1 category tea - baskets=1",
+		"basket_pairs 2026-03-03 s1 product - - baskets=1",
+		"basket_pairs 2026-03-03 s1 product tart - baskets=1",
+		"basket_pairs 2026-03-04 s1 category - - baskets=1",
+		"basket_pairs 2026-03-04 s1 product - - baskets=1",
+		"basket_pairs 2026-03-05 s1 category - - baskets=1",
+		"basket_pairs 2026-03-05 s1 category cake - baskets=1",
+		"basket_pairs 2026-03-05 s1 category cake coffee baskets=1",
+		"basket_pairs 2026-03-05 s1 category coffee - baskets=1",
+		"basket_pairs 2026-03-05 s1 product - - baskets=1",
+		"basket_pairs 2026-03-05 s1 product beans - baskets=1",
+		"basket_pairs 2026-03-05 s1 product beans tart baskets=1",
+		"basket_pairs 2026-03-05 s1 product tart - baskets=1",
+		"customer_hours 2026-03-02 7 s1 store EUR 23 card transactions=1",
+		"customer_items 2026-03-02 7 s1 store EUR - milk revenue=100 units=1000",
+		"customer_items 2026-03-02 7 s1 store EUR cake tart",
+		"customer_items 2026-03-02 7 s1 store EUR coffee beans revenue=900 units=2000",
+		"payment_days 2026-03-02 s1 card contactless apple_pay EUR amount=700 payments=1",
+		"payment_days 2026-03-02 s1 voucher - - EUR amount=100 payments=1",
+		"promotion_days 2026-03-05 c1 s1 tart cake EUR discount=40",
+		"promotion_days 2026-03-05 club s1 beans coffee EUR discount=5 revenue=450 units=1000",
+		"promotion_days 2026-03-05 spring s1 beans coffee EUR discount=50 revenue=900 units=2000",
+	}
+	var lines []string
+	pairs := 0
+	for _, l := range got.Lines() {
+		switch {
+		case strings.Contains(l, " category x"):
+			pairs++
+		case slices.Contains([]string{"basket_pairs", "customer_hours", "customer_items", "payment_days", "promotion_days"}, strings.Fields(l)[0]):
+			lines = append(lines, l)
+		}
+	}
+	if diff := cmp.Diff(want, lines); diff != "" {
+		t.Error(diff)
+	}
+	if want := maxTogether + maxTogether*(maxTogether-1)/2; pairs != want {
+		t.Errorf("%d rows of a basket of %d categories, want %d", pairs, maxTogether, want)
 	}
 }

@@ -16,12 +16,26 @@ func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 	blocks = f.sealCustomers(blocks, ranks)
 	blocks = f.sealPayments(blocks, ranks)
 	blocks = f.sealTerminals(blocks, ranks)
+	blocks = f.sealMix(blocks, ranks)
+	blocks = f.sealPairs(blocks, ranks)
+	if f.items.Len() > 0 || f.hours.Len() > 0 {
+		customers := f.rankCustomers(ranks)
+		blocks = f.sealItems(blocks, ranks, customers)
+		blocks = f.sealHours(blocks, ranks, customers)
+	}
+	blocks = f.sealPromotions(blocks, ranks)
 
 	f.sales.Reset()
 	f.products.Reset()
 	f.customers.Reset()
 	f.payments.Reset()
 	f.terminals.Reset()
+	f.mix.Reset()
+	f.days.Reset()
+	f.pairs.Reset()
+	f.items.Reset()
+	f.hours.Reset()
+	f.promotions.Reset()
 	f.pseudonyms, f.baskets, f.authMS = f.pseudonyms[:0], f.baskets[:0], f.authMS[:0]
 	if f.names.Trim() {
 		f.recent, f.known = recent{}, nil

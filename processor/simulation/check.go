@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
+	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
@@ -22,7 +24,7 @@ func (w *World) check(want expected) []string {
 	wrong := w.ledger(want)
 	a, b := tables(s, w.clickhouse.parts), tables(s, calm.parts)
 	for _, table := range slices.Sorted(maps.Keys(s)) {
-		if table == "ledger" || table == "state" { // how it came, not what it says
+		if table == "ledger" || table == commit.StateTable || table == commit.ClaimTable { // how it came, not what it says
 			continue
 		}
 		got, once := rowsOf(a[table]), rowsOf(b[table])
@@ -165,7 +167,14 @@ func sums(got map[string]*merged, want expected) (wrong []string) {
 			quorum[r.key] = r.columns["sell_quorum"].(uint32)
 		}
 	}
+	lead := map[string]int64{}
+	for _, r := range keyed(got["order_journeys"], "order_id") {
+		if placed, ready := r.columns["placed_ms"].(int64), r.columns["ready_ms"].(int64); max(placed, ready) < math.MaxInt64 {
+			lead[r.key] = ready - placed
+		}
+	}
 	for name, pair := range map[string][2]any{
+		"lead by order":               {lead, want.lead},
 		"time to resolve by incident": {resolve, want.resolve}, "time excluded by maintenance": {excluded, want.excluded}, "tills needed by store": {quorum, want.quorum},
 		"sales by store": {stores, want.sales}, "sales by store, of its tills": {tills, want.sales}, "units by product": {products, want.products}, "tenders by method": {tenders, want.tenders},
 		"events accepted by terminal": {accepted, want.accepted}, "numbers missing by terminal": {missing, want.missing},

@@ -42,6 +42,9 @@ type part struct {
 // offered notes what a client wants to write, whether or not it arrives. Whoever writes a block again must write the same, or what it
 // means would depend on which of the two came first.
 func (c *clickhouse) offered(in processor.Insert) {
+	if in.Block.Table == commit.ClaimTable { // which are what they are for
+		return
+	}
 	content := digest(in.Block)
 	if before, known := c.contents[in.Token]; known && before != content {
 		c.unequal = append(c.unequal, "block "+in.Block.Name()+" of "+in.Lane+" is written again with other rows: "+in.Mark)
@@ -81,22 +84,30 @@ func digest(b *rollup.Block) uint64 {
 	return h.Sum64()
 }
 
-// marks are the newest of each table and month, of the first n parts.
-func (c *clickhouse) marks(lane string, n int) []processor.TableMark {
-	newest := map[processor.TableMark]string{}
+// marks are the newest of each table and month, and of each epoch's claims, of the first n parts.
+func (c *clickhouse) marks(lane string, n int, tables ...string) []processor.TableMark {
+	type key struct {
+		processor.TableMark
+		epoch string
+	}
+	newest := map[key]string{}
 	for _, p := range c.parts[:n] {
-		if p.lane == lane {
-			k := processor.TableMark{Table: p.table, Month: p.month}
-			newest[k] = max(newest[k], p.mark)
+		if p.lane != lane || len(tables) > 0 && !slices.Contains(tables, p.table) {
+			continue
 		}
+		k := key{TableMark: processor.TableMark{Table: p.table, Month: p.month}}
+		if p.table == commit.ClaimTable {
+			k.epoch, _, _ = strings.Cut(p.mark, "/")
+		}
+		newest[k] = max(newest[k], p.mark)
 	}
 	var out []processor.TableMark
 	for k, mark := range newest {
 		k.Mark = mark
-		out = append(out, k)
+		out = append(out, k.TableMark)
 	}
 	slices.SortFunc(out, func(a, b processor.TableMark) int {
-		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Month, b.Month))
+		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Month, b.Month), cmp.Compare(a.Mark, b.Mark))
 	})
 	return out
 }
@@ -161,9 +172,9 @@ func (s sink) Insert(ctx context.Context, in processor.Insert) error {
 	})
 }
 
-func (s sink) Marks(ctx context.Context, lane string) (marks []processor.TableMark, err error) {
-	err = s.world.call(ctx, s.member, kindRead, "marks "+lane, nil, func() error {
-		marks = s.world.clickhouse.marks(lane, s.world.visible())
+func (s sink) Marks(ctx context.Context, lane string, tables ...string) (marks []processor.TableMark, err error) {
+	err = s.world.call(ctx, s.member, kindRead, strings.Join(append([]string{"marks", lane}, tables...), " "), nil, func() error {
+		marks = s.world.clickhouse.marks(lane, s.world.visible(), tables...)
 		return nil
 	})
 	return marks, err

@@ -17,7 +17,8 @@
 // When all events are in and the faults have ended, the members must come to rest within minutes of simulated time. Then (check.go)
 // the ledger must cover every offset of every partition once; every row of every table, merged by the rules of the real DDL
 // (merge.go), must equal the row that one undisturbed batch makes of the same log; and the sums that events.go predicted when it made the events must be
-// there. A lane may have stopped instead only where somebody meddled: metadata erased, an INSERT that outlived its deadline.
+// there. A lane may have stopped instead only where two versions would each have written a part of a batch; not for erased metadata, nor for an
+// INSERT that outlived its deadline.
 //
 // What the models promise is what was measured of the real ones (docs/guarantees.md); that a broken protocol is caught is proved by mutants
 // of the real code (mutants_test.go).

@@ -15,6 +15,7 @@ const (
 	health       = "pos.health"
 	incidents    = "pos.incidents"
 	registry     = "pos.registry"
+	orders       = "pos.orders"
 )
 
 // produce is one record batch that will be sent.
@@ -45,9 +46,10 @@ type expected struct {
 	resolve  map[string]uint64 // ms, by incident that is resolved
 	excluded map[string]uint64 // ms, by maintenance
 	quorum   map[string]uint32 // tills needed, by store that is registered
+	lead     map[string]int64  // ms, by order that was placed and became ready
 }
 
-// traffic makes the events of a run: sales and heartbeats of a few stores over a day and a half and a month's end, incidents and maintenance in any
+// traffic makes the events of a run: sales and heartbeats of a few stores over a day and a half and a month's end, incidents, maintenance and orders in any
 // order of their steps, and what the registry says; sent again, late, with holes that are filled or not, broken, and in transactions that are aborted.
 type traffic struct {
 	rnd        *rand.Rand
@@ -60,6 +62,8 @@ type traffic struct {
 	holes      []pending
 	affairs    map[string][]*affair // by store, with steps that nobody has sent yet
 	affaired   int
+	purchases  map[string][]*purchase // by store, with steps that nobody has sent yet
+	purchased  int
 	revision   int
 	now        time.Time
 }
@@ -78,9 +82,9 @@ func newTraffic(rnd *rand.Rand, partitions, events int) *traffic {
 		want: expected{
 			books: map[fetch.TopicPartition]*book{}, sales: map[string]sales{}, products: map[string]int64{}, tenders: map[string]uint64{},
 			letters: map[fetch.Position]string{}, accepted: map[string]uint64{}, missing: map[string]int64{},
-			resolve: map[string]uint64{}, excluded: map[string]uint64{}, quorum: map[string]uint32{},
+			resolve: map[string]uint64{}, excluded: map[string]uint64{}, quorum: map[string]uint32{}, lead: map[string]int64{},
 		},
-		affairs: map[string][]*affair{},
+		affairs: map[string][]*affair{}, purchases: map[string][]*purchase{},
 	}
 	for p := range partitions {
 		for _, topic := range topics {
@@ -97,6 +101,8 @@ func newTraffic(rnd *rand.Rand, partitions, events int) *traffic {
 			topic = incidents
 		case 10:
 			topic = registry
+		case 11, 12:
+			topic = orders
 		}
 		tp := fetch.TopicPartition{Topic: topic, Partition: int32(store % partitions)}
 		n := 1 + rnd.IntN(5)
@@ -160,6 +166,10 @@ func (t *traffic) message(tp fetch.TopicPartition, store int, offset int64) mess
 		b.records++
 		t.want.accepted[""]++
 		return message{millis(t.now), name, t.step(name)}
+	case orders:
+		b.records++
+		t.want.accepted[""]++
+		return message{millis(t.now), name, t.shop(name)}
 	case registry:
 		b.records++
 		t.want.accepted[""]++

@@ -131,7 +131,7 @@ func (w *World) disturb() {
 	case w.odds.erase*w.odds.overdue > 0 && w.beginner() != nil && w.fault("paused before the first insert of a batch, whose intent is then erased", 200):
 		w.pause(w.beginner())
 		w.erase()
-	case !w.meddled && !w.versions && w.odds.erase == 0 && w.fault("retention", w.odds.retention):
+	case !w.versions && w.odds.erase == 0 && w.fault("retention", w.odds.retention):
 		w.retain()
 	case w.fault("metadata erased by another tool", w.odds.erase):
 		w.erase()
@@ -141,14 +141,16 @@ func (w *World) disturb() {
 	}
 }
 
-// beginner is a process that is about to write the first block of a batch.
+// beginner is a process that is about to write the first block of a batch, or its claim.
 func (w *World) beginner() *member {
 	for _, c := range w.waiting() {
 		if c.kind != kindInsert || c.member.paused {
 			continue
 		}
 		of := strings.Fields(c.key) // lane, block, number
-		landed := func(p part) bool { return p.lane == of[0] && strings.HasPrefix(p.mark, of[len(of)-1]) }
+		landed := func(p part) bool {
+			return p.table != commit.ClaimTable && p.lane == of[0] && strings.HasPrefix(p.mark, of[len(of)-1])
+		}
 		if !slices.ContainsFunc(w.clickhouse.parts, landed) {
 			return c.member
 		}
@@ -158,7 +160,7 @@ func (w *World) beginner() *member {
 
 // erase is what a tool does that commits the group's offsets without knowing of metadata.
 func (w *World) erase() {
-	w.meddled, w.erased = true, true
+	w.erased = true
 	for tp, c := range w.coordinator.committed {
 		w.coordinator.committed[tp] = commit.Committed{Offset: c.Offset}
 	}
@@ -231,7 +233,6 @@ func (w *World) wake() {
 		w.trace("wake %s", u.m)
 		for _, c := range w.waiting() {
 			if c.member == u.m && c.kind == kindInsert && c.ctx.Err() != nil && w.fault("insert sent long after its deadline", w.odds.overdue) {
-				w.meddled = true
 				_ = c.do()
 			}
 		}
@@ -271,7 +272,7 @@ func (w *World) mend() {
 	o := w.operator
 	go func() {
 		for {
-			err := o.adopt(&processor.Epochs{Kafka: cluster{o}, Source: source{o}, Marks: sink{o}, Streams: sink{o}, Now: time.Now, Log: zap.NewNop()})
+			err := o.adopt(&processor.Epochs{Kafka: cluster{o}, Source: source{o}, Ledgers: sink{o}, Streams: sink{o}, Now: time.Now, Log: zap.NewNop()})
 			if err == nil || errors.Is(err, errDead) {
 				break
 			}

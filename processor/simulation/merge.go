@@ -191,12 +191,23 @@ func (m *merged) texts() map[string]string {
 				}
 				fmt.Fprintf(&text, "%s=%v ", name, values)
 			default:
-				fmt.Fprintf(&text, "%s=%v ", name, row[name])
+				fmt.Fprintf(&text, "%s=%v ", name, unversioned(name, row[name]))
 			}
 		}
 		out[key] = text.String()
 	}
 	return out
+}
+
+// unversioned takes the batch out of what was reckoned of an order: 14 digits, 20 of the batch, then the text. Nothing that was reckoned is as good as none.
+func unversioned(name string, v any) any {
+	if text, ok := v.(string); ok && strings.HasSuffix(name, "_held") && text != "" {
+		if len(text) == 34 {
+			return ""
+		}
+		return text[:14] + text[34:]
+	}
+	return v
 }
 
 func sortedTexts(v reflect.Value) []string {

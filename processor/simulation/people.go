@@ -90,6 +90,41 @@ func (t *traffic) expect(a *affair) {
 	t.want.resolve[a.id] = uint64(began-10-waited) * 60_000
 }
 
+// purchase is an order; its steps are sent one by one, in any order, or never.
+type purchase struct {
+	id   string
+	at   time.Time
+	left []string
+	sent map[string]bool
+}
+
+// shop is the event of a step of an order that nobody has sent yet. Its customer is one of those of the tills, who may buy something besides.
+func (t *traffic) shop(store string) []byte {
+	all := t.purchases[store]
+	if len(all) == 0 || t.rnd.IntN(4) == 0 {
+		t.purchased++
+		all = append(all, &purchase{fmt.Sprintf("O%d", t.purchased), t.now, []string{"placed", "ready", "collected", "returned"}, map[string]bool{}})
+	}
+	i := t.rnd.IntN(len(all))
+	o := all[i]
+	k := t.rnd.IntN(len(o.left))
+	step := o.left[k]
+	if o.left = slices.Delete(o.left, k, k+1); len(o.left) == 0 {
+		all = slices.Delete(all, i, i+1)
+	}
+	t.purchases[store] = all
+	if o.sent[step] = true; o.sent["placed"] && o.sent["ready"] {
+		t.want.lead[o.id] = 30 * 60_000
+	}
+	at := o.at.Add(-time.Duration(map[string]int{"placed": 60, "ready": 30, "collected": 10}[step]) * time.Minute)
+	more := ""
+	if step == "collected" && t.rnd.IntN(3) == 0 {
+		more = fmt.Sprintf(`,"transaction_id":"%s-0/%d"`, store, 1+t.rnd.IntN(30))
+	}
+	return fmt.Appendf(nil, `{"id":"%s/%s","source":"shop","type":"pos.order.v1","time":"%s","store_id":"%s","order_id":"%[1]s","step":"%[2]s","customer":{"id":"c%[5]d","type":"loyalty"},"currency":"EUR","amount":100%[6]s}`,
+		o.id, step, at.Format(time.RFC3339), store, t.rnd.IntN(9), more)
+}
+
 // register is the next revision of a store. Its third till never says a word.
 func (t *traffic) register(store string) []byte {
 	t.revision++

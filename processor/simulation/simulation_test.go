@@ -12,6 +12,7 @@ var (
 	seeds = flag.Uint64("seeds", 300, "how many runs")
 	first = flag.Uint64("seed", 1, "the first seed")
 	trace = flag.Bool("trace", false, "print what happens")
+	old   = flag.Bool("unclaimed", false, "let lanes stop as those of a version that knew no claims had to")
 	small = flag.Bool("shrink", true, "look for the fewest faults of a failure")
 )
 
@@ -24,7 +25,7 @@ func play(t *testing.T, o Options) (r Result) {
 func TestNoSeedGivesAWrongRow(t *testing.T) {
 	stopped, faults, batches, losses := 0, 0, 0, 0
 	for seed := *first; seed < *first+*seeds; seed++ {
-		o := Options{Seed: seed}
+		o := Options{Seed: seed, Unclaimed: *old}
 		if *trace {
 			o.Trace = os.Stdout
 		}

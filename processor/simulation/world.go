@@ -24,17 +24,18 @@ import (
 
 // Options say which run.
 type Options struct {
-	Seed    uint64
-	Without map[int]bool // faults left out, by number
-	Trace   io.Writer    // nil: none
-	Events  int          // 0: as the seed says
-	Lag     int          // by how many parts less than these a read may be behind; 0: reads are sequentially consistent, as Sink's are
+	Seed      uint64
+	Without   map[int]bool // faults left out, by number
+	Trace     io.Writer    // nil: none
+	Events    int          // 0: as the seed says
+	Unclaimed bool         // lanes may stop, and give a number to another batch, where another tool erased metadata
+	Lag       int          // by how many parts less than these a read may be behind; 0: reads are sequentially consistent, as Sink's are
 }
 
 // Result is how a run ended.
 type Result struct {
 	Wrong   []string // what the oracle objects to; nil if all is right
-	Stopped string   // the sentence of a lane that stopped because somebody meddled
+	Stopped string   // the sentence of a lane that stopped for a cause
 	Faults  []string // by number
 	Steps   int
 	Batches int
@@ -66,7 +67,6 @@ type World struct {
 	wakeups  []wakeup
 	faults   []string
 	healed   bool    // no more faults
-	meddled  bool    // something happened that a lane may stop for
 	erased   bool    // metadata were
 	partial  bool    // an adoption left a batch unfinished
 	retained bool    // records were deleted before they were read
@@ -92,7 +92,7 @@ type member struct {
 
 func (m *member) String() string { return fmt.Sprintf("m%d", m.id) }
 
-var topics = []string{health, incidents, registry, transactions}
+var topics = []string{health, incidents, orders, registry, transactions}
 
 // Run plays one run and judges it. It must be called in a bubble of testing/synctest of its own.
 func Run(o Options) Result {
@@ -143,11 +143,11 @@ func Run(o Options) Result {
 	case problem == "" && w.partial:
 		r.Stopped = "some tables hold a batch whose records were deleted before it was finished"
 	case problem == "":
-		if !w.erased { // else a batch may have been forgotten and its number given to another
-			r.Wrong = w.clickhouse.unequal
+		r.Wrong = w.check(t.want)
+		if !o.Unclaimed || !w.erased {
+			r.Wrong = slices.Concat(w.clickhouse.unequal, r.Wrong)
 		}
-		r.Wrong = slices.Concat(r.Wrong, w.check(t.want))
-	case (w.meddled || w.versions) && stopped:
+	case (w.versions || o.Unclaimed && w.erased) && stopped:
 		r.Stopped = problem
 	default:
 		r.Wrong = []string{problem}
@@ -324,7 +324,7 @@ func (w *World) play() (problem string, stopped bool) {
 			w.disturb()
 		} else if w.atRest() {
 			return "", false
-		} else if sentence := w.stoppedFor(); sentence != "" && !(w.retained && strings.Contains(sentence, "were deleted before they were read") && !w.meddled) {
+		} else if sentence := w.stoppedFor(); sentence != "" && !(w.retained && strings.Contains(sentence, "were deleted before they were read")) {
 			return "stopped: " + sentence, true
 		} else if sentence != "" {
 			w.mend()

@@ -7,8 +7,8 @@ type Counts struct {
 	Missing        int64 // events that are known to be lost: holes in the numbering of a till
 }
 
-// Rate is the promise bad/all op limit (error rate). Lost events may all have been bad, or none. Fewer than least events, or none, are no
-// ground for a verdict.
+// Rate is the promise bad/all op limit (error rate). Lost events may all have been bad, or none. Fewer than least events, lost ones
+// among them, or none, are no ground for a verdict.
 func (c *Counts) Rate(op Op, limit Ratio, least int64, running bool) Result {
 	r := Result{
 		Actual: Ratio{c.Bad, c.All}, Raw: Ratio{c.RawBad, c.RawAll}, Coverage: c.coverage(),
@@ -35,7 +35,7 @@ func (c *Counts) Share(target Share, least int64, running bool) Result {
 func (c *Counts) coverage() Ratio { return Ratio{c.All, c.All + c.Missing} }
 
 func (c *Counts) judge(r *Result, op Op, limit Ratio, least int64, running bool) {
-	if op.judge(r, limit, running); c.All < max(least, 1) {
+	if op.judge(r, limit, running); c.All+c.Missing < max(least, 1) {
 		r.Verdict = NotApplicable
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tillstream/tillstream/processor/interval"
 	"github.com/tillstream/tillstream/processor/registry"
+	"github.com/tillstream/tillstream/processor/sla/agreement"
 )
 
 // Unit is a kind of period.
@@ -33,7 +34,7 @@ func (c Calendar) At(at int64) interval.Span {
 	for at >= registry.Begins(c.Zone, d+1) { // the clock was set back over midnight: the later date had begun
 		d++
 	}
-	from, to := c.around(d)
+	from, to := agreement.PeriodOf(string(c.Unit), d)
 	return interval.Span{From: registry.Begins(c.Zone, from), To: registry.Begins(c.Zone, to)}
 }
 
@@ -45,21 +46,6 @@ func (c Calendar) Over(x interval.Span) (out []interval.Span) {
 		at = p.To
 	}
 	return out
-}
-
-// around is the period of a date, as dates.
-func (c Calendar) around(d registry.Date) (from, to registry.Date) {
-	switch c.Unit {
-	case Day:
-		return d, d + 1
-	case Week:
-		monday := registry.Date(floorDiv(int64(d)+3, 7)*7 - 3) // 1970 began on a Thursday
-		return monday, monday + 7
-	}
-	y, m, _ := d.Civil()
-	long := time.Month(max(c.Unit.months(), 1))
-	m -= (m - 1) % long
-	return registry.DateOf(y, m, 1), registry.DateOf(y, m+long, 1)
 }
 
 // months is how many it has; 0 of days and weeks.

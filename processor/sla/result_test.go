@@ -364,3 +364,28 @@ func TestMix(t *testing.T) {
 		t.Errorf("of what nobody knows: %+v", r)
 	}
 }
+
+// What comes to be known of events that were lost narrows the bounds: low never gets worse, high never better, and a verdict stands.
+func TestKnowingMoreOfEventsNarrows(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		before := Counts{All: rapid.Int64Range(0, 200).Draw(t, "all"), Missing: rapid.Int64Range(1, 50).Draw(t, "missing")}
+		before.Bad = rapid.Int64Range(0, before.All).Draw(t, "bad")
+		after := before
+		learned := rapid.Int64Range(1, before.Missing).Draw(t, "learned")
+		after.All, after.Missing, after.Bad = after.All+learned, after.Missing-learned, after.Bad+rapid.Int64Range(0, learned).Draw(t, "of these bad")
+		limit := Share(rapid.Int64Range(0, int64(One)).Draw(t, "limit"))
+		least := rapid.Int64Range(0, 220).Draw(t, "least")
+		for _, op := range []Op{Lte, Gte} {
+			a, b := before.Rate(op, Ratio{int64(limit), int64(One)}, least, false), after.Rate(op, Ratio{int64(limit), int64(One)}, least, false)
+			if op == Gte {
+				a, b = before.Share(limit, least, false), after.Share(limit, least, false)
+			}
+			if op == Lte && (b.Low.Cmp(a.Low) > 0 || b.High.Cmp(a.High) < 0) || op == Gte && (b.Low.Cmp(a.Low) < 0 || b.High.Cmp(a.High) > 0) {
+				t.Fatalf("%+v became %+v", a, b)
+			}
+			if a.Verdict != b.Verdict && a.Verdict != Undetermined {
+				t.Fatalf("%s became %s", a.Verdict, b.Verdict)
+			}
+		}
+	})
+}

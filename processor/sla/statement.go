@@ -22,6 +22,7 @@ type Statement struct {
 	At       int64  // when it was reckoned, ms
 	Reason   string // of a restatement
 	Was      Ratio  // the figure that a restatement replaces
+	Text     string // hash of the text by which it was reckoned
 }
 
 // LateData is what becomes of evidence that comes after the end of a period, as instants of that period, in ms, not falling.
@@ -41,9 +42,10 @@ type LateData struct {
 // What is provisional follows the figure until Accept. The first look after that is published even if nothing changed: it stands until Close, when it
 // becomes final. A period of which nothing was published by then is final with what is known. A final statement is made anew
 // only before Restate, and only if the figure or a bound of it changed enough; or if the figures are the same and what follows of them is
-// not, as when the credit of a third breach depends on an earlier period that was restated.
+// not, as when the credit of a third breach depends on an earlier period that was restated; or if it is reckoned by another text, as when both parties have
+// amended it. What is provisional follows another text whenever it comes.
 func (l *LateData) Next(published []Statement, now Statement, at int64, reason string) (next Statement, ok bool) {
-	next = Statement{Stage: Provisional, Result: now.Result, Credit: now.Credit, At: at}
+	next = Statement{Stage: Provisional, Result: now.Result, Credit: now.Credit, At: at, Text: now.Text}
 	if len(published) == 0 {
 		if at >= l.Close {
 			next.Stage, next.Revision = Final, 1
@@ -51,19 +53,20 @@ func (l *LateData) Next(published []Statement, now Statement, at int64, reason s
 		return next, true
 	}
 	last := &published[len(published)-1]
-	same := last.Result == now.Result && last.Credit == now.Credit
+	amended := last.Text != now.Text
+	same := last.Result == now.Result && last.Credit == now.Credit && !amended
 	switch {
 	case last.Stage == Provisional && at >= l.Close:
 		next.Stage, next.Revision = Final, 1
-		if last.At >= l.Accept {
+		if last.At >= l.Accept && !amended {
 			next.Result, next.Credit = last.Result, last.Credit
 		}
 		return next, true
 	case last.Stage == Provisional && at >= l.Accept:
-		return next, last.At < l.Accept // else it stands
+		return next, last.At < l.Accept || amended // else it stands
 	case last.Stage == Provisional:
 		return next, !same
-	case same || at >= l.Restate || !l.enough(&last.Result, &now.Result):
+	case same || at >= l.Restate || !amended && !l.enough(&last.Result, &now.Result):
 		return Statement{}, false
 	}
 	next.Stage, next.Revision, next.Reason, next.Was = Restated, last.Revision+1, reason, last.Result.Actual

@@ -40,7 +40,8 @@ func TestEmbeddedMigrationsAreIdempotent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	alter := regexp.MustCompile(`^ALTER TABLE tillstream\.\w+\s+(MODIFY SETTING [^,]+|MODIFY TTL .+ DELETE WHERE [^,]+|ADD COLUMN IF NOT EXISTS ([^,(]|\([^)]*\))+(,\s+ADD COLUMN IF NOT EXISTS ([^,(]|\([^)]*\))+)*)$`)
+	const nested = `\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)` // parentheses, three deep
+	alter := regexp.MustCompile(`^ALTER TABLE tillstream\.\w+\s+(MODIFY SETTING [^,]+|MODIFY TTL .+ DELETE WHERE [^,]+|ADD COLUMN IF NOT EXISTS ([^,(]|` + nested + `)+(,\s+ADD COLUMN IF NOT EXISTS ([^,(]|` + nested + `)+)*)$`)
 	for _, m := range ms {
 		for _, s := range m.Statements() {
 			if !strings.HasPrefix(s, "CREATE TABLE IF NOT EXISTS ") && !strings.HasPrefix(s, "CREATE OR REPLACE VIEW ") && !alter.MatchString(s) {

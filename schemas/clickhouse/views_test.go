@@ -57,9 +57,17 @@ func TestUsersQueriesRunForReaders(t *testing.T) {
 	busy(t, conn, "silent", 60, 90)
 	exec(t, conn, "INSERT INTO tillstream.sla_documents (contract, number, hash, rank, statement) VALUES ('acme-gold', 1, 'sha256:1', 2, '{}'), ('acme-gold', 1, 'sha256:2', 1, '{}')")
 	exec(t, conn, "INSERT INTO tillstream.alerts (rule, scope, alert_id, sequence, state) VALUES ('r', 's', 'a', 1, 'firing'), ('r', 's', 'a', 3, 'resolved'), ('r', 's', 'a', 2, 'frozen')")
+	exec(t, conn, "INSERT INTO tillstream.customer_days (lane, customer, business_date, transactions) SELECT '', 9, today() - number, 1 FROM numbers(4)")
+	exec(t, conn, "INSERT INTO tillstream.customer_consent (lane, customer, latest) VALUES ('', 9, '01767225600000marketing')")
+	exec(t, conn, "INSERT INTO tillstream.clv (model, customer) VALUES ('m', 9)")
+	exec(t, conn, "INSERT INTO tillstream.clv_models (model) VALUES ('m')")
+	exec(t, conn, "INSERT INTO tillstream.exports (id) VALUES ('e')")
+	for _, s := range marketing.insert(calendar{base}) {
+		exec(t, conn, s)
+	}
 	reader := connect(t, "reader", ch.Settings{"join_use_nulls": 1, "union_default_mode": "DISTINCT", "aggregate_functions_null_for_empty": 1})
 	lines := strings.Split(strings.TrimSpace(queries), "\n")
-	if len(lines) != 2*30 {
+	if len(lines) != 2*45 {
 		t.Fatalf("%d lines", len(lines))
 	}
 	for i := 0; i < len(lines); i += 2 {
@@ -153,6 +161,7 @@ func fill(t *testing.T, conn driver.Conn) {
 		`INSERT INTO tillstream.sla_evidence (period_start, contract, objective, scope, version, kind, ref, started, ended, counted_ms, counted_events, party, decision, rule, decided_by, decided, note) VALUES
 			('2026-10-01', 'acme', 'o', 't1', 1, ['outage'], ['r'], [0], [1], [1], [0], ['provider'], ['counted'], [''], [''], [0], [''])`,
 		`INSERT INTO tillstream.sla_burn (contract, objective, scope, window, burn_rate) VALUES ('acme', 'o', 't1', '1h', 2)`,
+		told{store: "s1", order: "o1", steps: map[string]int64{"ready": 1}}.insert(calendar{1e12}),
 		`INSERT INTO tillstream.maintenance (lane, store_id, maintenance_id, version, status) VALUES ('', 's', 'm1', 1, 'announced')`,
 	} {
 		exec(t, conn, s)

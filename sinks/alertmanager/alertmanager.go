@@ -13,13 +13,17 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/tillstream/tillstream/processor/alert"
 )
 
-// Config says where Alertmanager is and how to log in. Of URLs all are told: they are the members of a cluster, which drop each other's repeats.
+// Config says where Alertmanager is and how to log in. Of URLs all are told: the members of a cluster share silences and what they have notified, so
+// that only one of them notifies, but not alerts.
 type Config struct {
 	URLs               []string // http(s)://host:9093, with a path prefix if it has one
 	Username, Password string   // HTTP basic authentication
@@ -30,6 +34,7 @@ type Config struct {
 	InsecureSkipVerify bool
 	Source             string        // generatorURL of alerts, where one looks further; may be empty
 	Lasts              time.Duration // how long an open alert holds without being told again
+	Log                *zap.Logger   // of members that could not be told, and alerts that were not taken, where all in all it went well
 }
 
 // Client posts alerts. It implements alert.Refresher.
@@ -122,7 +127,7 @@ func (c *Client) convert(a *alert.Alert) Alert {
 		},
 		StartsAt: instant(time.UnixMilli(a.Started)), EndsAt: instant(c.now().Add(c.cfg.Lasts)), GeneratorURL: c.cfg.Source,
 	}
-	for name, value := range map[string]string{"store_id": a.Store, "terminal_id": a.Terminal, "contract": a.Contract, "objective": a.Objective} {
+	for name, value := range map[string]string{"store_id": a.Store, "terminal_id": a.Terminal, "contract": a.Contract, "objective": a.Objective, "target": a.Target} {
 		if value != "" { // an empty label is none to Alertmanager
 			out.Labels[name] = value
 		}
@@ -138,31 +143,73 @@ func (c *Client) convert(a *alert.Alert) Alert {
 
 func instant(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
-// post tells all members. It is well if one of them took it: they tell each other.
+// post tells all members. It is well if one of them took all: the others are told when all is told again, or it ends there by itself.
 func (c *Client) post(ctx context.Context, all []alert.Alert) error {
-	for len(all) > 0 {
-		n := min(batch, len(all))
-		alerts := make([]Alert, n)
-		for i := range alerts {
-			alerts[i] = c.convert(&all[i])
-		}
-		body, err := json.Marshal(alerts)
+	var failed []error
+	for _, u := range c.cfg.URLs {
+		err := c.member(ctx, u, all)
 		if err != nil {
-			return fmt.Errorf("writing alerts: %w", err)
+			failed = append(failed, err)
 		}
-		var errs []error
-		for _, u := range c.cfg.URLs {
-			if err := c.try(ctx, u, body); err != nil {
-				errs = append(errs, err)
-			}
-		}
-		if len(errs) > 0 && len(errs) == len(c.cfg.URLs) {
-			return errors.Join(errs...)
-		}
-		all = all[n:]
+	}
+	if len(failed) == len(c.cfg.URLs) {
+		return errors.Join(failed...)
+	}
+	for _, err := range failed {
+		c.cfg.Log.Warn("a member of the Alertmanager cluster could not be told of alerts; others were", zap.Error(err))
 	}
 	return nil
 }
+
+// member tells one. What it refuses while it takes others is logged and left out, so as not to hold the others up.
+func (c *Client) member(ctx context.Context, to string, all []alert.Alert) error {
+	var refused []error
+	taken := 0
+	for some := range slices.Chunk(all, batch) {
+		n, no, err := c.tell(ctx, to, some)
+		if err != nil {
+			return err
+		}
+		taken, refused = taken+n, append(refused, no...)
+	}
+	if len(refused) > 0 && taken == 0 {
+		return errors.Join(refused...)
+	}
+	for _, err := range refused {
+		c.cfg.Log.Error("Alertmanager does not take an alert; it is told of the others", zap.Error(err))
+	}
+	return nil
+}
+
+// tell sends alerts at once, or, where that is refused, in halves: how many were taken, and why others were not.
+func (c *Client) tell(ctx context.Context, to string, all []alert.Alert) (taken int, refused []error, err error) {
+	alerts := make([]Alert, len(all))
+	for i := range alerts {
+		alerts[i] = c.convert(&all[i])
+	}
+	body, err := json.Marshal(alerts)
+	if err != nil {
+		return 0, nil, fmt.Errorf("writing alerts: %w", err)
+	}
+	err = c.try(ctx, to, body)
+	if no := (*refusal)(nil); !errors.As(err, &no) {
+		return len(all), nil, err
+	}
+	if len(all) == 1 {
+		return 0, []error{fmt.Errorf("alert %s of %s: %w", all[0].ID, all[0].Scope, err)}, nil
+	}
+	for _, half := range [][]alert.Alert{all[:len(all)/2], all[len(all)/2:]} {
+		n, no, err := c.tell(ctx, to, half)
+		if err != nil {
+			return 0, nil, err
+		}
+		taken, refused = taken+n, append(refused, no...)
+	}
+	return taken, refused, nil
+}
+
+// refusal is an answer that is about what was sent, not about who asks or when.
+type refusal struct{ error }
 
 // try repeats what may be better the next time.
 func (c *Client) try(ctx context.Context, to string, body []byte) error {
@@ -208,6 +255,8 @@ func (c *Client) once(ctx context.Context, to string, body []byte) (err error, a
 		return fmt.Errorf("the Alertmanager at %s does not let us in (%s): check username and password, or token, of alerts.alertmanager", to, res.Status), false
 	case code == http.StatusNotFound:
 		return fmt.Errorf("there is no Alertmanager API v2 at %s: check the path in alerts.alertmanager.urls", to), false
+	case code == http.StatusBadRequest, code == http.StatusRequestEntityTooLarge, code == http.StatusUnprocessableEntity:
+		return &refusal{fmt.Errorf("the Alertmanager at %s said %s: %s", to, res.Status, bytes.TrimSpace(said))}, false
 	default:
 		return fmt.Errorf("the Alertmanager at %s said %s: %s", to, res.Status, bytes.TrimSpace(said)), code >= 500 || code == http.StatusTooManyRequests
 	}

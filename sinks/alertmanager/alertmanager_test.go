@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -17,6 +18,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/tillstream/tillstream/processor/alert"
 )
@@ -77,7 +80,7 @@ func now() time.Time { return time.UnixMilli(1_700_000_000_000) }
 
 func client(t *testing.T, cfg Config) *Client {
 	t.Helper()
-	cfg.Lasts = time.Minute
+	cfg.Lasts, cfg.Log = time.Minute, zap.NewNop()
 	c, err := New(cfg, now)
 	if err != nil {
 		t.Fatal(err)
@@ -178,5 +181,38 @@ func TestClusterLoginAndTLS(t *testing.T) {
 	}
 	if d := cmp.Diff([]string{"Basic dTpw", "Bearer t"}, said); d != "" {
 		t.Error(d)
+	}
+}
+
+// An alert that is refused does not hold up the others, of which all are taken; if every one is refused, nothing was told.
+func TestOneRefusedAlert(t *testing.T) {
+	r := &receiver{open: map[string]map[string]string{}}
+	all := false
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, err := io.ReadAll(req.Body)
+		if err != nil || all || bytes.Contains(body, []byte(`"alert_id":"77"`)) {
+			http.Error(w, "bad label", http.StatusBadRequest)
+			return
+		}
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		r.ServeHTTP(w, req)
+	}))
+	defer server.Close()
+	log, said := observer.New(zap.WarnLevel)
+	c := client(t, Config{URLs: []string{server.URL + "/am", "http://127.0.0.1:1"}})
+	c.cfg.Log = zap.New(log)
+	var many []alert.Alert
+	for i := range 700 {
+		many = append(many, down(fmt.Sprint(i), 1).Alert)
+	}
+	if err := c.Refresh(t.Context(), many); err != nil || len(r.open) != 699 || r.open["77"] != nil {
+		t.Errorf("%d are open: %v", len(r.open), err)
+	}
+	if said.FilterMessageSnippet("does not take an alert").Len() != 1 || said.FilterMessageSnippet("could not be told").Len() != 1 {
+		t.Errorf("said %v", said.All())
+	}
+	all = true
+	if err := c.Refresh(t.Context(), many[:3]); err == nil {
+		t.Error("all were refused, and that is well")
 	}
 }

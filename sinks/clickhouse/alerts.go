@@ -13,11 +13,12 @@ import (
 const (
 	// alertMemory is how long an alert that is over is remembered, so that one that follows it is told apart.
 	alertMemory = "toIntervalDay(400)"
-	// untoldMemory is how late a receiver is still told of a transition: of older ones it is told as far as they are open.
+	// untoldMemory is how far back a receiver that is new is told of what happened. One that was told before is told of all since, however long it could
+	// not be reached, and every one of all that is open.
 	untoldMemory = "toIntervalDay(1)"
 
 	alertColumns = "toString(rule), scope, alert_id, sequence, at, toString(transition), toString(state), toString(severity), store_id, terminal_id, contract, objective, " +
-		"started_at, since, ifNull(ended_at, toDateTime64(0, 3, 'UTC')), value, threshold, summary, reason"
+		"started_at, since, ifNull(ended_at, toDateTime64(0, 3, 'UTC')), value, threshold, summary, reason, target"
 )
 
 // Load implements alert.Log.
@@ -37,9 +38,10 @@ func (s *Sink) Load(ctx context.Context, receivers []string) (last []alert.Alert
 			t, err := scanAlert(r)
 			untold[name] = append(untold[name], t)
 			return err
-		}, "SELECT "+alertColumns+" FROM (SELECT * FROM tillstream.alerts FINAL WHERE at > now64(3) - "+untoldMemory+") AS a "+
+		}, "WITH (SELECT least(now64(3), if(count() = 0, now64(3), max(at))) - "+untoldMemory+" FROM tillstream.alerts_sent WHERE receiver = ?) AS memory "+
+			"SELECT "+alertColumns+" FROM (SELECT * FROM tillstream.alerts FINAL WHERE at > memory OR alert_id IN (SELECT alert_id FROM pos.alerts WHERE state != 'resolved')) AS a "+
 			"LEFT ANY JOIN (SELECT alert_id, max(sequence) AS told FROM tillstream.alerts_sent WHERE receiver = ? GROUP BY alert_id) AS s ON a.alert_id = s.alert_id "+
-			"WHERE sequence > told ORDER BY at, alert_id, sequence SETTINGS join_use_nulls = 0", name)
+			"WHERE sequence > told ORDER BY at, alert_id, sequence SETTINGS join_use_nulls = 0", name, name)
 		if err != nil {
 			return nil, nil, fmt.Errorf("reading what %s was not told of alerts: %w", name, err)
 		}
@@ -52,7 +54,7 @@ func scanAlert(r driver.Rows) (alert.Transition, error) {
 	var rule, kind, state, severity string
 	var at, started, since, ended time.Time
 	err := r.Scan(&rule, &t.Scope, &t.ID, &t.Sequence, &at, &kind, &state, &severity, &t.Store, &t.Terminal, &t.Contract, &t.Objective,
-		&started, &since, &ended, &t.Value, &t.Threshold, &t.Summary, &t.Reason)
+		&started, &since, &ended, &t.Value, &t.Threshold, &t.Summary, &t.Reason, &t.Target)
 	t.Rule, t.Kind, t.Status, t.Severity = alert.Rule(rule), alert.Kind(kind), alert.Status(state), alert.Severity(severity)
 	t.At, t.Started, t.Since, t.Ended = at.UnixMilli(), started.UnixMilli(), since.UnixMilli(), ended.UnixMilli()
 	return t, err
@@ -69,11 +71,11 @@ func (s *Sink) Put(ctx context.Context, transitions []alert.Transition) error {
 		}
 		rows[i] = []any{
 			string(t.Rule), t.Scope, t.ID, t.Sequence, t.At, string(t.Kind), string(t.Status), string(t.Severity), t.Store, t.Terminal, t.Contract, t.Objective,
-			t.Started, t.Since, ended, t.Value, t.Threshold, t.Summary, t.Reason,
+			t.Started, t.Since, ended, t.Value, t.Threshold, t.Summary, t.Reason, t.Target,
 		}
 	}
 	return s.putAll(ctx, "alerts", "", "INSERT INTO tillstream.alerts (rule, scope, alert_id, sequence, at, transition, state, severity, store_id, terminal_id, contract, "+
-		"objective, started_at, since, ended_at, value, threshold, summary, reason)", rows)
+		"objective, started_at, since, ended_at, value, threshold, summary, reason, target)", rows)
 }
 
 // Took implements alert.Log.

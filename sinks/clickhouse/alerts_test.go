@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ func TestAlertsAreKept(t *testing.T) {
 	over := a
 	over.Kind, over.Status, over.Ended, over.Sequence, over.At, over.Reason = alert.Cleared, alert.Resolved, at+5, 2, at+5, "over"
 	b := a
-	b.ID, b.Scope, b.Started, b.Since, b.Contract, b.Objective, b.Terminal = "b", "t", at, 0, "c", "o", "x"
+	b.ID, b.Scope, b.Started, b.Since, b.Contract, b.Objective, b.Terminal, b.Target = "b", "t", at, 0, "c", "o", "x", "field"
 	for range 2 { // a zombie writes the same
 		if err := s.Put(t.Context(), []alert.Transition{a, b, over}); err != nil {
 			t.Fatal(err)
@@ -39,6 +40,23 @@ func TestAlertsAreKept(t *testing.T) {
 	if d := cmp.Diff(map[string][]alert.Transition{"one": {b, over}, "two": {a, b, over}}, untold); d != "" {
 		t.Error(d)
 	}
+	// Two days ago: an alert that is over, and one that is not. A receiver that was told before is told of both, one that is new of what is open alone.
+	old, open := over, b
+	old.ID, old.Scope, old.Sequence, old.Kind, old.Status = "c", "u", 1, alert.Cleared, alert.Resolved
+	open.ID, open.Scope = "d", "v"
+	old.At, open.At = at-2*86_400_000, at-2*86_400_000
+	if err := s.Put(t.Context(), []alert.Transition{old, open}); err != nil {
+		t.Fatal(err)
+	}
+	do(t, s, "INSERT INTO tillstream.alerts_sent (receiver, alert_id, sequence, at) VALUES ('away', 'x', 1, now64(3) - toIntervalDay(3))")
+	_, untold, err = s.Load(t.Context(), []string{"away", "two"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(map[string][]alert.Transition{"away": {old, open, a, b, over}, "two": {open, a, b, over}}, untold); d != "" {
+		t.Error(d)
+	}
+	do(t, s, "DELETE FROM tillstream.alerts WHERE alert_id IN ('c', 'd')")
 	if d := cmp.Diff([]string{"a resolved 2", "b firing 1"}, ask(t, s, "alert_id, state, sequence", "FROM pos.alerts ORDER BY alert_id")); d != "" {
 		t.Error(d)
 	}
@@ -81,7 +99,12 @@ func TestLooks(t *testing.T) {
 	do(t, s, `INSERT INTO tillstream.data_quality (lane, topic, terminal_id, business_date, missing) VALUES ('', 'pos.transactions', 't', today() - 3, 4), ('', 'pos.transactions', 't', today(), 9)`)
 	do(t, s, `INSERT INTO tillstream.dead_letters (lane, topic, partition, offset, at, reason) VALUES ('', 'a', 0, 1, now64(3), 'json'), ('', 'a', 0, 2, now64(3), 'json'), ('', 'a', 0, 3, now64(3) - 7200, 'json')`)
 	var got alert.Snapshot
-	if err := s.LookStores(t.Context(), &got); err != nil {
+	troubled, was, err := s.LookTrouble(t.Context())
+	slices.Sort(troubled)
+	if err != nil || !slices.Equal(troubled, []string{"r", "s"}) {
+		t.Fatalf("trouble in %q, %v", troubled, err)
+	}
+	if err := s.LookStores(t.Context(), troubled, &got); err != nil {
 		t.Fatal(err)
 	}
 	if len(got.Stores) != 2 || len(got.Stores[0].Bad) != 1 || got.Stores[0].ID != "r" || got.Stores[0].Bad[0].Status != "silent" || got.Stores[0].Bad[0].Since > now-290_000 {
@@ -93,6 +116,13 @@ func TestLooks(t *testing.T) {
 	}
 	if d := cmp.Diff([]alert.Maintenance{{ID: "now", Store: "s", Terminals: []string{"2"}}}, got.Maintenance); d != "" {
 		t.Error(d)
+	}
+	if _, same, err := s.LookTrouble(t.Context()); err != nil || same != was {
+		t.Errorf("nothing happened, and the fingerprint goes from %d to %d: %v", was, same, err)
+	}
+	do(t, s, "INSERT INTO tillstream.terminal_status (lane, store_id, terminal_id, version, status, since, last_seen, holds_until) VALUES ('', 's', '1', 2, 'down', now64(3), now64(3), now64(3))")
+	if _, other, err := s.LookTrouble(t.Context()); err != nil || other == was {
+		t.Errorf("a till went down, and the fingerprint is still %d: %v", other, err)
 	}
 	backlogs, err := s.LookBacklogs(t.Context(), time.Hour)
 	if err != nil || len(backlogs) != 1 || backlogs[0].Store != "r" || backlogs[0].Count != 3 {

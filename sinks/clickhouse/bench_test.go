@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/tillstream/tillstream/processor"
+	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
 
@@ -44,10 +45,46 @@ func BenchmarkInsert(b *testing.B) {
 	}
 }
 
+// What a claim costs a batch of four lanes' 128 partitions: one INSERT and one question; beside it the same INSERT into a table of sales, and the question to all tables.
+func BenchmarkClaim(b *testing.B) {
+	s := fresh(b)
+	for _, block := range everyBlock() {
+		insert(b, s, block, "g/0", "m", "t"+block.Name())
+	}
+	mark := func(batch int) string {
+		m := commit.Mark{Epoch: 1, Batch: uint64(batch), Fingerprint: "0badcafe", Blocks: 1}
+		for p := range int32(128) {
+			m.Ranges = append(m.Ranges, commit.Range{TopicPartition: commit.TopicPartition{Topic: "pos.transactions", Partition: p}, From: int64(batch) * 10_000, To: int64(batch+1) * 10_000})
+		}
+		return m.String()
+	}
+	for _, block := range []*rollup.Block{rollup.NewBlock(commit.ClaimTable, 0, 0), salesBlock(sale{"s1", 2, 250, []uint64{7}, 300, 0})} {
+		n := 0
+		b.Run("insert "+block.Table, func(b *testing.B) {
+			for b.Loop() {
+				n++
+				if err := s.Insert(b.Context(), processor.Insert{Block: block, Lane: "g/0", Mark: mark(n), Token: fmt.Sprint(block.Table, n)}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	for name, tables := range map[string][]string{"read claims": {commit.ClaimTable}, "read all": nil} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := s.Marks(b.Context(), "g/0", tables...); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // What a lane reads when it recovers: the marks of all tables, and the state of 100,000 entities of 200 bytes.
 func BenchmarkRecovery(b *testing.B) {
 	s := fresh(b)
-	for _, block := range everyBlock() {
+	all := everyBlock()
+	for _, block := range all {
 		insert(b, s, block, "g/0", "m", "t"+block.Name())
 	}
 	rows := make([]rollup.StateRow, 100_000)
@@ -57,7 +94,7 @@ func BenchmarkRecovery(b *testing.B) {
 	insert(b, s, stateBlock("g", v2, rows...), "g/0", "m2", "state")
 	b.Run("marks", func(b *testing.B) {
 		for b.Loop() {
-			if marks, err := s.Marks(b.Context(), "g/0"); err != nil || len(marks) != 12 {
+			if marks, err := s.Marks(b.Context(), "g/0"); err != nil || len(marks) != len(all) {
 				b.Fatal(len(marks), err)
 			}
 		}

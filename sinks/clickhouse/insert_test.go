@@ -11,6 +11,8 @@ import (
 
 	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/processor/availability"
+	"github.com/tillstream/tillstream/processor/commit"
+	"github.com/tillstream/tillstream/processor/consent"
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/incident"
 	"github.com/tillstream/tillstream/processor/registry"
@@ -34,7 +36,17 @@ func everyBlock() []*rollup.Block {
 		hoursBlock(v1, tills...), intervalsBlock(v1, tills...), outagesBlock(v1, tills...), statusBlock(v1, tills...),
 		lettersBlock([2]int64{0, 7}, [2]int64{1, 8}), ledgerBlock("g/0", 1, [3]int64{0, 0, 10}, [3]int64{1, 0, 20}),
 		stateBlock("g", v1, rollup.StateRow{Kind: "terminal", Key: "s1\x00t1", Value: []byte{0, 255, '\n', '\n', '"'}}),
+		rollup.NewBlock(commit.ClaimTable, 0, 0), consentBlock(),
 	)
+}
+
+// consentBlock is that of the fold itself.
+func consentBlock() *rollup.Block {
+	f, e := consent.New(), &event.Event{}
+	e.Type, e.Time = event.TypeTransaction, event.Time{Milli: 1_767_225_600_123, OK: true}
+	e.Transaction.Customer = event.Customer{Pseudonym: 1 << 63, Consent: event.Some([]string{"profiling", "marketing"})}
+	f.Fold(e, rollup.Input{})
+	return f.Seal(v1).Blocks[0]
 }
 
 // storeBlocks are those of the fold itself, of a store as a whole: open from 9 to 20, its only till down from 10 to 11.
@@ -91,6 +103,7 @@ func group(table string) string {
 // Both protocols must bring every column of every table in, as one part, values unchanged.
 func TestInsertBringsEveryTypeIn(t *testing.T) {
 	want := map[string][]string{
+		"claims lane, mark, epoch": {"g/0 mark 0"},
 		"sales_hourly lane, mark, store_id, business_date, hour, local_hour, channel, currency, transactions, units, gross, tax, net, finalizeAggregation(customers), length(finalizeAggregation(baskets))": {
 			"  s1 2026-11-03 2026-11-03 09:00:00 10 store EUR 1 1000 300 -1 250 2 2", "  s2 2026-11-03 2026-11-03 09:00:00 10 store EUR 1 1000 0 0 -50 0 2",
 			"g/0 mark  2026-11-01 1970-01-01 00:00:00 0   2 2000 300 -1 200 0 2",
@@ -102,8 +115,8 @@ func TestInsertBringsEveryTypeIn(t *testing.T) {
 			"  1 2026-11-03 s1 store EUR 1 1000 250 2026-11-03 10:00:00 2026-11-03 10:00:00", "  2 2026-11-03 s2 store EUR 1 1000 250 2026-11-03 10:00:00 2026-11-03 10:00:00",
 			"g/0 mark 0 2026-11-01    2 2000 500 1970-01-01 00:00:00 1970-01-01 00:00:00",
 		},
-		"payments_hourly lane, mark, store_id, hour, service, method, entry_mode, currency, attempts, amount, auth_ms, auth_n, finalizeAggregation(auth)[1]": {
-			"  s1 2026-11-03 00:00:00 acme card  EUR 1 250 300 1 300", "  s2 2026-11-03 00:00:00 acme card  EUR 1 250 300 1 300", "g/0 mark  2026-11-01 00:00:00     2 500 600 2 nan",
+		"payments_hourly lane, mark, store_id, hour, service, method, entry_mode, currency, attempts, amount, auth_ms, auth_n, finalizeAggregation(auth)[1], auth_counts.1[1], auth_counts.2[1]": {
+			"  s1 2026-11-03 00:00:00 acme card  EUR 1 250 300 1 300 300 1", "  s2 2026-11-03 00:00:00 acme card  EUR 1 250 300 1 300 300 1", "g/0 mark  2026-11-01 00:00:00     2 500 600 2 nan 0 0",
 		},
 		"terminal_sales lane, mark, hour, store_id, terminal_id, currency, transactions_00, transactions_45, net_00, net_45, last_at": {
 			"  2026-11-03 00:00:00 s1 t1 EUR 1 1 250 250 2026-11-03 00:59:59", "  2026-11-03 00:00:00 s2 t2 EUR 1 1 250 250 2026-11-03 00:59:59", "g/0 mark 2026-11-01 00:00:00    2 2 500 500 1970-01-01 00:00:00",
@@ -163,6 +176,7 @@ func TestInsertBringsEveryTypeIn(t *testing.T) {
 		"service_windows lane, mark, store_id, count(), min(month), max(month), min(opens[1]), min(closes[1])": {
 			"  s1 27 2025-10-01 2027-12-01 2025-10-07 09:00:00 2025-10-07 20:00:00", "g/0 mark  1 1970-01-01 1970-01-01 1970-01-01 00:00:00 1970-01-01 00:00:00",
 		},
+		"customer_consent lane, mark, customer, latest": {"  9223372036854775808 01767225600123marketing\nprofiling", "g/0 mark 0 "},
 		"state lane, mark, kind, hex(key), version, deleted, hex(value)": {
 			"g#0  terminal 7331007431 1099511627777 0 00FF0A0A22", "g/0 mark   1099511627777 0 ",
 		},
@@ -188,7 +202,7 @@ func TestInsertBringsEveryTypeIn(t *testing.T) {
 				t.Fatalf("%d tables, %d tested: %v", len(tables), len(want), err)
 			}
 			// one INSERT, one part: nothing has been merged yet
-			if diff := cmp.Diff([]string{"20"}, ask(t, s, "count()", "FROM system.parts WHERE database = 'tillstream' AND min_block_number = max_block_number AND table NOT IN ('schema_migrations', 'streams', 'settings', 'losses', 'dead_letter_replays')")); diff != "" {
+			if diff := cmp.Diff([]string{"21"}, ask(t, s, "count()", "FROM system.parts WHERE database = 'tillstream' AND min_block_number = max_block_number AND table NOT IN ('schema_migrations', 'streams', 'settings', 'losses', 'dead_letter_replays')")); diff != "" {
 				t.Error(diff)
 			}
 		})

@@ -12,20 +12,29 @@ import (
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 
 	"github.com/tillstream/tillstream/processor"
+	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
 
-// Marks reads, from every table and month, the newest mark of a lane, in one query.
-func (s *Sink) Marks(ctx context.Context, lane string) ([]processor.TableMark, error) {
-	tables, err := s.tables(ctx)
+// Marks reads, from every table and month, or from those that are named, the newest mark of a lane, and the newest claim of each of its epochs, in
+// one query.
+func (s *Sink) Marks(ctx context.Context, lane string, tables ...string) ([]processor.TableMark, error) {
+	all, err := s.tables(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var sql []string
-	for _, t := range sorted(tables) {
+	for _, t := range sorted(all) {
+		if len(tables) > 0 && !slices.Contains(tables, t.name) {
+			continue
+		}
+		by := "month"
+		if t.name == commit.ClaimTable {
+			by = "month, epoch"
+		}
 		// the partition's id is the month, or "all" where there are none
 		sql = append(sql, "SELECT '"+t.name+"', toUInt32OrZero(_partition_id) AS month, max(mark) FROM tillstream."+t.name+
-			" WHERE lane = {lane:String} AND mark != '' GROUP BY month")
+			" WHERE lane = {lane:String} AND mark != '' GROUP BY "+by)
 	}
 	var marks []processor.TableMark
 	err = s.rows(ctx, func(r driver.Rows) error {

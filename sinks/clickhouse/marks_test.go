@@ -72,6 +72,37 @@ func TestMarksAreTheNewest(t *testing.T) {
 	}
 }
 
+// Of two claims of one number the first stays. Merged, the newest of each epoch is left.
+func TestTheFirstClaimHolds(t *testing.T) {
+	s := fresh(t)
+	claim := func(epoch, batch uint64, to int64) string {
+		return commit.Mark{
+			Epoch: epoch, Batch: batch, Fingerprint: "f", Blocks: 1,
+			Ranges: commit.Ranges{{TopicPartition: commit.TopicPartition{Topic: "pos.health"}, From: 1, To: to}},
+		}.String()
+	}
+	block := func() *rollup.Block { return rollup.NewBlock(commit.ClaimTable, 0, 0) }
+	for _, m := range []string{claim(1, 9, 2), claim(1, 10, 5), claim(1, 10, 7), claim(2, 1, 3), claim(1, 10, 8)} {
+		insert(t, s, block(), "g/0", m, m[:25])
+	}
+	insert(t, s, block(), "g/1", claim(1, 11, 4), "g/1")
+	insert(t, s, stateBlock("g", v2), "g/0", claim(1, 9, 2), "state")
+	for range 2 {
+		marks, err := s.Marks(t.Context(), "g/0", commit.ClaimTable)
+		slices.SortFunc(marks, func(a, b processor.TableMark) int { return cmp.Compare(a.Mark, b.Mark) })
+		if diff := gocmp.Diff([]processor.TableMark{{Table: "claims", Mark: claim(1, 10, 5)}, {Table: "claims", Mark: claim(2, 1, 3)}}, marks); err != nil || diff != "" {
+			t.Error(err, diff)
+		}
+		if marks, err := s.Marks(t.Context(), "g/0"); err != nil || len(marks) != 3 {
+			t.Errorf("got %v, %v; want two claims and the state", marks, err)
+		}
+		do(t, s, "OPTIMIZE TABLE tillstream.claims FINAL")
+	}
+	if diff := gocmp.Diff([]string{"3"}, ask(t, s, "count()", "FROM tillstream.claims")); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestStateRoundTrip(t *testing.T) {
 	s := fresh(t)
 	row := func(p int32, kind, key, value string, deleted bool) rollup.StateRow {

@@ -18,8 +18,8 @@ type Registered struct {
 	By, Reason string
 }
 
-// Registry is the newest row of every object, the deleted ones too.
-func (s *Sink) Registry(ctx context.Context) ([]Registered, error) {
+// Registry is the newest row of every object, the deleted ones too; of some kinds, if any are named.
+func (s *Sink) Registry(ctx context.Context, kinds ...string) ([]Registered, error) {
 	var all []Registered
 	err := s.rows(ctx, func(r driver.Rows) error {
 		var x Registered
@@ -29,7 +29,7 @@ func (s *Sink) Registry(ctx context.Context) ([]Registered, error) {
 		all = append(all, x)
 		return nil
 	}, `SELECT toString(kind), name, revision, at, by, reason, document, toBool(deleted) FROM tillstream.registry FINAL
-		ORDER BY kind, name, revision DESC LIMIT 1 BY kind, name`)
+		WHERE empty(?) OR kind IN ? ORDER BY kind, name, revision DESC LIMIT 1 BY kind, name`, kinds, kinds)
 	if err != nil {
 		return nil, fmt.Errorf("reading tillstream.registry: %w", err)
 	}

@@ -62,7 +62,8 @@ func (s *Sink) DropShadow(ctx context.Context) error {
 	return nil
 }
 
-// Tables are the names of the tables that batches are written to, sorted, and whether they have months.
+// Tables are the names of the tables that rows of batches are written to, sorted, and whether they have months. Claims are no such rows: what was
+// claimed is true of production alone.
 func (s *Sink) Tables(ctx context.Context) (names []string, monthly map[string]bool, err error) {
 	monthly = map[string]bool{}
 	err = s.rows(ctx, func(r driver.Rows) error {
@@ -80,7 +81,8 @@ func (s *Sink) Tables(ctx context.Context) (names []string, monthly map[string]b
 	if err != nil {
 		return nil, nil, err
 	}
-	return slices.Sorted(maps.Keys(tables)), monthly, nil
+	names = slices.DeleteFunc(slices.Sorted(maps.Keys(tables)), func(name string) bool { return name == commit.ClaimTable })
+	return names, monthly, nil
 }
 
 // KeepMonths makes a table of the shadow, outside [from,to] (yyyymm), what it is in production.

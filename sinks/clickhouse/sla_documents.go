@@ -101,6 +101,29 @@ func (s *Sink) Rows(ctx context.Context, contract string, first registry.Date) (
 	return out, s.serviceOf(ctx, out)
 }
 
+// Breaches are the newest verdicts of an agreement that are breaches, of periods that end after an instant and not after another.
+func (s *Sink) Breaches(ctx context.Context, contract string, after, until int64) ([]sla.Breach, error) {
+	var out []sla.Breach
+	err := s.rows(ctx, func(r driver.Rows) error {
+		var b sla.Breach
+		var store string
+		if err := r.Scan(&b.Objective, &store, &b.Scope, &b.Period.From, &b.Period.To, &b.Final); err != nil {
+			return err
+		}
+		b.Scope = scopeID(store, b.Scope)
+		out = append(out, b)
+		return nil
+	}, `SELECT toString(objective), toString(store_id), scope, toUnixTimestamp64Milli(period_from), toUnixTimestamp64Milli(period_to), stage != 'provisional' FROM (
+			SELECT objective, store_id, scope, period_from, period_to, stage, verdict FROM tillstream.sla_statements FINAL
+			WHERE contract = {contract:String} AND toUnixTimestamp64Milli(period_to) > {after:Int64} AND toUnixTimestamp64Milli(period_to) <= {until:Int64}
+			ORDER BY revision DESC LIMIT 1 BY period_start, objective, scope, store_id, version, part_from
+		) WHERE verdict = 'breached'`, ch.Named("contract", contract), ch.Named("after", after), ch.Named("until", until))
+	if err != nil {
+		return nil, fmt.Errorf("reading tillstream.sla_statements: %w", err)
+	}
+	return out, nil
+}
+
 // scopeID is how documents name a scope: a terminal with its store.
 func scopeID(store, scope string) string {
 	if store == "" || store == scope {

@@ -121,7 +121,7 @@ func (s *Sink) Facts(ctx context.Context, w verdict.Wanted) iter.Seq2[*evaluatio
 			f := facts{Wanted: w, stores: map[string]*evaluation.Store{}}
 			f.Stores = some
 			for _, id := range some {
-				f.stores[id] = &evaluation.Store{ID: id, Runs: map[string][]sla.Run{}, Outages: outages[id]}
+				f.stores[id] = &evaluation.Store{ID: id, Runs: map[string][]sla.Run{}, Outages: outages[id], Limits: w.Limits}
 			}
 			if err := s.readFacts(ctx, &f); err != nil {
 				yield(nil, err)
@@ -303,16 +303,20 @@ func (s *Sink) slaIncidents(ctx context.Context, f *facts) error {
 }
 
 func (s *Sink) payments(ctx context.Context, f *facts) error {
+	exact := "toInt64(0), []::Array(Int64)"
+	if len(f.Limits) > 0 { // else the counts need not be read
+		exact = `toInt64(sum(arraySum(auth_counts.2))), sumForEach(arrayMap(most -> toInt64(arraySum((ms, n) -> if(ms <= most, n, 0), auth_counts.1, auth_counts.2)), {limits:Array(Int64)}))`
+	}
 	return s.rows(ctx, func(r driver.Rows) error {
 		var store string
 		var p evaluation.Payments
-		if err := r.Scan(&store, &p.Hour, &p.Service, &p.Attempts, &p.Failed, &p.AuthMS, &p.AuthN); err != nil {
+		if err := r.Scan(&store, &p.Hour, &p.Service, &p.Attempts, &p.Failed, &p.AuthMS, &p.AuthN, &p.Counted, &p.Within); err != nil {
 			return err
 		}
 		f.stores[store].Payments = append(f.stores[store].Payments, p)
 		return nil
-	}, `SELECT toString(store_id), toInt64(toUnixTimestamp(hour)) * 1000, toString(service), toInt64(sum(attempts)), toInt64(sum(failed)), toInt64(sum(auth_ms)), toInt64(sum(auth_n))
+	}, `SELECT toString(store_id), toInt64(toUnixTimestamp(hour)) * 1000, toString(service), toInt64(sum(attempts)), toInt64(sum(failed)), toInt64(sum(auth_ms)), toInt64(sum(auth_n)), `+exact+`
 		FROM tillstream.payments_hourly WHERE lane = '' AND store_id IN {stores:Array(String)} AND method != 'cash'
 			AND hour >= toDateTime(intDiv({from:Int64}, 1000), 'UTC') AND hour < toDateTime(intDiv({to:Int64}, 1000), 'UTC')
-		GROUP BY store_id, hour, service ORDER BY store_id, hour, service`, f.args()...)
+		GROUP BY store_id, hour, service ORDER BY store_id, hour, service`, append(f.args(), ch.Named("limits", f.Limits))...)
 }

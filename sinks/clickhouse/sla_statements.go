@@ -23,22 +23,22 @@ func (s *Sink) Published(ctx context.Context, after int64) (map[evaluation.Key]*
 		var p evaluation.Published
 		var version, revision uint32
 		var stage, verdict string
-		var few uint8
+		var few, pending uint8
 		x, f := &p.Result, &p.Figures
 		if err := r.Scan(&k.Contract, &k.Objective, &k.Name, &k.Store, &version, &k.Part, &revision, &k.Kind, &p.Period.From, &p.Period.To, &stage,
 			&x.Actual.Part, &x.Actual.Of, &x.Raw.Part, &x.Raw.Of, &x.Low.Part, &x.Low.Of, &x.High.Part, &x.High.Of, &x.Coverage.Part, &x.Coverage.Of,
-			&verdict, &few, &p.Credit, &p.At, &p.Sources.Evidence, &p.Sources.Decisions, &p.Sources.Registry,
+			&verdict, &few, &p.Credit, &p.Due, &p.EarnedBack, &pending, &p.Text, &p.At, &p.Sources.Evidence, &p.Sources.Decisions, &p.Sources.Registry,
 			&f.Committed, &f.Excluded, &f.Counted, &f.Unknown, &f.Down, &f.Doubt, &f.RawUnknown, &f.RawDown, &f.Ahead, &f.Outages, &p.Events); err != nil {
 			return err
 		}
 		k.Version, k.Period = int(version), p.Period.From
-		p.Revision, p.Stage, x.Verdict, x.Few = revision, sla.Stage(stage), sla.Verdict(verdict), few == 1
+		p.Revision, p.Stage, x.Verdict, x.Few, p.Pending = revision, sla.Stage(stage), sla.Verdict(verdict), few == 1, pending == 1
 		out[k] = &p
 		return nil
 	}, `SELECT toString(contract), toString(objective), scope, toString(store_id), version, toUnixTimestamp64Milli(part_from), revision, toString(scope_kind),
 		toUnixTimestamp64Milli(period_from), toUnixTimestamp64Milli(period_to), toString(stage),
 		actual.1, actual.2, raw.1, raw.2, low.1, low.2, high.1, high.2, coverage.1, coverage.2,
-		toString(verdict), few, credit, toUnixTimestamp64Milli(as_of), sources.1, sources.2, sources.3,
+		toString(verdict), few, credit, due, earned_back, pending, toString(hash), toUnixTimestamp64Milli(as_of), sources.1, sources.2, sources.3,
 		committed_ms, excluded_ms, counted_ms, unknown_ms, down_ms, doubt_ms, raw_unknown_ms, raw_down_ms, ahead_ms, outages, events
 		FROM tillstream.sla_statements FINAL WHERE period_to > fromUnixTimestamp64Milli({after:Int64}, 'UTC')
 		ORDER BY revision DESC LIMIT 1 BY contract, objective, scope, store_id, version, part_from`, ch.Named("after", after))
@@ -166,7 +166,7 @@ func statementRow(x *evaluation.Statement) []any {
 		t.Measurement.MinCoverage.Float(),
 		f.Committed, f.Excluded, f.Counted, f.Unknown, f.Down, f.Doubt, f.RawUnknown, f.RawDown, f.Ahead, bit(x.At < l.Part.Span.To), f.Outages, l.Events, l.Budget,
 		x.Statement.Credit, l.Due, bit(l.Pending), l.EarnedBack, l.Currency, claim, until, min(l.LateData(l.Objective).Close, maxInstant), review,
-		string(x.Stage), x.Reason, l.Why, x.At, []any{l.Sources.Evidence, l.Sources.Decisions, l.Sources.Registry})
+		string(x.Stage), x.Reason, l.Note(), x.At, []any{l.Sources.Evidence, l.Sources.Decisions, l.Sources.Registry})
 }
 
 // maxInstant is what a DateTime64(3) holds.

@@ -65,6 +65,7 @@ type alertV1 struct {
 	TerminalID string  `json:"terminal_id,omitempty"`
 	Contract   string  `json:"contract,omitempty"`
 	Objective  string  `json:"objective,omitempty"`
+	Target     string  `json:"target,omitempty"`
 	StartedAt  string  `json:"started_at"`
 	EndedAt    string  `json:"ended_at,omitempty"`
 	Value      float64 `json:"value"`
@@ -76,7 +77,7 @@ type alertV1 struct {
 func alertEvent(t *alert.Transition) alertV1 {
 	e := alertV1{
 		AlertID: t.ID, Sequence: t.Sequence, Time: instant(t.At), Transition: string(t.Kind), State: string(t.Status), Rule: string(t.Rule),
-		Severity: string(t.Severity), Scope: t.Scope, StoreID: t.Store, TerminalID: t.Terminal, Contract: t.Contract, Objective: t.Objective,
+		Severity: string(t.Severity), Scope: t.Scope, StoreID: t.Store, TerminalID: t.Terminal, Contract: t.Contract, Objective: t.Objective, Target: t.Target,
 		StartedAt: instant(t.Started), Value: t.Value, Threshold: t.Threshold, Summary: t.Summary, Reason: t.Reason,
 	}
 	if t.Ended != 0 {

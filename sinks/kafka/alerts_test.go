@@ -3,10 +3,12 @@ package kafka
 import (
 	"bytes"
 	"io/fs"
+	"strings"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
 
 	"github.com/tillstream/tillstream/processor/alert"
@@ -71,5 +73,35 @@ func TestAlerts(t *testing.T) {
 		`"store_id":"s","started_at":"2023-11-14T22:13:20.000Z","value":0,"threshold":1,"summary":"Store s cannot sell"}`
 	if len(got) != 2 || got[0] != want || !bytes.Contains([]byte(got[1]), []byte(`"ended_at":"2023-11-14T22:13:22.000Z"`)) {
 		t.Errorf("%q", got)
+	}
+}
+
+// A topic that cannot be created costs what waits nothing: the error says what to do, and when it can be, what was not sent is.
+func TestAlertsTopicThatCannotBeCreated(t *testing.T) {
+	ctx := testContext(t)
+	c := startCluster(t)
+	client, _ := newClient(t, Config{Brokers: c.ListenAddrs()})
+	a := NewAlerts(client, "pos.alerts", Creation{}, zap.NewNop())
+	refused := 0
+	c.ControlKey(int16(kmsg.CreateTopics), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		if refused++; refused > 1 {
+			return nil, nil, false
+		}
+		c.KeepControl()
+		res := req.ResponseKind().(*kmsg.CreateTopicsResponse)
+		x := kmsg.NewCreateTopicsResponseTopic()
+		x.Topic, x.ErrorCode = "pos.alerts", 29 // TOPIC_AUTHORIZATION_FAILED
+		res.Topics = append(res.Topics, x)
+		return res, nil, true
+	})
+	fired := []alert.Transition{{Kind: alert.Fired, Alert: alert.Alert{ID: "00112233445566778899aabbccddeeff", Sequence: 1}}}
+	if err := a.Send(ctx, fired); err == nil || !strings.Contains(err.Error(), "pos.alerts") {
+		t.Fatalf("sent to a topic that is not there: %v", err)
+	}
+	if err := a.Send(ctx, fired); err != nil {
+		t.Fatal(err)
+	}
+	if got := consume(ctx, t, c, "pos.alerts", 1); len(got) != 1 {
+		t.Errorf("%d are there", len(got))
 	}
 }

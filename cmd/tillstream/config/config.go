@@ -9,6 +9,7 @@ type Config struct {
 	Processor  Processor  `yaml:"processor"`
 	SLA        SLA        `yaml:"sla"`
 	Alerts     Alerts     `yaml:"alerts"`
+	Marketing  Marketing  `yaml:"marketing"`
 	Privacy    Privacy    `yaml:"privacy"`
 	Log        Log        `yaml:"log"`
 	Listen     string     `yaml:"listen" doc:"Address of /metrics, /healthz and /readyz; empty: none."`
@@ -73,11 +74,17 @@ type Processor struct {
 	HeartbeatTimeout  Duration `yaml:"heartbeat_timeout" doc:"How long a report of up holds before the till counts as silent. 0: three times the interval the till announces, 3 min if it does not."`
 	TimelineWindow    Duration `yaml:"timeline_window" doc:"How far back late evidence corrects availability, before a till's newest evidence."`
 	RetireAfter       Duration `yaml:"retire_after" doc:"Silence longer than this is unknown: the till was withdrawn."`
+	WatchProducts     []string `yaml:"watch_products" doc:"Ids of products of which pairs in one basket are counted, beside those of categories. A change counts from then on."`
 }
 
 // SLA says how agreements are kept.
 type SLA struct {
 	Every Duration `yaml:"every" doc:"How often the member that owns lane 0 looks for news and evaluates the agreements they concern. 0: never; then tillstream sla evaluate does."`
+}
+
+// Marketing says how fresh what marketing asks is; see docs/marketing.md.
+type Marketing struct {
+	RefreshEvery Duration `yaml:"refresh_every" doc:"How often the member that owns lane 0 refreshes the views that are not reckoned when they are asked; less often where that takes more than a tenth of it. 0: never; then tillstream refresh does."`
 }
 
 // Alerts say what is wrong; see docs/alerting.md.
@@ -110,7 +117,7 @@ type Alertmanager struct {
 	Token        Secret   `yaml:"token" doc:"Bearer token, instead of a password; better in token_file."`
 	TokenFile    string   `yaml:"token_file" doc:"File with the token, white space around it left out; wins over token."`
 	TLS          TLS      `yaml:"tls"`
-	Refresh      Duration `yaml:"refresh" doc:"How often it is told again of what is open. Four times as long without that, and an alert ends there."`
+	Refresh      Duration `yaml:"refresh" doc:"How often it is told again of what is open. Four times as long without that, or four times kafka.session_timeout if that is more, and an alert ends there."`
 	Source       string   `yaml:"source_url" doc:"Where one looks further: the generatorURL of alerts."`
 }
 
@@ -130,7 +137,7 @@ type Log struct {
 func Default() *Config {
 	return &Config{
 		Kafka: Kafka{
-			Brokers: []string{"127.0.0.1:9092"}, ClientID: "tillstream", Group: "tillstream", Topics: []string{"pos.transactions", "pos.health", "pos.incidents", "pos.registry"},
+			Brokers: []string{"127.0.0.1:9092"}, ClientID: "tillstream", Group: "tillstream", Topics: []string{"pos.transactions", "pos.health", "pos.incidents", "pos.registry", "pos.orders"},
 			DeadLettersTopic: "pos.dead-letters", SessionTimeout: Duration(30 * time.Second), HeartbeatInterval: Duration(3 * time.Second),
 			RebalanceTimeout: Duration(30 * time.Second), FetchMaxBytes: 8 << 20, FetchMaxWait: Duration(500 * time.Millisecond),
 		},
@@ -139,9 +146,10 @@ func Default() *Config {
 			BatchAge: Duration(time.Second), BatchRecords: 200_000, Memory: 1 << 30, MaxEventBytes: 1 << 20,
 			TimelineWindow: Duration(48 * time.Hour), RetireAfter: Duration(31 * 24 * time.Hour),
 		},
-		SLA: SLA{Every: Duration(5 * time.Second)},
+		Marketing: Marketing{RefreshEvery: Duration(time.Hour)},
+		SLA:       SLA{Every: Duration(5 * time.Second)},
 		Alerts: Alerts{
-			Every: Duration(2 * time.Second), Topic: "pos.alerts", ClearAfter: Duration(30 * time.Second), Repeat: Duration(4 * time.Hour),
+			Every: Duration(time.Second), Topic: "pos.alerts", ClearAfter: Duration(30 * time.Second), Repeat: Duration(4 * time.Hour),
 			BlindAfter: Duration(15 * time.Second), BlindFor: Duration(45 * time.Second), Coverage: 90,
 			BurnWindows:  []string{"page 2% 1h 5m", "page 5% 6h 30m", "ticket 10% 1d 2h", "ticket 10% 3d 6h"},
 			BacklogAfter: Duration(time.Hour), DeadLetters: 10, Lag: 1_000_000, Deadline: Duration(7 * 24 * time.Hour),

@@ -117,6 +117,13 @@ func (c *Config) Validate() error {
 	between("processor.timeline_window", p.TimelineWindow, time.Hour, 31*24*time.Hour)
 	between("processor.retire_after", p.RetireAfter, max(24*time.Hour, time.Duration(p.TimelineWindow)+2*time.Hour), 366*24*time.Hour)
 
+	if n := len(p.WatchProducts); n > 1000 || slices.Contains(p.WatchProducts, "") {
+		wrong("processor.watch_products", "up to 1000 ids of products, none empty", fmt.Sprintf("a list of %d", n))
+	}
+	if c.Marketing.RefreshEvery != 0 {
+		between("marketing.refresh_every", c.Marketing.RefreshEvery, time.Minute, 7*24*time.Hour)
+	}
+
 	if c.SLA.Every != 0 {
 		between("sla.every", c.SLA.Every, time.Second, time.Hour)
 	}

@@ -2,11 +2,15 @@ package manifest
 
 import (
 	"fmt"
+	"maps"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/tillstream/tillstream/processor/interval"
 	"github.com/tillstream/tillstream/processor/sla/agreement"
+	"github.com/tillstream/tillstream/processor/sla/evaluation"
 	"github.com/tillstream/tillstream/processor/sla/openslo"
 )
 
@@ -53,7 +57,68 @@ func (s Set) Past(was Set, now time.Time) error {
 	}
 	c := &checker{set: s}
 	c.add(problems)
+	c.add(s.unrestatable(was, now))
 	return c.err()
+}
+
+// Unmeasured says what of the agreements in the files is accepted and not measured as it is written, one a line; in order. The set must have passed Check.
+func (s Set) Unmeasured() []string {
+	var out []string
+	book := s.Book()
+	for name := range book.Agreements {
+		texts, err := book.Stretches(name)
+		if err != nil {
+			continue // Check has said so
+		}
+		for i := range texts {
+			if !texts[i].Measured() {
+				continue
+			}
+			for path, why := range evaluation.Unmeasured(&texts[i]) {
+				at, _ := texts[i].Text.From(path)
+				if o := s[Key{at.Kind, at.Name}]; o != nil && o.file != "" {
+					out = append(out, fmt.Sprintf("%s: it is accepted, but not measured as it is written: %s", o.where(at.Path), why))
+				}
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Amended are the parts of periods that have begun whose text this set amends and an earlier one did not, by agreement, in order of time.
+func (s Set) Amended(was Set, now time.Time) map[string][]*evaluation.Part {
+	out := map[string][]*evaluation.Part{}
+	after := s.Book()
+	for name, a := range was.Book().Agreements {
+		texts, err := after.Stretches(name)
+		if err != nil {
+			continue // Check has said so
+		}
+		texts = slices.DeleteFunc(texts, func(t agreement.Stretch) bool { return t.Amendment <= len(a.Versions) })
+		if c := evaluation.Compile(name, texts); c != nil {
+			out[name] = slices.Concat(c.Over(interval.Span{From: interval.Min, To: now.UnixMilli()})...)
+		}
+	}
+	return out
+}
+
+// unrestatable are amendments of periods of which a statement cannot be made anew any more.
+func (s Set) unrestatable(was Set, now time.Time) (out []*agreement.Problem) {
+	amended := s.Amended(was, now)
+	for _, name := range slices.Sorted(maps.Keys(amended)) {
+		for _, p := range amended[name] {
+			if until := p.LateData(&agreement.Objective{}).Restate; until <= now.UnixMilli() {
+				out = append(out, &agreement.Problem{
+					Place: agreement.Place{Kind: KindAgreement, Name: name, Path: fmt.Sprintf("spec.versions[%d].from", p.Amendment-1)},
+					What: fmt.Sprintf("the period that begins on %s cannot be restated any more: that ended on %s (measurement.late_data.restate.until of the amendment); amend later periods only",
+						p.Label(p.Period.From), p.Label(until)),
+				})
+				break
+			}
+		}
+	}
+	return out
 }
 
 // add says of problems in which line of which file they are.

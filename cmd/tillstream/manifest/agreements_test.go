@@ -455,7 +455,7 @@ func TestLevels(t *testing.T) {
 		{"objectives[error-rate].value", `"0.005"`, `"0.01"`},
 		{"objectives[fleet].report", `true`, ``},                  // off in version 2
 		{"exclusions[customer_requested].effect", `"remove"`, ``}, // off in version 2
-		{"exclusions[nights].within", ``, `["mon-fri 22:00-05:00","sun 00:00-06:00"]`},
+		{"exclusions[nights].within", ``, `["mon-fri 22:00-05:00",{"rrule":"FREQ=MONTHLY;BYDAY=1SU;BYHOUR=0","duration":"6h","timezone":"Europe/Paris"}]`},
 		{"scope.stores", `{"area":["idf","paca"]}`, `{"area":["idf"],"format":["city"],"except":["pilot"]}`}, // as a whole
 		{"parties.customer", `"acme"`, `"acme"`},
 		{"parties.suppliers", `["telco-x","acquirer-y"]`, `["telco-x"]`},
@@ -509,6 +509,29 @@ func TestPastStays(t *testing.T) {
 	}
 	if err := without("acme").Past(was, now); err == nil || !strings.Contains(err.Error(), "it cannot be removed") {
 		t.Errorf("removed: %v", err)
+	}
+	for until, want := range map[string]string{
+		"60d": "",
+		"30d": fmt.Sprintf("a.yaml:%d: spec.versions[2].from: the period that begins on 2026-03-01 cannot be restated any more: that ended on 2026-05-01", line("target: 0.996")+3),
+	} {
+		amendment := `
+  - version: 3
+    amends: {version: 1, reason: "a slip of the pen"}
+    from: 2026-03-01
+    signed: {on: 2026-05-02, by: [ann, bob], document: "sha256:60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"}
+    timezone: Europe/Paris
+    period: month
+    measurement: {late_data: {accept: 1d, restate: {until: ` + until + `}}}
+    objectives: [{name: up, indicator: uptime, per: terminal, target: 0.99}]
+---`
+		is := read(strings.Replace(right, "target: 0.996}]\n---", "target: 0.996}]"+amendment, 1))
+		err := is.Past(was, now)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("amended: %v\nwant %s", err, want)
+		}
+		if parts := is.Amended(was, now)["acme"]; len(parts) != 3 || parts[0].Amendment != 3 || parts[0].Version != 1 { // March, April, and May, which runs
+			t.Errorf("amended are %d periods", len(parts))
+		}
 	}
 	if err := without("acme").Past(was, now.AddDate(-1, 0, 0)); err != nil {
 		t.Errorf("removed before it was in force: %v", err)

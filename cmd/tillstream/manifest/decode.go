@@ -46,9 +46,13 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
-	if _, ok := v.Interface().(oneOrMany); ok && n.Kind == yaml.ScalarNode {
+	if _, ok := v.Interface().(oneOrMany); ok && (n.Kind == yaml.ScalarNode || n.Kind == yaml.MappingNode) {
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
 		d.value(n, v.Index(0), path)
+		return
+	}
+	if k, ok := v.Addr().Interface().(keyed); ok && n.Kind == yaml.MappingNode {
+		d.object(n, reflect.ValueOf(k.Keys()).Elem(), path)
 		return
 	}
 	if v.Addr().Type().Implements(textType) {
@@ -146,6 +150,9 @@ func (d *decoder) object(n *yaml.Node, v reflect.Value, path string) {
 
 // oneOrMany is a list; of one, the brackets may be left out.
 type oneOrMany interface{ OneOrMany() }
+
+// keyed is a text, or a mapping whose keys are read into what it gives.
+type keyed interface{ Keys() any }
 
 // refuser knows keys that it understands and cannot honour, and why.
 type refuser interface{ Refuses() map[string]string }

@@ -338,6 +338,7 @@ func (l *ledger) tills(c *chain, t *Truth) {
 			till.timeline.finish()
 		}
 		s.served(t)
+		s.shop.truth(t)
 		for _, till := range s.tills {
 			l := &till.timeline
 			if !l.begun {

@@ -88,9 +88,11 @@ func (s *store) settle(t *till, tx *transaction, end int64, trouble bool) {
 		t.backlog.count, t.backlog.amount = 0, 0
 	}
 	s.out.buffer = appendTransaction(s.out.buffer[:0], tx)
-	if s.out.send(&h, s.out.buffer) {
+	counted := s.out.send(&h, s.out.buffer)
+	if counted {
 		s.ledger.transaction(tx)
 	}
+	s.shop.saw(tx, counted)
 }
 
 // sum computes taxes and totals.

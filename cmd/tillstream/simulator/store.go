@@ -37,6 +37,7 @@ type store struct {
 	cuts        []span
 	cutsPlanned int64
 	clerk       clerk
+	shop        shop
 
 	today    []task
 	receipts [128]receipt // of the last sales, for who brings something back
@@ -74,6 +75,7 @@ func newStore(c *chain, n int) (*store, error) {
 	s.wall.zone = zone
 	s.terms = termsOf(s)
 	s.clerk = clerk{store: s, random: newRandom(c.cfg.Seed, 1_000_000+uint64(n))}
+	s.shop = shop{store: s, random: newRandom(c.cfg.Seed, 3_000_000+uint64(n)), voided: map[receiptKey]bool{}}
 	s.cutsPlanned = c.start + 6*hour
 	s.plan = newWeek(s.format, float64(c.cfg.TransactionsPerStoreDay)*s.format.size)
 	for i := range c.cfg.TillsPerStore {
@@ -114,6 +116,7 @@ func (s *store) step(from, to int64) {
 	for i := range s.today {
 		s.serve(&s.today[i])
 	}
+	s.shop.step(from, to)
 }
 
 // walk adds those who come by chance: a Poisson process whose rate follows the week, by thinning (P. Lewis, G. Shedler 1979).

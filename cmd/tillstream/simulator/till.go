@@ -7,10 +7,11 @@ const (
 	transactions = iota
 	health
 	topics
-	incidents = topics // of people: not numbered, not of a till
+	incidents = topics     // of people: not numbered, not of a till
+	orders    = topics + 1 // of the shop: the same
 )
 
-var topicNames = [...]string{"pos.transactions", "pos.health", "pos.incidents"}
+var topicNames = [...]string{"pos.transactions", "pos.health", "pos.incidents", "pos.orders"}
 
 // habits are how a make of till fills in its events: the fleet is never of one make.
 type habits struct {

@@ -18,6 +18,8 @@ type Truth struct {
 	Incidents  []IncidentTruth `json:"incidents"`
 	Work       []WorkTruth     `json:"maintenance"`
 	Parties    []PartyTruth    `json:"parties"`
+	Orders     []OrderTruth    `json:"orders"`
+	Funnel     []FunnelTruth   `json:"funnel"`
 	Deliveries []DeliveryTruth `json:"deliveries"`
 	Dead       []DeadTruth     `json:"dead"`
 }

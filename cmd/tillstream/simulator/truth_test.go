@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/tillstream/tillstream/processor/availability"
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/incident"
+	"github.com/tillstream/tillstream/processor/journey"
 	"github.com/tillstream/tillstream/processor/rollup"
 	"github.com/tillstream/tillstream/processor/sequence"
 	"github.com/tillstream/tillstream/schemas/events"
@@ -39,7 +41,7 @@ func collect(t *testing.T, c Config) run {
 		}
 		d := decode(t, ev.Value)
 		if ev.Topic != topicNames[transactions] && d.Type == event.TypeTransaction || string(ev.Key) != d.StoreID ||
-			ev.Topic != topicNames[incidents] && !strings.HasPrefix(d.TerminalID, d.StoreID+"-T") && !(d.StoreID == "S002" && d.TerminalID == "S001-T3") {
+			ev.Topic != topicNames[incidents] && ev.Topic != topicNames[orders] && !strings.HasPrefix(d.TerminalID, d.StoreID+"-T") && !(d.StoreID == "S002" && d.TerminalID == "S001-T3") {
 			t.Fatalf("topic %s, key %s: %s", ev.Topic, ev.Key, ev.Value)
 		}
 		if !seen[d.ID] {
@@ -256,7 +258,9 @@ func checkDecoder(t *testing.T, c Config, r run) {
 	missing, repeats, accepted, tests, masked := map[till]int64{}, map[till]int64{}, map[till]int64{}, map[till]int64{}, map[till]int64{}
 	dead := map[[2]string]int64{}
 	set := sequence.New(sequence.Config{Missing: func(topic, id string, _ int32, delta int64) { missing[till{topic, id}] += delta }})
-	decoder := event.NewDecoder(event.Options{Secret: c.Secret, Bodies: incident.Bodies()})
+	bodies := incident.Bodies()
+	maps.Copy(bodies, journey.Bodies())
+	decoder := event.NewDecoder(event.Options{Secret: c.Secret, Bodies: bodies})
 	var e event.Event
 	for i, ev := range r.events {
 		why := decoder.Decode(slices.Clone(ev.Value), &e)
@@ -430,7 +434,7 @@ func checkSchemas(t *testing.T, r run) {
 	compiler := jsonschema.NewCompiler()
 	compiler.AssertFormat()
 	schemas := map[string]*jsonschema.Schema{}
-	for _, typ := range []string{event.TypeTransaction, event.TypeHealth, event.TypeIncident, event.TypeMaintenance} {
+	for _, typ := range []string{event.TypeTransaction, event.TypeHealth, event.TypeIncident, event.TypeMaintenance, event.TypeOrder} {
 		f, err := events.FS.Open(typ + ".schema.json")
 		if err != nil {
 			t.Fatal(err)

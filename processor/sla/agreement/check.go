@@ -55,22 +55,71 @@ var (
 
 // versions sees that they are numbered and follow each other.
 func (c *checker) versions(all []Version) {
+	before := -1
 	for i := range all {
 		v, path := &all[i], fmt.Sprintf("spec.versions[%d]", i)
 		if v.Version != i+1 {
 			c.wrong(path+".version", "it must be %d: versions are numbered 1, 2, 3, … and only ever appended", i+1)
 		}
+		last := &Version{}
+		if before >= 0 {
+			last = &all[before]
+		}
+		if v.Amends == (Amends{}) {
+			before = i
+		}
 		switch {
+		case v.Amends != (Amends{}):
+			c.amendment(path, all, i)
 		case v.From == nil:
 			c.wrong(path+".from", "it is needed: the first day of this version")
 		case v.To != nil && *v.To <= *v.From:
 			c.wrong(path+".to", "it must be after from: it is the first day on which the version is over")
-		case i > 0 && all[i-1].From != nil && *v.From <= *all[i-1].From:
-			c.wrong(path+".from", "%s is not after %s, on which the version before begins", v.From, all[i-1].From)
-		case i > 0 && all[i-1].To != nil && *v.From < *all[i-1].To:
-			c.wrong(path+".from", "%s is before %s, on which the version before is over", v.From, all[i-1].To)
+		case last.From != nil && *v.From <= *last.From:
+			c.wrong(path+".from", "%s is not after %s, on which the version before begins", v.From, last.From)
+		case last.To != nil && *v.From < *last.To:
+			c.wrong(path+".from", "%s is before %s, on which the version before is over", v.From, last.To)
 		}
 	}
+}
+
+// amendment sees that a version amends one that there is, while that holds, and that it is signed.
+func (c *checker) amendment(path string, all []Version, i int) {
+	v := &all[i]
+	n := v.Amends.Version
+	if n < 1 || n > i || all[n-1].Amends.Version != 0 {
+		c.wrong(path+".amends.version", "it takes the number of an earlier version that is no amendment itself; of two amendments of one version the later holds")
+		return
+	}
+	if v.Amends.Reason == "" {
+		c.wrong(path+".amends.reason", "it is needed: statements that are restated carry it")
+	}
+	if v.Signed.On == nil || len(v.Signed.By) < 2 || v.Signed.Document == "" {
+		c.wrong(path+".signed", "an amendment changes what was decided, so both parties sign it: it needs on, by (one of each at least) and document")
+	}
+	from, over := all[n-1].From, ends(all, n-1)
+	switch {
+	case from == nil: // that was said
+	case v.From == nil:
+		c.wrong(path+".from", "it is needed: the first day for which version %d is amended", n)
+	case *v.From < *from, over != nil && *v.From >= *over:
+		c.wrong(path+".from", "on %s version %d is not in force, which it amends", v.From, n)
+	case v.To != nil && (*v.To <= *v.From || over != nil && *v.To > *over):
+		c.wrong(path+".to", "it must be after from, and not after the end of version %d, which it amends", n)
+	}
+}
+
+// ends is when a version that is no amendment is over; nil: never.
+func ends(all []Version, i int) *registry.Date {
+	if all[i].To != nil {
+		return all[i].To
+	}
+	for _, v := range all[i+1:] {
+		if v.Amends.Version == 0 {
+			return v.From
+		}
+	}
+	return nil
 }
 
 // values sees that fields take what their tags say.
@@ -175,6 +224,16 @@ func (c *checker) exclusions(path string, all []Exclusion) {
 			c.wrong(at, "notice, cap and within are of maintenance, which is planned; faults are not")
 		case e.Except != nil && e.Kind != "" && maintenance:
 			c.wrong(at+".except", "it names suppliers, whose faults count all the same; maintenance has none")
+		}
+		for j, w := range e.Within {
+			if w.rule == nil {
+				continue
+			}
+			path := fmt.Sprintf("%s.within[%d]", at, j)
+			c.values(reflect.ValueOf(*w.rule), path)
+			if err := w.rule.check(); err != nil {
+				c.wrong(path, "%v", err)
+			}
 		}
 	}
 }

@@ -42,11 +42,42 @@ func (r *Resolved) complete(b Book, i int, on registry.Date) []error {
 			c.objective(o)
 		}
 	}
+	if v := &b.Agreements[r.Agreement].Versions[i]; r.Amended != nil {
+		c.amends(b.Agreements[r.Agreement].Versions, v, measured)
+	}
 	if measured {
 		c.needs()
 		c.remedies()
 	}
 	return c.problems
+}
+
+// amends sees that an amendment is of an agreement between two, for whole periods, which it keeps.
+func (c *completer) amends(all []Version, v *Version, measured bool) {
+	if !measured {
+		c.wrong("amends", "only an agreement that names parties.provider and parties.customer can be amended: who inherits has not signed it")
+	}
+	t, was := &c.Terms, &c.Amended.Terms
+	for field, same := range map[string]bool{"period": t.Period == was.Period, "timezone": t.Timezone == was.Timezone} {
+		if !same {
+			c.wrong(field, "an amendment keeps the periods of the version that it amends: %s, %s", was.Period, was.Timezone)
+			return
+		}
+	}
+	whole := func(d *registry.Date, also ...*registry.Date) bool {
+		if d == nil || slices.ContainsFunc(also, func(x *registry.Date) bool { return x != nil && *x == *d }) {
+			return true
+		}
+		first, _ := PeriodOf(t.Period, *d)
+		return first == *d
+	}
+	amended := v.Amends.Version - 1
+	switch {
+	case !whole(v.From, all[amended].From):
+		c.wrong("from", "an amendment is for whole periods: %s is the first day of no %s", v.From, t.Period)
+	case !whole(v.To, ends(all, amended)):
+		c.wrong("to", "an amendment is for whole periods: %s is the first day of no %s", v.To, t.Period)
+	}
 }
 
 // wrong names where a field was said, or, if nobody said it, where it could be.
@@ -111,6 +142,8 @@ func (c *completer) objective(o *Objective) {
 			c.wrong(field+"of", "objective %s is composed of %s, which is no objective of this text", o.Name, name)
 		case part.Indicator == Composite:
 			c.wrong(field+"of", "objective %s is composed of %s, which is composed itself; name its parts", o.Name, name)
+		case o.Method == "timeslices" && part.Indicator != Uptime && part.Indicator != StoreQuorum && len(part.lacks()) == 0:
+			c.wrong(field+"of", "objective %s is composed of %s by time slices, which only %s and %s have; take method: weighted_mean", o.Name, name, Uptime, StoreQuorum)
 		case part.Target.IsZero() && len(part.lacks()) == 0:
 			c.wrong(field+"of", "objective %s is composed of %s, which promises a value and no share; only shares can be composed", o.Name, name)
 		}
@@ -166,6 +199,8 @@ func (c *completer) credit(x *Credit) {
 	case x.Each == "outage" && o.Indicator != Uptime && o.Indicator != StoreQuorum:
 		c.wrong(field+"each", "%s has no outages; write each: breach", o.Indicator)
 	case len(o.lacks()) > 0: // that was said
+	case x.Fixed == nil && !formOf(o).durations && (o.Statistic == "p50" || o.Statistic == "p90"):
+		c.wrong(field+"objective", "a percentile is judged as a share of answers, so its breach costs a fixed amount; for tiers promise it as statistic: share_below with a target, as %s", map[string]string{"p50": "0.5", "p90": "0.9"}[o.Statistic])
 	case x.Tiers != nil:
 		c.tiers(field+"tiers", x.Tiers, o)
 	case x.Fixed == nil && !o.Target.IsZero():

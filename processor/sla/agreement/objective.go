@@ -110,6 +110,8 @@ func (o *Objective) misfits(at Place) []*Problem {
 		wrong("statistic", "%s takes mean, p50 or p90", o.Indicator)
 	case o.Statistic == "share_below" && strings.HasPrefix(o.Op, "g"):
 		wrong("op", "share_below takes lt, which it is if nobody says it, or lte")
+	case !f.durations && (o.Statistic == "p50" || o.Statistic == "p90") && strings.HasPrefix(o.Op, "g"):
+		wrong("op", "%s of %s takes lt or lte: it is promised to be below", o.Statistic, o.Indicator)
 	}
 	return out
 }

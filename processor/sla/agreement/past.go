@@ -10,7 +10,7 @@ import (
 )
 
 // Past says where a book says something else than an earlier one of what was in force before an instant (ms): what was decided by a text stays
-// decided by it. What was in force nowhere yet may be changed. Both books must have passed Check.
+// decided by it. What was in force nowhere yet may be changed, and an amendment may be appended (Amends), which says openly what it changes. Both books must have passed Check.
 func Past(was, is Book, now int64) ([]*Problem, error) {
 	var out []*Problem
 	before, after := was.reader(), is.reader()
@@ -29,7 +29,7 @@ func Past(was, is Book, now int64) ([]*Problem, error) {
 			if s.Span.From >= now {
 				break
 			}
-			if p := s.changed(is, current, now); p != nil {
+			if p := s.changed(is, current, len(was.Agreements[name].Versions), now); p != nil {
 				out = append(out, p)
 				break // the rest follows from it
 			}
@@ -38,8 +38,8 @@ func Past(was, is Book, now int64) ([]*Problem, error) {
 	return out, nil
 }
 
-// changed says what became of a stretch that has begun; nil: nothing.
-func (s *Stretch) changed(is Book, current []Stretch, now int64) *Problem {
+// changed says what became of a stretch that has begun; nil: nothing. known is how many versions there were.
+func (s *Stretch) changed(is Book, current []Stretch, known int, now int64) *Problem {
 	today := dateOf(now, s.Resolved)
 	until := today + 1 // the first day that is not in force yet
 	if s.Until != nil {
@@ -56,7 +56,11 @@ func (s *Stretch) changed(is Book, current []Stretch, now int64) *Problem {
 			return &Problem{at, fmt.Sprintf("%s, but not on %s any more: a version ends tomorrow (%s) or later", since, d, today+1), nil}
 		}
 		c := current[i]
-		if p := s.differs(c, since, today); p != nil {
+		kept := c.Resolved
+		for kept.Amendment > known { // what is amended now stays below it as it was
+			kept = kept.Amended
+		}
+		if p := s.differs(kept, since, today); p != nil {
 			return p
 		}
 		if c.Until == nil {
@@ -68,14 +72,27 @@ func (s *Stretch) changed(is Book, current []Stretch, now int64) *Problem {
 }
 
 // differs names the first field in which a text is another one.
-func (s *Stretch) differs(c Stretch, since string, today registry.Date) *Problem {
+func (s *Resolved) differs(c *Resolved, since string, today registry.Date) *Problem {
 	advice := fmt.Sprintf("; what was agreed until now stays: append a version from %s or later", today+1)
 	at := Place{KindAgreement, s.Agreement, fmt.Sprintf("spec.versions[%d]", c.Version-1)}
+	if c.Amendment > 0 {
+		at.Path = fmt.Sprintf("spec.versions[%d]", c.Amendment-1)
+	}
 	switch {
+	case s.Amendment != c.Amendment:
+		at.Path = "spec.versions"
+		return &Problem{at, fmt.Sprintf("%s, amended by version %d, not %d: an amendment that was applied stays; append another", since, s.Amendment, c.Amendment), nil}
 	case s.Hash() == c.Hash():
 		if was := s.Signed; (was.On != nil || was.By != nil || was.Document != "") && !was.equal(c.Signed) {
 			at.Path += ".signed"
 			return &Problem{at, since + ", signed; the signature cannot be changed afterwards", nil}
+		}
+		if s.Reason != c.Reason {
+			at.Path += ".amends.reason"
+			return &Problem{at, since + "; the reason of an amendment cannot be changed afterwards", nil}
+		}
+		if s.Amended != nil {
+			return s.Amended.differs(c.Amended, since, today)
 		}
 		return nil
 	case s.Version != c.Version || s.From != c.From:

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -59,6 +60,9 @@ type Resolved struct {
 	Type, Level string
 	Version     int
 	From        registry.Date // first day of the version; the text may be younger, when what it inherits changed since
+	Amendment   int           // number of the version that amends it; 0: none does. Signed is then of the amendment
+	Amended     *Resolved     // by the amendment: the text in force without it
+	Reason      string        // of the amendment
 	Signed      Signature
 	Text
 }
@@ -78,8 +82,9 @@ func (r *Resolved) Canonical() []byte {
 		Level     string        `json:"level"`
 		Version   int           `json:"version"`
 		From      registry.Date `json:"from"`
+		Amendment int           `json:"amendment,omitzero"`
 		Terms     Terms         `json:"terms"`
-	}{r.Agreement, r.Type, r.Level, r.Version, r.From, terms})
+	}{r.Agreement, r.Type, r.Level, r.Version, r.From, r.Amendment, terms})
 	var tree any
 	if err == nil {
 		d := json.NewDecoder(bytes.NewReader(raw))
@@ -117,11 +122,22 @@ func (r *Resolved) Zone() *time.Location {
 	return time.UTC
 }
 
-// on is the version in force on a date; nil if there is none.
+// on is the version in force on a date, which may be an amendment; nil if there is none. Of several amendments the one with the highest number holds.
 func (a *Agreement) on(d registry.Date) (i int, v *Version) {
+	i, v = a.without(d)
+	for j := len(a.Versions) - 1; v != nil && j > i; j-- {
+		if x := &a.Versions[j]; x.Amends.Version == v.Version && x.From != nil && *x.From <= d && (x.To == nil || d < *x.To) {
+			return j, x
+		}
+	}
+	return i, v
+}
+
+// without is the version in force on a date if nothing is amended; nil if there is none.
+func (a *Agreement) without(d registry.Date) (i int, v *Version) {
 	for i := len(a.Versions) - 1; i >= 0; i-- {
 		v := &a.Versions[i]
-		if v.From != nil && *v.From <= d {
+		if v.Amends.Version == 0 && v.From != nil && *v.From <= d {
 			if v.To != nil && *v.To <= d {
 				return -1, nil
 			}
@@ -174,6 +190,12 @@ func (b *reader) resolve(name string, on registry.Date) (*Resolved, error) {
 		return nil, err
 	}
 	out := &Resolved{Agreement: name, Type: a.Type, Level: a.Level, Version: v.Version, From: *v.From, Signed: v.Signed}
+	if v.Amends.Version != 0 {
+		if out.Amended, err = b.unamended(name, i).Resolve(name, on); err != nil {
+			return nil, err
+		}
+		out.Version, out.From, out.Amendment, out.Reason = out.Amended.Version, out.Amended.From, v.Version, v.Amends.Reason
+	}
 	for _, ancestor := range slices.Backward(line) {
 		own, err := b.own(ancestor, on)
 		if err != nil {
@@ -193,6 +215,16 @@ func (b *reader) resolve(name string, on registry.Date) (*Resolved, error) {
 	}
 	out.settle()
 	return out, nil
+}
+
+// unamended is the book without one amendment.
+func (b Book) unamended(name string, i int) Book {
+	a := *b.Agreements[name]
+	a.Versions = slices.Clone(a.Versions)
+	a.Versions[i].From = nil // so it is never in force, and the others keep their places
+	out := Book{maps.Clone(b.Agreements), b.SLOs}
+	out.Agreements[name] = &a
+	return out
 }
 
 // settle leaves out entries that are not agreed.
@@ -288,7 +320,7 @@ func (b *reader) stretches(name string) ([]Stretch, error) {
 		case errors.Is(err, ErrNotInForce):
 		case err != nil:
 			problems = append(problems, err)
-		case n > 0 && out[n-1].Until != nil && *out[n-1].Until == d && bytes.Equal(out[n-1].Canonical(), r.Canonical()):
+		case n > 0 && out[n-1].Until != nil && *out[n-1].Until == d && out[n-1].same(r):
 			out[n-1].Until = until
 		default:
 			out = append(out, Stretch{Resolved: r, First: d, Until: until})
@@ -305,6 +337,14 @@ func (b *reader) stretches(name string) ([]Stretch, error) {
 		}
 	}
 	return out, errors.Join(problems...)
+}
+
+// same says whether two texts are the same, and amend the same.
+func (r *Resolved) same(o *Resolved) bool {
+	if r == nil || o == nil {
+		return r == o
+	}
+	return bytes.Equal(r.Canonical(), o.Canonical()) && r.Amended.same(o.Amended)
 }
 
 // days are those on which the text of an agreement may change.

@@ -104,9 +104,17 @@ type Version struct {
 	From    *registry.Date `json:"from"`
 	To      *registry.Date `json:"to,omitzero"` // the first day on which it is over; none: until the next version, or for ever
 	Signed  Signature      `json:"signed,omitzero"`
+	Amends  Amends         `json:"amends,omitzero"` // of one that says otherwise what was agreed for the past
 	// Inherits replaces that of the agreement.
 	Inherits []string `json:"inherits,omitzero"`
 	Terms
+}
+
+// Amends makes a version an amendment, with effect in the past: for whole periods it holds in place of an earlier version, until that is over if it has no to. Both parties
+// have signed it. What the earlier one decided is restated under its number, with the reason, as far as the text of the amendment lets final statements be restated.
+type Amends struct {
+	Version int    `json:"version" takes:"count"` // that it amends; itself no amendment
+	Reason  string `json:"reason"`                // statements that are restated carry it
 }
 
 // Signature says where the signed original is. It is about the text and no part of it.

@@ -1,6 +1,7 @@
 package agreement
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/big"
 	"slices"
@@ -90,10 +91,11 @@ func (c *Cap) UnmarshalText(b []byte) error {
 }
 
 // Window is a time of the week that comes again: Sun 00:00-06:00, Mon-Fri 22:00-05:00 (over midnight), daily 02:00-04:00. It is wall time; what
-// happens to it when clocks change is as with opening hours (package registry).
+// happens to it when clocks change is as with opening hours (package registry). Or it is a Recurrence.
 type Window struct {
 	days  string // as written, in small letters
 	hours registry.Window
+	rule  *Recurrence
 }
 
 // IsZero says that nobody said it.
@@ -101,6 +103,9 @@ func (w Window) IsZero() bool { return w == Window{} }
 
 // In is when it is, within a span, in a zone of the IANA database; the zone must exist.
 func (w Window) In(zone string, x interval.Span) interval.Set {
+	if w.rule != nil {
+		return w.rule.in(zone, x)
+	}
 	days, _ := registry.Weekdays(w.days)
 	c := &registry.Calendar{}
 	for _, d := range days {
@@ -115,6 +120,9 @@ func (w Window) In(zone string, x interval.Span) interval.Set {
 }
 
 func (w Window) String() string {
+	if w.rule != nil {
+		return w.rule.RRule.text + " for " + w.rule.Duration.String()
+	}
 	hours, _ := w.hours.MarshalText()
 	days, _ := registry.Weekdays(w.days)
 	text := w.days
@@ -137,8 +145,34 @@ func (w *Window) UnmarshalText(b []byte) error {
 	if err := at.UnmarshalText([]byte(strings.TrimSpace(hours))); err != nil {
 		return err
 	}
-	*w = Window{days, at}
+	*w = Window{days: days, hours: at}
 	return nil
+}
+
+// Keys makes it a Recurrence, and says where its keys are to be read into.
+func (w *Window) Keys() any {
+	*w = Window{rule: &Recurrence{}}
+	return w.rule
+}
+
+// MarshalJSON writes a text, or the keys of a Recurrence.
+func (w Window) MarshalJSON() ([]byte, error) {
+	if w.rule != nil {
+		return json.Marshal(w.rule)
+	}
+	return json.Marshal(w.String())
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (w *Window) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '{' {
+		return json.Unmarshal(b, w.Keys())
+	}
+	var text string
+	if err := json.Unmarshal(b, &text); err != nil {
+		return err
+	}
+	return w.UnmarshalText([]byte(text))
 }
 
 // Windows are several; one may be written without brackets.

@@ -61,6 +61,8 @@ type Published interface {
 	Periods(ctx context.Context) (map[string][]Period, error)
 	// Rows are the newest of a period, which begins on a date.
 	Rows(ctx context.Context, contract string, first registry.Date) (*Rows, error)
+	// Breaches are the newest verdicts of an agreement that are breaches, of periods that end after an instant and not after another, ms.
+	Breaches(ctx context.Context, contract string, after, until int64) ([]sla.Breach, error)
 }
 
 // Chain is where the links are.
@@ -268,6 +270,9 @@ func (a *Archive) document(ctx context.Context, c *Contract, rows *Rows, link st
 	if in.Backing, err = a.backing(ctx, in.Texts, rows.First); err != nil {
 		return nil, err
 	}
+	if in.Rights, err = a.Rights(ctx, c, rows.Span.To); err != nil {
+		return nil, err
+	}
 	in.Money = totals(rows, in.Texts, at)
 	limits := a.Limits
 	if limits == (statement.Limits{}) {
@@ -291,6 +296,27 @@ func (a *Archive) backing(ctx context.Context, texts []agreement.Stretch, first 
 				out = append(out, statement.Backing{Agreement: name, Verdict: statement.Worst(rows.Verdicts)})
 			}
 		}
+	}
+	return out, nil
+}
+
+// Rights are those that an agreement gives at an instant, ms, by the text in force just before it.
+func (a *Archive) Rights(ctx context.Context, c *Contract, at int64) (out []statement.Right, err error) {
+	i := slices.IndexFunc(c.Texts, func(t agreement.Stretch) bool { return t.Span.From < at && at <= t.Span.To })
+	if i < 0 || len(c.Texts[i].Terms.Remedies.Escalate) == 0 {
+		return nil, nil
+	}
+	t := &c.Texts[i]
+	after := at
+	for j := range t.Terms.Remedies.Escalate {
+		after = min(after, sla.RightsSince(&t.Terms.Remedies.Escalate[j], at, t.Zone()))
+	}
+	breaches, err := a.Breaches(ctx, c.Name, after, at)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range sla.RightsOf(&t.Terms, breaches, at, t.Zone()) {
+		out = append(out, statement.RightOf(&r, t))
 	}
 	return out, nil
 }

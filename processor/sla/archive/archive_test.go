@@ -87,6 +87,17 @@ func (s *shelf) Rows(_ context.Context, contract string, first registry.Date) (*
 	return &c, nil
 }
 
+func (s *shelf) Breaches(_ context.Context, contract string, after, until int64) (out []sla.Breach, _ error) {
+	for _, r := range s.rows {
+		for _, v := range r.Verdicts {
+			if v.Result.Verdict == sla.Breached && after < r.Span.To && r.Span.To <= until {
+				out = append(out, sla.Breach{Objective: v.Objective, Scope: v.Scope, Period: r.Span, Final: r.Open == 0})
+			}
+		}
+	}
+	return out, nil
+}
+
 func (s *shelf) Entries(context.Context, string) ([]Entry, error) { return slices.Clone(s.links), nil }
 
 func (s *shelf) Append(_ context.Context, e *Entry) error {

@@ -2,8 +2,10 @@ package evaluation
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
+	"github.com/tillstream/tillstream/processor/interval"
 	"github.com/tillstream/tillstream/processor/sla"
 	"github.com/tillstream/tillstream/processor/sla/agreement"
 )
@@ -59,6 +61,7 @@ func (c *cell) add(o *cell) {
 	c.counts.All += o.counts.All
 	c.counts.RawBad += o.counts.RawBad
 	c.counts.RawAll += o.counts.RawAll
+	c.counts.Missing += o.counts.Missing
 	c.sums.Sum += o.sums.Sum
 	c.sums.N += o.sums.N
 	c.sums.RawSum += o.sums.RawSum
@@ -88,6 +91,8 @@ func (c *cell) result(running bool) (sla.Result, int64) {
 		slices.Sort(c.took.Took)
 		r, _ := c.took.Result(c.stat, c.op, c.limit, c.least)
 		return r, int64(len(c.took.Took))
+	case c.ofAnswers():
+		return c.counts.Share(c.target, c.least, running), c.counts.All
 	case c.Indicator == agreement.AuthorisationMS:
 		return c.sums.Mean(c.op, c.limit, c.least, running), c.sums.N
 	case c.Indicator == agreement.PaymentFailures:
@@ -140,6 +145,7 @@ type Line struct {
 	Credit, Due, EarnedBack int64
 	Pending                 bool
 	Currency                string
+	Invoice                 sla.Share // where the base is what is invoiced: the share of it that is credited
 
 	owed  owed
 	units [2]int64
@@ -216,13 +222,62 @@ func (p *Part) line(c *cell, r sla.Result, events, at int64) *Line {
 	})
 	l := &Line{
 		Part: p, Objective: &c.Objective, Scope: c.Scope, Target: c.limit, Op: c.op, Result: r, Figures: c.figures, Events: events,
-		Evidence: c.evidence, Sources: c.sources, Why: c.why, owed: c.owed, units: c.units,
+		Evidence: append(c.evidence, c.answered(p, at)...), Sources: c.sources, Why: c.why, owed: c.owed, units: c.units,
+	}
+	if l.Why == "" && r.Verdict == sla.NotApplicable {
+		l.Why = c.nothing(events)
 	}
 	if c.timed() {
 		l.Budget = c.figures.Budget(c.target)
 		l.Burns, l.Burning = c.burns, at < p.Span.To
 	}
 	return l
+}
+
+// answered is the evidence of payments, all of a scope together: how many were bad, how many are not known, how many are excluded.
+func (c *cell) answered(p *Part, at int64) (out []sla.Evidence) {
+	if c.why != "" || c.Indicator != agreement.PaymentFailures && !c.ofAnswers() {
+		return nil
+	}
+	what := "failed"
+	if c.ofAnswers() {
+		what = fmt.Sprintf("took more than %d ms", c.within)
+	}
+	n := &c.counts
+	for _, x := range []struct {
+		events   int64
+		decision sla.Decision
+		note     string
+	}{
+		{n.Bad, sla.Counted, fmt.Sprintf("of %d %s", n.All, what)},
+		{n.Missing, sla.Uncertain, "of these it is not kept how long they took"},
+		{n.RawAll - n.All, sla.Removed, "in hours that are excluded"},
+	} {
+		if x.events > 0 {
+			out = append(out, sla.Evidence{
+				Kind: "payments", Ref: c.Scope.Name, Span: p.Span.Cut(interval.Span{From: interval.Min, To: max(at, p.Span.From)}), CountedEvents: x.events,
+				Decision: x.decision, Rule: "objectives[" + c.Name + "]", Note: x.note,
+			})
+		}
+	}
+	return out
+}
+
+// nothing says why what can be measured came to no verdict.
+func (c *cell) nothing(events int64) string {
+	switch {
+	case c.timed() && c.figures.Excluded > 0:
+		return "all of its service time is excluded"
+	case c.timed():
+		return "it had no service time"
+	case c.Indicator == agreement.Composite:
+		return "nothing that it is composed of applies"
+	case events > 0:
+		return fmt.Sprintf("%d events; fewer than %d (min_events) are no ground for a verdict", events, c.least)
+	case c.ofIncidents():
+		return "nothing of it was resolved"
+	}
+	return "no event of it is kept"
 }
 
 // compose makes the line of a composite for a scope.

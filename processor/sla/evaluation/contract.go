@@ -2,7 +2,9 @@ package evaluation
 
 import (
 	"cmp"
+	"math/big"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tillstream/tillstream/processor/interval"
@@ -42,6 +44,7 @@ type objective struct {
 	stat   sla.Statistic
 	slice  int64
 	least  int64
+	within int64  // of shares of answers: those that took at most so many ms are in time
 	why    string // it cannot be measured
 }
 
@@ -110,8 +113,26 @@ func (t *Text) objective(o agreement.Objective) *objective {
 	if i := slices.IndexFunc(t.objectives, func(x *objective) bool { return x.read == out.read }); i >= 0 {
 		out.rules = t.objectives[i].rules
 	}
-	out.why = out.unmeasurable()
+	if out.why = out.unmeasurable(); out.ofAnswers() {
+		out.answers()
+	}
 	return out
+}
+
+// ofAnswers says whether it is about the share of answers below a value, as a percentile is.
+func (o *objective) ofAnswers() bool {
+	return o.Indicator == agreement.AuthorisationMS && o.Statistic != "mean"
+}
+
+// answers makes of it a share of answers: p90 ≤ v is that at least 0.9 of them are at most v.
+func (o *objective) answers() {
+	o.target = map[string]sla.Share{"p50": sla.One / 2, "p90": sla.One / 10 * 9, "share_below": o.target}[o.Statistic]
+	o.limit, o.op = sla.Ratio{Part: int64(o.target), Of: int64(sla.One)}, sla.Gte
+	n := o.Value.Number()
+	whole := new(big.Int).Quo(n.Num(), n.Denom())
+	if o.within = whole.Int64(); o.Op != "lte" && n.IsInt() {
+		o.within-- // below it
+	}
 }
 
 // unmeasurable says why an objective cannot be measured; "" if it can.
@@ -120,19 +141,37 @@ func (o *objective) unmeasurable() string {
 	case agreement.ResponseMS:
 		return "how long tills took to answer is kept as means of hours only, which decide nothing"
 	case agreement.AuthorisationMS:
-		if o.Statistic != "mean" {
-			return "exact counts of answers below a value are not kept; a sketch decides nothing"
+		if o.ofAnswers() && strings.HasPrefix(o.Op, "g") {
+			return "a percentile is promised to be lt or lte a value, not " + o.Op
 		}
 		fallthrough
 	case agreement.PaymentFailures:
 		switch {
 		case o.slice > 0:
-			return "payments are kept by the hour, not by slices of " + o.Slice.String()
+			return "payments are kept by the hour, and not judged by slices of " + o.Slice.String()
 		case o.Per == "terminal":
 			return "payments are kept by store, not by terminal"
 		}
 	}
 	return ""
+}
+
+// Unmeasured says what of a text is not measured as it is written, by its path: what nobody could tell from the verdicts.
+func Unmeasured(s *agreement.Stretch) map[string]string {
+	out := map[string]string{}
+	for _, o := range compile(*s).objectives {
+		path := "objectives[" + o.Name + "]."
+		switch {
+		case o.why != "":
+			out[path+"indicator"] = o.why + "; its verdict is not_applicable"
+		case o.Capability == "card":
+			out[path+"capability"] = "that a till has lost only its card reader is not kept; it counts as lost where the till cannot sell"
+		}
+	}
+	if !s.Terms.Measurement.HeartbeatTimeout.IsZero() {
+		out["measurement.heartbeat_timeout"] = "how long a report holds is decided when it is folded: by heartbeat_timeout of the store or the terminal, else by processor.heartbeat_timeout; say it there"
+	}
+	return out
 }
 
 // timed says whether an objective is about time, with a target.
@@ -197,6 +236,16 @@ func (p *Part) NeedsPayments() bool {
 	})
 }
 
+// Limits are how many ms answers may take that are in time, of its objectives.
+func (p *Part) Limits() (out []int64) {
+	for _, o := range p.objectives {
+		if o.why == "" && o.ofAnswers() {
+			out = append(out, o.within)
+		}
+	}
+	return out
+}
+
 // Open is when service is owed in a store, within a span.
 func (p *Part) Open(s *registry.Store, x interval.Span) interval.Set {
 	use := p.Terms.ServiceHours
@@ -212,9 +261,14 @@ const Reach = 400 * 86_400_000
 
 // Parts are the parts of a contract that have begun and are not older than Reach at an instant, by period; those of one period go together.
 func (c *Contract) Parts(at int64) [][]*Part {
+	return c.Over(interval.Span{From: at - Reach, To: at})
+}
+
+// Over are the parts of a contract in the periods that share something with a span, by period; those of one period go together.
+func (c *Contract) Over(span interval.Span) [][]*Part {
 	var out [][]*Part
 	for _, t := range c.Texts {
-		x := t.Stretch.Span.Cut(interval.Span{From: at - Reach, To: at})
+		x := t.Stretch.Span.Cut(span)
 		if x.Empty() {
 			continue
 		}

@@ -104,6 +104,7 @@ func (m *measuring) payments(lives interval.Set) {
 	t := sla.NewTime(m.Period, m.Stretch.Span, lives, m.open, excused, m.at)
 	var counts sla.Counts
 	var sums sla.Sums
+	answers := make([]sla.Counts, len(wanted)) // of those that are about a share of them
 	for _, p := range m.store.Payments {
 		x := interval.Span{From: p.Hour, To: p.Hour + hour}
 		if p.Hour < m.Span.From || p.Hour >= min(m.Span.To, m.at) || t.Committed.Overlap(x) == 0 {
@@ -113,14 +114,35 @@ func (m *measuring) payments(lives interval.Set) {
 		counts.RawBad += p.Failed
 		sums.RawN += p.AuthN
 		sums.RawSum += p.AuthMS
-		if t.Judged.Overlap(x) > 0 {
+		judged := t.Judged.Overlap(x) > 0
+		for i, o := range wanted {
+			if !o.ofAnswers() {
+				continue
+			}
+			c, slow := &answers[i], p.Counted
+			if at, found := slices.BinarySearch(m.store.Limits, o.within); found {
+				slow -= p.Within[at]
+			}
+			c.RawAll += p.Counted
+			c.RawBad += slow
+			if judged {
+				c.All += p.Counted
+				c.Bad += slow
+				c.Missing += p.AuthN - p.Counted
+			}
+		}
+		if judged {
 			counts.All += p.Attempts
 			counts.Bad += p.Failed
 			sums.N += p.AuthN
 			sums.Sum += p.AuthMS
 		}
 	}
-	for _, o := range wanted {
+	for i, o := range wanted {
+		counts := counts
+		if o.ofAnswers() {
+			counts = answers[i]
+		}
 		for _, s := range m.allScopes(o.Per) {
 			m.put(cell{objective: o, counts: counts, sums: sums, units: [2]int64{m.out.units[0], 1}, owed: m.out.owed}, s)
 		}

@@ -19,6 +19,7 @@ type Store struct {
 	Works      []Work
 	Incidents  []Incident
 	Payments   []Payments
+	Limits     []int64 // ms, rising: of each payments knows how many answers took at most so long
 }
 
 // Outage is one of a terminal, as pos.outages has it, with who answers for it.
@@ -54,7 +55,9 @@ type Payments struct {
 	Hour             int64 // its beginning
 	Service          string
 	Attempts, Failed int64
-	AuthMS, AuthN    int64 // sum and number of the answers of hosts
+	AuthMS, AuthN    int64   // sum and number of the answers of hosts
+	Counted          int64   // of these, those of which the exact value is kept
+	Within           []int64 // of these, those that took at most each of the store's Limits
 }
 
 // maintenanceKind is how agreements name it.

@@ -1,7 +1,9 @@
 package evaluation
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tillstream/tillstream/processor/interval"
@@ -87,7 +89,7 @@ func (s *Settlement) credits(history History) {
 	for _, l := range s.Lines {
 		scopes[l.Objective.Name]++
 	}
-	due := make([]int64, len(s.Lines))
+	due, shares := make([]int64, len(s.Lines)), make([]int64, len(s.Lines))
 	for i, l := range s.Lines {
 		l.Currency = r.Base.Currency
 		o := p.named(l.Objective.Name)
@@ -100,8 +102,12 @@ func (s *Settlement) credits(history History) {
 			if c.Per == "scope_fee" {
 				fee = p.fee(base, l.owed, l.units, scopes[o.Name])
 			}
+			into := &due[i]
+			if r.Base.From == "invoice" && c.Fixed == nil { // what is invoiced is not known here, so the credit is a share of it
+				fee, into = s.invoiced(l, &c, scopes[o.Name]), &shares[i]
+			}
 			d := credits[j].Due(&l.Result, l.Figures.Outages, p.bearer, fee, p.multiply(l, history))
-			due[i] += d.Amount
+			*into += d.Amount
 			l.Pending = l.Pending || d.Pending
 		}
 		l.Due = due[i]
@@ -109,9 +115,38 @@ func (s *Settlement) credits(history History) {
 	if known {
 		due = sla.Pool(due, p.fee(base, s.Total.owed, s.Total.units, 1), p.atRisk)
 	}
+	shares = sla.Pool(shares, sla.FeeOf(int64(sla.One)), p.atRisk)
 	for i, l := range s.Lines {
-		l.Credit = due[i]
+		l.Credit, l.Invoice = due[i], sla.Share(shares[i])
 	}
+}
+
+// invoiced is the part of what is invoiced for the period, in billionths, of which a credit is a share.
+func (s *Settlement) invoiced(l *Line, c *agreement.Credit, scopes int64) sla.Fee {
+	fee, o := sla.FeeOf(int64(sla.One)), s.Total.owed
+	if c.Per == "scope_fee" {
+		o = l.owed
+		switch s.Part.Terms.Remedies.Base.Each {
+		case "terminal":
+			fee = fee.Part(l.units[0], s.Total.units[0])
+		case "store":
+			fee = fee.Part(l.units[1], s.Total.units[1])
+		default:
+			fee = fee.Part(1, max(scopes, 1))
+		}
+	}
+	if s.Part.Span == s.Part.Period {
+		return fee
+	}
+	return fee.Part(o.part, o.period)
+}
+
+// Note is what is to be said of a line beside its figures.
+func (l *Line) Note() string {
+	if l.Invoice == 0 {
+		return l.Why
+	}
+	return strings.TrimPrefix(fmt.Sprintf("%s; %s of what is invoiced for the period is credited", l.Why, agreement.Billionths(int64(l.Invoice))), "; ")
 }
 
 // multiply is by how much a breach is multiplied, it and those before it being so many.

@@ -1,6 +1,8 @@
 package evaluation
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tillstream/tillstream/processor/interval"
@@ -30,6 +32,9 @@ type Published struct {
 	Figures sla.Figures
 	Events  int64
 	Sources Sources
+
+	Due, EarnedBack int64
+	Pending         bool
 }
 
 // Statement is what is published now: a line, with how firm it is.
@@ -48,8 +53,12 @@ func (l *Line) Publish(was *Published, at int64) (s Statement, ok bool) {
 		published = []sla.Statement{was.Statement}
 		reason = l.reason(was)
 	}
-	next, ok := late.Next(published, sla.Statement{Result: l.Result, Credit: l.Credit}, at, reason)
-	if ok && was != nil && next.Stage == sla.Final && was.At >= late.Accept && was.Result != l.Result {
+	now := sla.Statement{Result: l.Result, Credit: l.Credit, Text: l.Hash}
+	if was != nil && l.Amendment == 0 {
+		now.Text = was.Text // it is the same: nobody amended it
+	}
+	next, ok := late.Next(published, now, at, reason)
+	if ok && was != nil && next.Stage == sla.Final && was.At >= late.Accept && was.Text == now.Text && was.Result != l.Result {
 		return Statement{l.standing(was), next, true}, true // whatever came since
 	}
 	return Statement{l, next, false}, ok
@@ -58,15 +67,16 @@ func (l *Line) Publish(was *Published, at int64) (s Statement, ok bool) {
 // standing is a line as it was published.
 func (l *Line) standing(was *Published) *Line {
 	out := *l
-	out.Result, out.Figures, out.Events, out.Sources, out.Credit = was.Result, was.Figures, was.Events, was.Sources, was.Credit
+	out.Result, out.Figures, out.Events, out.Sources = was.Result, was.Figures, was.Events, was.Sources
+	out.Credit, out.Due, out.EarnedBack, out.Pending = was.Credit, was.Due, was.EarnedBack, was.Pending
 	return &out
 }
 
 // Milliseconds says whether the figure of a line is a length of time, and not a share.
 func (l *Line) Milliseconds() bool {
 	switch l.Objective.Indicator {
-	case agreement.ResponseMS, agreement.AuthorisationMS:
-		return l.Objective.Statistic != "share_below"
+	case agreement.ResponseMS, agreement.AuthorisationMS: // a percentile is judged as a share
+		return l.Objective.Statistic == "mean"
 	case agreement.TimeToDetect, agreement.TimeToAcknowledge, agreement.TimeToResolve, agreement.TimeToRepair:
 		return true
 	}
@@ -75,6 +85,9 @@ func (l *Line) Milliseconds() bool {
 
 // reason says what of the sources changed since something was published.
 func (l *Line) reason(was *Published) string {
+	if l.Amendment > 0 && was.Text != l.Hash { // what the digests are of depends on the text
+		return l.amended() + "; reckoned with what is known now"
+	}
 	var out []string
 	for _, x := range []struct {
 		was, is uint64
@@ -94,7 +107,30 @@ func (l *Line) reason(was *Published) string {
 	return strings.Join(out, "; ")
 }
 
+// amended says why the text is another one.
+func (p *Part) amended() string {
+	return fmt.Sprintf("version %d, signed on %s, amends version %d: %s", p.Amendment, p.Signed.On, p.Version, p.Reason)
+}
+
+// Withdrawn is the line of an objective and scope of which a part has none since its text was amended; ok is false if it was not, or that was published already.
+func (p *Part) Withdrawn(k Key, was *Published) (l *Line, ok bool) {
+	if p.Amendment == 0 || was.Text == p.Hash || k.Contract != p.Contract || k.Version != p.Version || k.Part != p.Span.From {
+		return nil, false
+	}
+	o := &agreement.Objective{Name: k.Objective, Per: k.Kind}
+	for r := p.Resolved; r != nil; r = r.Amended {
+		if i := slices.IndexFunc(r.Terms.Objectives, func(x agreement.Objective) bool { return x.Name == k.Objective }); i >= 0 {
+			o = &r.Terms.Objectives[i]
+			break
+		}
+	}
+	return &Line{Part: p, Objective: o, Scope: k.Scope, Result: sla.Result{Verdict: sla.NotApplicable}, Why: "it is not promised any more: " + p.amended(), Currency: p.Terms.Remedies.Base.Currency}, true
+}
+
 // Published is what is known of a statement once it is written.
 func (s *Statement) Published() *Published {
-	return &Published{Statement: s.Statement, Period: s.Period, Figures: s.Figures, Events: s.Events, Sources: s.Sources}
+	return &Published{
+		Statement: s.Statement, Period: s.Period, Figures: s.Figures, Events: s.Events, Sources: s.Sources,
+		Due: s.Due, EarnedBack: s.EarnedBack, Pending: s.Pending,
+	}
 }

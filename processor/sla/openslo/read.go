@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tillstream/tillstream/processor/alert"
 	"github.com/tillstream/tillstream/processor/registry"
 	"github.com/tillstream/tillstream/processor/sla/agreement"
 )
@@ -262,6 +263,20 @@ func (p *AlertPolicy) Check() []Flaw {
 	if len(p.NotificationTargets) == 0 {
 		f.wrong("spec.notificationTargets", "it needs at least one, as {targetRef: NAME}")
 	}
+	for _, x := range []struct {
+		key  string
+		said *bool
+		may  bool
+		why  string
+	}{
+		{"alertWhenNoData", p.AlertWhenNoData, false, "where too little is measured, alerts are frozen and coverage_low tells it; leave it out"},
+		{"alertWhenResolved", p.AlertWhenResolved, true, "what was told to burn is always told to be over; leave it out"},
+		{"alertWhenBreaching", p.AlertWhenBreaching, true, "an alert fires while its condition holds; leave it out"},
+	} {
+		if x.said != nil && *x.said != x.may {
+			f.wrong("spec."+x.key, "it must be %v: %s", x.may, x.why)
+		}
+	}
 	for i, c := range p.Conditions {
 		at := fmt.Sprintf("spec.conditions[%d]", i)
 		b := &c.Spec.Condition
@@ -269,8 +284,8 @@ func (p *AlertPolicy) Check() []Flaw {
 		switch {
 		case c.Kind != "AlertCondition":
 			f.wrong(at+".kind", "it must be AlertCondition")
-		case c.Spec.Severity == "":
-			f.wrong(at+".spec.severity", "it is needed, such as page")
+		case c.Spec.Severity != string(alert.Page) && c.Spec.Severity != string(alert.Ticket):
+			f.wrong(at+".spec.severity", "it must be page or ticket")
 		case b.Kind != "" && b.Kind != "burnrate":
 			f.wrong(at+".spec.condition.kind", "it must be burnrate")
 		case b.Op != "gt" && b.Op != "gte":
@@ -279,7 +294,42 @@ func (p *AlertPolicy) Check() []Flaw {
 			f.wrong(at+".spec.condition.threshold", "it is needed: a burn rate above 0")
 		case b.LookbackWindow.Empty():
 			f.wrong(at+".spec.condition.lookbackWindow", "it is needed, such as 1h")
+		case !alert.IsWindow(windowOf(b.LookbackWindow)):
+			f.wrong(at+".spec.condition.lookbackWindow", "burn rates are measured over %s of counted time, not over %s", alert.WindowNames(), b.LookbackWindow)
+		}
+		if after, ok := b.AlertAfter.Clock(); !ok || after > 24*time.Hour {
+			f.wrong(at+".spec.condition.alertAfter", "it takes at most 24h, not %s", b.AlertAfter)
 		}
 	}
 	return f
+}
+
+// windowOf is the name of a window of burn rates.
+func windowOf(s Slice) string {
+	switch name := s.String(); name {
+	case "24h":
+		return "1d"
+	case "72h":
+		return "3d"
+	default:
+		return name
+	}
+}
+
+// Pairs are the windows that an AlertPolicy asks for, which must have passed Check: one window each, and how long it must burn so.
+func (p *AlertPolicy) Pairs() []alert.Pair {
+	var targets []string
+	for _, t := range p.NotificationTargets {
+		targets = append(targets, t.TargetRef)
+	}
+	var out []alert.Pair
+	for _, c := range p.Conditions {
+		b := &c.Spec.Condition
+		after, _ := b.AlertAfter.Clock()
+		rate, _ := b.Threshold.Rat().Float64()
+		out = append(out, alert.Pair{
+			Severity: alert.Severity(c.Spec.Severity), Rate: rate, Above: b.Op == "gt", Long: windowOf(b.LookbackWindow), For: after, Target: strings.Join(targets, ","),
+		})
+	}
+	return out
 }

@@ -36,6 +36,7 @@ type Input struct {
 	Evidence []Piece
 	Money    *Totals
 	Backing  []Backing
+	Rights   []Right // at the end of the period
 	// Service is when a scope is in service, so that an outage of several days is shown on those on which it counted. May be nil, or give nil.
 	Service func(scope string) interval.Set
 }
@@ -121,7 +122,7 @@ func New(in *Input, limits Limits) (*Document, error) {
 		t := &in.Texts[i]
 		d.Texts = append(d.Texts, b.text(t))
 		from := max(t.Span.From, in.Period.From)
-		for _, o := range t.Terms.Objectives {
+		for _, o := range promised(t.Resolved) {
 			mine := func(x *Of) bool { return x.Part == from && x.Version == t.Version && x.Objective == o.Name }
 			verdicts := filter(rows, func(r *Verdict) bool { return mine(&r.Of) })
 			x := b.objective(t, &o, verdicts, filter(pieces, func(p *Piece) bool { return mine(&p.Of) }))
@@ -137,8 +138,33 @@ func New(in *Input, limits Limits) (*Document, error) {
 		return cmp.Or(cmp.Compare(a.Text, b.Text), cmp.Compare(weight(&a), weight(&b)))
 	})
 	d.Rows = b.digests(rows, pieces)
+	d.Rights = in.Rights[:min(len(in.Rights), limits.Scopes)]
+	d.MoreRights = len(in.Rights) - len(d.Rights)
 	d.Summary = b.summary(d.Objectives)
 	return d, nil
+}
+
+// promised are the objectives of a text, and those that an amendment has dropped: what was decided of them is taken back.
+func promised(r *agreement.Resolved) []agreement.Objective {
+	out := r.Terms.Objectives
+	for was := r.Amended; was != nil; was = was.Amended {
+		for _, o := range was.Terms.Objectives {
+			if !slices.ContainsFunc(out, func(x agreement.Objective) bool { return x.Name == o.Name }) {
+				out = append(slices.Clip(out), o)
+			}
+		}
+	}
+	return out
+}
+
+// RightOf tells a right of a text.
+func RightOf(r *sla.Right, t *agreement.Stretch) Right {
+	c := sla.Calendar{Unit: sla.Unit(t.Terms.Period), Zone: t.Zone()}
+	out := Right{Right: r.Right, Breaches: r.Breaches, Within: r.Within.String(), Objective: r.Objective, Scope: r.Scope, Periods: []string{}, Pending: !r.Final()}
+	for _, b := range r.Grounds {
+		out.Periods = append(out.Periods, PeriodOf(c, b.Period).Name)
+	}
+	return out
 }
 
 // sorted are rows in the order in which digests are made of them.
@@ -232,7 +258,7 @@ func (b *builder) amount(n int64) Amount { return AmountOf(n, b.currency) }
 
 func (b *builder) text(s *agreement.Stretch) Text {
 	in := s.Span.Cut(b.Period)
-	t := Text{Version: s.Version, From: b.at(in.From), To: b.at(in.To), Hash: s.Hash(), By: s.Signed.By, Document: s.Signed.Document}
+	t := Text{Version: s.Version, Amendment: s.Amendment, Amends: s.Reason, From: b.at(in.From), To: b.at(in.To), Hash: s.Hash(), By: s.Signed.By, Document: s.Signed.Document}
 	if s.Signed.On != nil {
 		t.Signed = s.Signed.On.String()
 	}
@@ -292,7 +318,9 @@ func sqlText(s string) string {
 // promise is what an objective promises.
 func promise(o *agreement.Objective, m *agreement.Measurement) Promise {
 	p := Promise{Op: "gte", Limit: o.Target.String(), Unit: Share, Slice: o.Slice.Milli(), Least: m.MinCoverage.String()}
-	switch {
+	switch share := map[string]string{"p50": "0.5", "p90": "0.9"}[o.Statistic]; {
+	case share != "" && (o.Indicator == agreement.AuthorisationMS || o.Indicator == agreement.ResponseMS): // judged as what it is: at least so many are at most the value
+		p.Stat, p.Limit, p.Value = "share_below", share, o.Value.Decimal().String()
 	case o.Target.IsZero() && !o.Value.IsZero():
 		p.Op, p.Stat, p.Limit = cmp.Or(o.Op, "lte"), o.Statistic, o.Value.Decimal().String()
 		if o.Value.IsDuration() {

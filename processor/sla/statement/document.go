@@ -26,6 +26,8 @@ type Document struct {
 	Summary    Summary     `json:"summary"`
 	Objectives []Objective `json:"objectives"` // of all texts, in their order
 	Backing    []Backing   `json:"backing,omitzero"`
+	Rights     []Right     `json:"rights,omitzero"`         // beyond money, at the end of the period
+	MoreRights int         `json:"rights_omitted,omitzero"` // more of them than are listed
 	Rows       Digests     `json:"rows"`
 }
 
@@ -63,15 +65,17 @@ type Link struct {
 
 // Text is a text of the agreement and the part of the period in which it is in force.
 type Text struct {
-	Version  int       `json:"version"`
-	From     time.Time `json:"from"`
-	To       time.Time `json:"to"`
-	Hash     string    `json:"hash"` // as tillstream sla resolve gives it
-	Signed   string    `json:"signed_on,omitzero"`
-	By       []string  `json:"signed_by,omitzero"`
-	Document string    `json:"signed_document,omitzero"`
-	Review   string    `json:"review_due,omitzero"` // the next one after the period
-	Announce string    `json:"review_notice,omitzero"`
+	Version   int       `json:"version"`
+	Amendment int       `json:"amendment,omitzero"`        // number of the version that amends it; the signature is of that one
+	Amends    string    `json:"amendment_reason,omitzero"` // and why
+	From      time.Time `json:"from"`
+	To        time.Time `json:"to"`
+	Hash      string    `json:"hash"` // as tillstream sla resolve gives it
+	Signed    string    `json:"signed_on,omitzero"`
+	By        []string  `json:"signed_by,omitzero"`
+	Document  string    `json:"signed_document,omitzero"`
+	Review    string    `json:"review_due,omitzero"` // the next one after the period
+	Announce  string    `json:"review_notice,omitzero"`
 }
 
 // Summary is all of it in one place.
@@ -218,6 +222,17 @@ type Total struct {
 type Backing struct {
 	Agreement string      `json:"agreement"`
 	Verdict   sla.Verdict `json:"verdict"`
+}
+
+// Right is what a party may do beyond money, since an objective was not kept for a scope in so many periods within a time.
+type Right struct {
+	Right     string   `json:"right"`
+	Breaches  int      `json:"breaches"`        // so many are agreed
+	Within    string   `json:"within,omitzero"` // and in so long, as it is written: 12M
+	Objective string   `json:"objective"`
+	Scope     string   `json:"scope"`
+	Periods   []string `json:"periods"`          // in breach that ground it
+	Pending   bool     `json:"pending,omitzero"` // not all of them are final
 }
 
 // Digests are of all rows that a document was made of, listed or not.

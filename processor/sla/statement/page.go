@@ -29,7 +29,10 @@ func Page(s *Signed, lang string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := template.New("page").Funcs(template.FuncMap{"t": l.say}).Parse(pageHTML)
+	t, err := template.New("page").Funcs(template.FuncMap{
+		"t":     l.say,
+		"parts": func(rule string) []string { return strings.SplitAfter(rule, "[") }, // a line may end there
+	}).Parse(pageHTML)
 	if err != nil {
 		return nil, fmt.Errorf("parsing the page: %w", err)
 	}
@@ -54,6 +57,7 @@ type (
 		Glance                               []glance
 		Sections                             []section
 		Backing                              []badge
+		Rights                               []string
 		Remarks                              []string
 		Lead                                 string
 		Proof                                []fact
@@ -148,6 +152,16 @@ func pageOf(d *Document, hash string, l *language) *page {
 		x := l.badge(b.Verdict)
 		x.Line = b.Agreement
 		p.Backing = append(p.Backing, x)
+	}
+	for _, r := range d.Rights {
+		key := "right"
+		if r.Pending {
+			key = "right.pending"
+		}
+		p.Rights = append(p.Rights, l.say(key, r.Right, r.Objective, r.Scope, strings.Join(r.Periods, ", "), r.Breaches, cmp.Or(r.Within, "∞")))
+	}
+	if d.MoreRights > 0 {
+		p.Rights = append(p.Rights, l.say("right.more", d.MoreRights))
 	}
 	p.Remarks = append(p.Remarks, l.say("remark.low"), l.say("remark.bad"), l.say("remark.raw"), l.say("remark.rounding"))
 	if len(d.Texts) > 1 {

@@ -42,6 +42,15 @@ func ParsePeriod(s string) (sla.Unit, registry.Date, error) {
 	return unit, d, nil
 }
 
+// SpanOf is the period of a name as instants of a zone, ms.
+func SpanOf(s string, zone *time.Location) (interval.Span, error) {
+	unit, first, err := ParsePeriod(s)
+	if err != nil {
+		return interval.Span{}, err
+	}
+	return sla.Calendar{Unit: unit, Zone: zone}.At(registry.Begins(zone, first)), nil
+}
+
 // PeriodName is the name of the period that begins on a date.
 func PeriodName(u sla.Unit, first registry.Date) string {
 	y, m, d := first.Civil()

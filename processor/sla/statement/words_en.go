@@ -158,6 +158,7 @@ var englishWords = map[string]string{
 	"kind.exclusion":         "exclusion",
 	"kind.incident":          "incident",
 	"kind.slice":             "slice",
+	"kind.payments":          "payments",
 	"decision.counted":       "counted",
 	"decision.not_counted":   "not counted",
 	"decision.unknown":       "unknown",
@@ -171,6 +172,11 @@ var englishWords = map[string]string{
 	"party.force_majeure":    "force majeure",
 	"party.shared":           "shared",
 	"party.undetermined":     "undetermined",
+
+	"rights":        "Rights beyond money",
+	"right":         "%[1]s: %[2]s was not kept for %[3]s in %[4]s (agreed: %[5]d breaches, within %[6]s)",
+	"right.pending": "%[1]s: %[2]s was not kept for %[3]s in %[4]s (agreed: %[5]d breaches, within %[6]s); not all of these are final yet",
+	"right.more":    "and %[1]d more",
 
 	"backing": "Agreements that back this one",
 

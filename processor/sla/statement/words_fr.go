@@ -158,6 +158,7 @@ var frenchWords = map[string]string{
 	"kind.exclusion":         "exclusion",
 	"kind.incident":          "incident",
 	"kind.slice":             "tranche",
+	"kind.payments":          "paiements",
 	"decision.counted":       "compté",
 	"decision.not_counted":   "non compté",
 	"decision.unknown":       "inconnu",
@@ -171,6 +172,11 @@ var frenchWords = map[string]string{
 	"party.force_majeure":    "force majeure",
 	"party.shared":           "partagée",
 	"party.undetermined":     "indéterminée",
+
+	"rights":        "Droits au-delà de l’argent",
+	"right":         "%[1]s : %[2]s n’a pas été tenu pour %[3]s en %[4]s (convenu : %[5]d manquements, en %[6]s)",
+	"right.pending": "%[1]s : %[2]s n’a pas été tenu pour %[3]s en %[4]s (convenu : %[5]d manquements, en %[6]s) ; tous ne sont pas encore définitifs",
+	"right.more":    "et %[1]d de plus",
 
 	"backing": "Conventions sur lesquelles celle-ci s’appuie",
 

@@ -174,17 +174,8 @@ func (e *Evaluator) enact(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e.stores, e.contracts, e.failed, e.news = stores, []*contract{}, map[string]error{}, nil
-	e.customers = map[string][]string{}
-	for id, s := range stores {
-		for i := range s.Terminals {
-			for _, v := range s.Terminals[i].Versions {
-				if all := e.customers[v.Customer]; len(all) == 0 || all[len(all)-1] != id {
-					e.customers[v.Customer] = append(all, id)
-				}
-			}
-		}
-	}
+	e.contracts, e.failed, e.news = []*contract{}, map[string]error{}, nil
+	e.register(stores)
 	for _, name := range slices.Sorted(maps.Keys(book.Agreements)) {
 		stretches, err := book.Stretches(name)
 		if err != nil {
@@ -215,7 +206,7 @@ func (e *Evaluator) remember() {
 // note puts what was published last into the history.
 func (e *Evaluator) note(k evaluation.Key, p *evaluation.Published) {
 	if p.Stage != sla.Provisional {
-		e.final[finalPart{k.Contract, k.Version, k.Part}] = true
+		e.final[finalPart{k.Contract, k.Version, k.Part, p.Text}] = true
 	}
 	id := past{k.Contract, k.Objective, k.Scope}
 	now := evaluation.Past{Period: p.Period, Part: k.Part, Verdict: p.Result.Verdict, Actual: p.Result.Actual, Credit: p.Credit, Final: p.Stage != sla.Provisional}
@@ -337,7 +328,7 @@ const recheck = 62 * 24 * time.Hour
 
 // old says whether a part that this evaluator has not measured is final, and nothing is to be expected of it unless there are news.
 func (e *Evaluator) old(x *part, at int64) bool {
-	return e.final[finalPart{x.Contract, x.Version, x.Span.From}] && min(x.edges.Settles, x.edges.Closes+recheck.Milliseconds()) <= at
+	return e.final[finalPart{x.Contract, x.Version, x.Span.From, x.Hash}] && min(x.edges.Settles, x.edges.Closes+recheck.Milliseconds()) <= at
 }
 
 // finalPart names a part of a period that is final.
@@ -345,6 +336,7 @@ type finalPart struct {
 	contract string
 	version  int
 	from     int64
+	text     string // its hash: an amended text is another one
 }
 
 // near is how long after a part what begins may be one with an outage in it, ms.
@@ -382,7 +374,7 @@ func (e *Evaluator) measure(ctx context.Context, work []*task, at int64, report 
 			report.Parts++
 			needs := x.Needs()
 			w.Span.From, w.Span.To = min(w.Span.From, needs.From), max(w.Span.To, needs.To)
-			w.Payments = w.Payments || x.needed
+			w.Payments, w.Limits = w.Payments || x.needed, append(w.Limits, x.Limits()...)
 			for id := range due {
 				jobs[id] = append(jobs[id], job{t, i})
 			}
@@ -392,6 +384,8 @@ func (e *Evaluator) measure(ctx context.Context, work []*task, at int64, report 
 		return nil
 	}
 	w.Stores = slices.Sorted(maps.Keys(jobs))
+	slices.Sort(w.Limits)
+	w.Limits = slices.Compact(w.Limits)
 	report.Stores = len(w.Stores)
 	// Stores are measured by all processors while the next ones are read.
 	var mu sync.Mutex
@@ -471,6 +465,7 @@ func (e *Evaluator) publish(ctx context.Context, work []*task, at int64, report 
 			continue
 		}
 		for _, s := range t.all {
+			s.Lines = append(s.Lines, e.withdrawn(&s)...)
 			for _, l := range s.Lines {
 				was := e.published[l.Key()]
 				if x, ok := l.Publish(was, at); ok {
@@ -506,6 +501,26 @@ func (e *Evaluator) publish(ctx context.Context, work []*task, at int64, report 
 	}
 	report.Published, report.Burns = len(news), len(burns)
 	return nil
+}
+
+// withdrawn are lines of what was published of a part, and is no promise of its text any more since that was amended.
+func (e *Evaluator) withdrawn(s *evaluation.Settlement) (out []*evaluation.Line) {
+	if s.Part.Amendment == 0 {
+		return nil
+	}
+	there := map[evaluation.Key]bool{}
+	for _, l := range s.Lines {
+		there[l.Key()] = true
+	}
+	for k, was := range e.published {
+		if l, ok := s.Part.Withdrawn(k, was); ok && !there[k] {
+			out = append(out, l)
+		}
+	}
+	slices.SortFunc(out, func(a, b *evaluation.Line) int {
+		return cmp.Or(cmp.Compare(a.Objective.Name, b.Objective.Name), a.Scope.Compare(b.Scope))
+	})
+	return out
 }
 
 // settle adds up a period and reckons its money.

@@ -40,6 +40,7 @@ type Wanted struct {
 	Span     interval.Span
 	At       int64
 	Payments bool
+	Limits   []int64 // ms, rising: of payments it is wanted how many answers took at most so long
 }
 
 // Facts is what was measured.

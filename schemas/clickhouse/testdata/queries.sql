@@ -58,3 +58,33 @@ SELECT contract, objective, scope, (budget_total-budget_spent) AS left, now()+to
 SELECT contract, level, objective, scope, target, actual, verdict FROM pos.sla_compliance WHERE NOT final AND verdict IN ('breached','at_risk')
 -- A13 can we still measure: freeze instead of resolving
 SELECT contract, objective, scope, coverage FROM pos.sla_compliance WHERE NOT final AND coverage < 0.9
+-- A15 orders that will miss their promise, or lapse uncollected
+SELECT order_id, store_id, if(ready_at IS NULL,'late_ready','uncollected') AS why, coalesce(promised_at,expires_at) AS due FROM pos.order_journeys WHERE collected_at IS NULL AND cancelled_at IS NULL AND ((ready_at IS NULL AND promised_at < now64(3)+INTERVAL 30 MINUTE) OR (ready_at IS NOT NULL AND expires_at < now64(3)+INTERVAL 12 HOUR))
+-- M11 reserve online, collect in store
+SELECT store_id, sum(ready_in_time)/nullIf(sum(ready),0) AS kept_promise, sum(collected)/nullIf(sum(ready),0) AS pickup_rate, sum(added_on)/nullIf(sum(collected),0) AS attach_rate, max(lead_ms_p50)/60000 AS lead_min FROM pos.omnichannel_funnel WHERE business_date >= today()-28 GROUP BY store_id ORDER BY pickup_rate
+-- D10 peak-hour heat map of a store
+SELECT dow, local_hour, transactions_avg, net_avg FROM pos.peak_hours WHERE store_id='0042' ORDER BY dow, local_hour
+-- M1 size and worth of every RFM segment
+SELECT segment, count() AS customers, sum(monetary) AS value, currency FROM pos.rfm GROUP BY segment, currency HAVING customers >= 10 ORDER BY value DESC
+-- M2 monthly cohort retention
+SELECT cohort, groupArray((period, round(retention,3))) AS curve FROM (SELECT * FROM pos.cohorts WHERE customers >= 10 ORDER BY cohort, period) GROUP BY cohort ORDER BY cohort
+-- M4 members who are slipping away
+SELECT customer, segment, last_at, median_interval_days, dateDiff('day',last_at,now())/median_interval_days AS overdue FROM pos.buyer_profiles WHERE median_interval_days > 0 AND overdue BETWEEN 2 AND 6 ORDER BY net_365d DESC LIMIT 10000
+-- M5 input of a BG/NBD and gamma-gamma model
+SELECT customer, x, t_x, T, m FROM pos.clv_inputs WHERE currency='EUR'
+-- M7 what goes with coffee
+SELECT right, baskets, confidence, lift FROM pos.affinity WHERE left='coffee' AND baskets >= 30 AND lift > 1 ORDER BY lift DESC LIMIT 20
+-- M8 did the promotion work, and at what cost
+SELECT promotion_id, sum(promoted_units) AS units, sum(baseline_units) AS baseline, units/nullIf(baseline,0)-1 AS uplift, sum(cannibalised_units) AS cannibalised, sum(discount) AS cost FROM pos.promotion_uplift GROUP BY promotion_id ORDER BY uplift DESC
+-- M9 best sellers of the champions
+SELECT product_id, sum(units) AS u FROM pos.segment_products WHERE segment='champions' AND business_date >= today()-30 GROUP BY product_id HAVING max(customers) >= 10 ORDER BY u DESC LIMIT 20
+-- M10 when do members come
+SELECT usual_dow, usual_hour, count() AS members FROM pos.buyer_profiles WHERE segment='champions' GROUP BY usual_dow, usual_hour HAVING members >= 10 ORDER BY members DESC
+-- M12 contactless and mobile wallets, month by month
+SELECT toStartOfMonth(business_date) AS month, sumIf(payments,entry_mode='contactless')/sum(payments) AS contactless, sumIf(payments,wallet!='')/sum(payments) AS wallet FROM pos.payment_mix GROUP BY month ORDER BY month
+-- M13 how long between two purchases
+SELECT quantilesExactWeighted(0.25,0.5,0.75,0.9)(gap_days, times) AS days FROM pos.purchase_gaps
+-- M14 what is an omnichannel customer worth
+SELECT if(length(channels)>1,'omnichannel',channels[1]) AS kind, count() AS customers, avg(net_365d) AS net_per_customer FROM pos.buyer_profiles WHERE currency='EUR' GROUP BY kind HAVING customers >= 10
+-- M15 audience for an apology after an outage: members who usually shop there at that hour
+SELECT count() AS members FROM pos.buyer_profiles WHERE usual_store='0042' AND usual_dow=6 AND usual_hour BETWEEN 10 AND 13 HAVING members >= 10

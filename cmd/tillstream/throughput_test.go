@@ -1,0 +1,166 @@
+//go:build measure
+
+package main
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+
+	"github.com/tillstream/tillstream/deploy/embedded"
+)
+
+var throughput = struct {
+	sales  *int
+	cores  *int
+	health *bool
+}{
+	flag.Int("sales", 1_000_000, "transactions that wait in Kafka"),
+	flag.Int("cores", 1, "of the member: it is pinned to as many"),
+	flag.Bool("reports", false, "health reports instead of transactions"),
+}
+
+// A sale as ../../../shared/peers/gen has it, in the canonical form: 100 stores of 12 tills, three lines of 1,000 products (Zipf), one tender, six hours.
+func sale(b []byte, i, n int, seen []int, rnd *rand.Rand, zipf *rand.Zipf) (int, time.Time, []byte) {
+	till := rnd.IntN(1200)
+	store := till / 12
+	seen[till]++
+	at := time.Now().Truncate(24 * time.Hour).Add(-24 * time.Hour).Add(8 * time.Hour).Add(time.Duration(float64(i) / float64(n) * float64(6*time.Hour)))
+	b = fmt.Appendf(b, `{"id":"%x-%04x","source":"S%04d","type":"pos.transaction.v1","time":"%s","store_id":"S%04d","terminal_id":"S%04d-T%02d","sequence":%d,"kind":"sale","currency":"EUR","lines":[`,
+		rnd.Int64N(1<<47), i&0xffff, store, at.UTC().Format("2006-01-02T15:04:05.000Z"), store, store, till%12, seen[till])
+	total := 0
+	for l := range 3 {
+		quantity := 1 + rnd.IntN(4)
+		gross, product := quantity*(49+rnd.IntN(2999)), zipf.Uint64()
+		total += gross
+		if l > 0 {
+			b = append(b, ',')
+		}
+		b = fmt.Appendf(b, `{"line":%d,"product_id":"40063813%05d","category":"C%03d","quantity":%d,"gross":%d}`, l+1, product, product%80, quantity, gross)
+	}
+	return store, at, fmt.Appendf(b, `],"tenders":[{"method":"card","amount":%d,"result":"approved"}],"totals":{"gross":%[1]d,"net":%[1]d}}`, total)
+}
+
+// How many events a member with one core takes from a Kafka that has them all, exactly once into ClickHouse, and what it costs. A measurement, not a test.
+//
+//	go test -tags measure -run '^TestMeasureThroughput$' -count 1 -v -timeout 1h ./cmd/tillstream -sales 1000000 -cores 1
+func TestMeasureThroughput(t *testing.T) {
+	data := t.TempDir()
+	kafka := ownKafka(t)
+	engine, err := embedded.StartEngine(t.Context(), embedded.EngineConfig{Dir: engineDir(data), MemoryBytes: int64(*scale.engineGiB) << 30, Log: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = engine.Close() })
+	r := &rig{t: t, broker: kafka, engine: engine, partitions: 4}
+	r.client, err = kgo.NewClient(kgo.SeedBrokers(kafka.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(20*time.Millisecond),
+		kgo.MaxBufferedRecords(200_000), kgo.ProducerBatchCompression(kgo.Lz4Compression()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.client.Close)
+	r.createTopics()
+
+	n, bytes := *throughput.sales, 0
+	rnd := rand.New(rand.NewPCG(1, 2))
+	zipf, seen := rand.NewZipf(rnd, 1.1, 8, 999), make([]int, 1200)
+	for i := range n {
+		record := &kgo.Record{Topic: "pos.transactions"}
+		if *throughput.health {
+			till := i % 120_000
+			at := time.Now().Truncate(24 * time.Hour).Add(-20 * time.Hour).Add(time.Duration(i/120_000) * 30 * time.Second)
+			record.Topic, record.Timestamp, record.Partition = "pos.health", at, int32(till/5%4)
+			record.Value = beat(nil, till/5, till, i/120_000+1, at, rnd)
+		} else {
+			var store int
+			store, record.Timestamp, record.Value = sale(nil, i, n, seen, rnd, zipf)
+			record.Partition = int32(store % 4)
+		}
+		bytes += len(record.Value)
+		r.client.Produce(t.Context(), record, func(_ *kgo.Record, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if err := r.client.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	cfg := filepath.Join(t.TempDir(), "tillstream.yaml")
+	if err := os.WriteFile(cfg, fmt.Appendf(nil, `
+kafka: {brokers: [%q], group: throughput}
+clickhouse: {dsn: %q}
+privacy: {secret: a secret of many bytes}
+`, kafka.Addr(), engine.DSN()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, said := tillstream(t, os.Stderr, "migrate", "--config", cfg); code != exitDone {
+		t.Fatal(said)
+	}
+	member := startPinned(t, cfg, *throughput.cores)
+	var from map[string]usage
+	var began time.Time
+	pids := processes(t, member, data)
+	for {
+		time.Sleep(20 * time.Millisecond)
+		done := int(sum(member.numbers("tillstream_events_total")))
+		if from == nil && done > 0 {
+			began, from = time.Now(), map[string]usage{}
+			for name, pid := range pids {
+				from[name] = usageOf(pid)
+			}
+			n -= done
+		}
+		if from != nil && r.passed() >= *throughput.sales {
+			break
+		}
+	}
+	took := time.Since(began)
+	fmt.Printf("%d events of %d bytes in %.2f s: %.0f a second (%.1f MB/s) on %d core(s)\n", n, bytes / *throughput.sales, took.Seconds(), float64(n)/took.Seconds(),
+		float64(bytes)/float64(*throughput.sales)*float64(n)/took.Seconds()/1e6, *throughput.cores)
+	for name, pid := range pids {
+		now := usageOf(pid)
+		fmt.Printf("%12s %6.2f µs of CPU an event, %5.0f MiB resident\n", name, float64((now.cpu-from[name].cpu).Nanoseconds())/1e3/float64(n), float64(now.resident)/(1<<20))
+	}
+	if err := member.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := member.cmd.Wait(); err != nil {
+		t.Errorf("the member ended with %v", err)
+	}
+	if code, said := r.audit(); code != exitDone {
+		t.Errorf("audit exited %d: %s", code, said)
+	}
+	fmt.Println(member.numbers("tillstream_events_total"), r.ask("SELECT reason, count() FROM pos.dead_letters GROUP BY reason"))
+	fmt.Println(strings.TrimSpace(r.ask("SELECT sum(transactions), sum(units), sum(net) FROM pos.sales_hourly")))
+}
+
+// startPinned starts a member on the first cores of the machine.
+func startPinned(t *testing.T, cfg string, cores int) *observed {
+	t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, some unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		t.Fatal(err)
+	}
+	for i := range cores {
+		some.Set(i)
+	}
+	if err := unix.SchedSetaffinity(0, &some); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.SchedSetaffinity(0, &all) }()
+	return startProcess(t, cfg)
+}

@@ -1,0 +1,155 @@
+package alert
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"go.uber.org/zap"
+)
+
+// desk is a Log, a Source and a Refresher in one, for a loop in a bubble of its own time.
+type desk struct {
+	last    []Alert
+	untold  []Transition
+	looks   func() *Snapshot
+	send    func(n int) error
+	loads   int
+	sent    []int // transitions in each sending that was taken
+	refresh []int // open alerts in each
+}
+
+func (d *desk) Load(context.Context, []string) ([]Alert, map[string][]Transition, error) {
+	d.loads++
+	untold := d.untold
+	d.untold = nil
+	return d.last, map[string][]Transition{"desk": untold}, nil
+}
+
+func (d *desk) Put(_ context.Context, ts []Transition) error {
+	for _, t := range ts {
+		d.last = append(d.last, t.Alert)
+	}
+	return nil
+}
+func (d *desk) Took(context.Context, string, []Transition) error { return nil }
+func (d *desk) Look(context.Context) (*Snapshot, error)          { return d.looks(), nil }
+func (d *desk) Name() string                                     { return "desk" }
+
+func (d *desk) Send(_ context.Context, ts []Transition) error {
+	if err := d.send(len(ts)); err != nil {
+		return err
+	}
+	d.sent = append(d.sent, len(ts))
+	return nil
+}
+
+func (d *desk) Refresh(_ context.Context, open []Alert) error {
+	d.refresh = append(d.refresh, len(open))
+	return nil
+}
+
+func (d *desk) lead(t *testing.T, refresh time.Duration) *Metrics {
+	m := NewMetrics(prometheus.NewRegistry())
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		NewLoop(Config{Every: time.Second, Refresh: refresh, Limits: *limits()}, Deps{Source: d, Log: d, Receivers: []Receiver{d}, Logger: zap.NewNop(), Metrics: m}).Lead(ctx)
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	return m
+}
+
+// value is that of a gauge or a counter.
+func value(t *testing.T, m prometheus.Metric) float64 {
+	t.Helper()
+	var out dto.Metric
+	if err := m.Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	return out.GetGauge().GetValue() + out.GetCounter().GetValue()
+}
+
+func quiet() *Snapshot {
+	at := time.Now().UnixMilli()
+	return &Snapshot{At: at, Watermark: at}
+}
+
+// A receiver that is away costs nothing but time: what waits is counted, and told in pieces when it is back; looking goes on meanwhile.
+func TestReceiverThatIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		looks, away := 0, true
+		d := &desk{looks: func() *Snapshot { looks++; return quiet() }}
+		d.send = func(n int) error {
+			if away {
+				return errors.New("away")
+			}
+			time.Sleep(time.Duration(n) * time.Millisecond) // slow, too
+			return nil
+		}
+		for i := range 2500 {
+			d.untold = append(d.untold, Transition{Fired, Alert{ID: strconv.Itoa(i), Sequence: 1}})
+		}
+		m := d.lead(t, time.Hour)
+		time.Sleep(time.Minute)
+		if n := value(t, m.waiting.WithLabelValues("desk")); n != 2500 || looks < 55 {
+			t.Errorf("%v wait, after %d looks", n, looks)
+		}
+		failures := value(t, m.failed.WithLabelValues("desk"))
+		if failures < 8 || failures > 15 { // 0.2, 0.4 … 10 s between tries
+			t.Errorf("tried %v times within a minute", failures)
+		}
+		away = false
+		time.Sleep(20 * time.Second)
+		if d := cmp.Diff([]int{1000, 1000, 500}, d.sent); d != "" {
+			t.Error(d)
+		}
+		if n := value(t, m.waiting.WithLabelValues("desk")); n != 0 || value(t, m.sent.WithLabelValues("desk")) != 2500 {
+			t.Errorf("%v still wait", n)
+		}
+	})
+}
+
+// A member that stood still for longer than it takes to be followed by another tells nobody what it knew, and reads what is known before it goes on.
+func TestMemberThatStoodStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		still, d := time.Duration(0), &desk{send: func(int) error { return nil }}
+		d.looks = func() *Snapshot {
+			time.Sleep(still)
+			s := quiet()
+			if still == 0 && d.loads == 1 {
+				s.Stores = []Store{{ID: "s", Tills: 9, Able: 8, Bad: []Till{{"1", "down", 10}}}}
+			}
+			return s
+		}
+		m := d.lead(t, 10*time.Second)
+		time.Sleep(25 * time.Second)
+		if d := cmp.Diff([]int{1, 1}, d.refresh); d != "" {
+			t.Error(d)
+		}
+		still = time.Minute
+		time.Sleep(5 * time.Second)
+		over := d.last[0] // another one sees that it is up again
+		over.Status, over.Sequence, over.At = Resolved, 2, time.Now().UnixMilli()
+		d.last = append(d.last, over)
+		told := len(d.sent)
+		time.Sleep(30 * time.Second)
+		refreshed := len(d.refresh)
+		time.Sleep(25 * time.Second)
+		still = 0
+		time.Sleep(time.Minute)
+		if len(d.refresh) != refreshed || len(d.sent) != told || d.loads != 2 {
+			t.Errorf("told again of what was over %d times, sent %v, read %d times", len(d.refresh)-refreshed, d.sent, d.loads)
+		}
+		if n := value(t, m.judging); n != 1 {
+			t.Errorf("judging is %v", n)
+		}
+	})
+}

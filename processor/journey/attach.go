@@ -1,0 +1,168 @@
+package journey
+
+import (
+	"cmp"
+	"slices"
+)
+
+// news are the orders of which the open batch may have changed anything. It brings the store's indices up to date.
+func (st *store) news() map[*record]bool {
+	news := map[*record]bool{}
+	for r := range st.stepped {
+		news[r] = true
+		who, when, known := r.customer, r.collection, r.named
+		st.index(r)
+		st.mates(who, when, news)
+		st.mates(r.customer, r.collection, news)
+		for _, n := range r.named {
+			if _, found := slices.BinarySearch(known, n); !found {
+				st.affect(news, func(s *sale) bool { return s.id == n })
+			}
+		}
+	}
+	for _, c := range st.sales {
+		for i := range c.fresh {
+			if s := &c.fresh[i]; s.void {
+				st.affect(news, func(o *sale) bool { return s.id != 0 && o.id == s.id || s.number != 0 && o.number == s.number })
+			} else {
+				st.touch(s, news)
+			}
+		}
+	}
+	if st.told {
+		for _, r := range st.orders {
+			news[r] = true
+		}
+	}
+	return news
+}
+
+// mates adds the orders of a customer that may share a sale with one that was collected at some time.
+func (st *store) mates(customer uint64, collection int64, news map[*record]bool) {
+	if collection == 0 {
+		return
+	}
+	for _, r := range st.byCustomer[customer] {
+		if r.collection != 0 && abs(r.collection-collection) <= 2*visit {
+			news[r] = true
+		}
+	}
+}
+
+// affect adds the orders that the sales that match may be added to.
+func (st *store) affect(news map[*record]bool, match func(*sale) bool) {
+	for _, c := range st.sales {
+		c.each(func(s *sale) {
+			if !s.void && match(s) {
+				st.touch(s, news)
+			}
+		})
+	}
+}
+
+func (st *store) touch(s *sale, news map[*record]bool) {
+	if s.customer != 0 {
+		for _, r := range st.byCustomer[s.customer] {
+			if r.collection != 0 && abs(r.collection-s.at) <= visit {
+				news[r] = true
+			}
+		}
+	}
+	if r := st.byHash[s.order]; r != nil && r.collection != 0 && abs(r.collection-s.at) <= visit {
+		news[r] = true
+	}
+}
+
+// reckon finds the sales around an order's collection, and those that are added to it.
+func (st *store) reckon(r *record) {
+	o := r.unpacked()
+	o.near = st.around(r)
+	was := o.added.given
+	o.added = added{given: was}
+	said := o.text(money)
+	for i := range o.near {
+		s := &o.near[i]
+		if s.order == r.hash && len(o.named) == 0 || s.order != r.hash && (s.order != 0 || st.nearest(s) != r) ||
+			slices.ContainsFunc(o.near[:i], func(told sale) bool { return told.id == s.id }) { // the same sale, told differently
+			continue
+		}
+		a := &o.added
+		switch c := s.currency; {
+		case said != "" && said[:3] != string(c[:]):
+			continue
+		case a.sales > 0 && slices.Compare(a.currency[:], c[:]) < 0:
+			continue // of an order that says no currency, those in the first by name
+		case a.currency != c:
+			*a = added{currency: c}
+		}
+		a.sales, a.net, a.given = a.sales+1, a.net+s.net, true
+	}
+	o.added.given = o.added.given || was
+}
+
+// around is the sales around the collection that may be added to an order, as far as they are known, in order.
+func (st *store) around(r *record) []sale {
+	if r.collection == 0 {
+		return nil
+	}
+	from, to := r.collection-visit, r.collection+visit
+	voids := st.voided()
+	var near []sale
+	take := func(s *sale) {
+		if s.void || s.at < from || s.at > to || st.named[s.id] > 0 || voids[s.id] || s.number != 0 && voids[s.number] {
+			return
+		}
+		if s.order == r.hash || s.customer != 0 && s.customer == r.customer {
+			near = append(near, *s)
+		}
+	}
+	st.sales.between(from, to, take)
+	mates := st.byCustomer[r.customer]
+	if r.customer == 0 {
+		mates = []*record{r}
+	}
+	for _, m := range mates {
+		if m.collection != 0 && abs(m.collection-r.collection) <= 2*visit {
+			known := m.peek().near
+			for i := range known {
+				take(&known[i])
+			}
+		}
+	}
+	return unite(near, nil)
+}
+
+// voided are the ids and the numbers of the sales that were.
+func (st *store) voided() map[uint64]bool {
+	if st.voids == nil {
+		st.voids = map[uint64]bool{}
+		for _, c := range st.sales {
+			if !c.voids {
+				continue
+			}
+			c.each(func(s *sale) {
+				if s.void {
+					st.voids[s.id], st.voids[s.number] = true, true
+				}
+			})
+		}
+		delete(st.voids, 0)
+	}
+	return st.voids
+}
+
+// nearest is the order of its customer that a sale is added to.
+func (st *store) nearest(s *sale) (best *record) {
+	for _, r := range st.byCustomer[s.customer] {
+		if r.collection == 0 || abs(r.collection-s.at) > visit {
+			continue
+		}
+		if best == nil || cmp.Or(cmp.Compare(abs(r.collection-s.at), abs(best.collection-s.at)),
+			cmp.Compare(r.collection, best.collection), cmp.Compare(r.id, best.id)) < 0 {
+			best = r
+		}
+	}
+	return best
+}
+
+func abs(x int64) int64 { return max(x, -x) }

@@ -1,0 +1,37 @@
+// Package journey folds the steps of omnichannel orders (pos.order.v1) and the sales of tills into order_journeys, one row an order of its
+// collecting store.
+//
+// # What is said of an order
+//
+// The instant of a step is the earliest that was said of it. Everything else that steps say is of the latest step that says it (of several in one
+// millisecond, the greatest text), but for the promise and what was ordered: those are of the earliest, since they are what the customer was told.
+// All of it is the least or the greatest of what came, column by column, in the table as well as in memory. So neither order nor repetition
+// matters, and a step of an order that memory has let go of is a row that the table merges with what it has.
+//
+// # What is reckoned
+//
+// Three things take more than one event, and are reckoned from memory, anew whenever one of those events comes:
+//
+//   - the business days on which an order was placed and became ready, by the zone and the cutoff that the registry has of the store; else by the
+//     event's own offset;
+//   - the lead in store hours: the service time, by the store's calendar, from placed to ready. NULL where the registry does not know the store;
+//   - the added sales.
+//
+// An added sale is a sale of goods in the collecting store, not in training and not voided afterwards, in a channel of the store itself (not web, app, phone,
+// marketplace or click_and_collect), at most 30 min before or after the order was first collected, in whole or part, and which is
+//
+//   - of the order's customer and names no order; or
+//   - names the order in order_id, where steps name other transactions as those of the collection.
+//
+// The sale of the collection itself is none: it is the one that a step of any order of the store names in transaction_id, or, of an order of which no step
+// names one, the one that names the order. A customer who collects several orders adds a sale to one of them only: that collected nearest to it, the
+// earlier if two are as near, then the one with the smaller id. The amount is the net of its lines in the order's currency; sales in another currency do not
+// count. (domain.md 3.8.)
+//
+// # State
+//
+// Sales of known customers are kept for Config.Window after their till's hour, counted from the store's newest; so a step may come that much
+// later than the sale. A finished order (collected, cancelled, rejected, expired, delivered or returned) is kept until both the store's sales and its orders
+// are that far past its last step: however far one topic is read ahead of the other, as when a history is loaded, they meet. Others leave
+// Config.RetireAfter after their last step. What comes later still is in the row, by the rules above; only what is reckoned stays what it was.
+package journey
