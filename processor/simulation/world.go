@@ -250,7 +250,7 @@ func (w *World) start() {
 		skew = time.Duration(w.rnd.Int64N(2*int64(w.skew))) - w.skew
 	}
 	m.proc = processor.New(cfg, processor.Deps{
-		Kafka: cluster{m}, Source: source{m}, Sink: sink{m}, Past: sink{m}, Streams: sink{m}, Letters: letters{m}, Log: zap.NewNop(),
+		Kafka: cluster{m}, Source: source{m}, Sink: sink{m}, Streams: sink{m}, Letters: letters{m}, Log: zap.NewNop(),
 		Now: func() time.Time { return time.Now().Add(skew) }, Registerer: prometheus.NewRegistry(),
 	})
 	w.members = append(w.members, m)
