@@ -126,26 +126,6 @@ func (st state) apply(rows []rollup.StateRow) {
 	}
 }
 
-// answer gives a fold what it wants, and says how much that was.
-func (st state) answer(t fataler, f *Fold, limit int) (rows int) {
-	for {
-		want := f.Wants(limit)
-		if len(want) == 0 {
-			return rows
-		}
-		for _, k := range want {
-			row, ok := st[fmt.Sprintf("%d %s %s", k.Partition, rollup.KindPast, k.Key)]
-			if !ok {
-				t.Fatalf("the state has no %q of partition %d", k.Key, k.Partition)
-			}
-			if err := f.Recall(row); err != nil {
-				t.Fatalf("%v", err)
-			}
-			rows++
-		}
-	}
-}
-
 // rows are in an order that has nothing to do with that of writing.
 func (st state) rows(backwards bool) []rollup.StateRow {
 	keys := slices.Sorted(maps.Keys(st))

@@ -192,3 +192,23 @@ func TestPastIsAsIfItWereInMemory(t *testing.T) {
 	}
 	t.Logf("%d rows were wanted, at most %d hours of a till in memory", wanted, most)
 }
+
+// answer gives a fold what it wants, and says how much that was.
+func (st state) answer(t fataler, f *Fold, limit int) (rows int) {
+	for {
+		want := f.Wants(limit)
+		if len(want) == 0 {
+			return rows
+		}
+		for _, k := range want {
+			row, ok := st[fmt.Sprintf("%d %s %s", k.Partition, rollup.KindPast, k.Key)]
+			if !ok {
+				t.Fatalf("the state has no %q of partition %d", k.Key, k.Partition)
+			}
+			if err := f.Recall(row); err != nil {
+				t.Fatalf("%v", err)
+			}
+			rows++
+		}
+	}
+}
