@@ -35,11 +35,12 @@ type Config struct {
 	HeartbeatTimeout  time.Duration // 0: three times what the till announces
 	TimelineWindow    time.Duration
 	RetireAfter       time.Duration
+	CorrectionWindow  time.Duration // for how long transactions are kept so that they can be corrected; 0: they cannot
 }
 
 // EventOptions are how events are read.
 func (c *Config) EventOptions() event.Options {
-	return event.Options{Secret: c.Secret, MaxBytes: c.MaxEventBytes, MaxLateness: c.MaxLateness, Bodies: bodies()}
+	return event.Options{Secret: c.Secret, MaxBytes: c.MaxEventBytes, MaxLateness: c.MaxLateness, Corrections: c.CorrectionWindow > 0, Bodies: bodies()}
 }
 
 // bodies are the readers of the events that come seldom.
@@ -53,8 +54,8 @@ func bodies() map[string]func([]byte) (any, *event.Rejection) {
 // blindly.
 func (c *Config) Fingerprint() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%d %d %v %v %v %v %v %x", foldVersion, c.MaxEventBytes, c.MaxLateness, c.BusinessDayCutoff, c.HeartbeatTimeout,
-		c.TimelineWindow, c.RetireAfter, event.Pseudonym(c.Secret, "fingerprint", ""))
+	fmt.Fprintf(h, "%d %d %v %v %v %v %v %v %x", foldVersion, c.MaxEventBytes, c.MaxLateness, c.BusinessDayCutoff, c.HeartbeatTimeout,
+		c.TimelineWindow, c.RetireAfter, c.CorrectionWindow, event.Pseudonym(c.Secret, "fingerprint", ""))
 	return hex.EncodeToString(h.Sum(nil)[:4])
 }
 

@@ -99,7 +99,7 @@ func foldAll(t *testing.T, all []sent, rnd *rand.Rand, largest int) map[string]m
 			}
 		}
 		for tp, offset := range next {
-			core.Begin(tp, offset)
+			core.Begin(tp, offset, offset == 0)
 		}
 		return core
 	}

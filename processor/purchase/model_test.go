@@ -100,6 +100,7 @@ func (n *naive) add(e *event.Event) {
 		customer = fmt.Sprintf("customer_days %d %s %s %s %s", x.Customer.Pseudonym, date, e.StoreID, channel, x.Currency)
 		n.content.Put(customer, "first_at", "min", utc.Unix())
 		n.content.Put(customer, "last_at", "max", utc.Unix())
+		n.content.Put(customer, "times_in", "", utc.Unix())
 	}
 	put := func(key, column string, v int64) {
 		if key != "" {
@@ -108,6 +109,7 @@ func (n *naive) add(e *event.Event) {
 	}
 	var net, tax int64
 	bought := map[string]bool{}
+	categories := map[string]string{} // of what is given back: one a product
 	for _, l := range live {
 		back := x.Kind == "return" || l.Quantity < 0
 		sign := int64(1)
@@ -139,6 +141,26 @@ func (n *naive) add(e *event.Event) {
 		}
 		product := fmt.Sprintf("product_sales %s %s %s %s %s", date, e.StoreID, orElse(l.ProductID, "-"), orElse(category, "-"), x.Currency)
 		put(product, "units", units)
+		put(product, "lines", 1)
+		if back || undone {
+			for _, l2 := range live {
+				if l2.ProductID == l.ProductID && (l2.Kind == "" || l2.Kind == "item") && (undone || x.Kind == "return" || l2.Quantity < 0) {
+					c := l2.Category
+					if c == "" && len(l2.Hierarchy) > 0 {
+						c = l2.Hierarchy[0]
+					}
+					categories[l.ProductID] = max(categories[l.ProductID], c)
+				}
+			}
+			category = categories[l.ProductID]
+			given := fmt.Sprintf("returns %s %s %s %s %s %s %s %s %s - - %s", date, e.StoreID, e.TerminalID, e.ID, orElse(l.ProductID, "-"), orElse(category, "-"),
+				x.Currency, x.Kind, orElse(x.Original.TransactionID, "-"), orElse(x.Original.Reason, "-"))
+			put(given, "lines", 1)
+			put(given, "units", -units)
+			put(given, "net", -lineNet)
+			n.content.Put(given, "returned_at", "max", utc.Unix())
+			n.content.Put(given, "original_sequence", "max", int64(x.Original.Sequence.Value))
+		}
 		put(product, "revenue", lineNet)
 		put(product, "discount", sign*l.Discount)
 		if back && !undone {
@@ -248,7 +270,8 @@ func TestAgainstNaive(t *testing.T) {
 		cutoff := of[time.Duration](t, 0, 4*time.Hour, -2*time.Hour)
 		events := rapid.SliceOfN(rapid.Custom(anyTransaction), 0, 25).Draw(t, "events")
 		want := naive{cutoff, tabletest.Content{}}
-		for _, e := range events {
+		for i, e := range events {
+			e.ID = fmt.Sprint(i)
 			want.add(e)
 		}
 		f := New(Config{BusinessDayCutoff: cutoff})

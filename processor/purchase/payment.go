@@ -48,23 +48,28 @@ func (f *Fold) pay(t *event.Tender, at *place) {
 		hour:      at.hour,
 	}
 	index, s := f.payments.At(k.hash(), k)
-	s.attempts++
+	s.attempts += at.once()
+	s.corrections += at.taken()
 	o := outcomeOf(t)
 	switch o {
 	case offline:
-		s.offline++
+		s.offline += at.once()
 		fallthrough
 	case approved:
-		s.approved++
-		s.amount += t.Amount
+		s.approved += at.once()
+		s.amount += at.sign * t.Amount
 	case declined:
-		s.declined++
+		s.declined += at.once()
 	case failed:
-		s.failed++
+		s.failed += at.once()
 	}
 	if ms := t.AuthorisationMS; ms.OK && o != offline {
-		s.authMS += uint64(ms.Value)
-		s.authN++
-		f.authMS = append(f.authMS, table.Sample[uint32]{Index: int32(index), Value: ms.Value})
+		s.authMS += at.once() * uint64(ms.Value)
+		s.authN += at.once()
+		samples := &f.authMS
+		if at.sign < 0 {
+			samples = &f.authMSOff
+		}
+		*samples = append(*samples, table.Sample[uint32]{Index: int32(index), Value: ms.Value})
 	}
 }
