@@ -162,7 +162,11 @@ func (w *World) calm() (*clickhouse, string) {
 		c.logs[tp] = l.without(0, 0)
 	}
 	for _, l := range w.losses() {
-		c.logs[l.TopicPartition] = c.logs[l.TopicPartition].without(l.From, l.To)
+		rest := c.logs[l.TopicPartition].without(l.From, l.To)
+		if l.From == 0 { // it was never seen whole
+			rest.start, rest.end = l.To, max(rest.end, l.To)
+		}
+		c.logs[l.TopicPartition] = rest
 	}
 	c.cfg.BatchRecords, c.cfg.BatchAge, c.healed = 1<<30, 10*time.Second, true
 	c.start()
