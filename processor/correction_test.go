@@ -297,3 +297,118 @@ func TestCorrectedAsIfRightAtFirst(t *testing.T) {
 		}
 	})
 }
+
+// simple is a sale of one piece for an amount; more is fields.
+func simple(id, terminal string, at time.Time, amount int, more string) string {
+	return fmt.Sprintf(`{"id":"%s","source":"%s","type":"pos.transaction.v1","time":"%s","store_id":"s","terminal_id":"%s","kind":"sale","currency":"EUR","lines":[{"line":1,"product_id":"p","quantity":1,"gross":%d}],"totals":{"gross":%[5]d,"net":%[5]d}%s}`,
+		id, terminal, at.Format(time.RFC3339), terminal, amount, more)
+}
+
+func correcting(ids string) string { return fmt.Sprintf(`,"corrects":{"ids":["%s"]}`, ids) }
+
+// net is what was sold, all in all.
+func (w *till) net() (net int64) {
+	for _, b := range only(w.blocks, []string{"sales_hourly"}) {
+		net += columnOf[int64](b, "net")[0]
+	}
+	return net
+}
+
+func TestWindowOfCorrections(t *testing.T) {
+	const day = 24 * time.Hour
+	start := time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
+	type message struct {
+		after  time.Duration // since start, when Kafka got it
+		value  string
+		window time.Duration // restarts with that one; 0: goes on
+		off    bool          // restarts with none
+	}
+	at := func(d time.Duration) time.Time { return start.Add(d) }
+	sale := simple("a", "t1", at(0), 1, "")
+	for name, c := range map[string]struct {
+		late     bool // the partition is begun in its middle
+		messages []message
+		net      int64
+		reasons  string
+	}{
+		"in time, days and batches later": {messages: []message{
+			{0, sale, 0, false}, {8 * day, simple("c", "t1", at(0), 100, correcting("a")), 0, false},
+		}, net: 100},
+		"too late": {messages: []message{
+			{0, sale, 0, false}, {8*day + 2*time.Hour, simple("c", "t1", at(0), 100, correcting("a")), 0, false},
+		}, net: 1, reasons: "correction_too_late"},
+		"of a time long ago, which came just now": {messages: []message{
+			{0, simple("a", "t1", at(-300*day), 1, ""), 0, false}, {day, simple("c", "t1", at(-300*day), 100, correcting("a")), 0, false},
+		}, net: 100},
+		"before what it corrects": {messages: []message{
+			{0, simple("c", "t1", at(0), 100, correcting("a")), 0, false}, {8 * day, sale, 0, false},
+		}, net: 100},
+		"before what it corrects, which comes when nobody remembers": {messages: []message{
+			{0, simple("c", "t1", at(0), 100, correcting("a")), 0, false}, {9 * day, sale, 0, false},
+		}, net: 101},
+		"of another till": {messages: []message{
+			{0, sale, 0, false}, {0, simple("a", "t2", at(0), 10, ""), 0, false}, {1, simple("c", "t2", at(0), 100, correcting("a")), 0, false},
+		}, net: 101},
+		"of itself": {messages: []message{{0, simple("c", "t1", at(0), 100, correcting("c")), 0, false}}, net: 100},
+		"of two":    {messages: []message{{0, sale, 0, false}, {0, simple("b", "t1", at(0), 10, ""), 0, false}, {1, simple("c", "t1", at(0), 100, correcting(`a","b`)), 0, false}}, net: 100},
+		"void, without anything in its place": {messages: []message{
+			{0, sale, 0, false}, {1, `{"id":"v","source":"office","type":"pos.transaction.v1","time":"2026-11-02T12:00:00Z","store_id":"s","terminal_id":"t1","kind":"no_sale","corrects":{"ids":["a"]}}`, 0, false},
+		}, net: 0},
+		"into training mode": {messages: []message{{0, sale, 0, false}, {1, simple("c", "t1", at(0), 100, correcting("a")+`,"test":true`), 0, false}}, net: 0},
+		"a partition that was begun in its middle": {late: true, messages: []message{
+			{0, simple("x", "t1", at(0), 1, ""), 0, false},
+			{1, simple("c", "t1", at(-time.Hour), 100, correcting("a")), 0, false},
+			{2 * time.Hour, simple("d", "t1", at(time.Hour), 1000, correcting("b")), 0, false},
+		}, net: 1001, reasons: "correction_too_late"},
+		"a window that was made longer": {messages: []message{
+			{0, sale, 0, false},
+			{10 * day, simple("x", "t1", at(10*day), 1, ""), 20 * day, false},
+			{10 * day, simple("c", "t1", at(day), 100, correcting("a2")), 0, false}, // may have been forgotten
+			{10 * day, simple("d", "t1", at(3*day), 1000, correcting("a3")), 0, false},
+		}, net: 1002, reasons: "correction_too_late"},
+		"corrections that were turned off and on again": {messages: []message{
+			{0, sale, 0, false},
+			{1, simple("c", "t1", at(0), 100, correcting("a")), 0, true},
+			{2, simple("b", "t1", at(0), 10, ""), 0, false},
+			{time.Hour, simple("x", "t1", at(0), 1, ""), 8 * day, false},
+			{2 * time.Hour, simple("d", "t1", at(0), 100, correcting("b")), 0, false},
+		}, net: 12, reasons: "correction_unsupported correction_too_late"},
+		"no transactions": {messages: []message{
+			{0, `{"id":"h","source":"t1","type":"pos.health.v1","time":"2026-11-02T12:00:00Z","store_id":"s","terminal_id":"t1","kind":"heartbeat","status":"up","corrects":{"ids":["a"]}}`, 0, false},
+		}, reasons: "correction_unsupported"},
+		"ids that cannot be": {messages: []message{
+			{0, simple("c", "t1", at(0), 1, correcting("")), 0, false},
+			{0, simple("d", "t1", at(0), 1, correcting(strings.Repeat("x", 129))), 0, false},
+			{0, simple("e", "t1", at(0), 1, correcting(strings.Repeat(`x","`, 100)+"x")), 0, false},
+		}, reasons: "invalid_value invalid_value out_of_range"},
+		// The till counts from 1 again; its correction has the time of a sale before that, and a number of now.
+		"numbered, of a till that was reinstalled": {messages: []message{
+			{0, simple("a", "t1", at(0), 1, `,"sequence":1`), 0, false},
+			{0, simple("b", "t1", at(time.Minute), 1, `,"sequence":2`), 0, false},
+			{time.Hour, simple("x", "t1", at(time.Hour), 10, `,"sequence":1`), 0, false},
+			{2 * time.Hour, simple("c", "t1", at(0), 100, correcting("a")+`,"sequence":2,"recorded_at":"2026-11-02T14:00:00Z"`), 0, false},
+		}, net: 111},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newTill(t, 8*day)
+			if c.late {
+				w.whole = false
+				w.restart()
+			}
+			var reasons []string
+			for _, m := range c.messages {
+				if m.window > 0 || m.off {
+					w.cfg.CorrectionWindow = m.window
+					w.restart()
+				}
+				w.send(start.Add(m.after), m.value)
+				for _, l := range w.seal(nil).letters {
+					reasons = append(reasons, l.Reason)
+				}
+			}
+			if got := strings.Join(reasons, " "); w.net() != c.net || got != c.reasons {
+				t.Errorf("net %d, dead letters %q; want %d, %q", w.net(), got, c.net, c.reasons)
+			}
+		})
+	}
+}

@@ -83,6 +83,7 @@ type Fold struct {
 	cfg    Config
 	cutoff int64 // ms
 	window int64 // ms
+	limit  int   // links of a partition
 	find   Finder
 
 	graphs    []*graph
@@ -110,7 +111,7 @@ type kept struct {
 // New makes a fold with an empty batch, which finds nothing in batches before.
 func New(cfg Config) *Fold {
 	return &Fold{
-		cfg: cfg, cutoff: cfg.BusinessDayCutoff.Milliseconds(), window: cfg.Window.Milliseconds(),
+		cfg: cfg, cutoff: cfg.BusinessDayCutoff.Milliseconds(), window: cfg.Window.Milliseconds(), limit: maxLinks,
 		find: func(Query, func(Row) error) error { return nil },
 	}
 }
@@ -182,10 +183,10 @@ func (f *Fold) Check(e *event.Event, in rollup.Input) (*event.Rejection, error) 
 	if g.links[key] != nil { // a repeat
 		return nil, nil
 	}
-	if len(g.links) >= maxLinks {
+	if len(g.links) >= f.limit {
 		return &event.Rejection{
 			Reason: event.ReasonCorrectionLimit, Field: "corrects",
-			Expected: fmt.Sprintf("at most %d corrections of a partition within processor.correction_window", maxLinks),
+			Expected: fmt.Sprintf("at most %d corrections of a partition within processor.correction_window", f.limit),
 		}, nil
 	}
 	var unnamed []uint64 // so far
