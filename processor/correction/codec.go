@@ -56,7 +56,7 @@ func appendContent(b []byte, e *event.Event, date int32) []byte {
 	if x.EndedAt.OK {
 		b = appendTime(b, x.EndedAt)
 	}
-	b = binary.AppendVarint(b, int64(date))
+	b = appendVarint(b, int64(date))
 	b = appendText(b, x.Kind)
 	b = appendText(b, x.Channel)
 	b = appendText(b, x.Currency)
@@ -71,13 +71,13 @@ func appendContent(b []byte, e *event.Event, date int32) []byte {
 		b = appendText(b, x.Customer.Type)
 		b = appendTexts(b, x.Customer.Consent)
 	}
-	b = binary.AppendVarint(b, x.Totals.Gross)
-	b = binary.AppendVarint(b, x.Totals.Tax)
-	b = binary.AppendUvarint(b, uint64(len(x.Lines)))
+	b = appendVarint(b, x.Totals.Gross)
+	b = appendVarint(b, x.Totals.Tax)
+	b = appendUvarint(b, uint64(len(x.Lines)))
 	for i := range x.Lines {
 		b = appendLine(b, &x.Lines[i])
 	}
-	b = binary.AppendUvarint(b, uint64(len(x.Tenders)))
+	b = appendUvarint(b, uint64(len(x.Tenders)))
 	for i := range x.Tenders {
 		b = appendTender(b, &x.Tenders[i])
 	}
@@ -85,17 +85,29 @@ func appendContent(b []byte, e *event.Event, date int32) []byte {
 }
 
 func appendTime(b []byte, t event.Time) []byte {
-	b = binary.AppendVarint(b, t.Milli)
-	return binary.AppendVarint(b, int64(t.Offset))
+	b = appendVarint(b, t.Milli)
+	return appendVarint(b, int64(t.Offset))
 }
 
+// Most numbers and lengths take one byte: that much is inlined.
+
 func appendText(b []byte, s string) []byte {
-	b = binary.AppendUvarint(b, uint64(len(s)))
-	return append(b, s...)
+	return append(appendUvarint(b, uint64(len(s))), s...)
+}
+
+func appendUvarint(b []byte, v uint64) []byte {
+	if v < 0x80 {
+		return append(b, byte(v))
+	}
+	return binary.AppendUvarint(b, v)
+}
+
+func appendVarint(b []byte, v int64) []byte {
+	return appendUvarint(b, uint64(v)<<1^uint64(v>>63))
 }
 
 func appendTexts(b []byte, all []string) []byte {
-	b = binary.AppendUvarint(b, uint64(len(all)))
+	b = appendUvarint(b, uint64(len(all)))
 	for _, s := range all {
 		b = appendText(b, s)
 	}
@@ -110,12 +122,12 @@ func appendOriginal(b []byte, o *event.Original) []byte {
 	if o.Sequence.OK {
 		sequence = o.Sequence.Value + 1
 	}
-	b = binary.AppendUvarint(b, sequence)
+	b = appendUvarint(b, sequence)
 	date := int64(math.MinInt32) - 1
 	if o.BusinessDate.OK {
 		date = int64(o.BusinessDate.Value)
 	}
-	b = binary.AppendVarint(b, date)
+	b = appendVarint(b, date)
 	return appendText(b, o.Reason)
 }
 
@@ -132,20 +144,20 @@ func appendLine(b []byte, l *event.Line) []byte {
 	b = appendText(b, l.ProductID)
 	b = appendText(b, l.Category)
 	b = appendTexts(b, l.Hierarchy)
-	b = binary.AppendVarint(b, l.Quantity)
-	b = binary.AppendVarint(b, l.Gross)
-	b = binary.AppendVarint(b, l.Discount)
-	b = binary.AppendVarint(b, l.Tax)
+	b = appendVarint(b, l.Quantity)
+	b = appendVarint(b, l.Gross)
+	b = appendVarint(b, l.Discount)
+	b = appendVarint(b, l.Tax)
 	if l.Net.OK {
-		b = binary.AppendVarint(b, l.Net.Value)
+		b = appendVarint(b, l.Net.Value)
 	}
-	b = binary.AppendUvarint(b, uint64(len(l.Promotions)))
+	b = appendUvarint(b, uint64(len(l.Promotions)))
 	for i := range l.Promotions {
 		p := &l.Promotions[i]
 		b = appendText(b, p.PromotionID)
 		b = appendText(b, p.CouponCode)
 		b = appendText(b, p.Kind)
-		b = binary.AppendVarint(b, p.Amount)
+		b = appendVarint(b, p.Amount)
 	}
 	return b
 }
@@ -163,9 +175,9 @@ func appendTender(b []byte, t *event.Tender) []byte {
 	b = appendText(b, t.Acquirer)
 	b = appendText(b, t.Result)
 	b = appendText(b, t.Error)
-	b = binary.AppendVarint(b, t.Amount)
+	b = appendVarint(b, t.Amount)
 	if t.AuthorisationMS.OK {
-		b = binary.AppendUvarint(b, uint64(t.AuthorisationMS.Value))
+		b = appendUvarint(b, uint64(t.AuthorisationMS.Value))
 	}
 	return b
 }

@@ -33,15 +33,20 @@ func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 		partition, offset := b.Int32("partition"), b.Int64("offset")
 		store, terminal, id := b.String("store_id"), b.String("terminal_id"), b.String("id")
 		customer, corrects, content := b.Uint64("customer"), b.Strings("corrects"), b.String("content")
-		superseded, keep, events := b.Uint8("superseded"), b.Uint32("keep_days"), b.SumUint64("events")
+		superseded, events := b.Uint8("superseded"), b.SumUint64("events")
 		b.Version(v)
+		keep := make([]uint32, len(rows)+1)
+		for i := range keep { // the batch's own row goes with the others
+			keep[i] = days
+		}
+		b.Columns = append(b.Columns, rollup.Column{Name: "keep_days", Data: keep})
 		for i, x := range rows {
 			k := &f.rows[x.Index]
 			r := k.row(texts[k.from:k.end()])
 			key[i], at[i], topic[i], partition[i], offset[i] = r.Key, rollup.Millis(k.at), r.Topic, r.Partition, r.Offset
 			store[i], terminal[i], id[i] = r.StoreID, r.TerminalID, r.ID
 			customer[i], corrects[i], content[i] = r.Customer, k.corrects, r.Content
-			keep[i], events[i] = days, 1
+			events[i] = 1
 			if k.superseded {
 				superseded[i] = 1
 			}

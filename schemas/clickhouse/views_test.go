@@ -57,6 +57,8 @@ func TestUsersQueriesRunForReaders(t *testing.T) {
 	busy(t, conn, "silent", 60, 90)
 	exec(t, conn, "INSERT INTO tillstream.sla_documents (contract, number, hash, rank, statement) VALUES ('acme-gold', 1, 'sha256:1', 2, '{}'), ('acme-gold', 1, 'sha256:2', 1, '{}')")
 	exec(t, conn, "INSERT INTO tillstream.alerts (rule, scope, alert_id, sequence, state) VALUES ('r', 's', 'a', 1, 'firing'), ('r', 's', 'a', 3, 'resolved'), ('r', 's', 'a', 2, 'frozen')")
+	exec(t, conn, "INSERT INTO tillstream.transactions (lane, id, corrects, keep_days) VALUES ('', 'c', ['a'], 99)")
+	exec(t, conn, "INSERT INTO tillstream.returns (lane, business_date, lines) VALUES ('', today(), 1)")
 	reader := connect(t, "reader", ch.Settings{"join_use_nulls": 1, "union_default_mode": "DISTINCT", "aggregate_functions_null_for_empty": 1})
 	lines := strings.Split(strings.TrimSpace(queries), "\n")
 	if len(lines) != 2*30 {
