@@ -13,6 +13,7 @@ import (
 func benchConfig() *Config {
 	return &Config{
 		Group: "g", Secret: []byte("0123456789abcdef"), MaxEventBytes: 1 << 20, TimelineWindow: 48 * time.Hour, RetireAfter: 31 * 24 * time.Hour,
+		CorrectionWindow: 8 * 24 * time.Hour,
 	}
 }
 

@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS tillstream.transactions (
   key UInt64 CODEC(ZSTD),
   at DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
   version UInt64 CODEC(ZSTD),
-  mark String CODEC(ZSTD),
+  mark SimpleAggregateFunction(max, String) CODEC(ZSTD),
   topic LowCardinality(String),
   partition Int32 CODEC(ZSTD),
   offset Int64 CODEC(ZSTD),
@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS tillstream.transactions (
   events SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD),
   keep_days UInt32 CODEC(ZSTD),
   written_on Date DEFAULT today() CODEC(ZSTD)
-) ENGINE = MergeTree
+) ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(at)
 ORDER BY (lane, key, partition, offset)
 TTL written_on + toIntervalDay(keep_days)

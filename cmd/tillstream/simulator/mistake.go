@@ -5,10 +5,10 @@ import "slices"
 // mistake is how long it takes to see that a sale was mistyped, and to type it again.
 const mistake = 45 * second
 
-// mistyped says whether one more zero is typed in a sale: in one of 250.
-func mistyped(tx *transaction) bool {
+// mistyped says whether one more zero is typed in a sale.
+func (s *store) mistyped(tx *transaction) bool {
 	l := &tx.lines
-	return len(*l) > 0 && (*l)[0].product != nil && !(*l)[0].voided && mix(uint64(tx.started))%250 == 0
+	return s.cfg.Mistyped > 0 && len(*l) > 0 && (*l)[0].product != nil && !(*l)[0].voided && mix(uint64(tx.started))%uint64(s.cfg.Mistyped) == 0
 }
 
 // mistype sends a sale with one more zero, and then the right one in its place. It returns when that is done. What counts is the right one if it arrives,
@@ -18,7 +18,6 @@ func (s *store) mistype(t *till, tx *transaction, end int64) int64 {
 	l := &tx.lines[0]
 	l.quantity, l.gross, l.discount = 10*l.quantity, 10*l.gross, 10*l.discount
 	h := t.begin(transactions, end, true)
-	h.offline = tx.header.offline || h.offline
 	tx.header, tx.date = h, s.date(t, end)
 	s.sum(tx)
 	s.out.buffer = appendTransaction(s.out.buffer[:0], tx)

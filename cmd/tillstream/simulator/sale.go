@@ -225,7 +225,7 @@ func (s *store) sale(t *till, start int64, who *customer, test bool) {
 		tx.code = strconv.FormatInt(20_000_000+r.Int64N(79_999_999), 10)
 	}
 	end := start + took
-	if !test && mistyped(tx) && t.sells(end+mistake) {
+	if !test && s.mistyped(tx) && t.sells(end+mistake) {
 		end = s.mistype(t, tx, end)
 	} else {
 		s.finish(t, tx, end)
