@@ -10,8 +10,6 @@ import (
 	"github.com/tillstream/tillstream/processor/event"
 )
 
-func one[T any](t *rapid.T, values ...T) T { return rapid.SampledFrom(values).Draw(t, "one") }
-
 var anyAmount = rapid.OneOf(rapid.Int64Range(-999, 999), rapid.Int64())
 
 func anyTime(t *rapid.T) event.Time {
