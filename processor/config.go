@@ -14,7 +14,7 @@ import (
 )
 
 // foldVersion is part of the fingerprint: raise it whenever the same records could give other rows.
-const foldVersion = 5
+const foldVersion = 6
 
 // Config is everything the rows depend on, and the limits of a lane. Durations and sizes are validated by the caller.
 type Config struct {
@@ -37,12 +37,13 @@ type Config struct {
 	HeartbeatTimeout  time.Duration // 0: three times what the till announces
 	TimelineWindow    time.Duration
 	RetireAfter       time.Duration
-	Watch             []string // products of which pairs are counted
+	Watch             []string      // products of which pairs are counted
+	CorrectionWindow  time.Duration // for how long transactions are kept so that they can be corrected; 0: they cannot
 }
 
 // EventOptions are how events are read.
 func (c *Config) EventOptions() event.Options {
-	return event.Options{Secret: c.Secret, MaxBytes: c.MaxEventBytes, MaxLateness: c.MaxLateness, Bodies: bodies()}
+	return event.Options{Secret: c.Secret, MaxBytes: c.MaxEventBytes, MaxLateness: c.MaxLateness, Corrections: c.CorrectionWindow > 0, Bodies: bodies()}
 }
 
 // bodies are the readers of the events that come seldom.
@@ -57,8 +58,8 @@ func bodies() map[string]func([]byte) (any, *event.Rejection) {
 // blindly.
 func (c *Config) Fingerprint() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%d %d %v %v %v %v %v %q %x", foldVersion, c.MaxEventBytes, c.MaxLateness, c.BusinessDayCutoff, c.HeartbeatTimeout,
-		c.TimelineWindow, c.RetireAfter, c.Watch, event.Pseudonym(c.Secret, "fingerprint", ""))
+	fmt.Fprintf(h, "%d %d %v %v %v %v %v %v %q %x", foldVersion, c.MaxEventBytes, c.MaxLateness, c.BusinessDayCutoff, c.HeartbeatTimeout,
+		c.TimelineWindow, c.RetireAfter, c.CorrectionWindow, c.Watch, event.Pseudonym(c.Secret, "fingerprint", ""))
 	return hex.EncodeToString(h.Sum(nil)[:4])
 }
 

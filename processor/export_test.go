@@ -3,6 +3,7 @@ package processor
 import (
 	"time"
 
+	"github.com/tillstream/tillstream/processor/correction"
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
@@ -17,6 +18,9 @@ func (c Core) Close(batch uint64) (blocks []*rollup.Block, state *rollup.Block) 
 	b := c.Seal(rollup.Version{Epoch: 1, Batch: batch}, "lane", time.UnixMilli(0))
 	return b.blocks, b.state
 }
+
+// Find sets who is asked for transactions of batches before.
+func (c Core) Find(find correction.Finder) { c.corrections.Find(find) }
 
 // Offset is where a partition goes on.
 func (c Core) Offset(tp fetch.TopicPartition) int64 { return c.books[tp].next }

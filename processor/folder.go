@@ -10,6 +10,7 @@ import (
 	"github.com/tillstream/tillstream/processor/availability"
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/consent"
+	"github.com/tillstream/tillstream/processor/correction"
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/processor/incident"
@@ -43,8 +44,10 @@ type folder struct {
 	event    event.Event
 	sequence *sequence.Set
 	quality  *quality.Fold
-	sales    *purchase.Fold
-	folds    []Fold
+
+	corrections *correction.Fold
+	purchases   *purchase.Fold
+	folds       []Fold // of all that happened, whether it counts or not
 
 	books   map[fetch.TopicPartition]*book
 	open    *book // of the partition last seen: records come in runs of one
@@ -63,13 +66,15 @@ func newFolder(cfg *Config) *folder {
 		books:   map[fetch.TopicPartition]*book{},
 	}
 	f.sequence = sequence.New(sequence.Config{Missing: f.quality.Missing})
-	f.sales = purchase.New(purchase.Config{BusinessDayCutoff: cfg.BusinessDayCutoff, Watch: cfg.Watch})
+	f.purchases = purchase.New(purchase.Config{BusinessDayCutoff: cfg.BusinessDayCutoff, Watch: cfg.Watch})
+	f.corrections = correction.New(correction.Config{
+		Window: cfg.CorrectionWindow, BusinessDayCutoff: cfg.BusinessDayCutoff, Apply: f.purchases.Add, Corrected: f.quality.Corrected,
+	})
 	incidents := incident.New() // before availability, which asks it what is excluded
 	tills := availability.New(availability.Config{
 		HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff,
 	}, incidents, f.quality.Stale)
 	f.folds = []Fold{
-		f.sales,
 		consent.New(),
 		incidents,
 		tills,
@@ -79,11 +84,14 @@ func newFolder(cfg *Config) *folder {
 }
 
 // size is what the open batch counts against its bound: the bytes of its records, more where its folds hold more than those stand for.
-func (f *folder) size() int { return f.bytes + f.sales.Held()/bytesFactor }
+func (f *folder) size() int { return f.bytes + f.purchases.Held()/bytesFactor }
 
 // Load restores state.
 func (f *folder) Load(row rollup.StateRow) error {
 	if err := f.sequence.Load(row); err != nil {
+		return err
+	}
+	if err := f.corrections.Load(row); err != nil {
 		return err
 	}
 	for _, fold := range f.folds {
@@ -94,14 +102,16 @@ func (f *folder) Load(row rollup.StateRow) error {
 	return nil
 }
 
-// Begin sets where a partition's next record is expected.
-func (f *folder) Begin(tp fetch.TopicPartition, offset int64) {
+// Begin sets where a partition's next record is expected. whole: it is read from its beginning, and what it has came nowhere else before.
+func (f *folder) Begin(tp fetch.TopicPartition, offset int64, whole bool) {
 	f.books[tp] = &book{from: offset, next: offset}
 	f.open = nil
+	f.corrections.Begin(tp.Topic, tp.Partition, whole)
 }
 
-// Record takes one record. Nothing of it is kept that aliases it.
-func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) {
+// Record takes one record. Nothing of it is kept that aliases it. After an error, which only a correction can meet, the folder is not to be used
+// any more.
+func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) error {
 	if f.open == nil || tp != f.openTP {
 		f.open, f.openTP = f.books[tp], tp
 	}
@@ -118,13 +128,19 @@ func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) {
 	if rejection == nil {
 		rejection = f.decoder.CheckTime(e, r.Timestamp)
 	}
+	if rejection == nil && e.Type == event.TypeTransaction {
+		var err error
+		if rejection, err = f.corrections.Check(e, in); err != nil {
+			return err
+		}
+	}
 	if rejection == nil {
 		date := e.BusinessDate(f.cfg.BusinessDayCutoff.Milliseconds())
 		switch f.sequence.See(e, in, date) {
 		case sequence.Duplicate:
 			b.duplicates++
 			f.quality.Duplicate(in.Topic, e.TerminalID, date)
-			return
+			return nil
 		case sequence.Forgotten:
 			rejection = &event.Rejection{
 				Reason: event.ReasonSequenceForgotten, Field: "sequence",
@@ -134,16 +150,32 @@ func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) {
 	}
 	if rejection != nil {
 		f.reject(b, in, r, rejection)
-		return
+		return nil
+	}
+	verdict := correction.Counts
+	if e.Type == event.TypeTransaction && (!e.Test || len(e.Corrects.IDs) > 0) {
+		var err error
+		if verdict, err = f.corrections.Take(e, in); err != nil {
+			return err
+		}
+	}
+	if verdict == correction.Repeat {
+		b.duplicates++
+		f.quality.Duplicate(in.Topic, e.TerminalID, e.BusinessDate(f.cfg.BusinessDayCutoff.Milliseconds()))
+		return nil
 	}
 	b.records++
 	f.quality.Fold(e, in)
-	if e.Test {
-		return
+	if e.Test || verdict == correction.Correction {
+		return nil // a correction is no evidence of anything but itself: it may have been made in an office
+	}
+	if verdict == correction.Counts {
+		f.purchases.Fold(e, in)
 	}
 	for _, fold := range f.folds {
 		fold.Fold(e, in)
 	}
+	return nil
 }
 
 func (f *folder) reject(b *book, in rollup.Input, r fetch.Record, why *event.Rejection) {
@@ -223,11 +255,13 @@ func (f *folder) Seal(v rollup.Version, lane string, now time.Time) *batch {
 
 	state := f.sequence.Seal()
 	b.blocks = append(b.blocks, f.quality.Seal(v).Blocks...)
-	for _, fold := range f.folds {
+	for _, fold := range slices.Concat([]Fold{f.purchases}, f.folds) {
 		s := fold.Seal(v)
 		b.blocks = append(b.blocks, s.Blocks...)
 		state = append(state, s.State...)
 	}
+	kept := f.corrections.Seal(v)
+	b.blocks, state = append(b.blocks, kept.Blocks...), append(state, kept.State...)
 	b.blocks = append(b.blocks, deadLetterBlocks(f.letters)...)
 	b.blocks = append(b.blocks, f.ledgerBlock(v, lane, tps, now))
 	b.state = stateBlock(v, f.cfg.Group, state)

@@ -13,6 +13,7 @@ import (
 func benchConfig() *Config {
 	return &Config{
 		Group: "g", Secret: []byte("0123456789abcdef"), MaxEventBytes: 1 << 20, TimelineWindow: 48 * time.Hour, RetireAfter: 31 * 24 * time.Hour,
+		CorrectionWindow: 8 * 24 * time.Hour,
 	}
 }
 
@@ -41,7 +42,7 @@ func BenchmarkFoldSaleOf3Lines(b *testing.B) {
 	for _, c := range []struct{ name, format string }{{"lean", lean}, {"rich", rich}} {
 		b.Run(c.name, func(b *testing.B) {
 			f := newFolder(benchConfig())
-			f.Begin(tp, 0)
+			f.Begin(tp, 0, true)
 			const n = 32_000
 			var records []fetch.Record
 			next, i := 0, n
@@ -69,7 +70,7 @@ func BenchmarkFoldSaleOf3Lines(b *testing.B) {
 
 func TestFoldingASaleDoesNotAllocate(t *testing.T) {
 	f := newFolder(benchConfig())
-	f.Begin(tp, 0)
+	f.Begin(tp, 0, true)
 	for batch := range 2 { // what is remembered between batches is there after the first
 		for _, r := range sales(rich, batch*10_000, 10_000) {
 			f.Record(tp, r)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tillstream/tillstream/processor/commit"
+	"github.com/tillstream/tillstream/processor/correction"
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
@@ -50,6 +51,7 @@ type lane struct {
 	source  Source
 	offsets Offsets
 	sink    Sink
+	archive Archive
 	letters DeadLetters
 	now     func() time.Time
 	log     *zap.Logger
@@ -112,7 +114,7 @@ func final(err error) bool {
 		format        *fetch.UnsupportedFormatError
 		forbidden     *fetch.UnauthorizedError
 	)
-	return errors.Is(err, ErrRejected) || errors.As(err, &contradiction) || errors.As(err, &gone) || errors.As(err, &corrupt) ||
+	return errors.Is(err, ErrRejected) || errors.Is(err, correction.ErrGone) || errors.As(err, &contradiction) || errors.As(err, &gone) || errors.As(err, &corrupt) ||
 		errors.As(err, &format) || errors.As(err, &forbidden)
 }
 
@@ -236,21 +238,78 @@ func (l *lane) begin(ctx context.Context, h *hand, plan commit.Plan) error {
 		if !known {
 			offset = l.origin(tp, bounds[tp])
 		}
-		h.folder.Begin(tp, offset)
+		h.folder.Begin(tp, offset, l.whole(tp, offset))
 	}
 	l.report.position(h.written())
 	return nil
+}
+
+// whole says that nothing of what a partition is about was read before this offset. A partition that was added since the epoch began has got
+// stores of others.
+func (l *lane) whole(tp fetch.TopicPartition, offset int64) bool {
+	_, old := l.start[commit.TopicPartition(tp)]
+	return offset == 0 && (old || l.until != nil)
+}
+
+// finder finds transactions of batches before the open one: those that are not known to be written are at hand, the others in the archive. It
+// tries until it is done or ctx ends.
+func (l *lane) finder(ctx context.Context, h *hand) correction.Finder {
+	return func(q correction.Query, row func(correction.Row) error) error {
+		before := rollup.Version{Epoch: l.epoch, Batch: h.last + 1}
+		if len(h.sealed) > 0 {
+			before = h.sealed[0].version
+		}
+		for _, b := range h.sealed {
+			for _, blk := range b.blocks {
+				if blk.Table == correction.Table {
+					if err := correction.Search(blk, q, row); err != nil {
+						return err
+					}
+				}
+			}
+		}
+		wait := pauses()
+		for {
+			var found []correction.Row
+			asking, cancel := context.WithTimeout(ctx, l.window())
+			err := l.archive.Transactions(asking, q, before, func(r correction.Row) error {
+				found = append(found, r)
+				return nil
+			})
+			cancel()
+			if err == nil {
+				for _, r := range found {
+					if err := row(r); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			if ctx.Err() != nil || final(err) {
+				return fmt.Errorf("looking for what is corrected: %w", err)
+			}
+			pause := wait.NextBackOff()
+			l.log.Warn("transactions not found yet, trying again", zap.Error(err), zap.Duration("in", pause))
+			l.report.trouble(err)
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(pause):
+			}
+		}
+	}
 }
 
 // replay reads exactly the ranges of a pending batch again and folds them. Partitions that the lane got since then are
 // not in the batch: f must not know them yet, or its ranges would differ from those that the tables hold.
 func (l *lane) replay(ctx context.Context, h *hand, p *commit.Pending) error {
 	f := h.folder
+	f.corrections.Find(l.finder(ctx, h))
 	walker := fetch.NewWalker()
 	open := map[fetch.TopicPartition]int64{}
 	for _, r := range p.Ranges {
 		tp := fetch.TopicPartition(r.TopicPartition)
-		f.Begin(tp, r.From)
+		f.Begin(tp, r.From, l.whole(tp, r.From))
 		if r.To > r.From {
 			open[tp] = r.To
 		}
@@ -268,8 +327,7 @@ func (l *lane) replay(ctx context.Context, h *hand, p *commit.Pending) error {
 			c := &chunks[i]
 			tp, to := c.TopicPartition, open[c.TopicPartition]
 			next, err := walker.Walk(c, f.books[tp].next, to, func(r fetch.Record) error {
-				f.Record(tp, r)
-				return nil
+				return f.Record(tp, r)
 			})
 			if err != nil {
 				return fmt.Errorf("reading batch %d of lane %s again: %w", p.Batch, l.name, err)
@@ -391,6 +449,7 @@ func (l *lane) fetch(ctx context.Context, at []fetch.Position, out chan<- []fetc
 // fold folds chunks into the open batch and closes it when it is old and the writer has nothing to do, or when it is full.
 func (l *lane) fold(ctx context.Context, h *hand, in <-chan []fetch.Chunk, out chan<- *batch, p *progress) error {
 	f := h.folder
+	f.corrections.Find(l.finder(ctx, h))
 	walker := fetch.NewWalker()
 	var opened time.Time // when the open batch got its first offset
 	var age <-chan time.Time
@@ -431,8 +490,7 @@ func (l *lane) fold(ctx context.Context, h *hand, in <-chan []fetch.Chunk, out c
 					end = min(end, l.until[commit.TopicPartition(tp)])
 				}
 				next, err := walker.Walk(c, f.books[tp].next, end, func(r fetch.Record) error {
-					f.Record(tp, r)
-					return nil
+					return f.Record(tp, r)
 				})
 				if err != nil {
 					h.broken = true

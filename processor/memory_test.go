@@ -55,7 +55,7 @@ func heap() int64 {
 func TestMemoryOfBatchesIsWithinItsFactor(t *testing.T) {
 	for name, records := range map[string][]fetch.Record{"unique products": baskets(20_000), "everyday sales": sales(rich, 0, 20_000), "large baskets": large(2_000)} {
 		f := newFolder(benchConfig())
-		f.Begin(tp, 0)
+		f.Begin(tp, 0, true)
 		before, bytes := heap(), 0
 		for _, r := range records {
 			f.Record(tp, r)

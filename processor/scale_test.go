@@ -46,7 +46,7 @@ func TestMeasureHeartbeats(t *testing.T) {
 	before := heap()
 	f := newFolder(cfg)
 	tp := fetch.TopicPartition{Topic: "pos.health", Partition: 3}
-	f.Begin(tp, 0)
+	f.Begin(tp, 0, true)
 	rnd := rand.New(rand.NewPCG(1, 2))
 	start := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
 	end := start.Add(time.Duration(*measured.hours) * time.Hour)

@@ -17,6 +17,7 @@ import (
 	"github.com/tillstream/tillstream/cmd/tillstream/manifest"
 	"github.com/tillstream/tillstream/cmd/tillstream/simulator"
 	"github.com/tillstream/tillstream/processor"
+	"github.com/tillstream/tillstream/processor/correction"
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/processor/rollup"
 	"github.com/tillstream/tillstream/processor/simulation"
@@ -40,6 +41,7 @@ func shuffleInput(t *testing.T, seed uint64) []sent {
 	t.Helper()
 	cfg := simulator.Default()
 	cfg.Seed, cfg.Stores, cfg.TransactionsPerStoreDay, cfg.HeartbeatInterval = seed, 4, 60, 10*time.Minute
+	cfg.Mistyped = 0 // rows show what was taken off; TestCorrectedAsIfRightAtFirst shuffles corrections
 	cfg.Faults, cfg.Dirty, cfg.Products, cfg.Customers = 8, 0.003, 50, 200
 	cfg.Start = time.Date(2026, 3, 28, 10, 0, 0, 0, time.UTC) // over a change of clocks
 	cfg.End = cfg.Start.Add(36 * time.Hour)
@@ -83,7 +85,8 @@ func shuffleInput(t *testing.T, seed uint64) []sent {
 // fold feeds records, cut into batches, to a core that is now and then begun anew from the state it left.
 func foldAll(t *testing.T, all []sent, rnd *rand.Rand, largest int) map[string]map[string]string {
 	t.Helper()
-	cfg := &processor.Config{Group: "g", Topics: []string{"pos.health", "pos.incidents", "pos.orders", "pos.registry", "pos.transactions"}, Secret: []byte("only for tests, only for tests")}
+	cfg := &processor.Config{Group: "g", Topics: []string{"pos.health", "pos.incidents", "pos.orders", "pos.registry", "pos.transactions"}, Secret: []byte("only for tests, only for tests"), CorrectionWindow: 8 * 24 * time.Hour}
+	var blocks []*rollup.Block
 	next := map[fetch.TopicPartition]int64{}
 	for _, topic := range cfg.Topics {
 		for p := range int32(shufflePartitions) {
@@ -99,19 +102,30 @@ func foldAll(t *testing.T, all []sent, rnd *rand.Rand, largest int) map[string]m
 			}
 		}
 		for tp, offset := range next {
-			core.Begin(tp, offset)
+			core.Begin(tp, offset, offset == 0)
 		}
+		core.Find(func(q correction.Query, row func(correction.Row) error) error {
+			for _, b := range blocks {
+				if b.Table == correction.Table {
+					if err := correction.Search(b, q, row); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
 		return core
 	}
 	core := begin()
-	var blocks []*rollup.Block
 	for batch := uint64(1); len(all) > 0; batch++ {
 		n := len(all)
 		if largest > 0 {
 			n = min(n, 1+rnd.IntN(largest))
 		}
 		for _, r := range all[:n] {
-			core.Record(r.tp, fetch.Record{Offset: next[r.tp], Timestamp: r.at, Value: slices.Clone(r.value)})
+			if err := core.Record(r.tp, fetch.Record{Offset: next[r.tp], Timestamp: r.at, Value: slices.Clone(r.value)}); err != nil {
+				t.Fatal(err)
+			}
 			next[r.tp]++
 		}
 		all = all[n:]
@@ -147,6 +161,7 @@ func keep(state map[string]rollup.StateRow, b *rollup.Block) {
 // what was late and how late, how often anything was repeated or rejected.
 func shown(all map[string]map[string]string) map[string]map[string]string {
 	delete(all, "ledger")
+	delete(all, "transactions") // by the offsets of each
 	number := regexp.MustCompile(`(\w+)=(-?\d+) `)
 	sums := map[string]map[string]int64{}
 	for key, row := range all["data_quality"] {

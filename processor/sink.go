@@ -3,6 +3,7 @@ package processor
 import (
 	"context"
 
+	"github.com/tillstream/tillstream/processor/correction"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
 
@@ -33,6 +34,13 @@ type Sink interface {
 	// version: of two rows of one entity under two owners, the later is the newer. The row
 	// is valid during the call.
 	State(ctx context.Context, owners []string, row func(rollup.StateRow) error) error
+}
+
+// Archive finds transactions that batches have written.
+type Archive interface {
+	// Transactions gives those that a query asks for, of batches before the given one: in the partition, and wherever they were in epochs before. Rows
+	// may be kept.
+	Transactions(ctx context.Context, q correction.Query, before rollup.Version, row func(correction.Row) error) error
 }
 
 // DeadLetter is a record that could not be folded.

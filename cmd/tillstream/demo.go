@@ -91,7 +91,7 @@ func (c *demoCmd) Run(e *env) error {
 		return err
 	}
 	registry := prometheus.NewRegistry()
-	proc, err := kafka.processor(e.ctx, processor.Deps{Sink: sink, Streams: streams{sink}, Registerer: registry})
+	proc, err := kafka.processor(e.ctx, processor.Deps{Sink: sink, Archive: sink, Streams: streams{sink}, Registerer: registry})
 	if err != nil {
 		return err
 	}

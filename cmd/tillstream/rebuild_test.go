@@ -27,7 +27,7 @@ func folded(t *testing.T) (p *pipeline, cfg string, n int64) {
 	if code, stderr := tillstream(t, io.Discard, "simulate", "--stores", "2", "--tills", "2", "--days", "3", "--until", "2026-11-02T12:00:00Z", "--out", file); code != exitDone {
 		t.Fatalf("simulate exited %d: %s", code, stderr)
 	}
-	n = int64(strings.Count(readText(t, file), "\n"))
+	n = int64(strings.Count(readText(t, file), "\n{")) + 1 // an event without a value is an empty line, which ingest passes over
 	p = newPipeline(t)
 	// What is stale depends on where batches were cut, so nothing is.
 	cfg = edited(t, writeConfig(t, p.broker, p.dsn, ""), "processor: {", "processor: {timeline_window: 120h, ")

@@ -58,7 +58,7 @@ func (c *runCmd) Run(e *env) error {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	proc, err := kafka.processor(e.ctx, processor.Deps{Sink: sink, Streams: streams{sink}, Registerer: registry})
+	proc, err := kafka.processor(e.ctx, processor.Deps{Sink: sink, Archive: sink, Streams: streams{sink}, Registerer: registry})
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func processorConfig(cfg *config.Config) processor.Config {
 		RebalanceTimeout: duration(k.RebalanceTimeout), Lanes: p.Lanes, BatchAge: duration(p.BatchAge), BatchRecords: p.BatchRecords,
 		BatchBytes: int(p.BatchBytes), Memory: int64(p.Memory), Secret: []byte(cfg.Privacy.Secret), MaxEventBytes: int(p.MaxEventBytes),
 		MaxLateness: duration(p.MaxLateness), BusinessDayCutoff: duration(p.BusinessDayCutoff), HeartbeatTimeout: duration(p.HeartbeatTimeout),
-		TimelineWindow: duration(p.TimelineWindow), RetireAfter: duration(p.RetireAfter), Watch: p.WatchProducts,
+		TimelineWindow: duration(p.TimelineWindow), RetireAfter: duration(p.RetireAfter), Watch: p.WatchProducts, CorrectionWindow: duration(p.CorrectionWindow),
 	}
 }
 

@@ -88,7 +88,7 @@ func TestExamples(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		var e Event
-		if r := NewDecoder(Options{Secret: secret}).Decode(slices.Clone(value), &e); r != nil {
+		if r := NewDecoder(Options{Secret: secret, Corrections: true}).Decode(slices.Clone(value), &e); r != nil {
 			t.Errorf("%s: %v", name, r)
 			continue
 		}
@@ -106,7 +106,7 @@ func TestInvalidExamples(t *testing.T) {
 			t.Errorf("%s does not begin with a reason", name)
 		}
 		var e Event
-		r := NewDecoder(Options{Secret: secret}).Decode(slices.Clone(value), &e)
+		r := NewDecoder(Options{Secret: secret, Corrections: true}).Decode(slices.Clone(value), &e)
 		if r == nil || string(r.Reason) != reason || r.Expected == "" {
 			t.Errorf("%s: got %v", name, r)
 		}
@@ -152,7 +152,7 @@ func TestFieldsOfTypesSchemasAndExamples(t *testing.T) {
 		if err := json.Unmarshal(value, &example); err != nil {
 			t.Fatal(err)
 		}
-		inExample := map[string]bool{"corrects": true, "corrects.ids": true, "corrects.reason": true} // in an invalid example
+		inExample := map[string]bool{"corrects": true, "corrects.ids": true, "corrects.reason": true} // in an example of its own
 		fieldsOfValue(example, "", inExample)
 		if d := cmp.Diff(slices.Sorted(maps.Keys(inSchema)), slices.Sorted(maps.Keys(inExample))); d != "" {
 			t.Errorf("%s (-schema +example):\n%s", c.example, d)
@@ -205,7 +205,7 @@ func fieldsOfValue(v any, prefix string, into map[string]bool) {
 func TestSpellingDoesNotMatter(t *testing.T) {
 	all := examples(t, "examples/*.json")
 	names := slices.Sorted(maps.Keys(all))
-	d := NewDecoder(Options{Secret: secret})
+	d := NewDecoder(Options{Secret: secret, Corrections: true})
 	rapid.Check(t, func(t *rapid.T) {
 		value := all[rapid.SampledFrom(names).Draw(t, "example")]
 		var doc any
@@ -434,7 +434,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(sale3))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		var e Event
-		r := NewDecoder(Options{Secret: secret}).Decode(slices.Clone(value), &e)
+		r := NewDecoder(Options{Secret: secret, Corrections: true}).Decode(slices.Clone(value), &e)
 		if r == nil && !json.Valid(value) {
 			t.Fatalf("accepted what is not JSON: %q", value)
 		}

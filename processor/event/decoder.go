@@ -12,6 +12,7 @@ type Options struct {
 	Secret      []byte        // key of the pseudonyms
 	MaxBytes    int           // larger events are rejected; 1 MiB if 0
 	MaxLateness time.Duration // 0: none
+	Corrections bool          // of transactions are accepted
 	// Bodies read the types that come seldom, by type, each from a whole event that is sound JSON and has a sound envelope. Their events
 	// are about a store: they need no terminal_id. What they return must not alias the value.
 	Bodies map[string]func(value []byte) (body any, r *Rejection)

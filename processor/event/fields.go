@@ -4,10 +4,11 @@ import "math"
 
 // Bounds of what is believed. A batch adds at most some millions of lines, so sums of what passes cannot overflow an int64.
 const (
-	maxAmount   = 1_000_000_000_000 // minor units: ten thousand million of most currencies
-	maxQuantity = 1_000_000_000_000 // thousandths
-	maxLines    = 100_000
-	maxID       = 128 // bytes
+	maxAmount    = 1_000_000_000_000 // minor units: ten thousand million of most currencies
+	maxQuantity  = 1_000_000_000_000 // thousandths
+	maxLines     = 100_000
+	maxID        = 128 // bytes
+	maxCorrected = 100 // events that one corrects
 )
 
 // The methods below take one field of the meaning they are named for. null leaves it as it was.

@@ -20,7 +20,9 @@ const (
 	ReasonTooOld                Reason = "too_old"                // before the year 2000
 	ReasonTooLate               Reason = "too_late"               // older than processor.max_lateness when Kafka got it
 	ReasonSequenceForgotten     Reason = "sequence_forgotten"     // below what is remembered of the terminal's numbers
-	ReasonCorrectionUnsupported Reason = "correction_unsupported" // corrects is understood, but not folded by this version
+	ReasonCorrectionUnsupported Reason = "correction_unsupported" // corrects in what is no transaction, or processor.correction_window is 0
+	ReasonCorrectionTooLate     Reason = "correction_too_late"    // what it corrects is not kept, and may have been folded
+	ReasonCorrectionLimit       Reason = "correction_limit"       // more corrections than are remembered
 )
 
 // Reasons is the closed list.
@@ -28,6 +30,7 @@ func Reasons() []Reason {
 	return []Reason{
 		ReasonEmpty, ReasonTooLarge, ReasonInvalidUTF8, ReasonMalformed, ReasonWrongType, ReasonMissingField, ReasonInvalidValue, ReasonOutOfRange,
 		ReasonUnknownType, ReasonFuture, ReasonTooOld, ReasonTooLate, ReasonSequenceForgotten, ReasonCorrectionUnsupported,
+		ReasonCorrectionTooLate, ReasonCorrectionLimit,
 	}
 }
 

@@ -52,8 +52,23 @@ func (d *Decoder) validate() bool {
 	default:
 		return s.fail(ReasonUnknownType, d.types()) || s.within("type")
 	}
-	if len(e.Corrects.IDs) > 0 {
-		return s.fail(ReasonCorrectionUnsupported, "no correction: this version does not fold them") || s.within("corrects")
+	return len(e.Corrects.IDs) == 0 || d.validateCorrects()
+}
+
+func (d *Decoder) validateCorrects() bool {
+	e, s := d.event, &d.scan
+	switch {
+	case e.Type != TypeTransaction:
+		return s.fail(ReasonCorrectionUnsupported, "no correction: only those of transactions are folded") || s.within("corrects")
+	case !d.opts.Corrections:
+		return s.fail(ReasonCorrectionUnsupported, "no correction: processor.correction_window is 0") || s.within("corrects")
+	case len(e.Corrects.IDs) > maxCorrected:
+		return s.fail(ReasonOutOfRange, "at most 100 ids") || s.within("ids") || s.within("corrects")
+	}
+	for _, id := range e.Corrects.IDs {
+		if id == "" || len(id) > maxID || strings.IndexByte(id, 0) >= 0 {
+			return s.fail(ReasonInvalidValue, "1 to 128 bytes, no NUL") || s.within("ids") || s.within("corrects")
+		}
 	}
 	return true
 }

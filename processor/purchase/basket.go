@@ -61,36 +61,36 @@ func (b *basket) put(id uint32, p *product) {
 	}
 }
 
-// together adds the basket of a sale, times over.
-func (f *Fold) together(at *place, times int64) {
+// together adds the basket of a sale, or takes it off.
+func (f *Fold) together(at *place) {
 	b := &f.basket
 	if b.products >= 2 && (len(b.categories) >= 2 || f.watch != nil) {
 		k := dayKey{at.store, at.date}
 		day, sums := f.days.At(k.hash(), k)
 		if len(b.categories) >= 2 {
-			f.pairUp(b.categories, uint32(day)<<1|uint32(categories), &sums.baskets[categories], &sums.huge[categories], times)
+			f.pairUp(b.categories, uint32(day)<<1|uint32(categories), &sums.baskets[categories], &sums.huge[categories], at.sign)
 		}
 		if f.watch != nil {
-			f.pairUp(b.watched, uint32(day)<<1|uint32(products), &sums.baskets[products], &sums.huge[products], times)
+			f.pairUp(b.watched, uint32(day)<<1|uint32(products), &sums.baskets[products], &sums.huge[products], at.sign)
 		}
 	}
 	b.products, b.categories, b.watched = 0, b.categories[:0], b.watched[:0]
 }
 
-func (f *Fold) pairUp(all []uint32, day uint32, baskets, huge *int64, times int64) {
+func (f *Fold) pairUp(all []uint32, day uint32, baskets, huge *int64, sign int64) {
 	if len(all) > maxTogether {
-		*huge += times
+		*huge += sign
 		return
 	}
-	*baskets += times
+	*baskets += sign
 	for i, one := range all {
 		k := pairKey{day, one, 0}
 		_, n := f.pairs.At(k.hash(), k)
-		*n += times
+		*n += sign
 		for _, other := range all[:i] {
 			k := pairKey{day, min(one, other), max(one, other)}
 			_, n := f.pairs.At(k.hash(), k)
-			*n += times
+			*n += sign
 		}
 	}
 }

@@ -20,7 +20,7 @@
 //   - A basket is a sale's products that were not brought back. What is in it together is counted once a sale, by category, and by product for those that
 //     are watched.
 //   - A line counts in each of its promotions, once. customer_items has whatever touches the units of product_sales, customer_hours sales only.
-//   - All columns are plain sums: functions of these files take how many times over, so that a transaction can be taken back.
+//   - All columns are plain sums, so that a transaction can be taken off again.
 //
 // Rows are deltas of one batch, all of which ClickHouse adds up; a fold has no state.
 //

@@ -1,6 +1,7 @@
 package purchase
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -30,6 +31,7 @@ type Fold struct {
 	customers table.Table[customerKey, customerSums]
 	payments  table.Table[paymentKey, paymentSums]
 	terminals table.Table[terminalKey, terminalSums]
+	returns   table.Table[returnKey, returnSums]
 
 	mix        table.Table[mixKey, mixSums]
 	days       table.Table[dayKey, dayBaskets]
@@ -38,9 +40,11 @@ type Fold struct {
 	hours      table.Table[habitKey, int64]
 	promotions table.Table[promotionKey, promotionSums]
 
-	pseudonyms []table.Sample[uint64] // of sales: customers_in
-	baskets    []table.Sample[int64]  // of sales: baskets_in
-	authMS     []table.Sample[uint32] // of payments: auth_in
+	// Samples that were added, and that were taken off again.
+	pseudonyms, pseudonymsOff []table.Sample[uint64] // of sales: customers_in, customers_out
+	baskets, basketsOff       []table.Sample[int64]  // of sales: baskets_in, baskets_out
+	authMS, authMSOff         []table.Sample[uint32] // of payments: auth_in, auth_out
+	times, timesOff           []table.Sample[uint32] // of customers: times_in, times_out
 
 	serial uint64    // of the transaction being folded
 	known  []product // by number of its id
@@ -104,7 +108,10 @@ func roleOf(x *event.Transaction) role {
 }
 
 // Fold adds a transaction to the open batch. Other types of events, and test events, are not sales.
-func (f *Fold) Fold(e *event.Event, _ rollup.Input) {
+func (f *Fold) Fold(e *event.Event, _ rollup.Input) { f.Add(e, 1) }
+
+// Add adds a transaction with a sign: -1 takes off again what 1 added, in this batch or in another.
+func (f *Fold) Add(e *event.Event, sign int64) {
 	if e.Type != event.TypeTransaction || e.Test {
 		return
 	}
@@ -115,6 +122,8 @@ func (f *Fold) Fold(e *event.Event, _ rollup.Input) {
 		currency: f.recent.currency.ID(f.names, x.Currency),
 		hour:     int32(seconds / 3600),
 		second:   seconds,
+		sign:     sign,
+		id:       e.ID,
 	}
 	at.date = e.BusinessDate(f.cutoff)
 	if r := roleOf(x); r != none {
@@ -132,13 +141,20 @@ func (f *Fold) Fold(e *event.Event, _ rollup.Input) {
 	}
 }
 
-// place is when and where a transaction counts.
+// place is when and where a transaction counts, and with which sign.
 type place struct {
 	store, terminal, channel, currency uint32
 	date, hour                         int32
+	id                                 string // of the event
 	localHour                          uint32
-	second                             int64
+	second, sign                       int64
 }
+
+// once is how often a transaction counts, for sums without a sign: they wrap around, and back.
+func (at *place) once() uint64 { return uint64(at.sign) }
+
+// taken is 1 for what is taken off again.
+func (at *place) taken() uint64 { return uint64(1-at.sign) / 2 }
 
 // sell adds what a transaction sold, or took back.
 func (f *Fold) sell(x *event.Transaction, r role, at *place) {
@@ -148,7 +164,7 @@ func (f *Fold) sell(x *event.Transaction, r role, at *place) {
 			return // nothing was bought
 		}
 		if r == sale {
-			f.together(at, 1)
+			f.together(at)
 		}
 	}
 	k := salesKey{at.store, at.channel, at.currency, at.date, at.hour, at.localHour}
@@ -158,31 +174,44 @@ func (f *Fold) sell(x *event.Transaction, r role, at *place) {
 	s.discount += total.discount
 	s.tax += total.tax
 	s.net += total.net
+	s.corrections += at.taken()
 	switch r {
 	case sale:
-		s.transactions++
-		f.baskets = append(f.baskets, table.Sample[int64]{Index: int32(index), Value: total.net})
+		s.transactions += at.once()
+		f.sample(x, at, index, total.net)
 		if x.Customer.Pseudonym != 0 {
-			s.identified++
-			f.pseudonyms = append(f.pseudonyms, table.Sample[uint64]{Index: int32(index), Value: x.Customer.Pseudonym})
+			s.identified += at.once()
 		}
 		if x.Customer.Type == "loyalty" {
-			s.loyalty++
+			s.loyalty += at.once()
 		}
 		if x.Offline.Mode != "" && x.Offline.Mode != "none" {
-			s.offline++
+			s.offline += at.once()
 		}
 	case takeBack, exchange:
-		s.returns++
+		s.returns += at.once()
 	default:
-		s.voids++
+		s.voids += at.once()
 	}
 	if r == voidBefore {
 		return
 	}
 	f.terminal(r, at, total.net)
 	if x.Customer.Pseudonym != 0 {
-		f.habits(x, r, at, f.customer(x.Customer.Pseudonym, r, at, &total), 1)
+		f.habits(x, r, at, f.customer(x.Customer.Pseudonym, r, at, &total))
+	}
+}
+
+// sample adds a sale to what sketches are made of.
+func (f *Fold) sample(x *event.Transaction, at *place, index int, net int64) {
+	baskets, pseudonyms := &f.baskets, &f.pseudonyms
+	if at.sign < 0 {
+		net = -net // as it was when it was added
+		baskets, pseudonyms = &f.basketsOff, &f.pseudonymsOff
+	}
+	*baskets = append(*baskets, table.Sample[int64]{Index: int32(index), Value: net})
+	if x.Customer.Pseudonym != 0 {
+		*pseudonyms = append(*pseudonyms, table.Sample[uint64]{Index: int32(index), Value: x.Customer.Pseudonym})
 	}
 }
 
@@ -193,8 +222,10 @@ func (f *Fold) terminal(r role, at *place, net int64) {
 	quarter := (at.second - int64(at.hour)*3600) / 900
 	s.net[quarter] += net
 	if r == sale {
-		s.transactions[quarter]++
-		s.lastAt = max(s.lastAt, at.second)
+		s.transactions[quarter] += at.once()
+		if at.sign > 0 {
+			s.lastAt = max(s.lastAt, at.second)
+		}
 	}
 }
 
@@ -203,15 +234,22 @@ func (f *Fold) customer(pseudonym uint64, r role, at *place, total *amounts) (in
 	before := f.customers.Len()
 	index, c := f.customers.At(k.hash(), k)
 	if index == before {
-		c.firstAt, c.lastAt = at.second, at.second
+		c.firstAt = math.MaxUint32
 	}
 	if r == sale {
-		c.transactions++
+		c.transactions += at.once()
 	}
 	c.units += total.units
 	c.net += total.net
 	c.discount += total.discount
+	second := table.Sample[uint32]{Index: int32(index), Value: uint32(at.second)}
+	if at.sign < 0 {
+		c.corrections++
+		f.timesOff = append(f.timesOff, second)
+		return index
+	}
 	c.firstAt, c.lastAt = min(c.firstAt, at.second), max(c.lastAt, at.second)
+	f.times = append(f.times, second)
 	return index
 }
 
@@ -224,6 +262,10 @@ func (a *amounts) negate() {
 	if a.gross > 0 {
 		a.gross, a.discount, a.tax, a.net = -a.gross, -a.discount, -a.tax, -a.net
 	}
+}
+
+func (a *amounts) times(sign int64) {
+	a.units, a.gross, a.discount, a.tax, a.net = sign*a.units, sign*a.gross, sign*a.discount, sign*a.tax, sign*a.net
 }
 
 // lines adds the lines that are not voided to product_sales and to total, and counts them.
@@ -242,6 +284,7 @@ func (f *Fold) lines(x *event.Transaction, r role, at *place, total *amounts) (n
 		if returned || r == voidAfter {
 			a.negate()
 		}
+		a.times(at.sign)
 		taxed = taxed || l.Tax != 0
 		total.gross += a.gross
 		total.discount += a.discount
@@ -250,6 +293,9 @@ func (f *Fold) lines(x *event.Transaction, r role, at *place, total *amounts) (n
 		if l.Kind == "" || l.Kind == "item" {
 			total.units += a.units
 			f.item(l, r, returned, at, &a, x.Customer.Pseudonym != 0)
+			if returned || r == voidAfter {
+				f.giveBack(x, l, at, &a)
+			}
 		}
 	}
 	if !taxed && n > 0 {
@@ -257,6 +303,7 @@ func (f *Fold) lines(x *event.Transaction, r role, at *place, total *amounts) (n
 		if (r == takeBack || r == voidAfter) && x.Totals.Gross > 0 {
 			total.tax = -total.tax
 		}
+		total.tax *= at.sign
 	}
 	return n
 }
@@ -280,9 +327,11 @@ func (f *Fold) item(l *event.Line, r role, returned bool, at *place, a *amounts,
 	p.units += a.units
 	p.revenue += a.net
 	p.discount += a.discount
+	p.lines += at.sign
+	p.corrections += at.taken()
 	if len(l.Promotions) > 0 {
 		p.promoted += a.units
-		f.promote(l, id, known.category, at, a, 1)
+		f.promote(l, id, known.category, at, a)
 	}
 	if identified {
 		f.bought = append(f.bought, bought{id, known.category, itemSums{a.units, a.net}})
@@ -294,7 +343,7 @@ func (f *Fold) item(l *event.Line, r role, returned bool, at *place, a *amounts,
 		p.returned -= a.units
 	case r == sale && known.sold != f.serial:
 		known.sold = f.serial
-		p.baskets++
+		p.baskets += at.once()
 		f.basket.put(id, known)
 	}
 }

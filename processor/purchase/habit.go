@@ -29,18 +29,18 @@ type bought struct {
 	itemSums
 }
 
-// habits adds the lines of a customer's transaction, times over, and of a sale its hour and how it was paid.
-func (f *Fold) habits(x *event.Transaction, r role, at *place, customer int, times int64) {
+// habits adds the lines of a customer's transaction, which have their sign, and of a sale its hour and how it was paid.
+func (f *Fold) habits(x *event.Transaction, r role, at *place, customer int) {
 	for _, l := range f.bought {
 		k := itemKey{uint32(customer), l.product, l.category}
 		_, s := f.items.At(k.hash(), k)
-		s.units += times * l.units
-		s.revenue += times * l.revenue
+		s.units += l.units
+		s.revenue += l.revenue
 	}
 	if r == sale {
 		k := habitKey{uint32(customer), at.localHour, f.recent.paid.ID(f.names, paidBy(x.Tenders))}
 		_, n := f.hours.At(k.hash(), k)
-		*n += times
+		*n += at.sign
 	}
 }
 

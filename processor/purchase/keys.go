@@ -61,15 +61,19 @@ type salesSums struct {
 	transactions, returns, voids     uint64
 	units, gross, discount, tax, net int64
 	loyalty, identified, offline     uint64
+	corrections                      uint64 // transactions taken off again
 }
 
 type productSums struct {
 	units, revenue, discount, returned, promoted int64
 	baskets                                      uint64
+	lines                                        int64
+	corrections                                  uint64 // lines taken off again
 }
 
 type customerSums struct {
 	transactions         uint64
+	corrections          uint64 // transactions taken off again
 	units, net, discount int64
 	firstAt, lastAt      int64 // seconds since 1970
 }
@@ -78,6 +82,7 @@ type paymentSums struct {
 	attempts, approved, declined, failed, offline uint64
 	amount                                        int64
 	authMS, authN                                 uint64
+	corrections                                   uint64 // payments taken off again
 }
 
 // terminalSums are by quarter of the hour.

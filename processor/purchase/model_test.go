@@ -105,6 +105,7 @@ func (n *naive) add(e *event.Event) {
 		who = fmt.Sprintf("%s %d %s %s %s", date, x.Customer.Pseudonym, e.StoreID, channel, x.Currency)
 		n.content.Put(customer, "first_at", "min", utc.Unix())
 		n.content.Put(customer, "last_at", "max", utc.Unix())
+		n.content.Put(customer, "times_in", "", utc.Unix())
 	}
 	put := func(key, column string, v int64) {
 		if key != "" {
@@ -114,6 +115,7 @@ func (n *naive) add(e *event.Event) {
 	var net, tax int64
 	bought := map[string]bool{}
 	together := map[string]map[string]bool{"category": {}, "product": {}}
+	categories := map[string]string{} // of what is given back: one a product
 	for _, l := range live {
 		back := x.Kind == "return" || l.Quantity < 0
 		sign := int64(1)
@@ -145,6 +147,25 @@ func (n *naive) add(e *event.Event) {
 		}
 		product := fmt.Sprintf("product_sales %s %s %s %s %s", date, e.StoreID, orElse(l.ProductID, "-"), orElse(category, "-"), x.Currency)
 		put(product, "units", units)
+		put(product, "lines", 1)
+		if back || undone {
+			for _, l2 := range live {
+				if l2.ProductID == l.ProductID && (l2.Kind == "" || l2.Kind == "item") && (undone || x.Kind == "return" || l2.Quantity < 0) {
+					c := l2.Category
+					if c == "" && len(l2.Hierarchy) > 0 {
+						c = l2.Hierarchy[0]
+					}
+					categories[l.ProductID] = max(categories[l.ProductID], c)
+				}
+			}
+			given := fmt.Sprintf("returns %s %s %s %s %s %s %s %s %s - - %s", date, e.StoreID, e.TerminalID, e.ID, orElse(l.ProductID, "-"), orElse(categories[l.ProductID], "-"),
+				x.Currency, x.Kind, orElse(x.Original.TransactionID, "-"), orElse(x.Original.Reason, "-"))
+			put(given, "lines", 1)
+			put(given, "units", -units)
+			put(given, "net", -lineNet)
+			n.content.Put(given, "returned_at", "max", utc.Unix())
+			n.content.Put(given, "original_sequence", "max", int64(x.Original.Sequence.Value))
+		}
 		put(product, "revenue", lineNet)
 		put(product, "discount", sign*l.Discount)
 		if back && !undone {
@@ -309,7 +330,8 @@ func TestAgainstNaive(t *testing.T) {
 		events := rapid.SliceOfN(rapid.Custom(anyTransaction), 0, 25).Draw(t, "events")
 		watch := of(t, nil, []string{"milk", "tea", "bread"})
 		want := naive{cutoff, watch, tabletest.Content{}}
-		for _, e := range events {
+		for i, e := range events {
+			e.ID = fmt.Sprint(i)
 			want.add(e)
 		}
 		f := New(Config{BusinessDayCutoff: cutoff, Watch: watch})

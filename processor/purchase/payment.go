@@ -49,25 +49,30 @@ func (f *Fold) pay(t *event.Tender, at *place) {
 		hour:      at.hour,
 	}
 	index, s := f.payments.At(k.hash(), k)
-	s.attempts++
+	s.attempts += at.once()
+	s.corrections += at.taken()
 	o := outcomeOf(t)
 	switch o {
 	case offline:
-		s.offline++
+		s.offline += at.once()
 		fallthrough
 	case approved:
-		s.approved++
-		s.amount += t.Amount
-		f.mixIn(t, &k, at, 1)
+		s.approved += at.once()
+		s.amount += at.sign * t.Amount
+		f.mixIn(t, &k, at)
 	case declined:
-		s.declined++
+		s.declined += at.once()
 	case failed:
-		s.failed++
+		s.failed += at.once()
 	}
 	if ms := t.AuthorisationMS; ms.OK && o != offline {
-		s.authMS += uint64(ms.Value)
-		s.authN++
-		f.authMS = append(f.authMS, table.Sample[uint32]{Index: int32(index), Value: ms.Value})
+		s.authMS += at.once() * uint64(ms.Value)
+		s.authN += at.once()
+		samples := &f.authMS
+		if at.sign < 0 {
+			samples = &f.authMSOff
+		}
+		*samples = append(*samples, table.Sample[uint32]{Index: int32(index), Value: ms.Value})
 	}
 }
 
@@ -84,12 +89,12 @@ func (k *mixKey) hash() uint64 {
 
 type mixSums struct{ payments, amount int64 }
 
-// mixIn adds an approved payment to payment_days, times over.
-func (f *Fold) mixIn(t *event.Tender, p *paymentKey, at *place, times int64) {
+// mixIn adds an approved payment to payment_days, or takes it off.
+func (f *Fold) mixIn(t *event.Tender, p *paymentKey, at *place) {
 	k := mixKey{p.store, p.method, p.entryMode, f.recent.wallet.ID(f.names, t.Wallet), p.currency, at.date}
 	_, s := f.mix.At(k.hash(), k)
-	s.payments += times
-	s.amount += times * t.Amount
+	s.payments += at.sign
+	s.amount += at.sign * t.Amount
 }
 
 func (f *Fold) sealMix(blocks []*rollup.Block, ranks []uint32) []*rollup.Block {

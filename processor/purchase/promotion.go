@@ -26,9 +26,9 @@ func promotionID(p *event.Promotion) string {
 	return p.PromotionID
 }
 
-// promote adds a line to each of its promotions, once, times over. What one took off is its amount, or all that the line says if it is the only one and
+// promote adds a line to each of its promotions, once. What one took off is its amount, or all that the line says if it is the only one and
 // has none; both have the sign of the line.
-func (f *Fold) promote(l *event.Line, product, category uint32, at *place, a *amounts, times int64) {
+func (f *Fold) promote(l *event.Line, product, category uint32, at *place, a *amounts) {
 next:
 	for i := range l.Promotions {
 		p := &l.Promotions[i]
@@ -48,14 +48,14 @@ next:
 		switch {
 		case off == 0 && len(l.Promotions) == 1:
 			off = a.discount
-		case a.units < 0:
+		case a.units < 0 || a.units == 0 && at.sign < 0:
 			off = -off
 		}
 		k := promotionKey{at.store, product, category, at.currency, f.names.ID(id), at.date}
 		_, s := f.promotions.At(k.hash(), k)
-		s.units += times * a.units
-		s.revenue += times * a.net
-		s.discount += times * off
+		s.units += a.units
+		s.revenue += a.net
+		s.discount += off
 	}
 }
 

@@ -1,8 +1,6 @@
 package purchase
 
 import (
-	"slices"
-
 	"github.com/tillstream/tillstream/processor/rollup"
 	"github.com/tillstream/tillstream/processor/table"
 )
@@ -24,6 +22,7 @@ func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 		blocks = f.sealHours(blocks, ranks, customers)
 	}
 	blocks = f.sealPromotions(blocks, ranks)
+	blocks = f.sealReturns(blocks, ranks)
 
 	f.sales.Reset()
 	f.products.Reset()
@@ -36,7 +35,9 @@ func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 	f.items.Reset()
 	f.hours.Reset()
 	f.promotions.Reset()
-	f.pseudonyms, f.baskets, f.authMS = f.pseudonyms[:0], f.baskets[:0], f.authMS[:0]
+	f.returns.Reset()
+	f.pseudonyms, f.baskets, f.authMS, f.times = f.pseudonyms[:0], f.baskets[:0], f.authMS[:0], f.times[:0]
+	f.pseudonymsOff, f.basketsOff, f.authMSOff, f.timesOff = f.pseudonymsOff[:0], f.basketsOff[:0], f.authMSOff[:0], f.timesOff[:0]
 	if f.names.Trim() {
 		f.recent, f.known = recent{}, nil
 	}
@@ -69,6 +70,7 @@ func (f *Fold) sealSales(blocks []*rollup.Block, ranks []uint32) []*rollup.Block
 		}}
 	}
 	pseudonyms, baskets := table.Group(f.pseudonyms, len(entries)), table.Group(f.baskets, len(entries))
+	pseudonymsOff, basketsOff := table.Group(f.pseudonymsOff, len(entries)), table.Group(f.basketsOff, len(entries))
 	for month, rows := range table.Months(rows) {
 		b := rollup.NewBlock("sales_hourly", month, len(rows))
 		store, date, hour, local := b.String("store_id"), b.PartitionDays("business_date"), b.Seconds("hour"), b.Uint8("local_hour")
@@ -78,6 +80,7 @@ func (f *Fold) sealSales(blocks []*rollup.Block, ranks []uint32) []*rollup.Block
 		tax, net := b.SumInt64("tax"), b.SumInt64("net")
 		loyalty, identified := b.SumUint64("loyalty_transactions"), b.SumUint64("identified_transactions")
 		offline, customersIn, basketsIn := b.SumUint64("offline_transactions"), b.Uint64s("customers_in"), b.Int64s("baskets_in")
+		corrections, customersOut, basketsOut := b.SumUint64("corrections"), b.Uint64s("customers_out"), b.Int64s("baskets_out")
 		for i, r := range rows {
 			k, s := &entries[r.Index].Key, &entries[r.Index].Value
 			store[i], date[i], hour[i], local[i] = f.names.String(k.store), rollup.Days(k.date), rollup.Seconds(k.hour)*3600, uint8(k.localHour)
@@ -85,7 +88,8 @@ func (f *Fold) sealSales(blocks []*rollup.Block, ranks []uint32) []*rollup.Block
 			transactions[i], returns[i], voids[i] = s.transactions, s.returns, s.voids
 			units[i], gross[i], discount[i], tax[i], net[i] = s.units, s.gross, s.discount, s.tax, s.net
 			loyalty[i], identified[i], offline[i] = s.loyalty, s.identified, s.offline
-			customersIn[i], basketsIn[i] = slices.Compact(pseudonyms[r.Index]), baskets[r.Index]
+			customersIn[i], basketsIn[i] = pseudonyms[r.Index], baskets[r.Index]
+			corrections[i], customersOut[i], basketsOut[i] = s.corrections, pseudonymsOff[r.Index], basketsOff[r.Index]
 		}
 		blocks = append(blocks, b.Seal())
 	}
@@ -110,12 +114,14 @@ func (f *Fold) sealProducts(blocks []*rollup.Block, ranks []uint32) []*rollup.Bl
 		category, currency := b.String("category"), b.String("currency")
 		units, revenue, discount := b.SumInt64("units"), b.SumInt64("revenue"), b.SumInt64("discount")
 		baskets, returned, promoted := b.SumUint64("baskets"), b.SumInt64("returned_units"), b.SumInt64("promoted_units")
+		lines, corrections := b.SumInt64("lines"), b.SumUint64("corrections")
 		for i, r := range rows {
 			k, s := &entries[r.Index].Key, &entries[r.Index].Value
 			store[i], date[i], product[i] = f.names.String(k.store), rollup.Days(k.date), f.names.String(k.product)
 			category[i], currency[i] = f.names.String(k.category), f.names.String(k.currency)
 			units[i], revenue[i], discount[i] = s.units, s.revenue, s.discount
 			baskets[i], returned[i], promoted[i] = s.baskets, s.returned, s.promoted
+			lines[i], corrections[i] = s.lines, s.corrections
 		}
 		blocks = append(blocks, b.Seal())
 	}
@@ -134,6 +140,7 @@ func (f *Fold) sealCustomers(blocks []*rollup.Block, ranks []uint32) []*rollup.B
 			table.Pack(ranks[k.channel], ranks[k.currency]),
 		}}
 	}
+	times, timesOff := table.Group(f.times, len(entries)), table.Group(f.timesOff, len(entries))
 	for month, rows := range table.Months(rows) {
 		b := rollup.NewBlock("customer_days", month, len(rows))
 		customer, date, store := b.Uint64("customer"), b.PartitionDays("business_date"), b.String("store_id")
@@ -141,12 +148,14 @@ func (f *Fold) sealCustomers(blocks []*rollup.Block, ranks []uint32) []*rollup.B
 		transactions, units := b.SumUint64("transactions"), b.SumInt64("units")
 		net, discount := b.SumInt64("net"), b.SumInt64("discount")
 		firstAt, lastAt := b.Seconds("first_at"), b.Seconds("last_at")
+		corrections, timesIn, timesOut := b.SumUint64("corrections"), b.Uint32s("times_in"), b.Uint32s("times_out")
 		for i, r := range rows {
 			k, s := &entries[r.Index].Key, &entries[r.Index].Value
 			customer[i], date[i], store[i] = k.customer, rollup.Days(k.date), f.names.String(k.store)
 			channel[i], currency[i] = f.names.String(k.channel), f.names.String(k.currency)
 			transactions[i], units[i], net[i], discount[i] = s.transactions, s.units, s.net, s.discount
 			firstAt[i], lastAt[i] = rollup.Seconds(s.firstAt), rollup.Seconds(s.lastAt)
+			corrections[i], timesIn[i], timesOut[i] = s.corrections, times[r.Index], timesOff[r.Index]
 		}
 		blocks = append(blocks, b.Seal())
 	}
@@ -165,7 +174,7 @@ func (f *Fold) sealPayments(blocks []*rollup.Block, ranks []uint32) []*rollup.Bl
 			table.Pack(ranks[k.entryMode], ranks[k.currency]),
 		}}
 	}
-	authMS := table.Group(f.authMS, len(entries))
+	authMS, authMSOff := table.Group(f.authMS, len(entries)), table.Group(f.authMSOff, len(entries))
 	for month, rows := range table.Months(rows) {
 		b := rollup.NewBlock("payments_hourly", month, len(rows))
 		store, hour, service := b.String("store_id"), b.PartitionSeconds("hour"), b.String("service")
@@ -173,6 +182,7 @@ func (f *Fold) sealPayments(blocks []*rollup.Block, ranks []uint32) []*rollup.Bl
 		attempts, approved, declined := b.SumUint64("attempts"), b.SumUint64("approved"), b.SumUint64("declined")
 		failed, offline, amount := b.SumUint64("failed"), b.SumUint64("offline"), b.SumInt64("amount")
 		authSum, authN, authIn := b.SumUint64("auth_ms"), b.SumUint64("auth_n"), b.Uint32s("auth_in")
+		corrections, authOut := b.SumUint64("corrections"), b.Uint32s("auth_out")
 		for i, r := range rows {
 			k, s := &entries[r.Index].Key, &entries[r.Index].Value
 			store[i], hour[i], service[i] = f.names.String(k.store), rollup.Seconds(k.hour)*3600, f.names.String(k.service)
@@ -180,6 +190,7 @@ func (f *Fold) sealPayments(blocks []*rollup.Block, ranks []uint32) []*rollup.Bl
 			attempts[i], approved[i], declined[i] = s.attempts, s.approved, s.declined
 			failed[i], offline[i], amount[i] = s.failed, s.offline, s.amount
 			authSum[i], authN[i], authIn[i] = s.authMS, s.authN, authMS[r.Index]
+			corrections[i], authOut[i] = s.corrections, authMSOff[r.Index]
 		}
 		blocks = append(blocks, b.Seal())
 	}

@@ -39,7 +39,7 @@ func (k *key) hash() uint64 {
 
 type sums struct {
 	accepted, duplicates, rejected, late, test, unbalanced, panMasked, stale, other uint64
-	missing                                                                         int64
+	missing, corrected                                                              int64
 	skewMin, skewMax                                                                int64 // ms
 }
 
@@ -61,7 +61,7 @@ func (f *Fold) at(topic, terminal string, date int32) (index int, s *sums) {
 func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 	index, s := f.at(in.Topic, e.TerminalID, e.BusinessDate(f.cutoff))
 	s.accepted++
-	if late := in.Timestamp - e.Time.Milli; late > lateAfter {
+	if late := in.Timestamp - e.Time.Milli; late > lateAfter && len(e.Corrects.IDs) == 0 { // a correction has the time of what it corrects
 		s.late++
 		f.late = append(f.late, table.Sample[uint32]{Index: int32(index), Value: uint32(min(late/1000, math.MaxUint32))})
 	}
@@ -105,6 +105,12 @@ func (f *Fold) Missing(topic, terminal string, date int32, delta int64) {
 	s.missing += delta
 }
 
+// Corrected counts delta accepted events that do not count, since others took their place, or that do so again.
+func (f *Fold) Corrected(topic, terminal string, date int32, delta int64) {
+	_, s := f.at(topic, terminal, date)
+	s.corrected += delta
+}
+
 // Stale counts evidence of availability that came too late to be used.
 func (f *Fold) Stale(topic, terminal string, date int32) {
 	_, s := f.at(topic, terminal, date)
@@ -142,6 +148,7 @@ func (f *Fold) block(month uint32, rows []table.Row, lateIn [][]uint32) *rollup.
 	rejected, late, test := b.SumUint64("rejected"), b.SumUint64("late"), b.SumUint64("test")
 	unbalanced, panMasked := b.SumUint64("unbalanced"), b.SumUint64("pan_masked")
 	stale, other, seconds := b.SumUint64("stale"), b.SumUint64("other"), b.Uint32s("late_in")
+	corrected := b.SumInt64("corrected")
 	skewMin, skewMax := b.Int64("skew_min"), b.Int64("skew_max")
 	for i, r := range rows {
 		e := &f.sums.Entries()[r.Index]
@@ -150,6 +157,7 @@ func (f *Fold) block(month uint32, rows []table.Row, lateIn [][]uint32) *rollup.
 		accepted[i], duplicates[i], missing[i], rejected[i] = s.accepted, s.duplicates, s.missing, s.rejected
 		late[i], test[i], unbalanced[i], panMasked[i] = s.late, s.test, s.unbalanced, s.panMasked
 		stale[i], other[i], seconds[i] = s.stale, s.other, lateIn[r.Index]
+		corrected[i] = s.corrected
 		skewMin[i], skewMax[i] = s.skewMin, s.skewMax
 	}
 	return b.Seal()

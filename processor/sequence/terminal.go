@@ -36,7 +36,7 @@ func (t *terminal) see(e *event.Event, day int32, lim limits) (v Verdict, r reve
 	if e.SequenceEpoch.OK {
 		k, v, r = t.explicit(e.SequenceEpoch.Value, e.Sequence.Value, day)
 	} else {
-		k, v, r = t.implicit(e.Sequence.Value, e.Time.Milli, day)
+		k, v, r = t.implicit(e.Sequence.Value, heardAt(e), day)
 	}
 	if v == Fresh {
 		t.renumbered = true
@@ -45,6 +45,14 @@ func (t *terminal) see(e *event.Event, day int32, lim limits) (v Verdict, r reve
 		}
 	}
 	return v, r
+}
+
+// heardAt is when an event got its number. The time of a correction is that of what it corrects.
+func heardAt(e *event.Event) int64 {
+	if len(e.Corrects.IDs) > 0 && e.RecordedAt.OK {
+		return e.RecordedAt.Milli
+	}
+	return e.Time.Milli
 }
 
 // implicits is the number of implicit epochs.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/processor/commit"
+	"github.com/tillstream/tillstream/processor/correction"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
 
@@ -200,6 +201,44 @@ func (s sink) State(ctx context.Context, owners []string, row func(rollup.StateR
 		}
 	}
 	return nil
+}
+
+// transactions are those that a query asks for, of the first n parts: by partition and version, as of the real table's WHERE.
+func (c *clickhouse) transactions(q correction.Query, before rollup.Version, n int) (found []correction.Row) {
+	for _, p := range c.parts[:n] {
+		if p.table != correction.Table {
+			continue
+		}
+		version, partition := column[uint64](p.block, "version")[0], column[int32](p.block, "partition")
+		for _, number := range slices.Compact(slices.Sorted(slices.Values(partition[1:]))) {
+			if version >= before.Uint64() || number != q.Partition && version >= (rollup.Version{Epoch: before.Epoch}).Uint64() {
+				continue
+			}
+			asked := q
+			asked.Partition = number
+			if err := correction.Search(p.block, asked, func(r correction.Row) error {
+				found = append(found, r)
+				return nil
+			}); err != nil {
+				panic(err)
+			}
+		}
+	}
+	return found
+}
+
+func (s sink) Transactions(ctx context.Context, q correction.Query, before rollup.Version, row func(correction.Row) error) error {
+	var rows []correction.Row
+	err := s.world.call(ctx, s.member, kindRead, fmt.Sprint("transactions ", q, before), nil, func() error {
+		rows = s.world.clickhouse.transactions(q, before, s.world.visible())
+		return nil
+	})
+	for _, r := range rows {
+		if err == nil {
+			err = row(r)
+		}
+	}
+	return err
 }
 
 func (s sink) Stream(ctx context.Context, _ string) (stream processor.Stream, ok bool, err error) {

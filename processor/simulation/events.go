@@ -3,6 +3,7 @@ package simulation
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,7 +51,7 @@ type expected struct {
 }
 
 // traffic makes the events of a run: sales and heartbeats of a few stores over a day and a half and a month's end, incidents, maintenance and orders in any
-// order of their steps, and what the registry says; sent again, late, with holes that are filled or not, broken, and in transactions that are aborted.
+// order of their steps, what the registry says, and corrections; sent again, late, with holes that are filled or not, broken, and in transactions that are aborted.
 type traffic struct {
 	rnd        *rand.Rand
 	partitions int
@@ -60,6 +61,8 @@ type traffic struct {
 	sent       map[fetch.TopicPartition][]message // for repeats
 	sequence   map[string]int
 	holes      []pending
+	bought     map[string][]*purchased // by store: what counts, and may be corrected
+	corrected  int
 	affairs    map[string][]*affair // by store, with steps that nobody has sent yet
 	affaired   int
 	purchases  map[string][]*purchase // by store, with steps that nobody has sent yet
@@ -72,7 +75,16 @@ type traffic struct {
 type pending struct {
 	terminal string
 	m        message
-	count    func()
+	what     *purchased
+}
+
+// purchased is what a sale says.
+type purchased struct {
+	store, terminal, id, method string
+	at                          time.Time
+	sales
+	products map[string]int64
+	gone     bool // corrected before it came
 }
 
 func newTraffic(rnd *rand.Rand, partitions, events int) *traffic {
@@ -84,7 +96,7 @@ func newTraffic(rnd *rand.Rand, partitions, events int) *traffic {
 			letters: map[fetch.Position]string{}, accepted: map[string]uint64{}, missing: map[string]int64{},
 			resolve: map[string]uint64{}, excluded: map[string]uint64{}, quorum: map[string]uint32{}, lead: map[string]int64{},
 		},
-		affairs: map[string][]*affair{}, purchases: map[string][]*purchase{},
+		affairs: map[string][]*affair{}, bought: map[string][]*purchased{}, purchases: map[string][]*purchase{},
 	}
 	for p := range partitions {
 		for _, topic := range topics {
@@ -186,24 +198,70 @@ func (t *traffic) message(tp fetch.TopicPartition, store int, offset int64) mess
 		if strings.HasPrefix(h.terminal, name) && t.rnd.IntN(2) == 0 {
 			t.holes = append(t.holes[:i:i], t.holes[i+1:]...)
 			b.records++
-			h.count()
+			t.want.accepted[h.terminal]++
+			if !h.what.gone {
+				t.counts(h.what)
+			}
 			h.m.at = millis(t.now)
 			return h.m
 		}
 	}
-	if t.sequence[terminal] > 0 && t.rnd.IntN(12) == 0 {
-		m, count := t.sale(name, terminal)
-		t.holes = append(t.holes, pending{terminal, m, count})
-	}
-	m, count := t.sale(name, terminal)
 	b.records++
-	count()
+	if t.rnd.IntN(8) == 0 && len(t.bought[name]) > 0 {
+		return t.correction(name)
+	}
+	if t.sequence[terminal] > 0 && t.rnd.IntN(12) == 0 {
+		m, what := t.sale(name, terminal, terminal, t.now, "")
+		t.holes = append(t.holes, pending{terminal, m, what})
+	}
+	m, what := t.sale(name, terminal, terminal, t.now, "")
+	t.want.accepted[terminal]++
+	t.counts(what)
 	return m
 }
 
-// sale makes a till's next sale. count adds it to what is expected.
-func (t *traffic) sale(store, terminal string) (message, func()) {
-	t.sequence[terminal]++
+// correction corrects what counts, itself a correction perhaps, or what its till has not sent yet.
+func (t *traffic) correction(store string) message {
+	i := t.rnd.IntN(len(t.bought[store]))
+	old := t.bought[store][i]
+	if h := t.rnd.IntN(len(t.holes) + 1); h < len(t.holes) && t.holes[h].what.store == store && !t.holes[h].what.gone {
+		old = t.holes[h].what
+		old.gone = true
+	} else {
+		t.bought[store] = slices.Delete(t.bought[store], i, i+1)
+		t.count(old, -1)
+	}
+	t.corrected++
+	m, what := t.sale(store, old.terminal, "office", old.at.Add(time.Duration(t.rnd.IntN(2))*time.Minute),
+		fmt.Sprintf(`"recorded_at":"%s","corrects":{"ids":["%s"],"reason":"mistyped"},`, t.now.Format(time.RFC3339), old.id))
+	t.want.accepted[old.terminal]++
+	t.counts(what)
+	return m
+}
+
+// counts adds what counts to what is expected.
+func (t *traffic) counts(p *purchased) {
+	t.bought[p.store] = append(t.bought[p.store], p)
+	t.count(p, 1)
+}
+
+func (t *traffic) count(p *purchased, sign int64) {
+	sum := t.want.sales[p.store]
+	t.want.sales[p.store] = sales{sum.transactions + uint64(sign), sum.units + sign*p.units, sum.net + sign*p.net}
+	for product, units := range p.products {
+		t.want.products[product] += sign * units
+	}
+	t.want.tenders[p.method] += uint64(sign)
+}
+
+// sale makes a till's next sale, or what somebody without a number says of one.
+func (t *traffic) sale(store, terminal, source string, at time.Time, more string) (message, *purchased) {
+	id := fmt.Sprintf("%s/c%d", terminal, t.corrected)
+	if source == terminal {
+		t.sequence[terminal]++
+		id = fmt.Sprintf("%s/%d", terminal, t.sequence[terminal])
+		more += fmt.Sprintf(`"sequence":%d,`, t.sequence[terminal])
+	}
 	var lines strings.Builder
 	var s sales
 	s.transactions = 1
@@ -223,16 +281,8 @@ func (t *traffic) sale(store, terminal string) (message, func()) {
 	if t.rnd.IntN(2) == 0 {
 		customer = fmt.Sprintf(`"customer":{"id":"c%d","type":"loyalty"},`, t.rnd.IntN(9))
 	}
-	value := fmt.Appendf(nil, `{"id":"%s/%d","source":"s","type":"pos.transaction.v1","time":"%s","store_id":"%s","terminal_id":"%s","sequence":%d,`+
+	value := fmt.Appendf(nil, `{"id":"%s","source":"%s","type":"pos.transaction.v1","time":"%s","store_id":"%s","terminal_id":"%s",%s`+
 		`"kind":"sale","currency":"EUR",%s"lines":[%s],"tenders":[{"method":"%s","amount":%d,"result":"approved"}],"totals":{"gross":%d,"net":%d}}`,
-		terminal, t.sequence[terminal], t.now.Format(time.RFC3339), store, terminal, t.sequence[terminal], customer, lines.String(), method, s.net, s.net, s.net)
-	return message{millis(t.now), store, value}, func() {
-		sum := t.want.sales[store]
-		t.want.sales[store] = sales{sum.transactions + 1, sum.units + s.units, sum.net + s.net}
-		for p, units := range products {
-			t.want.products[p] += units
-		}
-		t.want.tenders[method]++
-		t.want.accepted[terminal]++
-	}
+		id, source, at.Format(time.RFC3339), store, terminal, more, customer, lines.String(), method, s.net, s.net, s.net)
+	return message{millis(t.now), store, value}, &purchased{store: store, terminal: terminal, id: id, method: method, at: at, sales: s, products: products}
 }

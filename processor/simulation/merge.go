@@ -36,7 +36,7 @@ type schema struct {
 var (
 	createTable = regexp.MustCompile(`(?s)CREATE TABLE IF NOT EXISTS tillstream\.(\w+) \((.*?)\n\) ENGINE = (\w+)(?:\(([^)]*)\))?(.*?);`)
 	alterTable  = regexp.MustCompile(`(?s)ALTER TABLE tillstream\.(\w+)\n(.*?);`)
-	addedColumn = regexp.MustCompile(`ADD COLUMN IF NOT EXISTS (\w+) `)
+	addedColumn = regexp.MustCompile(`(?m)ADD COLUMN IF NOT EXISTS (\w+) (.*)$`)
 	columnLine  = regexp.MustCompile(`(?m)^  (\w+) (.*?),?$`)
 	orderBy     = regexp.MustCompile(`ORDER BY \(([^)]*)\)`)
 )
@@ -45,7 +45,7 @@ var (
 func schemata() map[string]schema {
 	out := map[string]schema{}
 	for _, m := range createTable.FindAllStringSubmatch(ddl(), -1) {
-		name, columns, engine, arguments, rest := m[1], m[2], m[3], m[4], m[5]
+		name, columns, arguments, rest := m[1], m[2], m[4], m[5]
 		order := orderBy.FindStringSubmatch(rest)
 		if order == nil || !strings.Contains(columns, "\n  mark ") {
 			continue
@@ -65,14 +65,13 @@ func schemata() map[string]schema {
 				s.rules[column] = ruleIgnored
 			case slices.Contains(strings.Split(order[1], ", "), column):
 				s.rules[column] = ruleKey
-			case strings.HasPrefix(kind, "SimpleAggregateFunction("):
-				s.rules[column] = rule(kind[len("SimpleAggregateFunction("):strings.IndexByte(kind, ',')])
-			case strings.Contains(kind, "EPHEMERAL") && sets[column]:
-				s.rules[column] = ruleSet
-			case strings.Contains(kind, "EPHEMERAL"):
-				s.rules[column] = ruleBag
-			case engine == "AggregatingMergeTree":
-				s.rules[column] = ruleIgnored // a sketch: its raw values are compared instead
+			case strings.Contains(kind, " DEFAULT "):
+				s.rules[column] = ruleIgnored // the server's own: of a sketch its raw values are compared instead
+			case strings.HasPrefix(kind, "SimpleAggregateFunction("), strings.Contains(kind, "EPHEMERAL"):
+				s.rules[column] = aggregate(kind)
+				if sets[column] {
+					s.rules[column] = ruleSet
+				}
 			default:
 				s.rules[column] = ruleNewest
 			}
@@ -81,12 +80,24 @@ func schemata() map[string]schema {
 	}
 	for _, m := range alterTable.FindAllStringSubmatch(ddl(), -1) {
 		for _, c := range addedColumn.FindAllStringSubmatch(m[2], -1) {
-			if s, ok := out[m[1]]; ok {
-				s.rules[c[1]] = ruleNewest // so far only such tables got columns
+			if s, ok := out[m[1]]; ok && !strings.Contains(c[2], " DEFAULT ") {
+				s.rules[c[1]] = aggregate(c[2])
 			}
 		}
 	}
 	return out
+}
+
+// aggregate is how values of a type are merged.
+func aggregate(kind string) rule {
+	if rest, ok := strings.CutPrefix(kind, "SimpleAggregateFunction("); ok {
+		f, _, _ := strings.Cut(rest, ",")
+		return rule(f)
+	}
+	if strings.Contains(kind, "EPHEMERAL") {
+		return ruleBag
+	}
+	return ruleNewest
 }
 
 func ddl() string {

@@ -107,7 +107,7 @@ func Run(o Options) Result {
 	cfg := processor.Config{
 		Group: "g", Topics: topics, Lanes: rnd.IntN(partitions + 1), BatchAge: time.Duration(200+rnd.IntN(2000)) * time.Millisecond, BatchRecords: 2 + rnd.IntN(60),
 		Memory: 1 << 30, SessionTimeout: 15 * time.Second, Heartbeat: 3 * time.Second, RebalanceTimeout: 60 * time.Second, Secret: []byte("secret"),
-		MaxEventBytes: 1 << 20, TimelineWindow: 48 * time.Hour, RetireAfter: 31 * 24 * time.Hour,
+		MaxEventBytes: 1 << 20, TimelineWindow: 48 * time.Hour, RetireAfter: 31 * 24 * time.Hour, CorrectionWindow: 8 * 24 * time.Hour,
 	}
 	w := newWorld(o, cfg, t, partitions)
 	w.traffic = t.out
@@ -162,7 +162,11 @@ func (w *World) calm() (*clickhouse, string) {
 		c.logs[tp] = l.without(0, 0)
 	}
 	for _, l := range w.losses() {
-		c.logs[l.TopicPartition] = c.logs[l.TopicPartition].without(l.From, l.To)
+		rest := c.logs[l.TopicPartition].without(l.From, l.To)
+		if l.From == 0 { // it was never seen whole
+			rest.start, rest.end = l.To, max(rest.end, l.To)
+		}
+		c.logs[l.TopicPartition] = rest
 	}
 	c.cfg.BatchRecords, c.cfg.BatchAge, c.healed = 1<<30, 10*time.Second, true
 	c.start()
@@ -250,7 +254,7 @@ func (w *World) start() {
 		skew = time.Duration(w.rnd.Int64N(2*int64(w.skew))) - w.skew
 	}
 	m.proc = processor.New(cfg, processor.Deps{
-		Kafka: cluster{m}, Source: source{m}, Sink: sink{m}, Streams: sink{m}, Letters: letters{m}, Log: zap.NewNop(),
+		Kafka: cluster{m}, Source: source{m}, Sink: sink{m}, Archive: sink{m}, Streams: sink{m}, Letters: letters{m}, Log: zap.NewNop(),
 		Now: func() time.Time { return time.Now().Add(skew) }, Registerer: prometheus.NewRegistry(),
 	})
 	w.members = append(w.members, m)

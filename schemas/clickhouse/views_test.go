@@ -65,6 +65,8 @@ func TestUsersQueriesRunForReaders(t *testing.T) {
 	for _, s := range marketing.insert(calendar{base}) {
 		exec(t, conn, s)
 	}
+	exec(t, conn, "INSERT INTO tillstream.transactions (lane, id, corrects, keep_days) VALUES ('', 'c', ['a'], 99)")
+	exec(t, conn, "INSERT INTO tillstream.returns (lane, business_date, lines) VALUES ('', today(), 1)")
 	reader := connect(t, "reader", ch.Settings{"join_use_nulls": 1, "union_default_mode": "DISTINCT", "aggregate_functions_null_for_empty": 1})
 	lines := strings.Split(strings.TrimSpace(queries), "\n")
 	if len(lines) != 2*45 {

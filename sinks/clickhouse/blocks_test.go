@@ -32,6 +32,9 @@ func salesBlock(rows ...sale) *rollup.Block {
 	b.SumUint64("identified_transactions")
 	b.SumUint64("offline_transactions")
 	customers, baskets := b.Uint64s("customers_in"), b.Int64s("baskets_in")
+	b.SumUint64("corrections")
+	b.Uint64s("customers_out")
+	b.Int64s("baskets_out")
 	for i, r := range rows {
 		store[i], day[i], hour[i], local[i] = r.store, nov1+r.day, rollup.Seconds(int64(nov1+r.day)*86400+9*3600), 10
 		channel[i], currency[i] = "store", "EUR"
@@ -51,6 +54,8 @@ func productBlock(stores ...string) *rollup.Block {
 	baskets := b.SumUint64("baskets")
 	b.SumInt64("returned_units")
 	b.SumInt64("promoted_units")
+	b.SumInt64("lines")
+	b.SumUint64("corrections")
 	for i, s := range stores {
 		store[i], day[i], product[i], currency[i] = s, nov1+2, "p1", "EUR"
 		units[i], revenue[i], baskets[i] = 1000, 250, 1
@@ -65,6 +70,9 @@ func customerBlock(stores ...string) *rollup.Block {
 	transactions, units, net := b.SumUint64("transactions"), b.SumInt64("units"), b.SumInt64("net")
 	b.SumInt64("discount")
 	first, last := b.Seconds("first_at"), b.Seconds("last_at")
+	b.SumUint64("corrections")
+	b.Uint32s("times_in")
+	b.Uint32s("times_out")
 	for i, s := range stores {
 		store[i], customer[i], day[i], channel[i], currency[i] = s, uint64(i+1), nov1+2, "store", "EUR"
 		transactions[i], units[i], net[i], first[i], last[i] = 1, 1000, 250, 1793700000, 1793700000
@@ -82,6 +90,8 @@ func paymentBlock(stores ...string) *rollup.Block {
 	b.SumUint64("failed")
 	b.SumUint64("offline")
 	amount, ms, n, in := b.SumInt64("amount"), b.SumUint64("auth_ms"), b.SumUint64("auth_n"), b.Uint32s("auth_in")
+	b.SumUint64("corrections")
+	b.Uint32s("auth_out")
 	for i, s := range stores {
 		store[i], hour[i], service[i], method[i], currency[i] = s, rollup.Seconds(int64(nov1+2)*86400), "acme", "card", "EUR"
 		attempts[i], approved[i], amount[i], ms[i], n[i], in[i] = 1, 1, 250, 300, 1, []uint32{300}
@@ -115,6 +125,7 @@ func qualityBlock(terminals ...string) *rollup.Block {
 		b.SumUint64(name)
 	}
 	b.Uint32s("late_in")
+	b.SumInt64("corrected")
 	b.Int64("skew_min")
 	skew := b.Int64("skew_max")
 	for i, t := range terminals {

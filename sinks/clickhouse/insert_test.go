@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/tillstream/tillstream/processor/availability"
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/consent"
+	"github.com/tillstream/tillstream/processor/correction"
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/incident"
 	"github.com/tillstream/tillstream/processor/journey"
@@ -34,7 +36,7 @@ func ownerOf(group string, partition int32) string { return fmt.Sprintf("%s#%d",
 func everyBlock() []*rollup.Block {
 	incidents, _ := incidentBlocks()
 	orders, _ := orderBlocks()
-	return append(slices.Concat(incidents, orders, storeBlocks(), marketingBlocks()),
+	return append(slices.Concat(incidents, orders, storeBlocks(), marketingBlocks(), returnBlocks()),
 		salesBlock(sale{"s1", 2, 250, []uint64{7, 1 << 63}, 300, -1}, sale{"s2", 2, -50, nil, 0, 0}),
 		productBlock("s1", "s2"), customerBlock("s1", "s2"), paymentBlock("s1", "s2"), tillBlock("s1", "s2"), qualityBlock("t1", "t2"),
 		hoursBlock(v1, tills...), intervalsBlock(v1, tills...), outagesBlock(v1, tills...), statusBlock(v1, tills...),
@@ -51,6 +53,32 @@ func consentBlock() *rollup.Block {
 	e.Transaction.Customer = event.Customer{Pseudonym: 1 << 63, Consent: event.Some([]string{"profiling", "marketing"})}
 	f.Fold(e, rollup.Input{})
 	return f.Seal(v1).Blocks[0]
+}
+
+// returnBlocks are those of the folds themselves, of a return that corrects another event.
+func returnBlocks() (blocks []*rollup.Block) {
+	e := &event.Event{}
+	e.Type, e.ID, e.StoreID, e.TerminalID, e.Corrects.IDs = event.TypeTransaction, "t1/8", "s1", "t1", []string{"t1/7"}
+	e.Time = event.Time{Milli: (int64(nov1+2)*24 + 10) * 3_600_000, OK: true}
+	e.Transaction = event.Transaction{
+		Kind: "return", Currency: "EUR", Customer: event.Customer{Pseudonym: 1 << 63}, Lines: []event.Line{{ProductID: "p1", Category: "c", Quantity: 1000, Gross: 250}},
+		Original: event.Original{TransactionID: "t9/1", StoreID: "s9", Sequence: event.Some[uint64](1), BusinessDate: event.Some(int32(nov1)), Reason: "torn"},
+	}
+	purchases := purchase.New(purchase.Config{})
+	kept := correction.New(correction.Config{Window: time.Hour, Apply: purchases.Add})
+	in := rollup.Input{Topic: "pos.transactions", Offset: 5, Timestamp: e.Time.Milli + 1}
+	if _, err := kept.Check(e, in); err != nil {
+		panic(err)
+	}
+	if _, err := kept.Take(e, in); err != nil {
+		panic(err)
+	}
+	for _, b := range purchases.Seal(v1).Blocks {
+		if b.Table == "returns" {
+			blocks = append(blocks, b)
+		}
+	}
+	return append(blocks, kept.Seal(v1).Blocks...)
 }
 
 // storeBlocks are those of the fold itself, of a store as a whole: open from 9 to 20, its only till down from 10 to 11.
@@ -163,6 +191,12 @@ func TestInsertBringsEveryTypeIn(t *testing.T) {
 		"terminal_sales lane, mark, hour, store_id, terminal_id, currency, transactions_00, transactions_45, net_00, net_45, last_at": {
 			"  2026-11-03 00:00:00 s1 t1 EUR 1 1 250 250 2026-11-03 00:59:59", "  2026-11-03 00:00:00 s2 t2 EUR 1 1 250 250 2026-11-03 00:59:59", "g/0 mark 2026-11-01 00:00:00    2 2 500 500 1970-01-01 00:00:00",
 		},
+		"returns lane, mark, business_date, store_id, terminal_id, transaction_id, product_id, category, currency, kind, returned_at, original_transaction_id, original_store_id, original_sequence, original_business_date, reason, lines, units, net": {
+			"  2026-11-03 s1 t1 t1/8 p1 c EUR return 2026-11-03 10:00:00 t9/1 s9 1 2026-11-01 torn 1 1000 250", "g/0 mark 2026-11-01        1970-01-01 00:00:00   0 1970-01-01  1 1000 250",
+		},
+		"transactions lane, mark, key = xxHash64(concat(store_id,char(0),terminal_id,char(0),id)), at, version, topic, partition, offset, store_id, terminal_id, id, customer, corrects, superseded, notEmpty(content), events, keep_days": {
+			"  1 2026-11-03 10:00:00.001 1099511627777 pos.transactions 0 5 s1 t1 t1/8 9223372036854775808 ['t1/7'] 0 1 1 15", "g/0 mark 0 2026-11-01 00:00:00.000 1099511627777  0 0    0 [] 0 0 1 15",
+		},
 		"data_quality lane, mark, topic, terminal_id, business_date, accepted, missing, skew_min, skew_max": {
 			"  pos.transactions t1 2026-11-03 5 -1 0 7", "  pos.transactions t2 2026-11-03 5 -1 0 7", "g/0 mark   2026-11-01 10 -2 0 0",
 		},
@@ -268,7 +302,7 @@ func TestInsertBringsEveryTypeIn(t *testing.T) {
 				t.Fatalf("%d tables, %d tested: %v", len(tables), len(want), err)
 			}
 			// one INSERT, one part: nothing has been merged yet
-			if diff := cmp.Diff([]string{"28"}, ask(t, s, "count()", "FROM system.parts WHERE database = 'tillstream' AND min_block_number = max_block_number AND table NOT IN ('schema_migrations', 'streams', 'settings', 'losses', 'dead_letter_replays')")); diff != "" {
+			if diff := cmp.Diff([]string{"30"}, ask(t, s, "count()", "FROM system.parts WHERE database = 'tillstream' AND min_block_number = max_block_number AND table NOT IN ('schema_migrations', 'streams', 'settings', 'losses', 'dead_letter_replays')")); diff != "" {
 				t.Error(diff)
 			}
 		})

@@ -245,7 +245,7 @@ func (t *table) summary(database string) string {
 		case c.sum:
 			sums = append(sums, "toInt64(sum("+c.name+"))")
 			fallthrough
-		case c.name != "mark" && c.name != "version" && !strings.HasSuffix(c.name, "_in") && !strings.HasPrefix(c.kind, "AggregateFunction("):
+		case c.name != "mark" && c.name != "version" && !strings.HasSuffix(c.name, "_in") && !strings.HasSuffix(c.name, "_out") && !strings.HasPrefix(c.kind, "AggregateFunction("):
 			plain = append(plain, c.name)
 		}
 	}

@@ -75,6 +75,7 @@ type Processor struct {
 	TimelineWindow    Duration `yaml:"timeline_window" doc:"How far back late evidence corrects availability, before a till's newest evidence."`
 	RetireAfter       Duration `yaml:"retire_after" doc:"Silence longer than this is unknown: the till was withdrawn."`
 	WatchProducts     []string `yaml:"watch_products" doc:"Ids of products of which pairs in one basket are counted, beside those of categories. A change counts from then on."`
+	CorrectionWindow  Duration `yaml:"correction_window" doc:"For how long after it came a transaction can be corrected (corrects); all of them are kept that long in tillstream.transactions. 0: corrections are dead letters (correction_unsupported)."`
 }
 
 // SLA says how agreements are kept.
@@ -144,7 +145,7 @@ func Default() *Config {
 		ClickHouse: ClickHouse{DSN: "clickhouse://127.0.0.1:9000/default", InsertTimeout: Duration(time.Minute), Migrate: true},
 		Processor: Processor{
 			BatchAge: Duration(time.Second), BatchRecords: 200_000, Memory: 1 << 30, MaxEventBytes: 1 << 20,
-			TimelineWindow: Duration(48 * time.Hour), RetireAfter: Duration(31 * 24 * time.Hour),
+			TimelineWindow: Duration(48 * time.Hour), RetireAfter: Duration(31 * 24 * time.Hour), CorrectionWindow: Duration(8 * 24 * time.Hour),
 		},
 		Marketing: Marketing{RefreshEvery: Duration(time.Hour)},
 		SLA:       SLA{Every: Duration(5 * time.Second)},

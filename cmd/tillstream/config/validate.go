@@ -116,6 +116,9 @@ func (c *Config) Validate() error {
 	between("processor.heartbeat_timeout", p.HeartbeatTimeout, 0, 31*24*time.Hour)
 	between("processor.timeline_window", p.TimelineWindow, time.Hour, 31*24*time.Hour)
 	between("processor.retire_after", p.RetireAfter, max(24*time.Hour, time.Duration(p.TimelineWindow)+2*time.Hour), 366*24*time.Hour)
+	if p.CorrectionWindow != 0 {
+		between("processor.correction_window", p.CorrectionWindow, time.Hour, 366*24*time.Hour)
+	}
 
 	if n := len(p.WatchProducts); n > 1000 || slices.Contains(p.WatchProducts, "") {
 		wrong("processor.watch_products", "up to 1000 ids of products, none empty", fmt.Sprintf("a list of %d", n))

@@ -18,6 +18,8 @@ type Config struct {
 	Faults float64 // how often lines are cut and tills fail, 1 being about once in two days a till; 0: never
 	Dirty  float64 // share of events that are spoiled, of which some are kept and most become dead letters
 
+	Mistyped int // one sale in so many is mistyped, and corrected; 0: none
+
 	Secret            []byte        // of the processor: the truth then names pseudonyms too
 	BusinessDayCutoff time.Duration // of the processor: dates what tills send without a business date
 }
@@ -26,7 +28,7 @@ type Config struct {
 func Default() Config {
 	return Config{
 		Seed: 1, Stores: 8, TillsPerStore: 3, Products: 2000, Customers: 8000,
-		TransactionsPerStoreDay: 650, HeartbeatInterval: time.Minute, Faults: 1, Dirty: 0.001,
+		TransactionsPerStoreDay: 650, HeartbeatInterval: time.Minute, Faults: 1, Dirty: 0.001, Mistyped: 250,
 	}
 }
 
@@ -40,6 +42,7 @@ func (c *Config) Validate() error {
 		{"tills_per_store", c.TillsPerStore, 1, 1000},
 		{"products", c.Products, 10, 1_000_000},
 		{"customers", c.Customers, 0, 10_000_000},
+		{"mistyped", c.Mistyped, 0, 1_000_000},
 		{"transactions_per_store_day", c.TransactionsPerStoreDay, 0, 1_000_000},
 	} {
 		if k.value < k.min || k.value > k.max {

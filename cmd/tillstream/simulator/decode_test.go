@@ -25,6 +25,7 @@ type decoded struct {
 	BusinessDate     *string `json:"business_date"`
 	Channel          *string
 	Currency         string
+	Corrects         *struct{ IDs []string }
 	Original         *struct {
 		TransactionID string `json:"transaction_id"`
 		Sequence      *uint64

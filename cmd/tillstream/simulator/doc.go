@@ -9,6 +9,8 @@
 // The chain is registered: [Simulator.Registry] gives its manifests, with hours over midnight, a holiday, quorums, and tills that come, go and move. What
 // befalls tills and lines is followed by what people do about it: incidents and maintenance, whose steps do not come in order. Orders are not made yet.
 //
+// One sale in [Config.Mistyped] is mistyped, and corrected (corrects): what counts is the right one.
+//
 // The [Truth] is counted from the simulator's own model while it builds an event, never from its bytes and never by the folds of
 // the processor; the rules, written a second time, are those of the public views. What arrives at or after Config.End is not part
 // of it.

@@ -6,6 +6,11 @@ import "strconv"
 func appendTransaction(b []byte, tx *transaction) []byte {
 	t, s := tx.till, tx.store
 	b = appendEnvelope(b, &tx.header)
+	if tx.corrects > 0 {
+		b = appendTimeField(b, `,"recorded_at":`, tx.recorded, tx.offset)
+		b = append(b, `,"corrects":{"ids":["`...)
+		b = append(appendID(b, t, transactions, t.install, tx.corrects), `"],"reason":"mistyped"}`...)
+	}
 	if tx.test {
 		b = append(b, `,"test":true`...)
 	}

@@ -133,16 +133,28 @@ func (l *ledger) report(p *report) {
 }
 
 func (l *ledger) transaction(tx *transaction) {
+	if l.happened(tx) {
+		l.bought(tx)
+	}
+}
+
+// happened counts a transaction as an event and as evidence. False if it is a test and nothing else.
+func (l *ledger) happened(tx *transaction) bool {
 	b, t := l.accept(&tx.header), tx.till
 	if tx.test {
 		b.Test++
-		return
+		return false
 	}
 	start := tx.time
 	if !t.sparse {
 		start = min(tx.started, start)
 	}
 	t.timeline.pending = append(t.timeline.pending, heard{start: t.belongs(start), at: t.belongs(tx.time), sequence: tx.sequence, sale: true})
+	return true
+}
+
+// bought counts what a transaction says.
+func (l *ledger) bought(tx *transaction) {
 	l.pay(tx)
 	l.goods(tx)
 }

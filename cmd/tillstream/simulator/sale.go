@@ -37,6 +37,8 @@ type transaction struct {
 	reason                          string
 	order                           int64  // number of a web order, 0: none
 	code                            string // of an item that was not found
+	corrects                        uint64 // number of the transaction that this one corrects, 0: none
+	recorded                        int64  // till's clock: when that was made
 	gross, discount, tax, net, paid int64
 }
 
@@ -75,7 +77,7 @@ func (s *store) finish(t *till, tx *transaction, end int64) { s.settle(t, tx, en
 func (s *store) settle(t *till, tx *transaction, end int64, trouble bool) {
 	h := t.begin(transactions, end, trouble)
 	tx.header = h
-	tx.date = int32(floorDiv(s.wall.local(end)+t.skew-4*hour, day))
+	tx.date = s.date(t, end)
 	t.freeAt = end + second
 	s.sum(tx)
 	if h.offline {
@@ -93,6 +95,11 @@ func (s *store) settle(t *till, tx *transaction, end int64, trouble bool) {
 		s.ledger.transaction(tx)
 	}
 	s.shop.saw(tx, counted)
+}
+
+// date is a till's business date.
+func (s *store) date(t *till, at int64) int32 {
+	return int32(floorDiv(s.wall.local(at)+t.skew-4*hour, day))
 }
 
 // sum computes taxes and totals.
@@ -220,7 +227,11 @@ func (s *store) sale(t *till, start int64, who *customer, test bool) {
 		tx.code = strconv.FormatInt(20_000_000+r.Int64N(79_999_999), 10)
 	}
 	end := start + took
-	s.finish(t, tx, end)
+	if !test && s.mistyped(tx) && t.sells(end+mistake) {
+		end = s.mistype(t, tx, end)
+	} else {
+		s.finish(t, tx, end)
+	}
 	if test || len(tx.lines) == 0 {
 		return
 	}

@@ -38,6 +38,8 @@ var (
 	columnPattern    = regexp.MustCompile(`^  (\w+) (.*?)( CODEC\(.*\)| EPHEMERAL)?,?$`)
 	orderPattern     = regexp.MustCompile(`ORDER BY \((.*?)\)`)
 	partitionPattern = regexp.MustCompile(`PARTITION BY toYYYYMM\((\w+)\)`)
+	alterPattern     = regexp.MustCompile(`(?s)ALTER TABLE tillstream\.(\w+)\n(.*?);`)
+	addedPattern     = regexp.MustCompile(`(?m)^  ADD COLUMN IF NOT EXISTS (\w+) (.*?)( CODEC\(.*\)| EPHEMERAL)?,?$`)
 )
 
 // Load reads the DDL that the program itself uses.
@@ -72,12 +74,20 @@ func Load(t TB) Schema {
 		}
 		s[m[1]] = ts
 	}
+	for _, m := range alterPattern.FindAllStringSubmatch(string(ddl), -1) {
+		for _, c := range addedPattern.FindAllStringSubmatch(m[2], -1) {
+			if ts := s[m[1]]; ts != nil && !strings.Contains(c[2], " DEFAULT ") && !slices.Contains(ts.columns, c[1]) {
+				ts.columns = append(ts.columns, c[1])
+				ts.types[c[1]] = c[2]
+			}
+		}
+	}
 	return s
 }
 
 // goTypes are the element types of columns, by ClickHouse type with its aggregate function taken off.
 var goTypes = map[string]any{
-	"LowCardinality(String)": "", "String": "", "UInt8": uint8(0), "UInt64": uint64(0), "Int64": int64(0),
+	"LowCardinality(String)": "", "String": "", "UInt8": uint8(0), "UInt64": uint64(0), "Int32": int32(0), "Int64": int64(0),
 	"UInt32": uint32(0), "Date": rollup.Days(0), "DateTime('UTC')": rollup.Seconds(0),
 	"DateTime64(3, 'UTC')": rollup.Millis(0), "Nullable(DateTime64(3, 'UTC'))": rollup.NullMillis(0), "Array(String)": []string(nil),
 	"Array(UInt64)": []uint64(nil), "Array(Int64)": []int64(nil), "Array(UInt32)": []uint32(nil),
@@ -152,8 +162,11 @@ func number(v reflect.Value) int64 {
 
 func monthOf(v reflect.Value) uint32 {
 	at := time.Unix(v.Int(), 0)
-	if v.Type() == reflect.TypeFor[rollup.Days]() {
+	switch v.Type() {
+	case reflect.TypeFor[rollup.Days]():
 		at = time.Unix(86400*v.Int(), 0)
+	case reflect.TypeFor[rollup.Millis]():
+		at = time.UnixMilli(v.Int())
 	}
 	return uint32(at.UTC().Year()*100 + int(at.UTC().Month()))
 }
@@ -188,7 +201,8 @@ func compare[T uint64 | int64](a, b T) int {
 }
 
 // Content is what tables hold once ClickHouse has merged all that was inserted: by table and key, written as
-// "sales_hourly s1 2026-03-02 …", and column. Numbers are one value, arrays as many as they have.
+// "sales_hourly s1 2026-03-02 …", and column. Numbers are one value, arrays as many as they have. Texts that are not of the key follow it: they are
+// the same in all rows of a key.
 type Content map[string]map[string][]int64
 
 // Add adds blocks, column by column as the DDL says: sum, min, max, or the elements of arrays.
@@ -204,8 +218,13 @@ func (s Schema) Add(c Content, blocks []*rollup.Block) {
 			for _, name := range ts.key {
 				key += " " + Text(columns[name].Index(i).Interface())
 			}
+			for _, name := range ts.columns {
+				if !slices.Contains(ts.key, name) && columns[name].Index(i).Kind() == reflect.String {
+					key += " " + Text(columns[name].Index(i).Interface())
+				}
+			}
 			for name, col := range columns {
-				if slices.Contains(ts.key, name) {
+				if slices.Contains(ts.key, name) || col.Index(i).Kind() == reflect.String {
 					continue
 				}
 				f, _ := aggregate(ts.types[name])
@@ -265,10 +284,10 @@ func (c Content) Lines(sets ...string) []string {
 				values = slices.Compact(values)
 			}
 			switch {
-			case len(values) == 1 && values[0] == 0 && !strings.HasSuffix(name, "_in"):
+			case len(values) == 1 && values[0] == 0 && !strings.HasSuffix(name, "_in") && !strings.HasSuffix(name, "_out"):
 			case strings.HasSuffix(name, "_at"):
 				line += " " + name + "=" + time.Unix(values[0], 0).UTC().Format(time.DateTime)
-			case strings.HasSuffix(name, "_in"):
+			case strings.HasSuffix(name, "_in"), strings.HasSuffix(name, "_out"):
 				line += fmt.Sprintf(" %s=%v", name, values)
 			default:
 				line += fmt.Sprintf(" %s=%d", name, values[0])

@@ -1,0 +1,233 @@
+package clickhouse
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tillstream/tillstream/processor/correction"
+	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/purchase"
+	"github.com/tillstream/tillstream/processor/rollup"
+)
+
+// corrector is the two folds that corrections need, with the real tables between batches.
+type corrector struct {
+	t           *testing.T
+	sink        *Sink
+	purchases   *purchase.Fold
+	corrections *correction.Fold
+	state       []rollup.StateRow
+	batch       uint64
+	offset      int64
+}
+
+func newCorrector(t *testing.T, s *Sink) *corrector {
+	c := &corrector{t: t, sink: s}
+	c.restart()
+	return c
+}
+
+// restart begins again with what was written.
+func (c *corrector) restart() {
+	c.purchases = purchase.New(purchase.Config{})
+	c.corrections = correction.New(correction.Config{Window: 8 * 24 * time.Hour, Apply: c.purchases.Add, Corrected: func(string, string, int32, int64) {}})
+	for _, row := range c.state {
+		if err := c.corrections.Load(row); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	c.corrections.Begin("pos.transactions", 0, true)
+	c.corrections.Find(func(q correction.Query, row func(correction.Row) error) error {
+		return c.sink.Transactions(c.t.Context(), q, rollup.Version{Epoch: 1, Batch: c.batch + 1}, row)
+	})
+}
+
+func (c *corrector) send(e *event.Event) {
+	c.t.Helper()
+	in := rollup.Input{Topic: "pos.transactions", Offset: c.offset, Timestamp: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC).UnixMilli() + c.offset*60_000}
+	c.offset++
+	if r, err := c.corrections.Check(e, in); r != nil || err != nil {
+		c.t.Fatal(r, err)
+	}
+	v, err := c.corrections.Take(e, in)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if v == correction.Counts {
+		c.purchases.Fold(e, in)
+	}
+}
+
+func (c *corrector) seal() {
+	c.t.Helper()
+	c.batch++
+	v := rollup.Version{Epoch: 1, Batch: c.batch}
+	kept := c.corrections.Seal(v)
+	c.state = append(c.state, kept.State...)
+	for _, b := range append(kept.Blocks, c.purchases.Seal(v).Blocks...) {
+		insert(c.t, c.sink, b, "g/0", fmt.Sprint(c.batch), fmt.Sprint(b.Name(), c.batch, c.offset))
+	}
+}
+
+// bought are sales of a store and what they should have been; nil: never.
+func bought(store string) (sales, right []*event.Event) {
+	random := rand.New(rand.NewPCG(1, 2))
+	one := func(id string) *event.Event {
+		e := &event.Event{}
+		e.Type, e.ID, e.StoreID, e.TerminalID = event.TypeTransaction, id, store, "t1"
+		e.Time = event.Time{Milli: time.Date(2026, 11, 22, 9, random.IntN(180), random.IntN(60), 0, time.UTC).UnixMilli(), Offset: 3600, OK: true}
+		x := &e.Transaction
+		x.Kind, x.Currency = "sale", "EUR"
+		if random.IntN(8) == 0 {
+			x.Kind, x.Original = "return", event.Original{TransactionID: "sale 1", Reason: "torn"}
+		}
+		if random.IntN(3) > 0 {
+			x.Customer = event.Customer{Pseudonym: 1<<63 + random.Uint64N(12), Type: "loyalty"}
+		}
+		for range 1 + random.IntN(3) {
+			x.Lines = append(x.Lines, event.Line{ProductID: fmt.Sprint("p", random.IntN(6)), Quantity: 1000, Gross: random.Int64N(3000), Discount: random.Int64N(2)})
+		}
+		x.Tenders = []event.Tender{{Method: "card", Acquirer: "a", Result: "approved", Amount: 5, AuthorisationMS: event.Some(random.Uint32N(3000))}}
+		return e
+	}
+	for i := range 120 {
+		id := fmt.Sprint("sale ", i)
+		sales = append(sales, one(id))
+		if i%5 > 0 {
+			right = append(right, sales[i])
+			continue
+		}
+		right = append(right, one("c "+id))
+		if i%15 == 0 {
+			right[i].Transaction = event.Transaction{Kind: "no_sale"}
+		}
+	}
+	return sales, right
+}
+
+// On the real engine, with everything read back that was written: the views show the same of a store whose sales were corrected, twice, as of one whose
+// sales were right at first. Corrections come hours, customers and batches later, some of them before the sale.
+func TestViewsAfterCorrections(t *testing.T) {
+	s := fresh(t)
+	sales, right := bought("was")
+	c := newCorrector(t, s)
+	for i, e := range sales {
+		if e != right[i] && i%10 == 0 {
+			interim := *sales[(i+1)%len(sales)]
+			interim.ID, interim.Corrects.IDs = "i "+e.ID, []string{e.ID}
+			if i%20 == 0 {
+				c.send(&interim) // what it corrects has not come
+				c.send(e)
+			} else {
+				c.send(e)
+				c.seal()
+				c.send(&interim)
+			}
+			right[i].Corrects.IDs = []string{interim.ID}
+		} else {
+			c.send(e)
+			if e != right[i] {
+				right[i].Corrects.IDs = []string{e.ID}
+			}
+		}
+	}
+	c.seal()
+	c.restart()
+	for i, e := range right {
+		if e != sales[i] {
+			c.send(e)
+			if i%25 == 0 {
+				c.seal()
+			}
+		}
+	}
+	c.seal()
+
+	_, right = bought("right")
+	c = newCorrector(t, s)
+	c.batch = 1000
+	for _, e := range right {
+		c.send(e)
+	}
+	c.seal()
+
+	for view, columns := range map[string]string{
+		"sales_hourly":    "hour, local_hour, business_date, channel, currency, transactions, returns, voids, units, gross, discount, tax, net, identified_transactions, loyalty_transactions, customers, basket_value_p50, basket_value_p95",
+		"product_sales":   "business_date, product_id, category, currency, units, revenue, discount, baskets, returned_units, promoted_units",
+		"customer_days":   "customer, channel, currency, business_date, visits, units, net, discount, first_at, last_at, transactions",
+		"payments_hourly": "service, method, entry_mode, currency, hour, attempts, approved, amount, authorisation_ms_avg, authorisation_ms_p50, authorisation_ms_p95, authorisation_ms_p99",
+		"terminal_sales":  "terminal_id, currency, quarter, transactions, net",
+		"returns":         "terminal_id, transaction_id, kind, business_date, returned_at, product_id, currency, units, net, reason, original_transaction_id",
+	} {
+		of := func(store string) []string {
+			return ask(t, s, columns, "FROM pos."+view+" WHERE store_id = '"+store+"' ORDER BY ALL")
+		}
+		was, want := of("was"), of("right")
+		if d := cmp.Diff(want, was); d != "" || len(want) == 0 {
+			t.Errorf("%s, %d rows (-right at first +corrected)\n%s", view, len(want), d)
+		}
+	}
+	if got := ask(t, s, "count(), countIf(notEmpty(waits_for))", "FROM pos.corrections WHERE store_id = 'was'"); got[0] != "36 0" {
+		t.Errorf("corrections and those that wait: %s", got)
+	}
+	early := *sales[0]
+	early.ID, early.Corrects.IDs = "early", []string{"sale 1", "sale 1000", "sale 1001"}
+	c.send(&early)
+	c.seal()
+	if got := ask(t, s, "store_id, event_id, waits_for", "FROM pos.corrections WHERE notEmpty(waits_for)"); strings.Join(got, "") != "was early ['sale 1000','sale 1001']" {
+		t.Errorf("corrections that wait: %s", got)
+	}
+}
+
+// A replay finds what the batch found: nothing of itself or of later batches, of the partition or of any in epochs before, and what a till has not yet got rid of.
+func TestTransactionsAsOfABatch(t *testing.T) {
+	s := fresh(t)
+	put := func(v rollup.Version, partition int32, offset int64, id string) uint64 {
+		f := correction.New(correction.Config{Window: time.Hour, Apply: func(*event.Event, int64) {}})
+		e := &event.Event{}
+		e.Type, e.ID, e.StoreID, e.TerminalID, e.Transaction.Kind = event.TypeTransaction, id, "s1", "t1", "sale"
+		e.Transaction.Customer.Pseudonym = 1 << 63
+		in := rollup.Input{Topic: "pos.transactions", Partition: partition, Offset: offset, Timestamp: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC).UnixMilli() + offset}
+		if _, err := f.Check(e, in); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Take(e, in); err != nil {
+			t.Fatal(err)
+		}
+		b := f.Seal(v).Blocks[0]
+		insert(t, s, b, "g/0", fmt.Sprint(v), fmt.Sprint(v, partition, offset))
+		return b.Columns[0].Data.([]uint64)[1]
+	}
+	a := put(rollup.Version{Epoch: 1, Batch: 9}, 0, 1, "a") // in the epoch before, where its store was in another partition
+	b := put(rollup.Version{Epoch: 2, Batch: 3}, 1, 2, "b")
+	put(rollup.Version{Epoch: 2, Batch: 3}, 0, 3, "b") // of another lane
+	put(rollup.Version{Epoch: 2, Batch: 4}, 1, 4, "b") // of the batch itself
+	put(rollup.Version{Epoch: 2, Batch: 3}, 1, 5, "c") // not asked for
+	find := func(since int64) (found []string) {
+		q := correction.Query{Keys: []uint64{a, b}, Topic: "pos.transactions", Partition: 1, Since: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC).UnixMilli() + since}
+		err := s.Transactions(t.Context(), q, rollup.Version{Epoch: 2, Batch: 4}, func(r correction.Row) error {
+			var e event.Event
+			if err := r.Event(&e); err != nil {
+				t.Error(err)
+			}
+			found = append(found, fmt.Sprintf("%s %s %s %d@%d %t %x %s", r.StoreID, r.TerminalID, r.ID, r.Partition, r.Offset, r.Correction, e.Transaction.Customer.Pseudonym, e.Transaction.Kind))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	both := map[string]bool{"s1 t1 a 0@1 false 8000000000000000 sale": true, "s1 t1 b 1@2 false 8000000000000000 sale": true}
+	if got := find(0); len(got) != 2 || !both[got[0]] || !both[got[1]] {
+		t.Errorf("found %q, want %v", got, both)
+	}
+	if got := find(2); len(got) != 1 || !strings.Contains(got[0], " b ") {
+		t.Errorf("found %q since the second, want that", got)
+	}
+}
