@@ -131,6 +131,15 @@ func (s *site) until(query, want string) {
 // ends is how many offsets the topics have.
 func (s *site) ends() (n int64) {
 	s.t.Helper()
+	for _, end := range s.partitions() {
+		n += end
+	}
+	return n
+}
+
+// partitions are the ends of all partitions.
+func (s *site) partitions() map[commit.TopicPartition]int64 {
+	s.t.Helper()
 	req := &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{}}
 	for _, topic := range []string{"pos.transactions", "pos.health", "pos.incidents"} {
 		for p := range 4 {
@@ -141,15 +150,16 @@ func (s *site) ends() (n int64) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	for _, partitions := range res.Topics {
+	ends := map[commit.TopicPartition]int64{}
+	for topic, partitions := range res.Topics {
 		for _, p := range partitions {
 			if p.Error != nil {
 				s.t.Fatal(p.Error)
 			}
-			n += p.LastOffset
+			ends[commit.TopicPartition{Topic: topic, Partition: int32(p.Partition)}] = p.LastOffset
 		}
 	}
-	return n
+	return ends
 }
 
 const passed = "SELECT toInt64(sum(records + duplicates + rejected + gaps)) FROM pos.ledger"
@@ -215,9 +225,10 @@ func TestPipelineLanesChange(t *testing.T) {
 // state is the newest epoch, its lanes and why it began.
 const state = "SELECT concat(toString(epoch), ' ', toString(lanes), ' ', reason) FROM tillstream.streams FINAL ORDER BY epoch DESC LIMIT 1"
 
-// commit sets the committed offset of every partition to where ClickHouse ends, with metadata.
-func (s *site) commit(meta func(at int64) commit.Metadata) {
+// commit sets the committed offset of every partition to where ClickHouse ends, with metadata for a partition that ends there in Kafka.
+func (s *site) commit(meta func(end int64) commit.Metadata) {
 	s.t.Helper()
+	ends := s.partitions()
 	req := &kafka.OffsetCommitRequest{GroupID: "tests", GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{}}
 	for _, topic := range []string{"pos.transactions", "pos.health", "pos.incidents"} {
 		for p := range 4 {
@@ -225,7 +236,7 @@ func (s *site) commit(meta func(at int64) commit.Metadata) {
 			if err != nil {
 				s.t.Fatal(err)
 			}
-			req.Topics[topic] = append(req.Topics[topic], kafka.OffsetCommit{Partition: p, Offset: at, Metadata: meta(at).String()})
+			req.Topics[topic] = append(req.Topics[topic], kafka.OffsetCommit{Partition: p, Offset: at, Metadata: meta(ends[commit.TopicPartition{Topic: topic, Partition: int32(p)}]).String()})
 		}
 	}
 	res, err := s.client.OffsetCommit(s.t.Context(), req)
@@ -265,8 +276,8 @@ func TestEpochWaitsForABatchUnderWay(t *testing.T) {
 	}
 	// As a member leaves it that is killed when it has just begun a batch.
 	s.ingest(files[1])
-	s.commit(func(at int64) commit.Metadata {
-		return commit.Metadata{Epoch: 1, Batch: mark.Batch + 1, Pending: true, Partitions: 12, To: at, Deadline: 1, Fingerprint: "0badcafe"}
+	s.commit(func(end int64) commit.Metadata {
+		return commit.Metadata{Epoch: 1, Batch: mark.Batch + 1, Pending: true, Partitions: 12, To: end, Deadline: 1, Fingerprint: "0badcafe"}
 	})
 	if code, said := s.check(); code != exitFailed || !strings.Contains(said, "batch "+fmt.Sprint(mark.Batch+1)+" begun by") || !strings.Contains(said, "1 lanes are not at rest") {
 		t.Errorf("a batch under way: check exited %d: %s", code, said)
