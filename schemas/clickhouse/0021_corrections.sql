@@ -87,7 +87,9 @@ ALTER TABLE tillstream.customer_days
 
 ALTER TABLE tillstream.payments_hourly
   ADD COLUMN IF NOT EXISTS corrections SimpleAggregateFunction(sum, UInt64) CODEC(T64, ZSTD),
-  ADD COLUMN IF NOT EXISTS auth_out Array(UInt32) EPHEMERAL,
+  ADD COLUMN IF NOT EXISTS auth_out Array(UInt32) EPHEMERAL;
+
+ALTER TABLE tillstream.payments_hourly
   MODIFY COLUMN auth_counts DEFAULT CAST(arrayReduce('sumMap',
     arrayMap(x -> [x], arrayConcat(auth_in, auth_out)),
     arrayMap((x, i) -> [if(i <= length(auth_in), toInt64(1), toInt64(-1))], arrayConcat(auth_in, auth_out), arrayEnumerate(arrayConcat(auth_in, auth_out)))),
