@@ -43,6 +43,9 @@ func chain(t *testing.T, files int) []string {
 	return names
 }
 
+// siteTopics are what members read, but for the registry.
+var siteTopics = []string{"pos.transactions", "pos.health", "pos.incidents", "pos.orders"}
+
 // site is a Kafka with four partitions a topic, and a ClickHouse.
 type site struct {
 	t                 *testing.T
@@ -61,7 +64,7 @@ func newSite(t *testing.T) *site {
 	}
 	s.client = &kafka.Client{Addr: kafka.TCP(s.broker), Transport: &kafka.Transport{}}
 	t.Cleanup(s.client.Transport.(*kafka.Transport).CloseIdleConnections)
-	s.create("pos.transactions", "pos.health", "pos.incidents")
+	s.create(siteTopics...)
 	return s
 }
 
@@ -141,7 +144,7 @@ func (s *site) ends() (n int64) {
 func (s *site) partitions() map[commit.TopicPartition]int64 {
 	s.t.Helper()
 	req := &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{}}
-	for _, topic := range []string{"pos.transactions", "pos.health", "pos.incidents"} {
+	for _, topic := range siteTopics {
 		for p := range 4 {
 			req.Topics[topic] = append(req.Topics[topic], kafka.LastOffsetOf(p))
 		}
@@ -230,7 +233,7 @@ func (s *site) commit(meta func(end int64) commit.Metadata) {
 	s.t.Helper()
 	ends := s.partitions()
 	req := &kafka.OffsetCommitRequest{GroupID: "tests", GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{}}
-	for _, topic := range []string{"pos.transactions", "pos.health", "pos.incidents"} {
+	for _, topic := range siteTopics {
 		for p := range 4 {
 			at, err := strconv.ParseInt(s.ask(fmt.Sprintf("SELECT max(to_offset) FROM pos.ledger WHERE topic = '%s' AND partition = %d", topic, p)), 10, 64)
 			if err != nil {
