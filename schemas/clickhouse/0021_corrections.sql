@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS tillstream.transactions (
   events SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD),
   keep_days UInt32 CODEC(ZSTD),
   written_on Date DEFAULT today() CODEC(ZSTD)
-) ENGINE = SummingMergeTree(events)
+) ENGINE = SummingMergeTree((events, mark))
 PARTITION BY toYYYYMM(at)
 ORDER BY (lane, key, partition, offset)
 TTL written_on + toIntervalDay(keep_days)
