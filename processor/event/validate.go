@@ -102,7 +102,7 @@ func (d *Decoder) validateTransaction() bool {
 	if t.Currency == "" && money {
 		return d.missing("currency")
 	}
-	if t.Currency != "" && !iso4217(t.Currency) {
+	if t.Currency != "" && !IsCurrency(t.Currency) {
 		return d.scan.fail(ReasonInvalidValue, "three capital letters (ISO 4217)") || d.scan.within("currency")
 	}
 	d.event.Notes.Unbalanced = d.has.totals && !t.balanced()
@@ -122,7 +122,8 @@ func (d *Decoder) validateHealth() bool {
 	return true
 }
 
-func iso4217(c string) bool {
+// IsCurrency says whether a text has the form of an ISO 4217 code.
+func IsCurrency(c string) bool {
 	return len(c) == 3 && c[0]-'A' < 26 && c[1]-'A' < 26 && c[2]-'A' < 26
 }
 

@@ -1,26 +1,17 @@
 package incident
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/event/body"
 	"github.com/tillstream/tillstream/processor/recurrence"
 )
 
-// Bounds of what a step may say.
-const (
-	maxID    = 128    // bytes of an id or of an enumerated value
-	maxText  = 2000   // bytes of a text
-	maxScope = 10_000 // names in a list
-)
-
-// year2000 is the first instant that is believed, ms.
-const year2000 = 946_684_800_000
+// maxScope is how many names a list may have.
+const maxScope = 10_000
 
 // said is what both types of events have on the wire.
 type said struct {
@@ -81,101 +72,34 @@ func Read(value []byte) (any, *event.Rejection) {
 	if r := unmarshal(value, &head); r != nil {
 		return nil, r
 	}
-	r := &reader{hidden: bytes.IndexByte(value, '\\') >= 0}
+	r := &reader{body.NewReader(value)}
 	var s *step
 	if head.Type == event.TypeMaintenance {
 		s = r.maintenance(value)
 	} else {
 		s = r.incident(value)
 	}
-	if r.rejection != nil {
-		return nil, r.rejection
+	if r.Rejection != nil {
+		return nil, r.Rejection
 	}
 	return s, nil
 }
 
 // reader takes fields one by one; the first that is wrong stays.
-type reader struct {
-	rejection *event.Rejection
-	hidden    bool // escapes may hide the digits of a card number, which was masked elsewhere
-}
+type reader struct{ body.Reader }
 
+// unmarshal drops the names of Go's own structs from the path of a field.
 func unmarshal(value []byte, into any) *event.Rejection {
-	err := json.Unmarshal(value, into)
-	var mistyped *json.UnmarshalTypeError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &mistyped):
-		return &event.Rejection{Reason: event.ReasonWrongType, Field: fieldOf(mistyped.Field), Expected: kindOf(mistyped)}
+	r := body.Unmarshal(value, into)
+	if r != nil {
+		r.Field = strings.TrimPrefix(r.Field, "said.")
 	}
-	return &event.Rejection{Reason: event.ReasonMalformed, Expected: "one JSON object"}
-}
-
-// fieldOf drops the names of Go's own structs from a path.
-func fieldOf(path string) string { return strings.TrimPrefix(path, "said.") }
-
-func kindOf(e *json.UnmarshalTypeError) string {
-	switch e.Type.Kind().String() {
-	case "string":
-		return "a string"
-	case "slice":
-		return "an array"
-	}
-	return "an object"
-}
-
-func (r *reader) reject(reason event.Reason, field, expected string) {
-	if r.rejection == nil {
-		r.rejection = &event.Rejection{Reason: reason, Field: field, Expected: expected}
-	}
-}
-
-// text takes a string of at most so many bytes.
-func (r *reader) text(field, s string, most int) string {
-	switch {
-	case len(s) > most:
-		r.reject(event.ReasonInvalidValue, field, fmt.Sprintf("at most %d bytes", most))
-	case strings.IndexByte(s, 0) >= 0: // keys of state are parted by it
-		r.reject(event.ReasonInvalidValue, field, "no NUL")
-	}
-	if r.hidden {
-		b := []byte(s)
-		event.MaskPANs(b)
-		return string(b)
-	}
-	return s
-}
-
-func (r *reader) name(field, s string) string { return r.text(field, s, maxID) }
-
-func (r *reader) required(field, s string) string {
-	if s == "" {
-		r.reject(event.ReasonMissingField, field, "a value")
-	}
-	return r.name(field, s)
-}
-
-// instant takes an RFC 3339 time, in ms since 1970; 0 if there is none.
-func (r *reader) instant(field, s string) int64 {
-	if s == "" {
-		return 0
-	}
-	t, err := time.Parse(time.RFC3339, s)
-	switch ms := t.UnixMilli(); {
-	case err != nil:
-		r.reject(event.ReasonInvalidValue, field, "a time as 2026-11-23T10:00:00.000+01:00")
-	case ms < year2000 || t.Year() > 2299: // the last that a DateTime64(3) holds
-		r.reject(event.ReasonOutOfRange, field, "a time from 2000 to 2299")
-	default:
-		return ms
-	}
-	return 0
+	return r
 }
 
 // common takes what both types have.
 func (r *reader) common(id string, s *said) *step {
-	out := &step{record: id, Step: r.required("step", s.Step), By: r.name("by", s.By), Reason: r.text("reason", s.Reason, maxText)}
+	out := &step{record: id, Step: r.Required("step", s.Step), By: r.Name("by", s.By), Reason: r.Text("reason", s.Reason, body.MaxText)}
 	if s.Scope != nil {
 		out.Scope = &scope{
 			Terminals: r.list("scope.terminals", s.Scope.Terminals), Stores: r.list("scope.stores", s.Scope.Stores), Services: r.list("scope.services", s.Scope.Services),
@@ -186,74 +110,74 @@ func (r *reader) common(id string, s *said) *step {
 
 func (r *reader) list(field string, all []string) []string {
 	if len(all) > maxScope {
-		r.reject(event.ReasonInvalidValue, field, fmt.Sprintf("at most %d names", maxScope))
+		r.Reject(event.ReasonInvalidValue, field, fmt.Sprintf("at most %d names", maxScope))
 		return nil
 	}
 	for i := range all {
-		all[i] = r.required(fmt.Sprintf("%s[%d]", field, i), all[i])
+		all[i] = r.Required(fmt.Sprintf("%s[%d]", field, i), all[i])
 	}
 	return unique(all)
 }
 
 func (r *reader) incident(value []byte) *step {
 	var in saidIncident
-	if r.rejection = unmarshal(value, &in); r.rejection != nil {
+	if r.Rejection = unmarshal(value, &in); r.Rejection != nil {
 		return nil
 	}
-	s := r.common(r.required("incident_id", in.IncidentID), &in.said)
-	s.Severity, s.Party = r.name("severity", in.Severity), r.name("party", in.Party)
-	s.Supplier, s.Ticket = r.name("supplier", in.Supplier), r.name("ticket", in.Ticket)
-	s.Cause, s.DetectedBy = r.name("cause", in.Cause), r.name("detected_by", in.DetectedBy)
-	s.StartedAt, s.DetectedAt = r.instant("started_at", in.StartedAt), r.instant("detected_at", in.DetectedAt)
+	s := r.common(r.Required("incident_id", in.IncidentID), &in.said)
+	s.Severity, s.Party = r.Name("severity", in.Severity), r.Name("party", in.Party)
+	s.Supplier, s.Ticket = r.Name("supplier", in.Supplier), r.Name("ticket", in.Ticket)
+	s.Cause, s.DetectedBy = r.Name("cause", in.Cause), r.Name("detected_by", in.DetectedBy)
+	s.StartedAt, s.DetectedAt = r.Instant("started_at", in.StartedAt), r.Instant("detected_at", in.DetectedAt)
 	return s
 }
 
 func (r *reader) maintenance(value []byte) *step {
 	var in saidMaintenance
-	if r.rejection = unmarshal(value, &in); r.rejection != nil {
+	if r.Rejection = unmarshal(value, &in); r.Rejection != nil {
 		return nil
 	}
-	s := r.common(r.required("maintenance_id", in.MaintenanceID), &in.said)
+	s := r.common(r.Required("maintenance_id", in.MaintenanceID), &in.said)
 	s.maintenance = true
-	s.Kind, s.ApprovedBy = r.name("kind", in.Kind), r.name("approved_by", in.ApprovedBy)
-	s.NoticeGivenAt = r.instant("notice_given_at", in.NoticeGivenAt)
+	s.Kind, s.ApprovedBy = r.Name("kind", in.Kind), r.Name("approved_by", in.ApprovedBy)
+	s.NoticeGivenAt = r.Instant("notice_given_at", in.NoticeGivenAt)
 	switch {
 	case in.Window != nil:
 		s.Window = r.window(in.Window)
 	case s.Step == "announced":
-		r.reject(event.ReasonMissingField, "window", "{start, end} or {rrule, duration, timezone}")
+		r.Reject(event.ReasonMissingField, "window", "{start, end} or {rrule, duration, timezone}")
 	}
 	return s
 }
 
 func (r *reader) window(in *saidWindow) *window {
-	w := &window{From: r.instant("window.start", in.Start), To: r.instant("window.end", in.End), RRule: r.text("window.rrule", in.RRule, maxText)}
+	w := &window{From: r.Instant("window.start", in.Start), To: r.Instant("window.end", in.End), RRule: r.Text("window.rrule", in.RRule, body.MaxText)}
 	if in.RRule == "" {
 		switch {
 		case in.Start == "":
-			r.reject(event.ReasonMissingField, "window.start", "a time, or an rrule")
+			r.Reject(event.ReasonMissingField, "window.start", "a time, or an rrule")
 		case in.End == "":
-			r.reject(event.ReasonMissingField, "window.end", "a time")
+			r.Reject(event.ReasonMissingField, "window.end", "a time")
 		case w.To <= w.From:
-			r.reject(event.ReasonInvalidValue, "window.end", "a time after window.start")
+			r.Reject(event.ReasonInvalidValue, "window.end", "a time after window.start")
 		}
 		return w
 	}
 	w.To = 0
-	w.Timezone = r.required("window.timezone", in.Timezone)
+	w.Timezone = r.Required("window.timezone", in.Timezone)
 	if _, err := zone(w.Timezone); err != nil {
-		r.reject(event.ReasonInvalidValue, "window.timezone", "a time zone as Europe/Paris")
+		r.Reject(event.ReasonInvalidValue, "window.timezone", "a time zone as Europe/Paris")
 	}
 	if in.Duration == "" {
-		r.reject(event.ReasonMissingField, "window.duration", "a duration as 4h or 90m")
+		r.Reject(event.ReasonMissingField, "window.duration", "a duration as 4h or 90m")
 	}
 	d, err := time.ParseDuration(in.Duration)
 	if err != nil || d < time.Second || d > maxDuration {
-		r.reject(event.ReasonInvalidValue, "window.duration", "a duration as 4h or 90m, from 1s to 744h")
+		r.Reject(event.ReasonInvalidValue, "window.duration", "a duration as 4h or 90m, from 1s to 744h")
 	}
 	w.Duration = d.Milliseconds()
 	if _, err := recurrence.Parse(w.RRule); err != nil {
-		r.reject(event.ReasonInvalidValue, "window.rrule", "an RRULE of RFC 5545, daily or slower, without DTSTART (say that in window.start), as FREQ=WEEKLY;BYDAY=SU;BYHOUR=2")
+		r.Reject(event.ReasonInvalidValue, "window.rrule", "an RRULE of RFC 5545, daily or slower, without DTSTART (say that in window.start), as FREQ=WEEKLY;BYDAY=SU;BYHOUR=2")
 	}
 	return w
 }
