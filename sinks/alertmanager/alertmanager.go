@@ -4,15 +4,12 @@ package alertmanager
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tillstream/tillstream/processor/alert"
+	"github.com/tillstream/tillstream/sinks/certs"
 )
 
 // Config says where Alertmanager is and how to log in. Of URLs all are told: the members of a cluster share silences and what they have notified, so
@@ -28,10 +26,7 @@ type Config struct {
 	URLs               []string // http(s)://host:9093, with a path prefix if it has one
 	Username, Password string   // HTTP basic authentication
 	Token              string   // bearer token, instead
-	CAFile             string   // PEM; default: the system's
-	CertFile, KeyFile  string
-	ServerName         string
-	InsecureSkipVerify bool
+	TLS                certs.Files
 	Source             string        // generatorURL of alerts, where one looks further; may be empty
 	Lasts              time.Duration // how long an open alert holds without being told again
 	Log                *zap.Logger   // of members that could not be told, and alerts that were not taken, where all in all it went well
@@ -62,23 +57,9 @@ func New(cfg Config, now func() time.Time) (*Client, error) {
 		}
 		cfg.URLs[i] = strings.TrimRight(u, "/") + "/api/v2/alerts"
 	}
-	conf := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cfg.ServerName, InsecureSkipVerify: cfg.InsecureSkipVerify}
-	if cfg.CAFile != "" {
-		pem, err := os.ReadFile(cfg.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("alerts.alertmanager.tls.ca_file: %w", err)
-		}
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("alerts.alertmanager.tls.ca_file: %s holds no certificate", cfg.CAFile)
-		}
-	}
-	if cfg.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("alerts.alertmanager.tls.cert_file: %w", err)
-		}
-		conf.Certificates = []tls.Certificate{pair}
+	conf, err := certs.Client("alerts.alertmanager.tls", cfg.TLS)
+	if err != nil {
+		return nil, err
 	}
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: conf, ForceAttemptHTTP2: true, IdleConnTimeout: 90 * time.Second, MaxIdleConnsPerHost: 1}
 	return &Client{cfg: cfg, http: &http.Client{Transport: transport, Timeout: requestTime}, now: now}, nil

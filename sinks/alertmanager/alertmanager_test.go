@@ -174,7 +174,7 @@ func TestClusterLoginAndTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, cfg := range []Config{{Username: "u", Password: "p"}, {Token: "t"}} {
-		cfg.CAFile, cfg.URLs = file, []string{"http://127.0.0.1:1", server.URL + "/am"}
+		cfg.TLS.CAFile, cfg.URLs = file, []string{"http://127.0.0.1:1", server.URL + "/am"}
 		if err := client(t, cfg).Send(t.Context(), []alert.Transition{down("1", 1)}); err != nil {
 			t.Error(err)
 		}

@@ -1,8 +1,6 @@
 package clickhouse
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +9,8 @@ import (
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/tillstream/tillstream/sinks/certs"
 )
 
 // Config says where ClickHouse is and how to write to it. The databases are always tillstream and pos.
@@ -134,7 +134,8 @@ func (c *Config) options() (*ch.Options, error) {
 		o.Auth.Password = strings.TrimSuffix(line, "\r")
 	}
 	if c.TLS.Enabled {
-		t, err := c.TLS.load()
+		f := &c.TLS
+		t, err := certs.Client("clickhouse.tls", certs.Files{CAFile: f.CAFile, CertFile: f.CertFile, KeyFile: f.KeyFile, ServerName: f.ServerName, InsecureSkipVerify: f.InsecureSkipVerify})
 		if err != nil {
 			return nil, err
 		}
@@ -156,28 +157,6 @@ func (c *Config) options() (*ch.Options, error) {
 	o.MaxIdleConns = o.MaxOpenConns
 	o.ReadTimeout = orDefault(c.QueryTimeout, 5*time.Minute)
 	return o, nil
-}
-
-func (t *TLSConfig) load() (*tls.Config, error) {
-	conf := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify}
-	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("clickhouse.tls.ca_file: %w", err)
-		}
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("clickhouse.tls.ca_file: %s holds no certificate", t.CAFile)
-		}
-	}
-	if t.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("clickhouse.tls.cert_file: %w", err)
-		}
-		conf.Certificates = []tls.Certificate{pair}
-	}
-	return conf, nil
 }
 
 func loopback(addr string) bool {
