@@ -162,12 +162,9 @@ func (p *observed) numbers(prefix string) map[string]float64 {
 	return out
 }
 
-// What a big chain of heartbeats takes, from Kafka through one member into ClickHouse. It is a measurement: it fails only if the member does not keep up, or if
-// the books do not balance. make scale says how to run it.
-func TestMeasureScale(t *testing.T) {
-	if *scale.data != "" {
-		t.Setenv("TMPDIR", *scale.data)
-	}
+// bareRig is a Kafka and a ClickHouse that a measurement has for itself, without a simulated chain and without wires.
+func bareRig(t *testing.T, partitions int) *rig {
+	t.Helper()
 	data := t.TempDir()
 	kafka := ownKafka(t)
 	engine, err := embedded.StartEngine(t.Context(), embedded.EngineConfig{Dir: engineDir(data), MemoryBytes: int64(*scale.engineGiB) << 30, Log: zap.NewNop()})
@@ -175,7 +172,7 @@ func TestMeasureScale(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = engine.Close() })
-	r := &rig{t: t, broker: kafka, engine: engine, partitions: *scale.partitions}
+	r := &rig{t: t, data: data, broker: kafka, engine: engine, partitions: partitions}
 	r.client, err = kgo.NewClient(kgo.SeedBrokers(kafka.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(50*time.Millisecond),
 		kgo.MaxBufferedRecords(500_000), kgo.ProducerBatchCompression(kgo.Lz4Compression()))
 	if err != nil {
@@ -183,6 +180,16 @@ func TestMeasureScale(t *testing.T) {
 	}
 	t.Cleanup(r.client.Close)
 	r.createTopics()
+	return r
+}
+
+// What a big chain of heartbeats takes, from Kafka through one member into ClickHouse. It is a measurement: it fails only if the member does not keep up, or if
+// the books do not balance. make scale says how to run it.
+func TestMeasureScale(t *testing.T) {
+	if *scale.data != "" {
+		t.Setenv("TMPDIR", *scale.data)
+	}
+	r := bareRig(t, *scale.partitions)
 
 	cfg := filepath.Join(t.TempDir(), "tillstream.yaml")
 	age := time.Duration(float64(*scale.age) / *scale.speed)
@@ -191,7 +198,7 @@ kafka: {brokers: [%q], group: scale, topics: [pos.transactions, pos.health], ses
 clickhouse: {dsn: %q}
 privacy: {secret: a secret of many bytes}
 processor: {batch_age: %s, batch_records: 500000, memory: 2GiB}
-`, kafka.Addr(), engine.DSN(), age), 0o600); err != nil {
+`, r.broker.Addr(), r.engine.DSN(), age), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("GOMEMLIMIT", *scale.limit)
@@ -228,7 +235,7 @@ processor: {batch_age: %s, batch_records: 500000, memory: 2GiB}
 			most = max(most, lag)
 		}
 		if from == nil && time.Since(began) > warm {
-			pids = processes(t, member, data)
+			pids = processes(t, member, r.data)
 			from, mostResident = map[string]usage{}, map[string]float64{}
 			for name, pid := range pids {
 				from[name] = usageOf(pid)

@@ -15,10 +15,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
-
-	"github.com/tillstream/tillstream/deploy/embedded"
 )
 
 var throughput = struct {
@@ -56,21 +53,7 @@ func sale(b []byte, i, n int, seen []int, rnd *rand.Rand, zipf *rand.Zipf) (int,
 //
 //	go test -tags measure -run '^TestMeasureThroughput$' -count 1 -v -timeout 1h ./cmd/tillstream -sales 1000000 -cores 1
 func TestMeasureThroughput(t *testing.T) {
-	data := t.TempDir()
-	kafka := ownKafka(t)
-	engine, err := embedded.StartEngine(t.Context(), embedded.EngineConfig{Dir: engineDir(data), MemoryBytes: int64(*scale.engineGiB) << 30, Log: zap.NewNop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = engine.Close() })
-	r := &rig{t: t, broker: kafka, engine: engine, partitions: 4}
-	r.client, err = kgo.NewClient(kgo.SeedBrokers(kafka.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(20*time.Millisecond),
-		kgo.MaxBufferedRecords(200_000), kgo.ProducerBatchCompression(kgo.Lz4Compression()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(r.client.Close)
-	r.createTopics()
+	r := bareRig(t, 4)
 
 	n, bytes := *throughput.sales, 0
 	rnd := rand.New(rand.NewPCG(1, 2))
@@ -102,7 +85,7 @@ func TestMeasureThroughput(t *testing.T) {
 kafka: {brokers: [%q], group: throughput}
 clickhouse: {dsn: %q}
 privacy: {secret: a secret of many bytes}
-`, kafka.Addr(), engine.DSN()), 0o600); err != nil {
+`, r.broker.Addr(), r.engine.DSN()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if code, said := tillstream(t, os.Stderr, "migrate", "--config", cfg); code != exitDone {
@@ -111,7 +94,7 @@ privacy: {secret: a secret of many bytes}
 	member := startPinned(t, cfg, *throughput.cores)
 	var from map[string]usage
 	var began time.Time
-	pids := processes(t, member, data)
+	pids := processes(t, member, r.data)
 	for {
 		time.Sleep(20 * time.Millisecond)
 		done := int(sum(member.numbers("tillstream_events_total")))
