@@ -280,7 +280,7 @@ func TestEpochWaitsForABatchUnderWay(t *testing.T) {
 	// As a member leaves it that is killed when it has just begun a batch.
 	s.ingest(files[1])
 	s.commit(func(end int64) commit.Metadata {
-		return commit.Metadata{Epoch: 1, Batch: mark.Batch + 1, Pending: true, Partitions: 12, To: end, Deadline: 1, Fingerprint: "0badcafe"}
+		return commit.Metadata{Epoch: 1, Batch: mark.Batch + 1, Pending: true, Partitions: 4 * len(siteTopics), To: end, Deadline: 1, Fingerprint: "0badcafe"}
 	})
 	if code, said := s.check(); code != exitFailed || !strings.Contains(said, "batch "+fmt.Sprint(mark.Batch+1)+" begun by") || !strings.Contains(said, "1 lanes are not at rest") {
 		t.Errorf("a batch under way: check exited %d: %s", code, said)
