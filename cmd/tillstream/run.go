@@ -95,6 +95,9 @@ func openChecked(ctx context.Context, cfg *config.Config, migrate bool) (*clickh
 	if err == nil {
 		err = sink.PutRetireAfter(ctx, duration(cfg.Processor.RetireAfter))
 	}
+	if err == nil {
+		err = sink.PutMinGroup(ctx, cfg.Privacy.MinGroup)
+	}
 	if err != nil {
 		return nil, errors.Join(err, sink.Close())
 	}

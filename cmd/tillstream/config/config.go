@@ -126,6 +126,7 @@ type Alertmanager struct {
 type Privacy struct {
 	Secret     Secret `yaml:"secret" doc:"Key of the customers' pseudonyms, at least 16 bytes. Another key makes other customers, so keep it. Better in secret_file."`
 	SecretFile string `yaml:"secret_file" doc:"File with the key, white space around it left out; wins over secret."`
+	MinGroup   int    `yaml:"min_group" doc:"The least group of customers that marketing's views show, and that tillstream audience takes out: 5 or more."`
 }
 
 // Log says what is logged, to standard error.
@@ -157,7 +158,8 @@ func Default() *Config {
 			Page:         []string{"terminal_outage", "store_outage", "breach", "budget_exhausted", "sales_silence", "pipeline_blind"},
 			Alertmanager: Alertmanager{Refresh: Duration(time.Minute)},
 		},
-		Log:    Log{Level: "info", Format: "console"},
-		Listen: "127.0.0.1:9464",
+		Privacy: Privacy{MinGroup: 10},
+		Log:     Log{Level: "info", Format: "console"},
+		Listen:  "127.0.0.1:9464",
 	}
 }

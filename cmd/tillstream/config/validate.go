@@ -175,6 +175,7 @@ func (c *Config) Validate() error {
 	if n := len(c.Privacy.Secret); n > 0 && n < 16 {
 		wrong("privacy.secret", "at least 16 bytes", fmt.Sprintf("%d bytes", n))
 	}
+	number("privacy.min_group", c.Privacy.MinGroup, 5, 10_000)
 	oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf("log.format", c.Log.Format, "console", "json")
 	if _, ok := hostPort(c.Listen); c.Listen != "" && !ok {
