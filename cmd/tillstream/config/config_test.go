@@ -195,6 +195,7 @@ func TestBadConfigurations(t *testing.T) {
 		{"processor: {max_lateness: -1s}", "", "processor.max_lateness is -1s; it takes 0s to 876000h"},
 		{"privacy: {secret: short}", "", "privacy.secret is 5 bytes; it takes at least 16 bytes"},
 		{"privacy: {min_group: 4}", "", "privacy.min_group is 4; it takes 5 to 10000"},
+		{"retention: {customers: 399}", "", "retention.customers is 399; it takes 0, or 400 to 36500 days"},
 		{"log: {level: loud}", "", `log.level is "loud"; it takes debug, info, warn or error`},
 		{"log: {format: xml}", "", `log.format is "xml"; it takes console or json`},
 		{"listen: everywhere", "", `listen is "everywhere"; it takes host:port, or nothing`},
