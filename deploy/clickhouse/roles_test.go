@@ -258,6 +258,14 @@ func TestRoles(t *testing.T) {
 		}
 	})
 
+	t.Run("docs/privacy.md says of every table how long it keeps rows", func(t *testing.T) {
+		for _, table := range ask("SELECT name FROM system.tables WHERE database = 'tillstream' AND engine LIKE '%MergeTree'") {
+			if n := strings.Count(string(text), "`"+table+"`"); n == 0 {
+				t.Errorf("%s is not there", table)
+			}
+		}
+	})
+
 	t.Run("the users' queries", func(t *testing.T) {
 		queries, err := os.ReadFile(filepath.Join("..", "..", "schemas", "clickhouse", "testdata", "queries.sql"))
 		if err != nil {
