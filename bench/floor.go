@@ -79,9 +79,9 @@ func (t *totals) scan(b []byte) error {
 	s.object(func(name []byte) {
 		switch string(name) {
 		case "kind":
-			counts = counts && string(s.text()) == "sale"
+			counts = string(s.text()) == "sale" && counts
 		case "test":
-			counts = counts && s.value()[0] == 'f'
+			counts = s.value()[0] == 'f' && counts
 		case "lines":
 			s.array(func() { lines.line(&s) })
 		default:
@@ -111,9 +111,9 @@ func (t *totals) line(s *scanner) {
 		case "net":
 			net, named = s.thousandths()/1000, true
 		case "voided":
-			counts = counts && s.value()[0] == 'f'
+			counts = s.value()[0] == 'f' && counts
 		case "kind":
-			counts = counts && string(s.text()) == "item"
+			counts = string(s.text()) == "item" && counts
 		default:
 			s.value()
 		}

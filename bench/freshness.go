@@ -92,7 +92,7 @@ func (b *bench) fresh(ctx context.Context, p *peer, load int, flush time.Duratio
 	if err != nil {
 		return f, err
 	}
-	proc, err := launch(cmd, all, filepath.Join(j.dir, "stderr.log"))
+	proc, err := launch(cmd, all, filepath.Join(j.dir, "stderr.log"), p.logs)
 	if err != nil {
 		return f, err
 	}

@@ -38,7 +38,8 @@ type peer struct {
 	prepare func(context.Context, *site, *job) (*exec.Cmd, error)
 	work    func(context.Context, *site, *job) error
 
-	metric    string               // of its metrics, that grows with the first event; "": it prints begun
+	metric    string               // of its metrics, that grows with the first event
+	logs      string               // what it logs before it; of neither: it prints begun
 	databases []string             // what it keeps in ClickHouse is there; nil: in the job's
 	totals    func(*job) string    // asks for lines, quantity, amount and keys
 	visible   func(*job) string    // asks for the products of the probes
@@ -76,7 +77,7 @@ func peers(root string) []peer {
 				"for corrections, agreements and alerts looked at, audit after each run",
 			favours:   "Its own table by product is by day; it writes a dozen other tables besides, which the others do not.",
 			prepare:   prepareTillstream(filepath.Join(root, "bin/tillstream")),
-			metric:    "tillstream_events_total",
+			logs:      "lane assigned", // its counters move when a batch was written, which is later; so recovery of the lanes is in its time
 			databases: []string{"tillstream", "pos"},
 			totals: func(*job) string {
 				return "SELECT sum(lines) AS l, sum(units) AS q, sum(revenue) AS a, uniqExact(store_id, product_id, business_date) AS k FROM tillstream.product_sales FINAL WHERE lane = ''"
@@ -140,13 +141,13 @@ func prepareTillstream(binary string) func(context.Context, *site, *job) (*exec.
 			return nil, err
 		}
 		path := filepath.Join(j.dir, "tillstream.yaml")
-		text := fmt.Sprintf(`kafka: {brokers: [%q], group: %s, topics: [%s], dead_letters_topic: %[2]s.dead-letters}
+		text := fmt.Sprintf(`kafka: {brokers: [%q], group: %s, topics: [%s], dead_letters_topic: %s.dead-letters}
 clickhouse: {dsn: %q}
 privacy: {secret: %s}
 processor: {batch_age: %s}
 alerts: {topic: ""}
 listen: %q
-`, s.broker.Addr(), j.group, strings.Join(topics(j.topic), ", "), s.engine.DSN(), secret, j.flush, j.listen)
+`, s.broker.Addr(), j.group, strings.Join(topics(j.topic), ", "), j.group, s.engine.DSN(), secret, j.flush, j.listen)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			return nil, fmt.Errorf("writing the configuration: %w", err)
 		}

@@ -191,7 +191,9 @@ func (r *report) figures(workload, peer string, cores int) (good []result) {
 func collect(all []result, f func(result) float64) spread {
 	var v []float64
 	for _, x := range all {
-		v = append(v, f(x))
+		if y := f(x); !math.IsNaN(y) {
+			v = append(v, y)
+		}
 	}
 	return spreadOf(v)
 }

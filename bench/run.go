@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -28,7 +29,7 @@ type result struct {
 	failure string // "" if it did its work
 
 	startup, took    time.Duration // before the first record, and from it on
-	rate, secondHalf float64       // events a second; of all, and after half of them were committed
+	rate, secondHalf float64       // events a second; of all, and after half of them were committed: NaN if that was the end
 	cpu, kafka, ch   float64       // CPU-seconds a million events: of the peer, of Kafka and of ClickHouse meanwhile
 	peak             int64         // bytes
 	disk             float64       // bytes a million events in ClickHouse, when merged
@@ -46,25 +47,26 @@ type process struct {
 	log    string
 }
 
-// launch starts a command on some cores.
-func launch(cmd *exec.Cmd, cores *unix.CPUSet, log string) (*process, error) {
+// launch starts a command on some cores. If logs is not empty, the first line of its log with that in it is its beginning.
+func launch(cmd *exec.Cmd, cores *unix.CPUSet, log, logs string) (*process, error) {
 	p := &process{cmd: cmd, begun: make(chan time.Time, 1), done: make(chan struct{}), log: log}
 	file, err := os.Create(log)
 	if err != nil {
 		return nil, fmt.Errorf("making a log: %w", err)
 	}
-	defer file.Close() // the process has its own
-	cmd.Stderr = file
+	cmd.Stderr = &listener{to: file, word: []byte(logs), heard: p.begins}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, fmt.Errorf("making a pipe: %w", err)
+		return nil, errors.Join(fmt.Errorf("making a pipe: %w", err), file.Close())
 	}
 	if err := pinned(cores, cmd.Start); err != nil {
+		file.Close()
 		return nil, fmt.Errorf("starting %s: %w", cmd.Path, err)
 	}
 	go func() {
 		defer close(p.done)
+		defer file.Close()
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			switch word, rest, _ := strings.Cut(lines.Text(), " "); word {
 			case "begun":
@@ -83,6 +85,26 @@ func (p *process) begins() {
 	case p.begun <- time.Now():
 	default:
 	}
+}
+
+// listener passes a log on and hears a word in it.
+type listener struct {
+	to    io.Writer
+	word  []byte // nothing: it does not listen
+	rest  []byte // of the last write, where the word may have begun
+	heard func()
+}
+
+func (l *listener) Write(b []byte) (int, error) {
+	if len(l.word) > 0 {
+		l.rest = append(l.rest, b...)
+		if bytes.Contains(l.rest, l.word) {
+			l.heard()
+			l.word = nil
+		}
+		l.rest = l.rest[max(0, len(l.rest)-len(l.word)):]
+	}
+	return l.to.Write(b)
 }
 
 // watch says that it has begun when a metric is above zero.
@@ -235,7 +257,6 @@ func (b *bench) work(ctx context.Context, p *peer, j *job, r *result) error {
 		return err
 	}
 	meter.stop(j.events, r)
-	r.secondHalf = r.rate
 	return nil
 }
 
@@ -246,7 +267,7 @@ func (b *bench) process(ctx context.Context, p *peer, j *job, cores *unix.CPUSet
 		return err
 	}
 	started := time.Now()
-	proc, err := launch(cmd, cores, filepath.Join(j.dir, "stderr.log"))
+	proc, err := launch(cmd, cores, filepath.Join(j.dir, "stderr.log"), p.logs)
 	if err != nil {
 		return err
 	}
@@ -281,11 +302,8 @@ func (b *bench) process(ctx context.Context, p *peer, j *job, cores *unix.CPUSet
 	}
 	meter.stop(j.events, r)
 	r.peak = watched.peak()
-	if p.trap || p.prints {
-		r.secondHalf = r.rate
-		if proc.err != nil {
-			return proc.died()
-		}
+	if (p.trap || p.prints) && proc.err != nil {
+		return proc.died()
 	}
 	return nil
 }
@@ -354,6 +372,7 @@ func (m *meter) stop(events int64, r *result) {
 	a := func(d time.Duration) float64 { return d.Seconds() / float64(events) * 1e6 }
 	r.took = end.Sub(m.began)
 	r.rate = float64(events) / r.took.Seconds()
+	r.secondHalf = math.NaN()
 	if left := events - m.halfEvents; !m.half.IsZero() && left > 0 {
 		r.secondHalf = float64(left) / end.Sub(m.half).Seconds()
 	}
