@@ -58,19 +58,48 @@ func RoleNames() (names []string) {
 	return names
 }
 
+// settings are those of the profile that roles.sql gives a role: "name = value", and MIN, MAX and CHANGEABLE_IN_READONLY behind it.
+func settings(role string) (all []string) {
+	for _, s := range statements() {
+		if profile, ok := strings.CutPrefix(s, "CREATE SETTINGS PROFILE IF NOT EXISTS "); ok && strings.HasSuffix(profile, " TO "+role) {
+			_, list, _ := strings.Cut(strings.TrimSuffix(profile, " TO "+role), " SETTINGS ")
+			all = append(all, strings.Split(list, ", ")...)
+		}
+	}
+	return all
+}
+
 // UsersXML is a file for users.d of a ClickHouse without SQL-driven access control: a user without a password for each role, of its name, on loopback.
 func UsersXML() string {
-	var b strings.Builder
-	b.WriteString("<clickhouse><users>\n")
+	var users, profiles strings.Builder
 	for _, name := range RoleNames() {
-		fmt.Fprintf(&b, "<%s><password></password><networks><ip>127.0.0.1</ip><ip>::1</ip></networks><profile>default</profile><quota>default</quota><grants>\n", name)
+		fmt.Fprintf(&users, "<%s><password></password><networks><ip>127.0.0.1</ip><ip>::1</ip></networks><profile>role_%[1]s</profile><quota>default</quota><grants>\n", name)
 		for _, g := range Grants(name) {
-			b.WriteString("<query>")
-			_ = xml.EscapeText(&b, []byte(g)) // a strings.Builder takes everything
-			b.WriteString("</query>\n")
+			users.WriteString("<query>")
+			_ = xml.EscapeText(&users, []byte(g)) // a strings.Builder takes everything
+			users.WriteString("</query>\n")
 		}
-		fmt.Fprintf(&b, "</grants></%s>\n", name)
+		fmt.Fprintf(&users, "</grants></%s>\n", name)
+		fmt.Fprintf(&profiles, "<role_%s><profile>default</profile>", name)
+		var constraints strings.Builder
+		for _, s := range settings(name) {
+			words := strings.Fields(s)
+			fmt.Fprintf(&profiles, "<%s>%s</%[1]s>", words[0], words[2])
+			var c string
+			for i, w := range words {
+				switch w {
+				case "MIN", "MAX":
+					c += fmt.Sprintf("<%s>%s</%[1]s>", strings.ToLower(w), words[i+1])
+				case "CHANGEABLE_IN_READONLY":
+					c += "<changeable_in_readonly/>"
+				}
+			}
+			if c != "" {
+				fmt.Fprintf(&constraints, "<%s>%s</%[1]s>", words[0], c)
+			}
+		}
+		fmt.Fprintf(&profiles, "<constraints>%s</constraints>", constraints.String())
+		fmt.Fprintf(&profiles, "</role_%s>\n", name)
 	}
-	b.WriteString("</users></clickhouse>\n")
-	return b.String()
+	return "<clickhouse><users>\n" + users.String() + "</users><profiles>\n" + profiles.String() + "</profiles></clickhouse>\n"
 }

@@ -1,9 +1,9 @@
--- Roles for a ClickHouse that tillstream writes to (docs/privacy.md says why). Run it once the views are there, and after each upgrade, as somebody who may grant:
+-- Roles for a ClickHouse that tillstream writes to (docs/privacy.md says why). Run it before the first start, and before each new version is started, as somebody who may grant:
 --
 --   clickhouse-client --user admin --multiquery < roles.sql
 --
 -- Then: CREATE USER tillstream IDENTIFIED … DEFAULT ROLE writer; GRANT writer TO tillstream; and so on. Running it twice does nothing. It takes nothing away either: what an
--- older version granted, and this one does not, is to be revoked by hand (REVOKE ALL ON *.* FROM marketing; and run it).
+-- older version granted, and this one does not, is to be revoked by hand (REVOKE ALL ON *.* FROM marketing; then run it).
 --
 -- Views are defined by whoever ran the migrations, with that user's rights (SQL SECURITY DEFINER): keep that user, with role writer. Readers need no right on database
 -- tillstream. On a cluster put ON CLUSTER behind each name of a role.
@@ -118,4 +118,7 @@ GRANT SELECT ON pos.marketing_affinity TO marketing;
 GRANT SELECT ON pos.best_sellers TO marketing;
 GRANT SELECT ON pos.promotion_uplift TO marketing;
 GRANT SELECT(store_id, dow, local_hour, transactions_avg, currency, open_hours) ON pos.peak_hours TO marketing;
-GRANT SELECT ON pos.refreshes TO marketing;
+GRANT SELECT(view, refreshed_at) ON pos.refreshes TO marketing;
+-- A setting such as additional_table_filters would choose whom groups are made of: none may be changed but the one that clients send for themselves. (The server's
+-- access_control_improvements.settings_constraints_replace_previous must be true, as its config.xml has it.)
+CREATE SETTINGS PROFILE IF NOT EXISTS marketing SETTINGS readonly = 1, max_execution_time = 60 MIN 1 MAX 600 CHANGEABLE_IN_READONLY TO marketing;

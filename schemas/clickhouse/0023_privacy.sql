@@ -3,7 +3,7 @@
 -- Counts of people are rounded to multiples of k. Of a breakdown, where a cell is below k, the smallest of those that are not is hidden with it (complementary
 -- suppression), so that a hidden one may as well be large: which of equal ones depends on who is in them, for if it could be foreseen it would tell. What is
 -- within a hidden group is hidden, too. Nothing is shown of a day, week or month that goes on. A count of some in a group is shown where those others, too, are none or at least k. Averages have two digits, and are NULL where one or two customers make
--- up most of them (the p% rule, p = 20).
+-- up most of them (the p% rule, p = 20). LIMIT, which cuts nothing off, keeps conditions of readers from being looked at before a group is hidden: an error would tell of it.
 
 -- min_group is at least 5, and 10 where it was never set.
 CREATE OR REPLACE VIEW pos.privacy
@@ -61,7 +61,8 @@ SELECT
   if(turnover + of_largest[1] + of_largest[2] < 0.2 * -of_largest[1], NULL, toDecimal64(digit(net / n / minor) * round(net / n / minor / digit(net / n / minor)), 4)) AS net_per_customer,
   fromUnixTimestamp64Milli(toInt64(generation), 'UTC') AS refreshed_at
 FROM tillstream.segment_groups
-WHERE shown;
+WHERE shown
+LIMIT 1000000000;
 
 -- When the customers of a segment usually come.
 CREATE OR REPLACE VIEW pos.marketing_hours
@@ -91,6 +92,7 @@ FROM
   )
 )
 WHERE n >= k AND (least >= k OR place > 1) AND (segment, currency) IN (SELECT segment, currency FROM tillstream.segment_groups WHERE shown)
+LIMIT 1000000000
 SETTINGS aggregate_functions_null_for_empty = 0;
 
 -- Customers by the channel that they use, or omnichannel for those who use several.
@@ -134,6 +136,7 @@ FROM
   )
 )
 WHERE n >= k AND (least >= k OR place > 1)
+LIMIT 1000000000
 SETTINGS aggregate_functions_null_for_empty = 0;
 
 -- What the customers of a segment bought in the 30 days up to as_of.
@@ -198,6 +201,7 @@ SELECT
 FROM tillstream.segment_sales AS t
 INNER JOIN (SELECT segment, currency, n FROM tillstream.segment_groups WHERE shown) AS s ON t.segment = s.segment AND t.currency = s.currency
 WHERE t.generation = (SELECT generation FROM tillstream.generations WHERE name = 'segment_sales') AND t.customers >= k AND (s.n = t.customers OR s.n >= t.customers + k)
+LIMIT 1000000000
 SETTINGS join_use_nulls = 0;
 
 -- Months that are over. What is missing is of fewer than k, or of all but fewer than k.
@@ -238,7 +242,8 @@ WHERE t.generation = newest AND t.complete AND (t.active = t.customers OR (t.act
     FROM (SELECT cohort, CAST(currency, 'String') AS currency, customers AS n, cityHash64(cohort, net) AS lot FROM tillstream.cohorts WHERE generation = newest AND period = 0 AND complete)
   )
   WHERE n >= k AND (least >= k OR place > 1)
-);
+)
+LIMIT 1000000000;
 
 -- New customers and those who had bought before, of the 13 weeks up to the last that is over.
 CREATE OR REPLACE VIEW pos.marketing_weeks
@@ -252,28 +257,20 @@ WITH assumeNotNull((SELECT min_group FROM pos.privacy)) AS k
 SELECT week, k * intDiv(2 * n + k, 2 * k) AS new, k * intDiv(2 * r + k, 2 * k) AS returning
 FROM
 (
-  SELECT week, countIf(first >= week) AS n, countIf(first < week) AS r
+  SELECT arrayJoin(weeks) AS week, countIf(first >= week) AS n, countIf(first < week) AS r
   FROM
   (
-    SELECT customer, arrayJoin(arrayDistinct(arrayMap(d -> toMonday(d), days))) AS week, arrayMin(days) AS first
-    FROM
-    (
-      SELECT customer, groupArray(business_date) AS days
-      FROM
-      (
-        SELECT customer, business_date
-        FROM tillstream.customer_days
-        WHERE lane = ''
-        GROUP BY customer, business_date
-        HAVING toInt64(sum(transactions)) > 0
-      )
-      GROUP BY customer
-    )
+    SELECT groupUniqArrayIf(toMonday(business_date), business_date > (SELECT last_day FROM tillstream.marketing_days) - 97) AS weeks, min(business_date) AS first
+    FROM tillstream.customer_days FINAL
+    WHERE lane = '' AND transactions > 0
+    GROUP BY customer
+    SETTINGS do_not_merge_across_partitions_select_final = 1
   )
   WHERE week + 6 <= (SELECT last_day FROM tillstream.marketing_days) AND week + 97 > (SELECT last_day FROM tillstream.marketing_days)
   GROUP BY week
 )
 WHERE (n = 0 OR n >= k) AND (r = 0 OR r >= k)
+LIMIT 1000000000
 SETTINGS aggregate_functions_null_for_empty = 0;
 
 -- Of how many sales in stores the customer was known by a card, of the same weeks, where at least k customers were known.
@@ -294,7 +291,7 @@ FROM
   WHERE lane = '' AND channel = 'store' AND business_date > (SELECT last_day FROM tillstream.marketing_days) - 97 AND business_date <= (SELECT last_day FROM tillstream.marketing_days)
   GROUP BY store_id, week
 )
-WHERE week + 6 <= (SELECT last_day FROM tillstream.marketing_days) AND week + 97 > (SELECT last_day FROM tillstream.marketing_days) AND t >= k AND (store_id, week) IN
+WHERE week + 6 <= (SELECT last_day FROM tillstream.marketing_days) AND week + 97 > (SELECT last_day FROM tillstream.marketing_days) AND t >= k AND (l = 0 OR l >= k) AND (t = l OR t >= l + k) AND (store_id, week) IN
 (
   SELECT store_id, week
   FROM
@@ -308,6 +305,7 @@ WHERE week + 6 <= (SELECT last_day FROM tillstream.marketing_days) AND week + 97
   GROUP BY store_id, week
   HAVING count() >= (SELECT min_group FROM pos.privacy)
 )
+LIMIT 1000000000
 SETTINGS aggregate_functions_null_for_empty = 0;
 
 -- Orders to be collected by the month in which they became ready, as in omnichannel_funnel. Who is not known counts as somebody with each order. A share is NULL
@@ -359,6 +357,7 @@ FROM
   GROUP BY store_id, month
 )
 WHERE people >= k AND addMonths(month, 1) <= (SELECT last_day FROM tillstream.marketing_days) + 1
+LIMIT 1000000000
 SETTINGS aggregate_functions_null_for_empty = 0;
 
 -- Approved payments of all stores in months that are over: payments, not people, who are not known of them.
@@ -390,6 +389,7 @@ FROM
   )
 )
 WHERE n >= k AND (least >= k OR place > 1)
+LIMIT 1000000000
 SETTINGS aggregate_functions_null_for_empty = 0;
 
 -- Days between two dates on which somebody bought, of all customers who bought on two: one row, or none of fewer than k.
@@ -415,6 +415,7 @@ FROM
   WHERE t.generation = (SELECT generation FROM tillstream.generations WHERE name = 'purchase_gaps')
 )
 WHERE n >= k
+LIMIT 1000000000
 SETTINGS aggregate_functions_null_for_empty = 0;
 
 -- What goes with what in at least 30 baskets, and k. Baskets, not people, who are not known of most.
@@ -434,4 +435,5 @@ SELECT
   t.left AS left, t.right AS right, t.level AS level, k * intDiv(2 * t.baskets + k, 2 * k) AS baskets, round(t.confidence, 2) AS confidence, round(t.lift, 1) AS lift,
   fromUnixTimestamp64Milli(toInt64(t.generation), 'UTC') AS refreshed_at
 FROM tillstream.affinity AS t
-WHERE t.generation = (SELECT generation FROM tillstream.generations WHERE name = 'affinity') AND t.baskets >= greatest(30, k);
+WHERE t.generation = (SELECT generation FROM tillstream.generations WHERE name = 'affinity') AND t.baskets >= greatest(30, k)
+LIMIT 1000000000;
