@@ -317,5 +317,5 @@ terminal-availability,t2,met,STAGE,0`, "STAGE", stage)
 	if said := p.do("sla", "list", "--dsn", p.dsn, "--format", "csv"); !strings.Contains(said, "acme-gold,sla,customer,1,2026-01-01,,acme,tills-sa,month,") {
 		t.Error(said)
 	}
-	checkStatements(t, p)
+	checkStatements(t, p, cfg)
 }
