@@ -172,22 +172,25 @@ func (w *walk) till(store, till string, x interval.Span) error {
 	if err != nil {
 		return err
 	}
-	found, missing, err := w.find(store, till, statuses, ranges)
+	edges := make([][2]edge, len(statuses))
+	for i := range statuses {
+		if edges[i], err = w.edges(store, till, &statuses[i]); err != nil {
+			return err
+		}
+	}
+	found, missing, err := w.find(store, till, edges, ranges)
 	if err != nil {
 		return err
 	}
-	for _, s := range statuses {
-		w.line(2, "%s/%s was %s: %s – %s, cause %s; written by batch %d of epoch %d", store, till, s.Status, w.at(s.From), w.at(s.To), some(s.Cause), s.Batch, s.Epoch)
-		from, to := edgesOf(&s)
-		for _, e := range []struct {
-			edge
-			what string
-		}{{from, "began with"}, {to, "ended with"}} {
-			if r, ok := found[e.edge]; ok {
-				if e.last {
-					e.what = "heard last before it"
-				}
-				w.line(3, "%s: %s", e.what, w.describe(&r))
+	for i, s := range statuses {
+		w.line(2, "%s/%s was %s%s: %s – %s, cause %s; written by batch %d of epoch %d", store, till, s.Status, s.Lost, w.at(s.From), w.at(s.To), some(s.Cause), s.Batch, s.Epoch)
+		what := [2]string{"began with", "ended with"}
+		if s.Status == "silent" {
+			what[0] = "heard last before it"
+		}
+		for k, e := range edges[i] {
+			if r, ok := found[e]; ok {
+				w.line(3, "%s: %s", what[k], w.describe(&r))
 			}
 		}
 	}
@@ -197,24 +200,30 @@ func (w *walk) till(store, till string, x interval.Span) error {
 	return nil
 }
 
-// edgesOf are where a status began and ended, as far as a record made it so. A till that is up is in no evidence.
-func edgesOf(s *clickhouse.StatusInterval) (from, to edge) {
+// edges are where a status began and ended, as far as a record made it so. A till that is up is in no evidence.
+func (w *walk) edges(store, till string, s *clickhouse.StatusInterval) (out [2]edge, err error) {
 	if s.Status == "up" {
-		return edge{}, edge{}
+		return out, nil
 	}
-	if from = (edge{at: s.From, last: s.Status == "silent"}); s.To != 0 {
-		to = edge{at: s.To}
+	if out[0].at = s.From; s.Status == "silent" {
+		at, known, err := w.sink.LastHeard(w.ctx, store, till, s.From)
+		if err != nil {
+			return out, err
+		}
+		if out[0].last = !known; known {
+			out[0].at = at
+		}
 	}
-	return from, to
+	out[1].at = s.To // 0 while it lasts
+	return out, nil
 }
 
 // find looks up the records of statuses, where a Kafka is known. missing says that some are not there.
-func (w *walk) find(store, till string, statuses []clickhouse.StatusInterval, ranges []clickhouse.OffsetRange) (found map[edge]witness, missing bool, err error) {
+func (w *walk) find(store, till string, all [][2]edge, ranges []clickhouse.OffsetRange) (found map[edge]witness, missing bool, err error) {
 	var edges []edge
-	for i := range statuses {
-		from, to := edgesOf(&statuses[i])
-		for _, e := range []edge{from, to} {
-			if e != (edge{}) {
+	for _, two := range all {
+		for _, e := range two {
+			if e != (edge{}) && !slices.Contains(edges, e) {
 				edges = append(edges, e)
 			}
 		}

@@ -21,8 +21,9 @@ type records struct {
 
 // edge is an instant at which a till became something else.
 type edge struct {
-	at   int64 // ms
-	last bool  // nothing came then: what was heard last before it held no longer
+	at int64 // ms
+	// last: nothing came then, what was heard last before it held no longer. It is not known when that was: else the edge is there.
+	last bool
 }
 
 // witness is a record that is evidence of a till, by the till's clock as it was measured.
