@@ -42,7 +42,7 @@ func (a *audit) sums(ctx context.Context) error {
 			return err
 		}
 		for month, pair := range join(data, control, len(names)) {
-			if month <= expired[t.name] { // of its rows some are to go: what is left is not what was written
+			if month != 0 && month <= expired[t.name] { // of its rows some are to go: what is left is not what was written
 				a.report.Expired++
 				continue
 			}
