@@ -102,12 +102,22 @@ func TestHoldByHand(t *testing.T) {
 	for hold, want := range map[int64][]sla.Run{
 		3: runs,
 		2: {
-			{Span: x(0, 2), Status: sla.Up}, {Span: x(2, 3), Status: sla.Silent}, {Span: x(3, 4), Status: sla.Silent}, {Span: x(4, 6), Status: sla.Degraded, Lost: sla.Card},
-			{Span: x(6, 7), Status: sla.Silent}, {Span: x(7, 20), Status: sla.Silent}, {Span: x(20, 22), Status: sla.Up}, {Span: x(22, 23), Status: sla.Silent},
+			{Span: x(0, 2), Status: sla.Up},
+			{Span: x(2, 3), Status: sla.Silent},
+			{Span: x(3, 4), Status: sla.Silent},
+			{Span: x(4, 6), Status: sla.Degraded, Lost: sla.Card},
+			{Span: x(6, 7), Status: sla.Silent},
+			{Span: x(7, 20), Status: sla.Silent},
+			{Span: x(20, 22), Status: sla.Up},
+			{Span: x(22, 23), Status: sla.Silent},
 		},
 		10: {
-			{Span: x(0, 3), Status: sla.Up}, {Span: x(3, 4), Status: sla.Up}, {Span: x(4, 7), Status: sla.Degraded, Lost: sla.Card}, {Span: x(7, 14), Status: sla.Degraded, Lost: sla.Card},
-			{Span: x(14, 20), Status: sla.Silent}, {Span: x(20, 23), Status: sla.Up},
+			{Span: x(0, 3), Status: sla.Up},
+			{Span: x(3, 4), Status: sla.Up},
+			{Span: x(4, 7), Status: sla.Degraded, Lost: sla.Card},
+			{Span: x(7, 14), Status: sla.Degraded, Lost: sla.Card},
+			{Span: x(14, 20), Status: sla.Silent},
+			{Span: x(20, 23), Status: sla.Up},
 		},
 	} {
 		if d := cmp.Diff(want, sla.Hold(runs, unheard, hold*minute)); d != "" {
