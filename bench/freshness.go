@@ -92,7 +92,7 @@ func (b *bench) fresh(ctx context.Context, p *peer, load int, flush time.Duratio
 	if err != nil {
 		return f, err
 	}
-	proc, err := launch(cmd, all, filepath.Join(j.dir, "stderr.log"), p.logs)
+	proc, err := launch(cmd, all, filepath.Join(j.dir, "stderr.log"))
 	if err != nil {
 		return f, err
 	}
@@ -168,6 +168,7 @@ func (b *bench) steady(ctx context.Context, topic string, load int, s *sightings
 	g := newSeller(1)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
+	send := context.WithoutCancel(ctx) // what was begun arrives
 	began := time.Now()
 	for n, probes := 0, 0; ; {
 		select {
@@ -176,12 +177,12 @@ func (b *bench) steady(ctx context.Context, topic string, load int, s *sightings
 		case <-tick.C:
 		}
 		for due := int(time.Since(began).Seconds() * float64(load)); n < due; n++ {
-			b.site.send(ctx, topic, g.sell(time.Now()), failed)
+			b.site.send(send, topic, g.sell(time.Now()), failed)
 		}
 		for ; probes < int(time.Since(began)/probeEvery); probes++ {
 			now, product := time.Now(), fmt.Sprintf("probe%08d", probes)
 			s.send(product, now)
-			b.site.send(ctx, topic, g.probe(probes%partitions, probes/partitions+1, product, now), failed)
+			b.site.send(send, topic, g.probe(probes%partitions, probes/partitions+1, product, now), failed)
 		}
 	}
 }

@@ -38,8 +38,7 @@ type peer struct {
 	prepare func(context.Context, *site, *job) (*exec.Cmd, error)
 	work    func(context.Context, *site, *job) error
 
-	metric    string               // of its metrics, that grows with the first event
-	logs      string               // what it logs before it; of neither: it prints begun
+	metric    string               // of its metrics, that is above zero from the first record on; "": it prints begun
 	databases []string             // what it keeps in ClickHouse is there; nil: in the job's
 	totals    func(*job) string    // asks for lines, quantity, amount and keys
 	visible   func(*job) string    // asks for the products of the probes
@@ -77,7 +76,7 @@ func peers(root string) []peer {
 				"for corrections, agreements and alerts looked at, audit after each run",
 			favours:   "Its own table by product is by day; it writes a dozen other tables besides, which the others do not.",
 			prepare:   prepareTillstream(filepath.Join(root, "bin/tillstream")),
-			logs:      "lane assigned", // its counters move when a batch was written, which is later; so recovery of the lanes is in its time
+			metric:    "tillstream_lag_offsets", // is heard with the first chunk; counters of events move when a batch was written, which is later
 			databases: []string{"tillstream", "pos"},
 			totals: func(*job) string {
 				return "SELECT sum(lines) AS l, sum(units) AS q, sum(revenue) AS a, uniqExact(store_id, product_id, business_date) AS k FROM tillstream.product_sales FINAL WHERE lane = ''"

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"io"
 	"math"
 	"slices"
@@ -132,25 +131,3 @@ func TestMetricsAreAddedUp(t *testing.T) {
 		t.Error("a value that is no number was read")
 	}
 }
-
-func TestAWordIsHeardAcrossWrites(t *testing.T) {
-	var heard int
-	var log strings.Builder
-	l := &listener{to: &log, word: []byte("lane assigned"), heard: func() { heard++ }}
-	for _, part := range []string{"one\nlane ass", "igned\n", "lane assigned\n"} {
-		if n, err := l.Write([]byte(part)); n != len(part) || err != nil {
-			t.Fatal(n, err)
-		}
-	}
-	if heard != 1 || log.String() != "one\nlane assigned\nlane assigned\n" {
-		t.Errorf("heard %d times in %q", heard, log.String())
-	}
-	l = &listener{to: failing{}}
-	if _, err := l.Write([]byte("x")); err == nil {
-		t.Error("what cannot be logged is lost in silence")
-	}
-}
-
-type failing struct{}
-
-func (failing) Write([]byte) (int, error) { return 0, errors.New("full") }

@@ -47,26 +47,25 @@ type process struct {
 	log    string
 }
 
-// launch starts a command on some cores. If logs is not empty, the first line of its log with that in it is its beginning.
-func launch(cmd *exec.Cmd, cores *unix.CPUSet, log, logs string) (*process, error) {
+// launch starts a command on some cores.
+func launch(cmd *exec.Cmd, cores *unix.CPUSet, log string) (*process, error) {
 	p := &process{cmd: cmd, begun: make(chan time.Time, 1), done: make(chan struct{}), log: log}
 	file, err := os.Create(log)
 	if err != nil {
 		return nil, fmt.Errorf("making a log: %w", err)
 	}
-	cmd.Stderr = &listener{to: file, word: []byte(logs), heard: p.begins}
+	defer file.Close() // the process has its own
+	cmd.Stderr = file
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("making a pipe: %w", err), file.Close())
+		return nil, fmt.Errorf("making a pipe: %w", err)
 	}
 	if err := pinned(cores, cmd.Start); err != nil {
-		file.Close()
 		return nil, fmt.Errorf("starting %s: %w", cmd.Path, err)
 	}
 	go func() {
 		defer close(p.done)
-		defer file.Close()
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			switch word, rest, _ := strings.Cut(lines.Text(), " "); word {
 			case "begun":
@@ -85,26 +84,6 @@ func (p *process) begins() {
 	case p.begun <- time.Now():
 	default:
 	}
-}
-
-// listener passes a log on and hears a word in it.
-type listener struct {
-	to    io.Writer
-	word  []byte // nothing: it does not listen
-	rest  []byte // of the last write, where the word may have begun
-	heard func()
-}
-
-func (l *listener) Write(b []byte) (int, error) {
-	if len(l.word) > 0 {
-		l.rest = append(l.rest, b...)
-		if bytes.Contains(l.rest, l.word) {
-			l.heard()
-			l.word = nil
-		}
-		l.rest = l.rest[max(0, len(l.rest)-len(l.word)):]
-	}
-	return l.to.Write(b)
 }
 
 // watch says that it has begun when a metric is above zero.
@@ -267,7 +246,7 @@ func (b *bench) process(ctx context.Context, p *peer, j *job, cores *unix.CPUSet
 		return err
 	}
 	started := time.Now()
-	proc, err := launch(cmd, cores, filepath.Join(j.dir, "stderr.log"), p.logs)
+	proc, err := launch(cmd, cores, filepath.Join(j.dir, "stderr.log"))
 	if err != nil {
 		return err
 	}
