@@ -63,14 +63,21 @@ func (c *Config) Fingerprint() string {
 	return hex.EncodeToString(h.Sum(nil)[:4])
 }
 
-// bytesFactor is how much memory a lane takes for each byte that a batch may have: one batch being folded, one waiting, one being
-// written. Measured 9.8 where every line sells another product, 0.3 on everyday sales; a test holds it.
+// bytesFactor is how much memory a lane takes for each byte of a record whose folds do not say themselves what they hold: one batch being folded,
+// one waiting, one being written.
 const bytesFactor = 12
 
-// batchBytes is how many bytes of records one batch may have, so that all lanes together stay within Memory.
-func (c *Config) batchBytes(lanes int) int {
+// maxBatchBytes of records give blocks that a sink takes for certain, however large the share of Memory is.
+const maxBatchBytes = 96 << 20
+
+// share is how much memory the batches of one lane may hold, so that all lanes together stay within Memory.
+func (c *Config) share(lanes int) int { return max(int(c.Memory)/max(lanes, 1), 1<<20) }
+
+// full says whether an open batch must be closed. A batch that is as large as memory allows has the fewest rows a record: a lane that is behind catches up.
+func (c *Config) full(f *folder, share int) bool {
+	most := maxBatchBytes
 	if c.BatchBytes > 0 {
-		return c.BatchBytes
+		most = min(most, c.BatchBytes)
 	}
-	return max(int(c.Memory)/(max(lanes, 1)*bytesFactor), 64<<10)
+	return f.records >= c.BatchRecords || f.bytes >= most || f.held() >= share
 }
