@@ -33,6 +33,7 @@ GRANT ALTER DELETE ON tillstream.segment_sales TO writer;
 GRANT ALTER DELETE ON tillstream.promotion_sales TO writer;
 GRANT ALTER DELETE ON tillstream.promotion_units TO writer;
 GRANT ALTER DELETE ON tillstream.promotion_uplift TO writer;
+GRANT ALTER DELETE ON tillstream.outage_impact TO writer;
 GRANT ALTER DELETE ON tillstream.clv TO writer;
 
 -- operator: what writer may, and tillstream rebuild, which makes tables anew beside the others and swaps them. Give it for the time of a rebuild.
