@@ -1,5 +1,5 @@
 # The two commands of the README are demo and test; each installs what it needs, through go, npm (the ClickHouse engine) and Maven (Kafka).
-.PHONY: demo build test test-kafka lint fmt docs bench fuzz simulate endurance scale queries clean
+.PHONY: demo build test test-kafka lint fmt docs bench fuzz simulate endurance scale queries bench-peers clean
 SHELL = /bin/bash
 .SHELLFLAGS = -eu -o pipefail -c
 
@@ -80,6 +80,15 @@ STORES = 500
 SALES = 40
 queries:
 	go test -tags measure -count 1 -timeout 0 -v -run '^TestMeasureYear$$' ./schemas/clickhouse -stores $(STORES) -sales $(SALES)
+
+# tillstream beside what one could take instead, on an idle machine of two cores, and docs/benchmarks.md of it. Java 17 and Maven are needed. Two and a half
+# hours; with BENCH=-short below ten minutes. bin/bench -help shows what else there is.
+BENCH =
+bench-peers: build
+	mvn -q -B --strict-checksums -f bench/java package
+	cd bench/benthos && CGO_ENABLED=0 go build -trimpath -o ../../bin/bench-benthos .
+	CGO_ENABLED=0 go build -trimpath -o bin/bench ./bench
+	bin/bench -root . $(BENCH)
 
 clean:
 	rm -rf bin tillstream-data

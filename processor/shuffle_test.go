@@ -165,7 +165,7 @@ func keep(state map[string]rollup.StateRow, b *rollup.Block) {
 var (
 	purchases = []string{
 		"sales_hourly", "product_sales", "customer_days", "payments_hourly", "terminal_sales", "returns",
-		"payment_days", "basket_pairs", "customer_items", "customer_hours", "promotion_days",
+		"payment_days", "basket_pairs", "customer_items", "customer_hours", "promotion_days", "terminal_payments",
 	}
 	takenOff = regexp.MustCompile(`\b(corrections|first_at|last_at)=\S+ |\b\w+_(in|out)=\[[^]]*\] `)
 )

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -54,6 +55,46 @@ func (t *target) open(e *env, f func(*clickhouse.Sink) error) error {
 	}
 	return errors.Join(f(sink), sink.Close())
 }
+
+// kafka opens the Kafka that belongs to the target: of the configuration, or the embedded one of a demo, running or not; nil if there is none.
+func (t *target) kafka(e *env) (_ *source, done func(), err error) {
+	cfg := config.Default()
+	done = func() {}
+	switch dir := brokerDir(t.Data); {
+	case t.Config != "":
+		if cfg, err = loadConfig(e, t.Config); err != nil {
+			return nil, done, err
+		}
+	case t.DSN != "":
+		return nil, done, nil
+	default:
+		if _, err := os.Stat(dir); err != nil {
+			return nil, done, nil // the demo had another Kafka
+		}
+		broker, err := embedded.StartBroker(embedded.BrokerConfig{Dir: dir, Log: zap.NewNop()})
+		if errors.Is(err, embedded.ErrLocked) { // it runs
+			var addrs []byte
+			addrs, err = os.ReadFile(addressFile(t.Data))
+			cfg.Kafka.Brokers = strings.Split(string(addrs), ",")
+		} else if err == nil {
+			cfg.Kafka.Brokers, done = broker.Addrs(), broker.Close
+		}
+		if err != nil {
+			return nil, done, fmt.Errorf("finding the Kafka of %s: %w", t.Data, err)
+		}
+	}
+	s, err := openKafka(cfg, zap.NewNop())
+	if err != nil {
+		done()
+		return nil, func() {}, err
+	}
+	stop := done
+	return s, func() { s.close(); stop() }, nil
+}
+
+// brokerDir is where a demo's data directory keeps Kafka, addressFile where it says how the running one is reached.
+func brokerDir(data string) string   { return filepath.Join(data, "kafka") }
+func addressFile(data string) string { return filepath.Join(brokerDir(data), "address") }
 
 // engineDir is where a demo's data directory keeps ClickHouse.
 func engineDir(data string) string { return filepath.Join(data, "clickhouse") }

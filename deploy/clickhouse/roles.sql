@@ -81,6 +81,8 @@ GRANT SELECT ON pos.outage_impact TO auditor;
 GRANT SELECT ON pos.expected_sales TO auditor;
 GRANT SELECT ON pos.sales_silence TO auditor;
 GRANT SELECT ON pos.payments_hourly TO auditor;
+GRANT SELECT ON pos.terminal_payments TO auditor;
+GRANT SELECT ON pos.terminal_responses TO auditor;
 GRANT SELECT ON pos.incidents TO auditor;
 GRANT SELECT ON pos.incident_steps TO auditor;
 GRANT SELECT ON pos.incident_kpis TO auditor;

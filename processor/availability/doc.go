@@ -22,7 +22,10 @@
 // known: no hours, no intervals. The views close what is open by the same rules, as of now.
 //
 // The hold of a report is Config.HeartbeatTimeout, else three times the interval that it announces, else three minutes; the
-// hold of a sale is that of r. Instants are milliseconds since 1970 UTC, stretches of time half-open.
+// hold of a sale is that of r. A report of up or degraded that says that the till cannot sell, or cannot take cards, is degraded. Instants are milliseconds since 1970 UTC, stretches of time half-open.
+//
+// Agreements may say another hold. So beside the time that was spent in each status, hours have the times in which nothing was heard at all that are longer than usual
+// ([usual]), from which any hold that is longer can be told (package sla).
 //
 // # Wrong clocks
 //

@@ -2,6 +2,7 @@ package availability
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/tillstream/tillstream/processor/event"
@@ -21,10 +22,11 @@ const (
 	Unknown
 	Closing
 	Disabled // up or degraded, and cannot sell; the tables say degraded
+	Cardless // up or degraded, and cannot take cards but sell; the tables say degraded
 	statuses = iota
 )
 
-var statusNames = [statuses]string{"none", "up", "degraded", "down", "silent", "maintenance", "unknown", "closing", "degraded"}
+var statusNames = [statuses]string{"none", "up", "degraded", "down", "silent", "maintenance", "unknown", "closing", "degraded", "degraded"}
 
 // String is the status as the tables have it.
 func (s Status) String() string {
@@ -32,6 +34,11 @@ func (s Status) String() string {
 		return statusNames[s]
 	}
 	return "unknown"
+}
+
+// runs says whether it is that of a till that works, well or not, for as long as a report holds.
+func (s Status) runs() bool {
+	return s == Up || s == Degraded || s == Disabled || s == Cardless
 }
 
 // reportedStatus reads the status of a report. The value is open: what is not understood is unknown.
@@ -120,8 +127,11 @@ func (f *Fold) evidenceOf(e *event.Event, at, received int64) (Evidence, bool) {
 	case event.TypeHealth:
 		h := &e.Health
 		ev.Status = reportedStatus(h.Status)
-		if (ev.Status == Up || ev.Status == Degraded) && cannotSell(&h.Capability) {
+		switch running := ev.Status == Up || ev.Status == Degraded; {
+		case running && cannotSell(&h.Capability):
 			ev.Status = Disabled
+		case running && cannotTakeCards(h, ev.Status):
+			ev.Status = Cardless
 		}
 		ev.Boot = bootOf(h.BootID)
 		var interval uint32
@@ -142,6 +152,14 @@ func (f *Fold) evidenceOf(e *event.Event, at, received int64) (Evidence, bool) {
 func cannotSell(c *event.Capability) bool {
 	no := func(o event.Opt[bool]) bool { return o.OK && !o.Value }
 	return no(c.Sell) || !c.Sell.OK && no(c.Card) && no(c.Cash)
+}
+
+// cannotTakeCards says whether a till that can sell has said that it takes no cards: outright, or, of one that is degraded, by a card reader that does not work.
+func cannotTakeCards(h *event.Health, s Status) bool {
+	if card := h.Capability.Card; card.OK {
+		return !card.Value
+	}
+	return s == Degraded && slices.ContainsFunc(h.Components, func(c event.Component) bool { return c.Type == "card_reader" && c.State == "error" })
 }
 
 // bootOf is a hash of a boot id (FNV-1a), never 0 but for none.
@@ -177,8 +195,11 @@ func (f *Fold) causeOf(h *event.Health, s Status) string {
 			return f.texts.keepBytes(f.joined)
 		}
 	}
-	if s == Disabled {
+	switch s {
+	case Disabled:
 		return "cannot_sell"
+	case Cardless:
+		return "cannot_take_cards"
 	}
 	return "reported"
 }

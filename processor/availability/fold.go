@@ -38,6 +38,7 @@ type Fold struct {
 	sweep     sweep
 	asked     asked
 	hours     []hourRow
+	responses []uint32 // of the rows of hours
 	intervals []intervalRow
 	outages   []outageRow
 	status    []statusRow
@@ -135,6 +136,7 @@ func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 	out := rollup.Sealed{Blocks: f.blocks(v), State: f.state}
 	f.pending, f.touched, f.told = f.pending[:0], f.touched[:0], f.told[:0]
 	f.storeRows.reset()
+	f.responses = nil // the blocks have them
 	f.hours, f.intervals, f.outages, f.status = f.hours[:0], f.intervals[:0], f.outages[:0], f.status[:0]
 	f.state = nil
 	return out

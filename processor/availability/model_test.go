@@ -63,10 +63,20 @@ func (m *model) announced(e *event.Event) int64 {
 	return 180_000
 }
 
-// reported is the status of a report; disabled: it runs and cannot sell.
+// reported is the status of a report; disabled: it runs and cannot sell; cardless: it sells and cannot take cards.
 func reported(e *event.Event) string {
-	if sell := e.Health.Capability.Sell; sell.OK && !sell.Value && (e.Health.Status == "up" || e.Health.Status == "degraded") {
+	if e.Health.Status != "up" && e.Health.Status != "degraded" {
+		return e.Health.Status
+	}
+	broken := false
+	for _, c := range e.Health.Components {
+		broken = broken || c.Type == "card_reader" && c.State == "error" && e.Health.Status == "degraded"
+	}
+	switch sell, card := e.Health.Capability.Sell, e.Health.Capability.Card; {
+	case sell.OK && !sell.Value:
 		return "disabled"
+	case card.OK && !card.Value, !card.OK && broken:
+		return "cardless"
 	}
 	return e.Health.Status
 }
@@ -85,15 +95,12 @@ func modelCause(e *event.Event) string {
 			return c.Type + ":" + c.Detail
 		}
 	}
-	if reported(e) == "disabled" {
-		return "cannot_sell"
-	}
-	return "reported"
+	return map[string]string{"disabled": "cannot_sell", "cardless": "cannot_take_cards"}[reported(e)] + map[bool]string{true: "reported"}[reported(e) != "disabled" && reported(e) != "cardless"]
 }
 
 // later orders reports of one terminal.
 func (m *model) later(a, b *event.Event) int {
-	rank := map[string]int{"up": 1, "degraded": 2, "down": 3, "maintenance": 5, "closing": 7, "disabled": 8}
+	rank := map[string]int{"up": 1, "degraded": 2, "down": 3, "maintenance": 5, "closing": 7, "disabled": 8, "cardless": 9}
 	status := func(e *event.Event) int {
 		if r, ok := rank[reported(e)]; ok {
 			return r
@@ -210,8 +217,8 @@ func (m *model) heard(x int64) (status, cause string, lapse int64) {
 	if x-last >= m.retiring() {
 		return weak("", "")
 	}
-	if r != nil && slices.Contains([]string{"up", "degraded", "disabled"}, reported(r)) && x < when(r)+m.hold(r) {
-		if t := m.registered(); reported(r) == "degraded" && t != nil && len(t.SellNeeds) > 0 && strings.HasPrefix(modelCause(r), t.SellNeeds[0]+":") {
+	if r != nil && slices.Contains([]string{"up", "degraded", "disabled", "cardless"}, reported(r)) && x < when(r)+m.hold(r) {
+		if t := m.registered(); (reported(r) == "degraded" || reported(r) == "cardless") && t != nil && len(t.SellNeeds) > 0 && strings.HasPrefix(modelCause(r), t.SellNeeds[0]+":") {
 			return "disabled", modelCause(r), lapse
 		}
 		return reported(r), modelCause(r), lapse
@@ -228,10 +235,42 @@ func (m *model) heard(x int64) (status, cause string, lapse int64) {
 	return weak("silent", "")
 }
 
+// unheard are the times without any evidence that ended in an hour and are longer than usual.
+func (m *model) unheard(hour int64) (until []uint32, ms []uint64) {
+	for n := hour; n < hour+3_600_000; {
+		next, last := hour+3_600_000, int64(math.MinInt64)
+		begins, covered := false, false
+		for _, e := range m.events {
+			if reported(e) == "registered" {
+				continue
+			}
+			begins = begins || started(e) == n
+			covered = covered || started(e) < n && n <= when(e)
+			if when(e) < n {
+				last = max(last, when(e))
+			}
+			if started(e) > n {
+				next = min(next, started(e))
+			}
+		}
+		var r *event.Event
+		for _, e := range m.events {
+			if e.Type == event.TypeHealth && reported(e) != "registered" && when(e) <= last && (r == nil || m.later(e, r) > 0) {
+				r = e
+			}
+		}
+		if begins && !covered && last != math.MinInt64 && n-last > min(90_000, m.announced(r)/2) {
+			until, ms = append(until, uint32(n-hour)), append(ms, uint64(n-last))
+		}
+		n = next
+	}
+	return until, ms
+}
+
 // shown is a status as the tables have it.
 func shown(status string) string {
 	switch status {
-	case "disabled":
+	case "disabled", "cardless":
 		return "degraded"
 	case "":
 		return "withdrawn"
@@ -383,12 +422,14 @@ func (m *model) rows(ts tables, store, terminal string) {
 	}
 	for start, h := range spend {
 		var responses []int
+		var kept []uint32
 		evidence := 0
 		for _, e := range m.events {
 			if floorHour(when(e)) == start && reported(e) != "registered" {
 				evidence++
 				if e.Health.ResponseMS.OK {
 					responses = append(responses, int(e.Health.ResponseMS.Value))
+					kept = append(kept, e.Health.ResponseMS.Value)
 				}
 			}
 		}
@@ -413,7 +454,10 @@ func (m *model) rows(ts tables, store, terminal string) {
 		for _, s := range []string{"up", "degraded", "down", "silent", "maintenance", "unknown", "disabled"} {
 			row[s+"_ms"] = uint32(h.ms[s])
 		}
-		row["degraded_ms"] = uint32(h.ms["degraded"] + h.ms["disabled"])
+		row["degraded_ms"] = uint32(h.ms["degraded"] + h.ms["disabled"] + h.ms["cardless"])
+		slices.Sort(kept)
+		row["responses"] = kept
+		row["unheard_until"], row["unheard_ms"] = m.unheard(start)
 		var service int64
 		for _, ms := range h.service {
 			service += ms
@@ -434,7 +478,7 @@ func (m *model) rows(ts tables, store, terminal string) {
 			end = rollup.NullMillis(runs[i+1].start)
 		}
 		holds = rollup.Null
-		if _, _, lapse := m.status(newest); end == rollup.Null && (r.status == "up" || r.status == "degraded" || r.status == "disabled") {
+		if _, _, lapse := m.status(newest); end == rollup.Null && (r.status == "up" || r.status == "degraded" || r.status == "disabled" || r.status == "cardless") {
 			holds = rollup.NullMillis(lapse)
 		}
 		if r.status == "" {
@@ -442,7 +486,7 @@ func (m *model) rows(ts tables, store, terminal string) {
 		}
 		totals[1]++
 		put("status_intervals", fmt.Sprintf("%020d", r.start), map[string]any{
-			"started_at": rollup.Millis(r.start), "status": shown(r.status), "ended_at": end, "holds_until": holds, "cause": r.cause, "disabled": flag(r.status == "disabled"),
+			"started_at": rollup.Millis(r.start), "status": shown(r.status), "ended_at": end, "holds_until": holds, "cause": r.cause, "disabled": flag(r.status == "disabled"), "cardless": flag(r.status == "cardless"),
 		})
 		if r.status != "down" {
 			continue
@@ -491,7 +535,8 @@ func (m *model) rows(ts tables, store, terminal string) {
 		return cmp.Or(cmp.Compare(when(a), when(b)), cmp.Compare(a.Sequence.Value, b.Sequence.Value))
 	})
 	tie := func(a, b *event.Event) bool { return when(a) == when(b) && a.Sequence.Value == b.Sequence.Value }
-	var versionBy, batteryBy, printerBy, backlogBy *event.Event
+	var versionBy, batteryBy, backlogBy *event.Event
+	by := map[string]*event.Event{} // component
 	for _, e := range reports {
 		h := &e.Health
 		if v := h.SoftwareVersion; v != "" && !(versionBy != nil && tie(versionBy, e) && row["software_version"].(string) > v) {
@@ -503,11 +548,8 @@ func (m *model) rows(ts tables, store, terminal string) {
 			}
 		}
 		for _, c := range h.Components {
-			if c.Type == "printer" {
-				if !(printerBy != nil && tie(printerBy, e) && row["printer"].(string) > c.State) {
-					row["printer"], printerBy = c.State, e
-				}
-				break
+			if said := by[c.Type]; !(said != nil && tie(said, e) && row[c.Type].(string) > c.State) {
+				row[c.Type], by[c.Type] = c.State, e
 			}
 		}
 		if v := h.Backlog.Transactions + h.Backlog.Payments; !(backlogBy != nil && tie(backlogBy, e) && row["offline_backlog"].(uint32) > v) {
@@ -571,7 +613,7 @@ func drawEvents(t *rapid.T, received map[*event.Event]int64) []*event.Event {
 				h.Errors = []event.HealthError{{Code: rapid.SampledFrom([]string{"403", "UnreachableHost"}).Draw(t, "code")}}
 			}
 			if rapid.IntRange(0, 2).Draw(t, "component") == 0 {
-				h.Components = []event.Component{{Type: "printer", State: rapid.SampledFrom([]string{"ok", "error"}).Draw(t, "state"), Detail: "no_paper"}}
+				h.Components = []event.Component{{Type: rapid.SampledFrom([]string{"printer", "card_reader"}).Draw(t, "type"), State: rapid.SampledFrom([]string{"ok", "error"}).Draw(t, "state"), Detail: "no_paper"}}
 			}
 			if rapid.IntRange(0, 3).Draw(t, "version") == 0 {
 				h.SoftwareVersion = rapid.SampledFrom([]string{"7.1", "7.2"}).Draw(t, "v")
@@ -582,6 +624,9 @@ func drawEvents(t *rapid.T, received map[*event.Event]int64) []*event.Event {
 			h.BootID = rapid.SampledFrom([]string{"", "", "b1", "b1", "b2"}).Draw(t, "boot")
 			if rapid.IntRange(0, 5).Draw(t, "capability") == 0 {
 				h.Capability.Sell = event.Some(rapid.Bool().Draw(t, "sell"))
+			}
+			if rapid.IntRange(0, 5).Draw(t, "cards") == 0 {
+				h.Capability.Card = event.Some(rapid.Bool().Draw(t, "card"))
 			}
 			h.Backlog.Transactions = rapid.Uint32Range(0, 2).Draw(t, "unsent")
 		}

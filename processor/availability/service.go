@@ -63,7 +63,7 @@ func (s *service) serve(hours []hour, w *walk, from, to int64) {
 		for i := range hours {
 			h := &hours[i]
 			unknown := h.ms[Unknown] + h.ms[Silent]
-			h.served = served{service: unknown + h.ms[Up] + h.ms[Degraded] + h.ms[Disabled] + h.ms[Down] + h.ms[Maintenance], down: h.ms[Down], unknown: unknown}
+			h.served = served{service: unknown + h.ms[Up] + h.ms[Degraded] + h.ms[Disabled] + h.ms[Cardless] + h.ms[Down] + h.ms[Maintenance], down: h.ms[Down], unknown: unknown}
 		}
 		return
 	}

@@ -117,7 +117,7 @@ func storeModel(ts tables, models map[string]*model, text *registry.Store, hours
 	tally := func(x int64) (tills, able, unknown int) {
 		for _, m := range models {
 			switch s, _, _ := m.status(x); s {
-			case "up", "degraded":
+			case "up", "degraded", "cardless":
 				able++
 			case "silent", "unknown":
 				unknown++
@@ -216,7 +216,7 @@ func storeModel(ts tables, models map[string]*model, text *registry.Store, hours
 	if last := runs[len(runs)-1]; last.status == "up" { // when too few are left if nothing more is heard
 		var lapses []int64
 		for _, m := range models {
-			if s, _, _ := m.status(newest); s == "up" || s == "degraded" {
+			if s, _, _ := m.status(newest); s == "up" || s == "degraded" || s == "cardless" {
 				_, _, lapse := m.status(max(newest, lastOf(m)))
 				lapses = append(lapses, lapse)
 			}

@@ -41,7 +41,7 @@ func (s *sweep) add(w *walk, r *rules, x interval.Span) {
 	for i := range w.runs {
 		t := tally{tills: 1}
 		switch w.runs[i].status {
-		case Up, Degraded:
+		case Up, Degraded, Cardless:
 			t.able = 1
 		case Silent, Unknown:
 			t.unknown = 1

@@ -91,9 +91,9 @@ func (h *heard) at(x int64, r *rules) (s Status, cause string, until int64) {
 		if x < limit {
 			return Unknown, h.cause, limit
 		}
-	case (h.status == Up || h.status == Degraded || h.status == Disabled) && x < h.reported+hold:
+	case h.status.runs() && x < h.reported+hold:
 		s = h.status
-		if s == Degraded && r.disables(h.cause) {
+		if (s == Degraded || s == Cardless) && r.disables(h.cause) {
 			s = Disabled
 		}
 		return s, h.cause, h.reported + hold

@@ -32,6 +32,7 @@ var kept = []struct {
 	{"promotion_days", "business_date", Retention.sales},
 	{"returns", "business_date", Retention.sales},
 	{"payments_hourly", "toDate(hour)", Retention.sales},
+	{"terminal_payments", "toDate(hour)", Retention.sales},
 	{"terminal_sales", "toDate(hour)", Retention.sales},
 	{"order_journeys", "toDate(intDiv(first_ms, 86400000))", Retention.orders},
 }
