@@ -208,4 +208,13 @@ func checkAudience(t *testing.T, p *pipeline) {
 			t.Errorf("%v, want %s", got, want)
 		}
 	}
+
+	// What the configuration says of how long customers' rows stay is said once, and asked for once.
+	cfg := writeConfig(t, "127.0.0.1:1", p.dsn, "retention: {customers: 500}")
+	for _, want := range []string{"customer_days keeps rows 500 days (before: for good)", ""} {
+		out.Reset()
+		if code, stderr := tillstream(t, &out, "migrate", "--config", cfg); code != exitDone || !strings.Contains(out.String(), want) || want == "" && strings.Contains(out.String(), "keeps") {
+			t.Errorf("exited %d, %s, said %s", code, stderr, out.String())
+		}
+	}
 }

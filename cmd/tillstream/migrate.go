@@ -34,7 +34,7 @@ func (c *migrateCmd) Run(e *env) error {
 		}
 		changes, err := sink.Retain(e.ctx, clickhouse.Retention(cfg.Retention))
 		for _, r := range changes {
-			fmt.Fprintf(e.stdout, "%s: rows go after %s (before: %s)\n", r.Table, days(r.Now), days(r.Before))
+			fmt.Fprintf(e.stdout, "%s keeps rows %s (before: %s)\n", r.Table, days(r.Now), days(r.Before))
 		}
 		return err
 	})
@@ -43,7 +43,7 @@ func (c *migrateCmd) Run(e *env) error {
 // days is a time for which rows are kept.
 func days(n int) string {
 	if n == 0 {
-		return "no time, they stay"
+		return "for good"
 	}
 	return fmt.Sprintf("%d days", n)
 }
