@@ -251,7 +251,10 @@ func (c *cell) answered(p *Part, at int64) (out []sla.Evidence) {
 	if c.why != "" || c.Indicator != agreement.PaymentFailures && !c.ofAnswers() {
 		return nil
 	}
-	what := "failed"
+	kind, what := "payments", "failed"
+	if c.Indicator == agreement.ResponseMS {
+		kind = "answers"
+	}
 	if c.ofAnswers() {
 		what = fmt.Sprintf("took more than %d ms", c.within)
 	}
@@ -267,8 +270,8 @@ func (c *cell) answered(p *Part, at int64) (out []sla.Evidence) {
 	} {
 		if x.events > 0 {
 			out = append(out, sla.Evidence{
-				Kind: "payments", Ref: c.Scope.Name, Span: p.Span.Cut(interval.Span{From: interval.Min, To: max(at, p.Span.From)}), CountedEvents: x.events,
-				Decision: x.decision, Rule: "objectives[" + c.Name + "]", Note: x.note,
+				Kind: kind, Ref: c.Scope.Name, Span: p.Span.Cut(interval.Span{From: interval.Min, To: max(at, p.Span.From)}), CountedEvents: x.events,
+				Decision: x.decision, Rule: "objectives[" + c.objective.Name + "]", Note: x.note,
 			})
 		}
 	}
