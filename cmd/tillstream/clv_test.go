@@ -156,7 +156,7 @@ func checkAudience(t *testing.T, p *pipeline) {
 	}{
 		{exitUsage, "--where: at byte 1 of the condition, customer is neither a column", []string{"--where", "customer = 1"}},
 		{exitUsage, "--order:", []string{"--where", "true", "--order", "customer"}},
-		{exitUsage, "an audience of one is a person", []string{"--where", "true", "--k", "1"}},
+		{exitUsage, "--k 1: it takes at least 10, which privacy.min_group says", []string{"--where", "true", "--k", "1"}},
 		{exitUsage, "--limit 5: an audience of fewer than 10", []string{"--where", "true", "--limit", "5"}},
 		{exitUsage, "--purpose is empty", []string{"--where", "true", "--purpose", " "}},
 		{exitFailed, "fewer than 10 customers fulfil the condition", []string{"--where", "net_365d < 9"}},

@@ -48,6 +48,15 @@ func (c *runCmd) Run(e *env) error {
 		return err
 	}
 	defer sink.Close()
+	if cfg.ClickHouse.Migrate {
+		changes, err := sink.Retain(e.ctx, clickhouse.Retention(cfg.Retention))
+		for _, r := range changes {
+			log.Info("rows of a table are kept for another time", zap.String("table", r.Table), zap.Int("days", r.Now), zap.Int("days_before", r.Before))
+		}
+		if err != nil {
+			return err
+		}
+	}
 	kafka, err := openKafka(cfg, log)
 	if err != nil {
 		return err
@@ -94,6 +103,9 @@ func openChecked(ctx context.Context, cfg *config.Config, migrate bool) (*clickh
 	}
 	if err == nil {
 		err = sink.PutRetireAfter(ctx, duration(cfg.Processor.RetireAfter))
+	}
+	if err == nil {
+		err = sink.PutMinGroup(ctx, cfg.Privacy.MinGroup)
 	}
 	if err != nil {
 		return nil, errors.Join(err, sink.Close())

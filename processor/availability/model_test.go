@@ -643,7 +643,8 @@ func drawEvents(t *rapid.T, received map[*event.Event]int64) []*event.Event {
 // and whether the state was kept or loaded.
 func TestBatchesAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		cfg := Config{Window: 2 * time.Hour, RetireAfter: 6 * time.Hour}
+		window := rapid.SampledFrom([]time.Duration{2 * time.Hour, 2 * time.Hour, 9 * time.Hour}).Draw(t, "window")
+		cfg := Config{Window: window, RetireAfter: window + 4*time.Hour}
 		if rapid.IntRange(0, 3).Draw(t, "timeout") == 0 {
 			cfg.HeartbeatTimeout = 20 * time.Minute
 		}

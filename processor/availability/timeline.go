@@ -140,6 +140,7 @@ type span struct{ from, to int64 }
 // walk is an evaluated timeline: the runs, the last one open, and what decides how that goes on. Its slices are reused.
 type walk struct {
 	runs   []run
+	under  []run // as the runs would be if all time were in a registered life; empty if they are
 	last   heard
 	proofs []span // what sales prove backwards; disjoint
 	proof  int    // the first that may still matter
@@ -157,7 +158,7 @@ func (w *walk) end(i int) int64 {
 // counts only as far as it reaches back.
 func (w *walk) run(r *rules, from *snapshot, ev []Evidence, to int64) {
 	w.prove(ev, from.at)
-	w.runs = append(w.runs[:0], from.run)
+	w.runs, w.under = append(w.runs[:0], from.run), w.under[:0]
 	w.last = from.heard
 	x := from.at
 	for i := 0; ; {
@@ -168,7 +169,7 @@ func (w *walk) run(r *rules, from *snapshot, ev []Evidence, to int64) {
 		for x < next {
 			s, cause, until := w.last.at(x, r)
 			until = min(until, next)
-			w.stretch(x, until, s, cause)
+			w.stretch(x, until, s, from.causeOf(x, s, cause))
 			x = until
 		}
 		if i == len(ev) || ev[i].Time > to {
@@ -184,12 +185,12 @@ func (w *walk) run(r *rules, from *snapshot, ev []Evidence, to int64) {
 		}
 	}
 	s, cause, _ := w.last.at(to, r)
-	w.stretch(to, to+1, s, cause)
+	w.stretch(to, to+1, s, from.causeOf(to, s, cause))
 }
 
 // goOn takes a walk that was evaluated up to an instant on to a later one, before which nothing more was heard.
 func (w *walk) goOn(from *walk, r *rules, x, to int64) {
-	w.runs, w.last, w.proofs, w.proof = append(w.runs[:0], from.runs...), from.last, nil, 0
+	w.runs, w.under, w.last, w.proofs, w.proof = append(w.runs[:0], from.runs...), w.under[:0], from.last, nil, 0
 	for x < to {
 		s, cause, until := w.last.at(x, r)
 		until = min(until, to)

@@ -77,7 +77,7 @@ func TestUsersQueriesRunForReaders(t *testing.T) {
 			query(t, reader, lines[i+1])
 		})
 	}
-	for _, table := range query(t, conn, "SELECT name FROM system.tables WHERE database = 'pos'") {
+	for _, table := range query(t, conn, "SELECT name FROM system.tables WHERE database = 'pos' AND name NOT LIKE 'marketing_%'") { // groups of ten: privacy_test.go
 		if len(query(t, reader, "SELECT * FROM pos."+table)) == 0 {
 			t.Errorf("pos.%s shows the reader nothing", table)
 		}

@@ -63,6 +63,15 @@ func productBlock(stores ...string) *rollup.Block {
 	return b
 }
 
+func agreedBlock(customers ...uint64) *rollup.Block {
+	b := rollup.NewBlock("customer_consent", 0, len(customers))
+	customer, latest, lists := b.Uint64("customer"), b.String("latest"), b.SumInt64("lists")
+	for i, c := range customers {
+		customer[i], latest[i], lists[i] = c, "01793700000000marketing", 1
+	}
+	return b
+}
+
 func customerBlock(stores ...string) *rollup.Block {
 	b := rollup.NewBlock("customer_days", november, len(stores))
 	store, customer, day := b.String("store_id"), b.Uint64("customer"), b.PartitionDays("business_date")

@@ -279,7 +279,7 @@ func TestInsertBringsEveryTypeIn(t *testing.T) {
 			"  2026-11-03 pr s1 p1 c1 EUR 1000 200 50",
 			"g/0 mark 2026-11-01      1000 200 50",
 		},
-		"customer_consent lane, mark, customer, latest": {"  9223372036854775808 01767225600123marketing\nprofiling", "g/0 mark 0 "},
+		"customer_consent lane, mark, customer, latest, lists": {"  9223372036854775808 01767225600123marketing\nprofiling 1", "g/0 mark 0  1"},
 		"state lane, mark, kind, hex(key), version, deleted, hex(value)": {
 			"g#0  terminal 7331007431 1099511627777 0 00FF0A0A22", "g/0 mark   1099511627777 0 ",
 		},

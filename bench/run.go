@@ -1,0 +1,384 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// result is what one run gave. A failed one has no figures.
+type result struct {
+	peer    string
+	cores   int
+	failure string // "" if it did its work
+
+	startup, took    time.Duration // before the first record, and from it on
+	rate, secondHalf float64       // events a second; of all, and after half of them were committed: NaN if that was the end
+	cpu, kafka, ch   float64       // CPU-seconds a million events: of the peer, of Kafka and of ClickHouse meanwhile
+	peak             int64         // bytes
+	disk             float64       // bytes a million events in ClickHouse, when merged
+	largest          string        // what takes most of it
+	totals           totals
+}
+
+// process is a peer that runs.
+type process struct {
+	cmd    *exec.Cmd
+	begun  chan time.Time // gets the moment of its first record
+	done   chan struct{}  // closed when it has ended and all it printed is read
+	err    error          // how it ended
+	totals totals         // that it has printed
+	log    string
+}
+
+// launch starts a command on some cores.
+func launch(cmd *exec.Cmd, cores *unix.CPUSet, log string) (*process, error) {
+	p := &process{cmd: cmd, begun: make(chan time.Time, 1), done: make(chan struct{}), log: log}
+	file, err := os.Create(log)
+	if err != nil {
+		return nil, fmt.Errorf("making a log: %w", err)
+	}
+	defer file.Close() // the process has its own
+	cmd.Stderr = file
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("making a pipe: %w", err)
+	}
+	if err := pinned(cores, cmd.Start); err != nil {
+		return nil, fmt.Errorf("starting %s: %w", cmd.Path, err)
+	}
+	go func() {
+		defer close(p.done)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			switch word, rest, _ := strings.Cut(lines.Text(), " "); word {
+			case "begun":
+				p.begins()
+			case "totals":
+				_ = json.Unmarshal([]byte(rest), &p.totals) // totals that are not read are wrong ones
+			}
+		}
+		p.err = cmd.Wait()
+	}()
+	return p, nil
+}
+
+func (p *process) begins() {
+	select {
+	case p.begun <- time.Now():
+	default:
+	}
+}
+
+// watch says that it has begun when a metric is above zero.
+func (p *process) watch(ctx context.Context, listen, metric string) {
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for {
+		if n, err := readMetric(ctx, "http://"+listen+"/metrics", metric); err == nil && n > 0 {
+			p.begins()
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.done:
+			return
+		case <-look.C:
+		}
+	}
+}
+
+func readMetric(ctx context.Context, url, name string) (sum float64, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	return sumMetric(res.Body, name)
+}
+
+// sumMetric adds up the samples of a metric in Prometheus' text.
+func sumMetric(r io.Reader, name string) (sum float64, err error) {
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		rest, ok := strings.CutPrefix(lines.Text(), name)
+		if !ok || rest == "" || rest[0] != ' ' && rest[0] != '{' {
+			continue
+		}
+		f := strings.Fields(rest[strings.LastIndexByte(rest, '}')+1:])
+		if len(f) == 0 {
+			continue
+		}
+		v, err := strconv.ParseFloat(f[0], 64)
+		if err != nil {
+			return 0, fmt.Errorf("reading metric %s: %w", name, err)
+		}
+		sum += v
+	}
+	return sum, lines.Err()
+}
+
+// end asks the process to end, and makes it.
+func (p *process) end() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
+	select {
+	case <-p.done:
+	case <-time.After(30 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-p.done
+	}
+}
+
+func (p *process) words() string {
+	b, _ := os.ReadFile(p.log) // for a message only
+	return string(bytes.TrimSpace(b[max(0, len(b)-1500):]))
+}
+
+// died is the error of a process that ended when it should not.
+func (p *process) died() error {
+	return fmt.Errorf("it ended by itself (%v): %s", p.err, p.words())
+}
+
+// measure runs a peer once over all of a topic. An error is of the harness; what the peer did wrong is in the result.
+func (b *bench) measure(ctx context.Context, p *peer, w *workload, cores int) (result, error) {
+	r := result{peer: p.name, cores: cores}
+	j, err := b.job(p, cores, b.cfg.flush)
+	if err != nil {
+		return r, err
+	}
+	j.topic, j.ndjson, j.events = w.topic, w.ndjson, w.oracle.events
+	if p.trap {
+		j.grain = hour
+	}
+	defer b.forget(ctx, p, j)
+	mine, others := cpus(0, 1), cpus(0, 1)
+	if cores == 1 {
+		mine, others = cpus(0), cpus(1)
+	}
+	kafkaCores, clickCores := others, others
+	if p.work != nil { // then it is ClickHouse that works
+		clickCores = mine
+	}
+	if err := errors.Join(pin(b.site.kafkaPID, kafkaCores), pin(b.site.clickPID, clickCores)); err != nil {
+		return r, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.limit)
+	defer cancel()
+	expected := w.oracle.totals(j.grain)
+	if p.days {
+		expected = w.oracle.totals(day)
+	}
+	if p.work != nil {
+		err = b.work(ctx, p, j, &r)
+	} else {
+		err = b.process(ctx, p, j, mine, expected, &r)
+	}
+	if err == nil && !p.prints {
+		r.totals, err = b.site.totals(ctx, p.totals(j))
+	}
+	if err == nil && p.prints {
+		expected.Keys = 0 // it keeps none
+	}
+	if err == nil {
+		if d := expected.differ(r.totals); d != "" {
+			err = errors.New(d)
+		}
+	}
+	if err == nil && p.audit != nil {
+		if out, e := p.audit(j).CombinedOutput(); e != nil {
+			err = fmt.Errorf("its audit failed: %w: %s", e, out)
+		}
+	}
+	if err == nil && !p.prints {
+		var bytes int64
+		if bytes, r.largest, err = b.site.bytes(ctx, b.databases(p, j)); err == nil {
+			r.disk = float64(bytes) / float64(j.events) * 1e6
+		}
+	}
+	if err != nil {
+		r.failure = err.Error()
+	}
+	return r, nil
+}
+
+func (b *bench) databases(p *peer, j *job) []string {
+	if p.databases != nil {
+		return p.databases
+	}
+	return []string{j.database}
+}
+
+// work is a run of what ClickHouse does alone.
+func (b *bench) work(ctx context.Context, p *peer, j *job, r *result) error {
+	meter := b.meter(0)
+	if err := p.work(ctx, b.site, j); err != nil {
+		return err
+	}
+	meter.stop(j.events, r)
+	return nil
+}
+
+// process is a run of a peer that is a process.
+func (b *bench) process(ctx context.Context, p *peer, j *job, cores *unix.CPUSet, expected totals, r *result) error {
+	cmd, err := p.prepare(ctx, b.site, j)
+	if err != nil {
+		return err
+	}
+	started := time.Now()
+	proc, err := launch(cmd, cores, filepath.Join(j.dir, "stderr.log"))
+	if err != nil {
+		return err
+	}
+	defer proc.end()
+	watched := watchMemory(cmd.Process.Pid)
+	defer watched.peak()
+	if p.metric != "" {
+		go proc.watch(ctx, j.listen, p.metric)
+	}
+	var meter *meter
+	select {
+	case at := <-proc.begun:
+		r.startup = at.Sub(started)
+		meter = b.meter(cmd.Process.Pid)
+		meter.began = at
+	case <-proc.done:
+		return proc.died()
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for its first record: %w: %s", ctx.Err(), proc.words())
+	}
+	switch {
+	case p.prints:
+		<-proc.done
+		r.totals = proc.totals
+		meter.use = func() time.Duration { return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime() }
+	case p.trap: // it ends at the end of the topic
+		<-proc.done
+	default:
+		if err := b.settle(ctx, p, j, proc, expected, meter); err != nil {
+			return err
+		}
+	}
+	meter.stop(j.events, r)
+	r.peak = watched.peak()
+	if (p.trap || p.prints) && proc.err != nil {
+		return proc.died()
+	}
+	return nil
+}
+
+// settle waits until a group has committed all of a topic and ClickHouse has all of it; the meter is told when half was committed. If ClickHouse does
+// not change any more and is not right, it returns, and the totals tell what is wrong.
+func (b *bench) settle(ctx context.Context, p *peer, j *job, proc *process, expected totals, m *meter) error {
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	var last totals
+	changed := time.Now()
+	for committed := int64(0); ; {
+		select {
+		case <-look.C:
+		case <-proc.done:
+			return proc.died()
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d events were committed within %s: %s", committed, j.events, b.cfg.limit, proc.words())
+		}
+		var err error
+		if committed, err = b.site.committed(ctx, j.group, j.topic); err != nil {
+			continue // the group may not be there yet
+		}
+		if m.half.IsZero() && 2*committed >= j.events {
+			m.half, m.halfEvents = time.Now(), committed
+		}
+		if committed < j.events {
+			changed = time.Now()
+			continue
+		}
+		now, err := b.site.totals(ctx, p.totals(j))
+		if err != nil {
+			return err
+		}
+		if now == expected || time.Since(changed) > 20*time.Second {
+			return nil
+		}
+		if now != last {
+			last, changed = now, time.Now()
+		}
+	}
+}
+
+// meter takes time and CPU.
+type meter struct {
+	b          *bench
+	began      time.Time
+	half       time.Time // when half of the events were committed
+	halfEvents int64
+	use        func() time.Duration // CPU of the peer
+	peer       time.Duration
+	kafka, ch  time.Duration
+}
+
+func (b *bench) meter(pid int) *meter {
+	m := &meter{b: b, began: time.Now(), use: func() time.Duration { return 0 }, kafka: cpuOf(b.site.kafkaPID), ch: cpuOf(b.site.clickPID)}
+	if pid != 0 {
+		m.use = func() time.Duration { return cpuOf(pid) }
+	}
+	m.peer = m.use()
+	return m
+}
+
+func (m *meter) stop(events int64, r *result) {
+	end := time.Now()
+	a := func(d time.Duration) float64 { return d.Seconds() / float64(events) * 1e6 }
+	r.took = end.Sub(m.began)
+	r.rate = float64(events) / r.took.Seconds()
+	r.secondHalf = math.NaN()
+	if left := events - m.halfEvents; !m.half.IsZero() && left > 0 {
+		r.secondHalf = float64(left) / end.Sub(m.half).Seconds()
+	}
+	r.cpu, r.kafka, r.ch = a(m.use()-m.peer), a(cpuOf(m.b.site.kafkaPID)-m.kafka), a(cpuOf(m.b.site.clickPID)-m.ch)
+}
+
+// job is a new one for a peer, with a directory and names of its own.
+func (b *bench) job(p *peer, cores int, flush time.Duration) (*job, error) {
+	dir, err := b.site.scratch(p.name)
+	if err != nil {
+		return nil, fmt.Errorf("making a directory: %w", err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("looking for a free port: %w", err)
+	}
+	defer l.Close()
+	name := strings.ReplaceAll(filepath.Base(dir), "-", "_")
+	return &job{
+		group: "bench_" + name, database: "bench_" + name, cores: cores, grain: b.cfg.grain, flush: flush, heap: b.cfg.heap, dir: dir, listen: l.Addr().String(),
+	}, nil
+}
+
+// forget removes what a run has left, so that the next finds the machine as this one did.
+func (b *bench) forget(ctx context.Context, p *peer, j *job) {
+	for _, d := range b.databases(p, j) {
+		_ = b.site.execute(context.WithoutCancel(ctx), "DROP DATABASE IF EXISTS "+d+" SYNC") // the next run has names of its own
+	}
+	_ = os.RemoveAll(j.dir)
+}
