@@ -93,6 +93,9 @@ func demoEngine(e *env, data string) (dsn string, done func(), err error) {
 
 // demoBroker starts the Kafka of a demo, if that is not running.
 func demoBroker(data string) (addrs []string, done func(), err error) {
+	if _, err := os.Stat(brokerDir(data)); err != nil {
+		return nil, nil, usageError{fmt.Errorf("the demo in %s has another Kafka: name it, and its ClickHouse, with --config", data)}
+	}
 	broker, err := embedded.StartBroker(embedded.BrokerConfig{Dir: brokerDir(data), Log: zap.NewNop()})
 	if err == nil {
 		return broker.Addrs(), broker.Close, nil
