@@ -172,6 +172,6 @@ spec:
 	}
 	says(t, do("apply", "-f", file, "--yes", "--reason", "trial"), "2 added")
 	says(t, do("sla", "evaluate", "--as-of", "2026-10-26T02:00:00Z"), "1 agreements in ")
-	says(t, do("sla", "explain", "trial", "--period", "2026-W43", "--objective", "up"), " was down: ", "began with: report of down at ", ": topic pos.health, partition ", "ended with: ")
+	says(t, do("sla", "explain", "trial", "--period", "2026-W43", "--objective", "up"), "evidence: ", "began with: report of ", ": topic pos.health, partition ", "ended with: ")
 	says(t, do("sla", "verify", "trial"), "the chain of trial holds")
 }
