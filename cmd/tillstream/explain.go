@@ -132,6 +132,9 @@ func (w *walk) sources(per string, e *statement.Evidence) error {
 	case e.Kind == "exclusion" && !strings.Contains(e.Ref, "/"):
 		w.line(2, "its steps: SELECT * FROM pos.maintenance WHERE maintenance_id = '%s'", e.Ref)
 		return nil
+	case e.Kind == "payments" || e.Kind == "slice" || e.Kind == "answers":
+		w.events(per, e)
+		return nil
 	case per == "terminal" || per == "store":
 		id = "" // what the store was is known by its tills
 	case e.Ref == "":
@@ -160,6 +163,27 @@ func (w *walk) sources(per string, e *statement.Evidence) error {
 		}
 	}
 	return nil
+}
+
+// events says where the attempts and answers are that a row of evidence counts.
+func (w *walk) events(per string, e *statement.Evidence) {
+	table, of := "payments_hourly", ""
+	switch {
+	case e.Kind == "answers":
+		table = "terminal_responses"
+	case e.Kind == "slice" || per == "terminal":
+		table = "terminal_payments"
+	}
+	store, till, _ := strings.Cut(e.Scope, "/")
+	switch per {
+	case "store", "terminal":
+		of = " AND store_id = '" + store + "'"
+		if till != "" {
+			of += " AND terminal_id = '" + till + "'"
+		}
+	}
+	const utc = "2006-01-02 15:04:05"
+	w.line(2, "by hour: SELECT * FROM pos.%s WHERE hour >= '%s' AND hour < '%s'%s", table, e.From.UTC().Truncate(time.Hour).Format(utc), e.To.UTC().Format(utc), of)
 }
 
 // till is what a till was in a span, and the records that it was made of.
@@ -246,6 +270,9 @@ func (w *walk) find(store, till string, all [][2]edge, ranges []clickhouse.Offse
 
 // describe says which record of Kafka one is.
 func (w *walk) describe(r *witness) string {
+	if r.from != r.at {
+		r.what += ", begun at " + w.at(r.from) + " and ended"
+	}
 	s := fmt.Sprintf("%s at %s, id %s: topic %s, partition %d, offset %d (Kafka got it at %s)", r.what, w.at(r.at), r.id, r.Topic, r.Partition, r.offset, w.at(r.received))
 	if r.behind != 0 {
 		s += fmt.Sprintf("; it says %s, by a clock that was %s behind", w.at(r.at-r.behind), time.Duration(r.behind)*time.Millisecond)

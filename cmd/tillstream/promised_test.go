@@ -1,7 +1,9 @@
 package main
 
 import (
+	"path/filepath"
 	"strings"
+	"testing"
 	"time"
 )
 
@@ -139,4 +141,37 @@ up,met,restated,2,0.96969697,0.939393939,0.03030303,WHY,0`, "WHY", `"version 2, 
 	same(`SELECT count(), max(revision) FROM pos.sla_compliance WHERE contract = 'beta-tills' AND period_start = '2026-04-02 00:00:00' AND stage != 'final'`, "0,0")
 	says(p.t, p.do("sla", "statement", "beta-tills", "--dsn", p.dsn, "--period", "2026-04-01"), "the line is slow in the morning")
 	says(p.t, p.do("sla", "verify", "beta-tills", "--dsn", p.dsn), "the chain of beta-tills holds: statements 1 to 3") // the first, the second of April, and the first again
+}
+
+// checkDemo has somebody who looks at a demo try an agreement on it: the worst till is walked back to the very records.
+func checkDemo(t *testing.T, data string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "trial.yaml")
+	writeText(t, file, `
+apiVersion: tillstream/v1
+kind: Customer
+metadata: {name: me}
+---
+apiVersion: tillstream/v1
+kind: Agreement
+metadata: {name: trial}
+spec:
+  type: sla
+  level: customer
+  parties: {provider: tills-sa, customer: me}
+  versions:
+  - {version: 1, from: "2026-10-01", timezone: UTC, period: week, measurement: {late_data: {close_after: 1h}}, objectives: [{name: up, indicator: uptime, per: terminal, target: 0.999}]}
+`)
+	do := func(args ...string) string {
+		t.Helper()
+		var out strings.Builder
+		if code, stderr := tillstream(t, &out, append(args, "--data", data)...); code != exitDone {
+			t.Errorf("%v exited %d: %s", args, code, stderr)
+		}
+		return out.String()
+	}
+	says(t, do("apply", "-f", file, "--yes", "--reason", "trial"), "2 added")
+	says(t, do("sla", "evaluate", "--as-of", "2026-10-26T02:00:00Z"), "1 agreements in ")
+	says(t, do("sla", "explain", "trial", "--period", "2026-W43", "--objective", "up"), "evidence: ", "began with: report of ", ": topic pos.health, partition ", "ended with: ")
+	says(t, do("sla", "verify", "trial"), "the chain of trial holds")
 }

@@ -90,7 +90,9 @@ func (c *cell) result(running bool) (sla.Result, int64) {
 	case c.timed():
 		return c.figures.Result(c.target), 0
 	case c.sliced():
-		c.figures = c.slices.figures(c.objective, running)
+		if c.slices.wide {
+			c.figures = c.slices.figures(c.objective, running)
+		}
 		return c.figures.Result(c.target), c.slices.attempts
 	case c.ofIncidents():
 		c.took.Running = c.took.Running || running
@@ -246,12 +248,15 @@ func (p *Part) line(c *cell, r sla.Result, events, at int64) *Line {
 // answered is the evidence of payments, all of a scope together: how many were bad, how many are not known, how many are excluded; or which slices were bad.
 func (c *cell) answered(p *Part, at int64) (out []sla.Evidence) {
 	if c.why == "" && c.sliced() {
-		return c.slices.evidence(c.objective, c.Scope.Name, p)
+		return c.slices.evidence(c.objective, c.Scope.Name) // of a scope of one store it is there
 	}
 	if c.why != "" || c.Indicator != agreement.PaymentFailures && !c.ofAnswers() {
 		return nil
 	}
-	what := "failed"
+	kind, what := "payments", "failed"
+	if c.Indicator == agreement.ResponseMS {
+		kind = "answers"
+	}
 	if c.ofAnswers() {
 		what = fmt.Sprintf("took more than %d ms", c.within)
 	}
@@ -267,8 +272,8 @@ func (c *cell) answered(p *Part, at int64) (out []sla.Evidence) {
 	} {
 		if x.events > 0 {
 			out = append(out, sla.Evidence{
-				Kind: "payments", Ref: c.Scope.Name, Span: p.Span.Cut(interval.Span{From: interval.Min, To: max(at, p.Span.From)}), CountedEvents: x.events,
-				Decision: x.decision, Rule: "objectives[" + c.Name + "]", Note: x.note,
+				Kind: kind, Ref: c.Scope.Name, Span: p.Span.Cut(interval.Span{From: interval.Min, To: max(at, p.Span.From)}), CountedEvents: x.events,
+				Decision: x.decision, Rule: "objectives[" + c.objective.Name + "]", Note: x.note,
 			})
 		}
 	}

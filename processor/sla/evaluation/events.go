@@ -111,7 +111,11 @@ func (m *measuring) payments(lives interval.Set) {
 				continue
 			}
 			for _, s := range m.allScopes(kind) {
-				m.put(c, s)
+				if kind == "store" {
+					m.put(m.narrow(c, s.Name), s)
+				} else {
+					m.put(c, s)
+				}
 			}
 		}
 	}
@@ -137,7 +141,7 @@ func (m *measuring) answers(x *till, t *sla.Time, o owed) {
 			m.count(&c, x.kept.Payments, t)
 			m.lost(&c, t)
 		}
-		m.put(c, Scope{"terminal", x.ID, m.out.Store})
+		m.put(m.narrow(c, x.ID), Scope{"terminal", x.ID, m.out.Store})
 	}
 }
 

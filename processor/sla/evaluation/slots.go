@@ -9,8 +9,10 @@ import (
 	"github.com/tillstream/tillstream/processor/sla"
 )
 
-// slots are the slices of a part that payments were tried in, or may have been. Those of several stores are one, by number.
+// slots are the slices of a part that payments were tried in, or may have been. Those of several stores are one, by number, so of a scope that has several they are
+// kept until all are added up.
 type slots struct {
+	wide     bool   // they are kept
 	all      []slot // by number, from the beginning of the period
 	since    int64  // that beginning
 	attempts int64  // in slices that count
@@ -19,8 +21,8 @@ type slots struct {
 }
 
 type slot struct {
-	n        int64
-	all, bad int64
+	n        int32
+	all, bad int32
 	judged   bool // it counts, and is not excluded
 	lost     bool // there were attempts in its hour of which it is not kept when they were
 }
@@ -30,7 +32,7 @@ func (s slots) and(o *slots) slots {
 	if len(o.all) == 0 && o.most == 0 {
 		return s
 	}
-	out := slots{since: o.since, attempts: s.attempts + o.attempts, most: max(s.most, o.most)}
+	out := slots{wide: s.wide || o.wide, since: o.since, attempts: s.attempts + o.attempts, most: max(s.most, o.most)}
 	out.ahead = min(s.ahead+o.ahead, out.most)
 	out.all = make([]slot, 0, len(s.all)+len(o.all))
 	a, b := s.all, o.all
@@ -65,7 +67,7 @@ func (s *slots) figures(o *objective, running bool) sla.Figures {
 				to.Unknown++
 				return
 			}
-			to.Add(sla.Counts{Bad: x.bad, All: x.all}, o.rate.op, o.rate.limit, o.least)
+			to.Add(sla.Counts{Bad: int64(x.bad), All: int64(x.all)}, o.rate.op, o.rate.limit, o.least)
 		}
 		if add(&raw); x.judged {
 			add(&counted)
@@ -78,11 +80,11 @@ func (s *slots) figures(o *objective, running bool) sla.Figures {
 }
 
 // evidence are the slices in which the rate was not kept, and those of which it is not known.
-func (s *slots) evidence(o *objective, ref string, p *Part) (out []sla.Evidence) {
+func (s *slots) evidence(o *objective, ref string) (out []sla.Evidence) {
 	for _, x := range s.all {
-		c := sla.Counts{Bad: x.bad, All: x.all}
+		c, n := sla.Counts{Bad: int64(x.bad), All: int64(x.all)}, int64(x.n)
 		e := sla.Evidence{
-			Kind: "slice", Ref: ref, Span: interval.Span{From: s.since + x.n*o.slice, To: s.since + (x.n+1)*o.slice}, CountedMS: o.slice, CountedEvents: x.bad,
+			Kind: "slice", Ref: ref, Span: interval.Span{From: s.since + n*o.slice, To: s.since + (n+1)*o.slice}, CountedMS: o.slice, CountedEvents: c.Bad,
 			Decision: sla.Counted, Rule: "objectives[" + o.Name + "]", Note: fmt.Sprintf("%d of %d failed", x.bad, x.all),
 		}
 		switch {
@@ -101,10 +103,11 @@ func (s *slots) evidence(o *objective, ref string, p *Part) (out []sla.Evidence)
 
 // slots cuts attempts into the slices of an objective. One is of the part in which it begins, and is judged when it is over.
 func (m *measuring) slots(o *objective, tries []Try, t *sla.Time) slots {
-	out := slots{since: m.Period.From}
-	number := func(at int64) int64 { return (at - out.since) / o.slice }
-	span := func(n int64) interval.Span {
-		return interval.Span{From: out.since + n*o.slice, To: out.since + (n+1)*o.slice}
+	out := slots{wide: true, since: m.Period.From}
+	number := func(at int64) int32 { return int32((at - out.since) / o.slice) }
+	span := func(n int32) interval.Span {
+		from := out.since + int64(n)*o.slice
+		return interval.Span{From: from, To: from + o.slice}
 	}
 	for _, x := range tries {
 		if x.At < m.Span.From {
@@ -120,8 +123,8 @@ func (m *measuring) slots(o *objective, tries []Try, t *sla.Time) slots {
 			out.all = append(out.all, slot{n: n, judged: judged})
 		}
 		s := &out.all[len(out.all)-1]
-		s.all += x.Attempts
-		s.bad += x.Failed
+		s.all += int32(x.Attempts)
+		s.bad += int32(x.Failed)
 		if s.judged {
 			out.attempts += x.Attempts
 		}
@@ -133,7 +136,7 @@ func (m *measuring) slots(o *objective, tries []Try, t *sla.Time) slots {
 			if !committed || span(n).To > m.at {
 				continue
 			}
-			i, there := slices.BinarySearchFunc(out.all, n, func(s slot, n int64) int { return cmp.Compare(s.n, n) })
+			i, there := slices.BinarySearchFunc(out.all, n, func(s slot, n int32) int { return cmp.Compare(s.n, n) })
 			switch {
 			case there:
 				out.all[i].lost = true
@@ -148,6 +151,16 @@ func (m *measuring) slots(o *objective, tries []Try, t *sla.Time) slots {
 		out.most = (m.Span.To-m.at)/o.slice + 1
 	}
 	return out
+}
+
+// narrow makes figures and evidence of the slices of a scope of one store.
+func (m *measuring) narrow(c cell, scope string) cell {
+	if c.slices.wide {
+		c.figures = c.slices.figures(c.objective, m.Running(m.at))
+		c.evidence = c.slices.evidence(c.objective, scope)
+		c.slices = slots{attempts: c.slices.attempts}
+	}
+	return c
 }
 
 // tries are the attempts of all tills of the store, in order.
