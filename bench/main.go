@@ -65,8 +65,8 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	if len(args) == 3 && args[0] == floorCommand {
-		return runFloor(ctx, stdout, args[1], args[2])
+	if len(args) == 4 && args[0] == floorCommand {
+		return runFloor(ctx, stdout, args[1], args[2], args[3])
 	}
 	cfg, err := parseFlags(args, stderr)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -233,7 +234,7 @@ func prepareFloor(_ context.Context, s *site, j *job) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking for this program: %w", err)
 	}
-	return exec.Command(self, floorCommand, s.broker.Addr(), j.topic), nil
+	return exec.Command(self, floorCommand, s.broker.Addr(), j.topic, strconv.Itoa(j.cores)), nil
 }
 
 // insertFile has ClickHouse do all of it.

@@ -267,23 +267,22 @@ func (b *bench) process(ctx context.Context, p *peer, j *job, cores *unix.CPUSet
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for its first record: %w: %s", ctx.Err(), proc.words())
 	}
-	switch {
-	case p.prints:
-		<-proc.done
+	if p.prints || p.trap { // it ends at the end of the topic
+		select {
+		case <-proc.done:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for its end: %w: %s", ctx.Err(), proc.words())
+		}
+		if proc.err != nil {
+			return proc.died()
+		}
 		r.totals = proc.totals
 		meter.use = func() time.Duration { return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime() }
-	case p.trap: // it ends at the end of the topic
-		<-proc.done
-	default:
-		if err := b.settle(ctx, p, j, proc, expected, meter); err != nil {
-			return err
-		}
+	} else if err := b.settle(ctx, p, j, proc, expected, meter); err != nil {
+		return err
 	}
 	meter.stop(j.events, r)
 	r.peak = watched.peak()
-	if (p.trap || p.prints) && proc.err != nil {
-		return proc.died()
-	}
 	return nil
 }
 
