@@ -145,7 +145,6 @@ func prepareTillstream(binary string) func(context.Context, *site, *job) (*exec.
 clickhouse: {dsn: %q}
 privacy: {secret: %s}
 processor: {batch_age: %s}
-alerts: {topic: ""}
 listen: %q
 `, s.broker.Addr(), j.group, strings.Join(topics(j.topic), ", "), j.group, s.engine.DSN(), secret, j.flush, j.listen)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
