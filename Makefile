@@ -81,8 +81,8 @@ SALES = 40
 queries:
 	go test -tags measure -count 1 -timeout 0 -v -run '^TestMeasureYear$$' ./schemas/clickhouse -stores $(STORES) -sales $(SALES)
 
-# tillstream beside what one could take instead, on an idle machine of two cores, and docs/benchmarks.md of it. Java 17 and Maven are needed. Two and a half
-# hours; with BENCH=-short below ten minutes. bin/bench -help shows what else there is.
+# tillstream beside what one could take instead, on an idle machine of two cores, and docs/benchmarks.md of it. Java 17 and Maven are needed. An hour
+# and a half; with BENCH=-short below ten minutes. bin/bench -help shows what else there is.
 BENCH =
 bench-peers: build
 	mvn -q -B --strict-checksums -f bench/java package

@@ -7,66 +7,103 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 
 	"github.com/segmentio/kafka-go"
 	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tillstream/tillstream/processor/fetch"
 )
 
 const floorCommand = "floor"
 
-// runFloor reads a topic from end to end and prints what it comes to. Fetching, checking and decompressing is the processor's own package, which is faster than
-// any client's; what finds the fields is as little as can be.
-func runFloor(ctx context.Context, out io.Writer, broker, topic string) error {
-	client := &kafka.Client{Addr: kafka.TCP(broker), Transport: &kafka.Transport{}}
-	f := fetch.New(client, fetch.Config{}, zap.NewNop())
-	var tps []fetch.TopicPartition
-	for p := range int32(partitions) {
-		tps = append(tps, fetch.TopicPartition{Topic: topic, Partition: p})
+// runFloor reads a topic from end to end, on a goroutine for each core and one that fetches ahead of it, and prints what it comes to. Fetching, checking and
+// decompressing is the processor's own package, which is faster than any client's; what finds the fields is as little as can be.
+func runFloor(ctx context.Context, out io.Writer, broker, topic, cores string) error {
+	workers, err := strconv.Atoi(cores)
+	if err != nil || workers < 1 {
+		return fmt.Errorf("%q is no number of cores", cores)
 	}
-	bounds, err := f.Bounds(ctx, tps)
+	client := &kafka.Client{Addr: kafka.TCP(broker), Transport: &kafka.Transport{}}
+	fetcher := fetch.New(client, fetch.Config{}, zap.NewNop())
+	shares := make([][]fetch.TopicPartition, workers)
+	var all []fetch.TopicPartition
+	for p := range int32(partitions) {
+		tp := fetch.TopicPartition{Topic: topic, Partition: p}
+		all, shares[int(p)%workers] = append(all, tp), append(shares[int(p)%workers], tp)
+	}
+	bounds, err := fetcher.Bounds(ctx, all)
 	if err != nil {
 		return fmt.Errorf("reading where partitions end: %w", err)
 	}
-	var at []fetch.Position
-	for _, tp := range tps {
-		if bounds[tp].End > 0 {
-			at = append(at, fetch.Position{TopicPartition: tp})
-		}
-	}
 	fmt.Fprintln(out, "begun")
-	var t totals
-	w := fetch.NewWalker()
-	for len(at) > 0 {
+	counted := make([]totals, workers)
+	g, ctx := errgroup.WithContext(ctx)
+	for i, share := range shares {
+		chunks := make(chan []fetch.Chunk, 1)
+		g.Go(func() error { return fetchAll(ctx, fetcher, share, bounds, chunks) })
+		g.Go(func() error { return counted[i].count(bounds, chunks) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	var sum totals
+	for _, t := range counted {
+		sum.Lines, sum.Quantity, sum.Amount = sum.Lines+t.Lines, sum.Quantity+t.Quantity, sum.Amount+t.Amount
+	}
+	b, err := json.Marshal(sum)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "totals %s\n", b)
+	return nil
+}
+
+// fetchAll fetches partitions up to their ends.
+func fetchAll(ctx context.Context, f *fetch.Fetcher, share []fetch.TopicPartition, bounds map[fetch.TopicPartition]fetch.Bounds, out chan<- []fetch.Chunk) error {
+	defer close(out)
+	var at []fetch.Position
+	for _, tp := range share {
+		at = append(at, fetch.Position{TopicPartition: tp, Offset: bounds[tp].Start})
+	}
+	for {
+		at = slices.DeleteFunc(at, func(p fetch.Position) bool { return p.Offset >= bounds[p.TopicPartition].End })
+		if len(at) == 0 {
+			return nil
+		}
 		chunks, err := f.Fetch(ctx, at)
 		if err != nil {
 			return fmt.Errorf("fetching: %w", err)
 		}
 		for i := range chunks {
-			c := &chunks[i]
 			for k := range at {
-				if at[k].TopicPartition != c.TopicPartition {
-					continue
-				}
-				if at[k].Offset, err = w.Walk(c, at[k].Offset, bounds[c.TopicPartition].End, func(r fetch.Record) error { return t.scan(r.Value) }); err != nil {
-					return fmt.Errorf("reading %s: %w", c.TopicPartition, err)
+				if at[k].TopicPartition == chunks[i].TopicPartition {
+					at[k].Offset = chunks[i].End()
 				}
 			}
 		}
-		rest := at[:0]
-		for _, p := range at {
-			if p.Offset < bounds[p.TopicPartition].End {
-				rest = append(rest, p)
+		select {
+		case out <- chunks:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// count adds up what is in chunks. After an error it takes no more.
+func (t *totals) count(bounds map[fetch.TopicPartition]fetch.Bounds, in <-chan []fetch.Chunk) error {
+	w := fetch.NewWalker()
+	for chunks := range in {
+		for i := range chunks {
+			c := &chunks[i]
+			b := bounds[c.TopicPartition]
+			if _, err := w.Walk(c, c.From, b.End, func(r fetch.Record) error { return t.scan(r.Value) }); err != nil {
+				return fmt.Errorf("reading %s: %w", c.TopicPartition, err)
 			}
 		}
-		at = rest
 	}
-	b, err := json.Marshal(t)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "totals %s\n", b)
 	return nil
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -85,7 +84,7 @@ func (b *bench) fresh(ctx context.Context, p *peer, load int, flush time.Duratio
 	}
 	defer func() { _ = b.site.deleteTopics(context.WithoutCancel(ctx), topics(j.topic)) }() // they only take room
 	all := cpus(0, 1)
-	if err := errors.Join(pin(b.site.kafkaPID, all), pin(b.site.clickPID, all)); err != nil {
+	if err := b.pin(all, all, all); err != nil {
 		return f, err
 	}
 	cmd, err := p.prepare(ctx, b.site, j)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,7 @@ type config struct {
 	freshFlushes    []time.Duration
 	freshFor        time.Duration
 	seed            uint64
+	asked           string // flags that change what is measured, as they were given
 }
 
 // bench is a comparison under way.
@@ -65,12 +67,15 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	if len(args) == 3 && args[0] == floorCommand {
-		return runFloor(ctx, stdout, args[1], args[2])
+	if len(args) == 4 && args[0] == floorCommand {
+		return runFloor(ctx, stdout, args[1], args[2], args[3])
 	}
 	cfg, err := parseFlags(args, stderr)
 	if err != nil {
 		return err
+	}
+	if runtime.NumCPU() < 2 {
+		return errors.New("this machine has one core; a comparison needs two, one of them for Kafka and ClickHouse")
 	}
 	if cfg.dir, err = os.MkdirTemp(cfg.dir, "tillstream-bench"); err != nil {
 		return fmt.Errorf("making a directory: %w", err)
@@ -108,9 +113,13 @@ func parseFlags(args []string, stderr io.Writer) (c config, err error) {
 	if err := f.Parse(args); err != nil {
 		return c, err
 	}
+	given := map[string]bool{}
+	f.Visit(func(x *flag.Flag) {
+		if given[x.Name] = true; x.Name != "root" && x.Name != "dir" && x.Name != "out" {
+			c.asked = strings.TrimSpace(c.asked + " -" + x.Name + "=" + x.Value.String())
+		}
+	})
 	if *short {
-		given := map[string]bool{}
-		f.Visit(func(x *flag.Flag) { given[x.Name] = true })
 		for name, value := range map[string]string{"events": "200000", "runs": "2", "workloads": "sales", "fresh-for": "10s", "fresh-flush": "1s", "limit": "3m"} {
 			if !given[name] {
 				_ = f.Set(name, value) // our own values are right

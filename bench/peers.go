@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -144,7 +145,6 @@ func prepareTillstream(binary string) func(context.Context, *site, *job) (*exec.
 clickhouse: {dsn: %q}
 privacy: {secret: %s}
 processor: {batch_age: %s}
-alerts: {topic: ""}
 listen: %q
 `, s.broker.Addr(), j.group, strings.Join(topics(j.topic), ", "), j.group, s.engine.DSN(), secret, j.flush, j.listen)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -233,7 +233,7 @@ func prepareFloor(_ context.Context, s *site, j *job) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking for this program: %w", err)
 	}
-	return exec.Command(self, floorCommand, s.broker.Addr(), j.topic), nil
+	return exec.Command(self, floorCommand, s.broker.Addr(), j.topic, strconv.Itoa(j.cores)), nil
 }
 
 // insertFile has ClickHouse do all of it.

@@ -31,7 +31,7 @@ func testReport() *report {
 func TestTheReportHasMediansAndRatios(t *testing.T) {
 	text := testReport().markdown()
 	for _, want := range []string{
-		"| **tillstream** | 200,000 (100,000–300,000) | – | 200,000 |", "| 100 | 12.0 (90 % in transactions) |", "| **flink** | 20,000 (10,000–30,000) | 1/10.0 | – |", "2026-11-26, in 9m0s",
+		"| **tillstream** | 200,000 (100,000–300,000) | – | 200,000 |", "| 100 | 12.0 (90 % in transactions) |", "| **flink** | 20,000 (10,000–30,000) | 1/10.0 | – |", "2026-11-26, in 9m, by", "    make bench-peers BENCH='-short=true'\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)

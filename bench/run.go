@@ -180,7 +180,7 @@ func (b *bench) measure(ctx context.Context, p *peer, w *workload, cores int) (r
 	if p.work != nil { // then it is ClickHouse that works
 		clickCores = mine
 	}
-	if err := errors.Join(pin(b.site.kafkaPID, kafkaCores), pin(b.site.clickPID, clickCores)); err != nil {
+	if err := b.pin(kafkaCores, clickCores, others); err != nil {
 		return r, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.limit)
@@ -194,32 +194,42 @@ func (b *bench) measure(ctx context.Context, p *peer, w *workload, cores int) (r
 	} else {
 		err = b.process(ctx, p, j, mine, expected, &r)
 	}
-	if err == nil && !p.prints {
-		r.totals, err = b.site.totals(ctx, p.totals(j))
-	}
-	if err == nil && p.prints {
-		expected.Keys = 0 // it keeps none
-	}
 	if err == nil {
-		if d := expected.differ(r.totals); d != "" {
-			err = errors.New(d)
-		}
-	}
-	if err == nil && p.audit != nil {
-		if out, e := p.audit(j).CombinedOutput(); e != nil {
-			err = fmt.Errorf("its audit failed: %w: %s", e, out)
-		}
-	}
-	if err == nil && !p.prints {
-		var bytes int64
-		if bytes, r.largest, err = b.site.bytes(ctx, b.databases(p, j)); err == nil {
-			r.disk = float64(bytes) / float64(j.events) * 1e6
-		}
+		err = b.check(ctx, p, j, expected, &r)
 	}
 	if err != nil {
 		r.failure = err.Error()
 	}
 	return r, nil
+}
+
+// pin gives Kafka, ClickHouse and ourselves their cores.
+func (b *bench) pin(broker, click, self *unix.CPUSet) error {
+	return errors.Join(pin(b.site.kafkaPID, broker), pin(b.site.clickPID, click), pin(os.Getpid(), self))
+}
+
+// check compares what a peer has with what it should have, and then asks for its size.
+func (b *bench) check(ctx context.Context, p *peer, j *job, expected totals, r *result) (err error) {
+	if p.prints {
+		expected.Keys = 0 // it keeps none
+	} else if r.totals, err = b.site.totals(ctx, p.totals(j)); err != nil {
+		return err
+	}
+	if d := expected.differ(r.totals); d != "" {
+		return errors.New(d)
+	}
+	if p.audit != nil {
+		if out, err := p.audit(j).CombinedOutput(); err != nil {
+			return fmt.Errorf("its audit failed: %w: %s", err, out)
+		}
+	}
+	if p.prints {
+		return nil
+	}
+	var bytes int64
+	bytes, r.largest, err = b.site.bytes(ctx, b.databases(p, j))
+	r.disk = float64(bytes) / float64(j.events) * 1e6
+	return err
 }
 
 func (b *bench) databases(p *peer, j *job) []string {
@@ -267,23 +277,22 @@ func (b *bench) process(ctx context.Context, p *peer, j *job, cores *unix.CPUSet
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for its first record: %w: %s", ctx.Err(), proc.words())
 	}
-	switch {
-	case p.prints:
-		<-proc.done
+	if p.prints || p.trap { // it ends at the end of the topic
+		select {
+		case <-proc.done:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for its end: %w: %s", ctx.Err(), proc.words())
+		}
+		if proc.err != nil {
+			return proc.died()
+		}
 		r.totals = proc.totals
 		meter.use = func() time.Duration { return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime() }
-	case p.trap: // it ends at the end of the topic
-		<-proc.done
-	default:
-		if err := b.settle(ctx, p, j, proc, expected, meter); err != nil {
-			return err
-		}
+	} else if err := b.settle(ctx, p, j, proc, expected, meter); err != nil {
+		return err
 	}
 	meter.stop(j.events, r)
 	r.peak = watched.peak()
-	if (p.trap || p.prints) && proc.err != nil {
-		return proc.died()
-	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -10,7 +11,12 @@ import (
 	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
 	"pgregory.net/rapid"
+
+	"github.com/tillstream/tillstream/deploy/embedded"
 )
 
 var noon = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
@@ -184,5 +190,43 @@ func TestTheKernelsFigures(t *testing.T) {
 	}
 	if all := tree(os.Getpid()); len(all) == 0 || all[0].resident == 0 {
 		t.Errorf("of ourselves: %+v", all)
+	}
+}
+
+// The floor, end to end, from a Kafka.
+func TestTheFloorReadsAWholeTopic(t *testing.T) {
+	broker, err := embedded.StartBroker(embedded.BrokerConfig{Dir: t.TempDir(), Log: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broker.Close()
+	s := &site{client: &kafka.Client{Addr: kafka.TCP(broker.Addrs()[0]), Transport: &kafka.Transport{}}}
+	if s.producer, err = kgo.NewClient(kgo.SeedBrokers(broker.Addrs()[0]), kgo.RecordPartitioner(kgo.ManualPartitioner())); err != nil {
+		t.Fatal(err)
+	}
+	defer s.producer.Close()
+	if err := s.createTopics(t.Context(), []string{"sales.transactions"}); err != nil {
+		t.Fatal(err)
+	}
+	var copied, out bytes.Buffer
+	o, err := s.load(t.Context(), "sales.transactions", sales(5000, noon, 9), &copied)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(copied.Bytes(), []byte("\n")); n != 5000 {
+		t.Errorf("%d lines in the file", n)
+	}
+	for _, cores := range []string{"1", "2"} {
+		out.Reset()
+		if err := runFloor(t.Context(), &out, broker.Addrs()[0], "sales.transactions", cores); err != nil {
+			t.Fatal(err)
+		}
+		want, err := json.Marshal(o.sum)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := out.String(); got != "begun\ntotals "+string(want)+"\n" {
+			t.Errorf("on %s cores: %q, not %s", cores, got, want)
+		}
 	}
 }

@@ -44,15 +44,15 @@ public final class Sale {
     this.grain = grain;
   }
 
-  /** Says false where it is no event: the caller counts it, as nobody may drop one in silence. */
-  public boolean parse(byte[] json, Lines out) throws IOException {
+  /** Calls out for each line that counts. What is no sale is an error and ends the job: there are no dead letters here, and nothing may be dropped in silence. */
+  public void parse(byte[] json, Lines out) throws IOException {
     String store = null;
     long time = Long.MIN_VALUE, date = Long.MIN_VALUE;
     boolean counts = true;
     lines = 0;
     try (JsonParser p = JSON.createParser(json)) {
       if (p.nextToken() != JsonToken.START_OBJECT) {
-        return false;
+        throw new IOException("an event is no object");
       }
       while (p.nextToken() != JsonToken.END_OBJECT) {
         String name = p.currentName();
@@ -67,11 +67,9 @@ public final class Sale {
           default -> p.skipChildren();
         }
       }
-    } catch (com.fasterxml.jackson.core.JsonProcessingException | RuntimeException e) {
-      return false;
     }
     if (store == null || time == Long.MIN_VALUE) {
-      return false;
+      throw new IOException("an event has no store_id or no time");
     }
     if (counts) {
       long bucket = grain == Grain.DAY && date != Long.MIN_VALUE ? date : time - Math.floorMod(time, grain.seconds);
@@ -79,7 +77,6 @@ public final class Sale {
         out.line(store, products[i], bucket, quantities[i], amounts[i]);
       }
     }
-    return true;
   }
 
   private void lines(JsonParser p) throws IOException {

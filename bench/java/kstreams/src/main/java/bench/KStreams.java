@@ -74,7 +74,6 @@ public final class KStreams {
     private final Sale sale;
     private KeyValueStore<String, byte[]> rollup;
     private Outbox outbox;
-    private long refused;
 
     Fold(Job job) {
       sale = new Sale(job.grain());
@@ -90,9 +89,7 @@ public final class KStreams {
     public void process(Record<byte[], byte[]> record) {
       Job.begun();
       try {
-        if (!sale.parse(record.value(), this::add)) {
-          refused++;
-        }
+        sale.parse(record.value(), this::add);
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }
@@ -110,13 +107,6 @@ public final class KStreams {
       }
       rollup.put(key, now.array());
       outbox.changed.put(key, now.array());
-    }
-
-    @Override
-    public void close() {
-      if (refused > 0) {
-        System.err.println("refused " + refused);
-      }
     }
   }
 
