@@ -21,8 +21,10 @@
 // nothing; never over what was reported down or in maintenance. After the last column, and before the first evidence, nothing is
 // known: no hours, no intervals. The views close what is open by the same rules, as of now.
 //
-// The hold of a report is Config.HeartbeatTimeout, else three times the interval that it announces, else three minutes; the
-// hold of a sale is that of r. Instants are milliseconds since 1970 UTC, stretches of time half-open.
+// The hold of a report is what the registry said when it was made, else Config.HeartbeatTimeout, else three times the interval that it announces, else
+// three minutes; the hold of a sale is that of r, or what the registry said then. Where r is up or degraded the till cannot sell if r says so
+// (capability), or says nothing of that and lacks a component (error or absent) without which, as the registry says at x, it cannot: then it is
+// degraded, and disabled. Instants are milliseconds since 1970 UTC, stretches of time half-open.
 //
 // # Wrong clocks
 //
