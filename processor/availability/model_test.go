@@ -530,7 +530,7 @@ func (m *model) rows(ts tables, store, terminal string) {
 		"status": shown(now.status), "since": rollup.Millis(max(now.start, first)), "first_seen": rollup.Millis(first), "last_seen": rollup.Millis(newest),
 		"holds_until": rollup.Millis(until), "hours": totals[0], "intervals": totals[1], "outages": totals[2], "service_next": []uint32{0},
 		"software_version": "", "offline_backlog": uint32(0), "oldest_unsent_at": rollup.Null, "battery_pct": rollup.NullUint8(-1),
-		"printer": "none", "card_reader": "none", "scanner": "none",
+		"printer": "none", "card_reader": "none", "scanner": "none", "disabled": flag(now.status == "disabled"),
 	}
 	row["clock_skew_ms"], row["clock_shift_ms"] = m.clock.newest(m)
 	reports := slices.DeleteFunc(slices.Clone(m.all), func(e *event.Event) bool { return e.Type != event.TypeHealth || reported(e) == "registered" })
