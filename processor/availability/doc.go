@@ -21,8 +21,10 @@
 // nothing; never over what was reported down or in maintenance. After the last column, and before the first evidence, nothing is
 // known: no hours, no intervals. The views close what is open by the same rules, as of now.
 //
-// The hold of a report is Config.HeartbeatTimeout, else three times the interval that it announces, else three minutes; the
-// hold of a sale is that of r. A report of up or degraded that says that the till cannot sell, or cannot take cards, is degraded. Instants are milliseconds since 1970 UTC, stretches of time half-open.
+// The hold of a report is what the registry said when it was made, else Config.HeartbeatTimeout, else three times the interval that it announces, else
+// three minutes; the hold of a sale is that of r, or what the registry said then. Where r is up or degraded the till cannot sell if r says so
+// (capability), or says nothing of that and lacks a component (error or absent) without which, as the registry says at x, it cannot: then it is
+// degraded, and disabled; so is one that says that it cannot take cards, which is told apart too. Instants are milliseconds since 1970 UTC, stretches of time half-open.
 //
 // Agreements may say another hold. So beside the time that was spent in each status, hours have the times in which nothing was heard at all that are longer than usual
 // ([usual]), from which any hold that is longer can be told (package sla).

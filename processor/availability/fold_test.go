@@ -128,7 +128,7 @@ func TestTerminalStatus(t *testing.T) {
 		"software_version": "7.1.2", "service_next": []uint32{0}, "offline_backlog": uint32(0), "oldest_unsent_at": rollup.Null,
 		"battery_pct": rollup.NullUint8(81), "printer": "warning", "card_reader": "none", "scanner": "absent",
 		"retires_at": rollup.Millis(at(t, "2026-03-01 10:32") + 366*24*hourMilli), "registered": uint8(0),
-		"clock_skew_ms": int64(0), "clock_shift_ms": int64(0),
+		"clock_skew_ms": int64(0), "clock_shift_ms": int64(0), "disabled": uint8(0),
 	}
 	if d := cmp.Diff(want, got["terminal_status"]["s1|t1|"]); d != "" {
 		t.Errorf("(-want +got):\n%s", d)

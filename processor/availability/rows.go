@@ -289,7 +289,7 @@ func statusBlock(v rollup.Version, all []statusRow) *rollup.Block {
 	oldest, battery := b.NullMillis("oldest_unsent_at"), b.NullUint8("battery_pct")
 	printers, readers, scanners := b.String("printer"), b.String("card_reader"), b.String("scanner")
 	retires, registered := b.Millis("retires_at"), b.Uint8("registered")
-	skew, shift := b.Int64("clock_skew_ms"), b.Int64("clock_shift_ms")
+	skew, shift, disabled := b.Int64("clock_skew_ms"), b.Int64("clock_shift_ms"), b.Uint8("disabled")
 	for i := range all {
 		r := &all[i]
 		p := &r.profile
@@ -299,7 +299,7 @@ func statusBlock(v rollup.Version, all []statusRow) *rollup.Block {
 		}
 		since[i] = rollup.Millis(max(r.run.start, r.firstSeen))
 		retires[i], registered[i] = rollup.Millis(r.retires), flag(r.home.text.Terminal(r.id) != nil)
-		skew[i], shift[i] = int64(r.skew)*1000, int64(r.shift)*1000
+		skew[i], shift[i], disabled[i] = int64(r.skew)*1000, int64(r.shift)*1000, flag(r.run.status == Disabled)
 		first[i], last[i], holds[i] = rollup.Millis(r.firstSeen), rollup.Millis(r.seen), rollup.Millis(r.holds)
 		hours[i], intervals[i], outages[i] = r.totals.hours, r.totals.intervals, r.totals.outages
 		software[i], next[i], backlog[i] = p.texts[version].value, []uint32{0}, p.unsent

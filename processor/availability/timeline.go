@@ -74,7 +74,7 @@ func (h *heard) add(e *Evidence) {
 
 // at is the status at x, not before the last evidence, and until when it holds if nothing more is heard.
 func (h *heard) at(x int64, r *rules) (s Status, cause string, until int64) {
-	seen, hold := h.reported, h.holds(r)
+	seen := h.reported
 	if h.sale {
 		seen = h.sold
 	}
@@ -91,14 +91,19 @@ func (h *heard) at(x int64, r *rules) (s Status, cause string, until int64) {
 		if x < limit {
 			return Unknown, h.cause, limit
 		}
-	case h.status.runs() && x < h.reported+hold:
-		s = h.status
-		if (s == Degraded || s == Cardless) && r.disables(h.cause) {
-			s = Disabled
+	case h.status.runs() && x < h.reported+h.holds(r, h.reported):
+		s, cause, until = h.status, spoken(h.cause), h.reported+h.holds(r, h.reported)
+		if s != Disabled {
+			until = min(until, r.changes(x))
+			if kind := r.lacks(h.cause, x); kind != "" {
+				if s = Disabled; cause == "" {
+					cause = kind
+				}
+			}
 		}
-		return s, h.cause, h.reported + hold
-	case h.sale && x < h.sold+hold:
-		return Up, "", h.sold + hold
+		return s, cause, until
+	case h.sale && x < h.sold+h.holds(r, h.sold):
+		return Up, "", h.sold + h.holds(r, h.sold)
 	case x < limit:
 		if h.status == Closing && !h.sale {
 			cause = h.cause
@@ -111,15 +116,17 @@ func (h *heard) at(x int64, r *rules) (s Status, cause string, until int64) {
 // lapses is when an up or degraded till becomes silent if nothing more is heard.
 func (h *heard) lapses(r *rules) int64 {
 	if h.sale {
-		return h.sold + h.holds(r)
+		return h.sold + h.holds(r, h.sold)
 	}
-	return h.reported + h.holds(r)
+	return h.reported + h.holds(r, h.reported)
 }
 
-// holds is how long what was heard holds: as the registry says, else as the last report said.
-func (h *heard) holds(r *rules) int64 {
-	if r.registered > 0 {
-		return r.registered
+// holds is how long what was heard at an instant holds: as the registry said then, else as the last report said.
+func (h *heard) holds(r *rules, at int64) int64 {
+	if r.registered != nil {
+		if timeout := r.registered.At(at).HeartbeatTimeout; timeout > 0 {
+			return min(timeout, maxHold)
+		}
 	}
 	if h.status == None {
 		return r.hold

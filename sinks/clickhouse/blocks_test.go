@@ -232,6 +232,7 @@ func statusBlock(v rollup.Version, tills ...till) *rollup.Block {
 	b.Millis("retires_at")
 	b.Uint8("registered")
 	skew, shift := b.Int64("clock_skew_ms"), b.Int64("clock_shift_ms")
+	b.Uint8("disabled")
 	printer := b.String("printer")
 	b.String("card_reader")
 	b.String("scanner")
