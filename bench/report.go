@@ -173,8 +173,8 @@ func (r *report) markdown() string {
 		p("- **%s**: %s. %s", x.name, x.what, x.favours)
 	}
 	p("\nThe sink of the Java peers is ours: one INSERT a flush over HTTP in RowBinary, uncompressed as is fastest on loopback (tillstream does the same in ClickHouse's native format), as")
-	p("upserts into a ReplacingMergeTree. What is sent twice after a crash replaces itself, so exactly once costs them nothing there. The official Flink connector sends at least once through an")
-	p("asynchronous buffer that it checkpoints; ours does less and is faster. Kafka Streams has no sink: through Kafka Connect it would read and write the rollup once more.")
+	p("upserts into a ReplacingMergeTree. What is sent twice after a crash replaces itself, so exactly once costs them nothing there. ClickHouse's own connector for Flink is built")
+	p("on AsyncSinkBase, which keeps a buffer of requests and checkpoints it: ours does less. Kafka Streams has no sink: by way of Kafka Connect the rollup would be written and read once more.")
 	p("Peers have no dead letters: an event that is none ends them. Memory of a Java peer is what its heap of %s was filled with before anybody needed to collect; it may do with less.", r.cfg.heap)
 	p("Peers do one rollup. tillstream does all it always does; what that costs is in its figures, and the difference between them and the floor.")
 	for _, name := range r.absent {
