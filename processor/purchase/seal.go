@@ -5,6 +5,23 @@ import (
 	"github.com/tillstream/tillstream/processor/table"
 )
 
+// What one entry takes in an open batch and in two that are sealed, by how wide its table is: a test of package processor holds it.
+const (
+	narrowBytes = 260
+	middleBytes = 560
+	wideBytes   = 900
+	sampleBytes = 40
+)
+
+// Held is about the memory that the open batch takes, together with two that are sealed and like it.
+func (f *Fold) Held() int {
+	narrow := f.pairs.Len() + f.items.Len() + f.hours.Len() + f.days.Len()
+	middle := f.products.Len() + f.mix.Len() + f.promotions.Len()
+	wide := f.sales.Len() + f.customers.Len() + f.payments.Len() + f.terminals.Len() + f.returns.Len()
+	samples := len(f.pseudonyms) + len(f.pseudonymsOff) + len(f.baskets) + len(f.basketsOff) + len(f.authMS) + len(f.authMSOff) + len(f.times) + len(f.timesOff)
+	return narrow*narrowBytes + middle*middleBytes + wide*wideBytes + samples*sampleBytes
+}
+
 // Seal closes the open batch: one block a table and month, rows in the order of the table's key.
 func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 	ranks := f.names.Ranks()
