@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -24,8 +25,8 @@ type Config struct {
 	Lanes            int           // 0: as many as partitions, at most 8, or what the data was written with
 	BatchAge         time.Duration // a batch is closed when it is this old …
 	BatchRecords     int           // … or has this many records …
-	BatchBytes       int           // … or these many bytes of them; 0: a share of Memory
-	Memory           int64         // bytes all lanes of this process may hold in open and closing batches
+	BatchBytes       int           // … or these many bytes of them; 0: what a sink takes for certain …
+	Memory           int64         // … or its share of the bytes that all lanes of this process may hold in open and closing batches
 	SessionTimeout   time.Duration
 	Heartbeat        time.Duration
 	RebalanceTimeout time.Duration
@@ -75,9 +76,5 @@ func (c *Config) share(lanes int) int { return max(int(c.Memory)/max(lanes, 1), 
 
 // full says whether an open batch must be closed. A batch that is as large as memory allows has the fewest rows a record: a lane that is behind catches up.
 func (c *Config) full(f *folder, share int) bool {
-	most := maxBatchBytes
-	if c.BatchBytes > 0 {
-		most = min(most, c.BatchBytes)
-	}
-	return f.records >= c.BatchRecords || f.bytes >= most || f.held() >= share
+	return f.records >= c.BatchRecords || f.bytes >= cmp.Or(c.BatchBytes, maxBatchBytes) || f.held() >= share
 }

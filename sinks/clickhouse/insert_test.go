@@ -365,13 +365,13 @@ func TestInsertRefuses(t *testing.T) {
 	big := lettersBlock([2]int64{0, 1})
 	big.Columns[5].Data = []string{"", strings.Repeat("x", maxBytes)}
 	for want, b := range map[string]*rollup.Block{
-		"block has column colour":    foreign,
-		"block lacks column":         short,
-		"1 values of type []string":  uneven,
-		"converting []int64 to Date": wrong,
-		"there is no such table":     rollup.NewBlock("nothing", 0, 0),
-		"may become more than one":   rollup.NewBlock("product_sales", november, maxRows),
-		"limits 1000000 rows, 20000": big,
+		"block has column colour":                        foreign,
+		"block lacks column":                             short,
+		"1 values of type []string":                      uneven,
+		"[]int64 does not go into a column of type Date": wrong,
+		"there is no such table":                         rollup.NewBlock("nothing", 0, 0),
+		"may become more than one":                       rollup.NewBlock("product_sales", november, maxRows),
+		"limits 1000000 rows, 20000":                     big,
 	} {
 		if strings.HasPrefix(want, "may become") {
 			b.Columns = productBlock("s1").Columns

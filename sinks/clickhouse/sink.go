@@ -23,6 +23,7 @@ type Sink struct {
 	maxInsertTime time.Duration
 	queryTimeout  time.Duration
 	now           func() time.Time
+	plain         bool // HTTP without compression: blocks are encoded here
 
 	scratch sync.Pool // *scratch
 
@@ -54,6 +55,7 @@ func Open(cfg Config, now func() time.Time) (*Sink, error) {
 		maxInsertTime: orDefault(cfg.MaxInsertTime, 30*time.Second),
 		queryTimeout:  orDefault(cfg.QueryTimeout, 5*time.Minute),
 		now:           now,
+		plain:         options.Protocol == ch.HTTP && (options.Compression == nil || options.Compression.Method == ch.CompressionNone),
 		scratch:       sync.Pool{New: func() any { return new(scratch) }},
 	}
 	if options.Protocol == ch.HTTP {
