@@ -44,6 +44,7 @@ type folder struct {
 	event    event.Event
 	sequence *sequence.Set
 	quality  *quality.Fold
+	past     *availability.Fold // which gives state out that it may want back
 
 	corrections *correction.Fold
 	purchases   *purchase.Fold
@@ -58,6 +59,7 @@ type folder struct {
 	bytes   int
 }
 
+// newFolder makes a folder without state. All that its past wants must be given to it before Seal.
 func newFolder(cfg *Config) *folder {
 	f := &folder{
 		cfg:     cfg,
@@ -71,14 +73,14 @@ func newFolder(cfg *Config) *folder {
 		Window: cfg.CorrectionWindow, BusinessDayCutoff: cfg.BusinessDayCutoff, Apply: f.purchases.Add, Corrected: f.quality.Corrected,
 	})
 	incidents := incident.New() // before availability, which asks it what is excluded
-	tills := availability.New(availability.Config{
-		HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff,
+	f.past = availability.New(availability.Config{
+		HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff, Recall: true,
 	}, incidents, f.quality.Stale)
 	f.folds = []Fold{
 		consent.New(),
 		incidents,
-		tills,
-		journey.New(journey.Config{Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff}, tills),
+		f.past,
+		journey.New(journey.Config{Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff}, f.past),
 	}
 	return f
 }
