@@ -54,7 +54,7 @@ func heap() int64 {
 // case and in an everyday one.
 func TestMemoryOfBatchesIsWithinItsFactor(t *testing.T) {
 	for name, records := range map[string][]fetch.Record{"unique products": baskets(20_000), "everyday sales": sales(rich, 0, 20_000), "large baskets": large(2_000)} {
-		f := newFolder(benchConfig())
+		f := newFolder(benchConfig(), nil)
 		f.Begin(tp, 0, true)
 		before, bytes := heap(), 0
 		for _, r := range records {
