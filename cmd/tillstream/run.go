@@ -48,6 +48,9 @@ func (c *runCmd) Run(e *env) error {
 		return err
 	}
 	defer sink.Close()
+	if err := sink.PutForgetKey(e.ctx, []byte(cfg.Privacy.Secret)); err != nil {
+		return err
+	}
 	kafka, err := openKafka(cfg, log)
 	if err != nil {
 		return err
@@ -58,7 +61,7 @@ func (c *runCmd) Run(e *env) error {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	proc, err := kafka.processor(e.ctx, processor.Deps{Sink: sink, Archive: sink, Streams: streams{sink}, Registerer: registry})
+	proc, err := kafka.processor(e.ctx, processor.Deps{Sink: sink, Archive: sink, Forgotten: sink, Streams: streams{sink}, Registerer: registry})
 	if err != nil {
 		return err
 	}
