@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 )
 
 // foldVersion is part of the fingerprint: raise it whenever the same records could give other rows.
-const foldVersion = 6
+const foldVersion = 7
 
 // Config is everything the rows depend on, and the limits of a lane. Durations and sizes are validated by the caller.
 type Config struct {
@@ -24,8 +25,8 @@ type Config struct {
 	Lanes            int           // 0: as many as partitions, at most 8, or what the data was written with
 	BatchAge         time.Duration // a batch is closed when it is this old …
 	BatchRecords     int           // … or has this many records …
-	BatchBytes       int           // … or these many bytes of them; 0: a share of Memory
-	Memory           int64         // bytes all lanes of this process may hold in open and closing batches
+	BatchBytes       int           // … or these many bytes of them; 0: what a sink takes for certain …
+	Memory           int64         // … or its share of the bytes that all lanes of this process may hold in open and closing batches
 	SessionTimeout   time.Duration
 	Heartbeat        time.Duration
 	RebalanceTimeout time.Duration
@@ -63,14 +64,17 @@ func (c *Config) Fingerprint() string {
 	return hex.EncodeToString(h.Sum(nil)[:4])
 }
 
-// bytesFactor is how much memory a lane takes for each byte that a batch may have: one batch being folded, one waiting, one being
-// written. Measured 9.8 where every line sells another product, 0.3 on everyday sales; a test holds it.
+// bytesFactor is how much memory a lane takes for each byte of a record whose folds do not say themselves what they hold: one batch being folded,
+// one waiting, one being written.
 const bytesFactor = 12
 
-// batchBytes is how many bytes of records one batch may have, so that all lanes together stay within Memory.
-func (c *Config) batchBytes(lanes int) int {
-	if c.BatchBytes > 0 {
-		return c.BatchBytes
-	}
-	return max(int(c.Memory)/(max(lanes, 1)*bytesFactor), 64<<10)
+// maxBatchBytes of records give blocks that a sink takes for certain, however large the share of Memory is.
+const maxBatchBytes = 96 << 20
+
+// share is how much memory the batches of one lane may hold, so that all lanes together stay within Memory.
+func (c *Config) share(lanes int) int { return max(int(c.Memory)/max(lanes, 1), 1<<20) }
+
+// full says whether an open batch must be closed. A batch that is as large as memory allows has the fewest rows a record: a lane that is behind catches up.
+func (c *Config) full(f *folder, share int) bool {
+	return f.records >= c.BatchRecords || f.bytes >= cmp.Or(c.BatchBytes, maxBatchBytes) || f.held() >= share
 }

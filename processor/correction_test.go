@@ -86,7 +86,7 @@ func (w *till) seal(check tabletest.Schema) *batch {
 	return b
 }
 
-var purchases = []string{"sales_hourly", "product_sales", "customer_days", "payments_hourly", "terminal_sales", "returns"}
+var purchases = []string{"sales_hourly", "product_sales", "customer_days", "payments_hourly", "terminal_payments", "terminal_sales", "returns"}
 
 func only(blocks []*rollup.Block, tables []string) []*rollup.Block {
 	return slices.DeleteFunc(slices.Clone(blocks), func(b *rollup.Block) bool { return !slices.Contains(tables, b.Table) })

@@ -49,7 +49,8 @@ type folder struct {
 
 	corrections *correction.Fold
 	purchases   *purchase.Fold
-	folds       []Fold // of all that happened, whether it counts or not
+	tills       *availability.Fold
+	folds       []Fold // of all that happened, whether it counts or not; tills among them
 
 	books   map[fetch.TopicPartition]*book
 	open    *book // of the partition last seen: records come in runs of one
@@ -58,6 +59,7 @@ type folder struct {
 	newest  int64 // newest record timestamp of the batch, ms
 	records int
 	bytes   int
+	other   int // bytes of records whose folds do not say what they hold
 }
 
 // newFolder makes a folder that knows of nothing. Those who were forgotten are nobody to it.
@@ -79,14 +81,14 @@ func newFolder(cfg *Config, forgotten *forget.List) *folder {
 		},
 	})
 	incidents := incident.New() // before availability, which asks it what is excluded
-	tills := availability.New(availability.Config{
+	f.tills = availability.New(availability.Config{
 		HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff,
 	}, incidents, f.quality.Stale)
 	f.folds = []Fold{
 		consent.New(),
 		incidents,
-		tills,
-		journey.New(journey.Config{Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff, Forgotten: forgotten.Has}, tills),
+		f.tills,
+		journey.New(journey.Config{Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff, Forgotten: forgotten.Has}, f.tills),
 	}
 	return f
 }
@@ -98,8 +100,10 @@ func (f *folder) unname(e *event.Event) {
 	}
 }
 
-// size is what the open batch counts against its bound: the bytes of its records, more where its folds hold more than those stand for.
-func (f *folder) size() int { return f.bytes + f.purchases.Held()/bytesFactor }
+// held is about the memory that the open batch takes together with one that waits and one that is being written, if they are like it; a test holds it.
+func (f *folder) held() int {
+	return f.other*bytesFactor + f.quality.Held() + f.purchases.Held() + f.corrections.Held() + f.tills.Held()
+}
 
 // Load restores state.
 func (f *folder) Load(row rollup.StateRow) error {
@@ -165,8 +169,12 @@ func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) error {
 		}
 	}
 	if rejection != nil {
+		f.other += len(r.Value)
 		f.reject(b, in, r, rejection)
 		return nil
+	}
+	if e.Type != event.TypeTransaction && e.Type != event.TypeHealth {
+		f.other += len(r.Value)
 	}
 	verdict := correction.Counts
 	if e.Type == event.TypeTransaction && (!e.Test || len(e.Corrects.IDs) > 0) {
@@ -286,7 +294,7 @@ func (f *folder) Seal(v rollup.Version, lane string, now time.Time) *batch {
 	for _, k := range f.books {
 		*k = book{from: k.next, next: k.next}
 	}
-	f.letters, f.newest, f.records, f.bytes = nil, 0, 0, 0
+	f.letters, f.newest, f.records, f.bytes, f.other = nil, 0, 0, 0, 0
 	return b
 }
 

@@ -2,6 +2,7 @@ package processor
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -88,5 +89,25 @@ func TestFoldingASaleDoesNotAllocate(t *testing.T) {
 	})
 	if k := f.books[tp]; k.records != uint64(i) || allocations != 0 {
 		t.Errorf("%v allocations a sale; %+v", allocations, k)
+	}
+}
+
+// A clock 44 s ahead is told from each report's first copy: one that a gateway sends again bears the same sent_at, and a later time of Kafka.
+func TestTheFirstCopyOfAReportTellsTheClock(t *testing.T) {
+	const late = 52 * time.Second
+	w := newTill(t, 0)
+	begin := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	for i := range 5 {
+		at := begin.Add(time.Duration(i) * time.Minute)
+		clock := at.Add(44 * time.Second).Format(time.RFC3339)
+		report := fmt.Sprintf(`{"id":"%d","source":"t","type":"pos.health.v1","time":%q,"sent_at":%[2]q,"store_id":"s","terminal_id":"t","sequence":%[1]d,"kind":"heartbeat","status":"up"}`, i+1, clock)
+		w.send(at, report)
+		w.send(at.Add(late), report)
+	}
+	i := slices.IndexFunc(w.seal(nil).blocks, func(b *rollup.Block) bool { return b.Table == "terminal_status" })
+	status := w.blocks[i]
+	seen, skew, shift := columnOf[rollup.Millis](status, "last_seen")[1], columnOf[int64](status, "clock_skew_ms")[1], columnOf[int64](status, "clock_shift_ms")[1]
+	if seen != rollup.Millis(begin.Add(4*time.Minute).UnixMilli()) || skew != -44_000 || shift != -44_000 {
+		t.Errorf("last seen %v, deviation %d, corrected by %d", time.UnixMilli(int64(seen)).UTC(), skew, shift)
 	}
 }

@@ -137,7 +137,7 @@ func TestBatchFoldedUnderAnOlderListIsNotWritten(t *testing.T) {
 	defer cancel()
 	sink := &heldMarks{marks: []TableMark{{"ledger", 197001, mark}}, landed: cancel}
 	l := &lane{
-		name: "g/0", epoch: 1, origin: Stream{}.origin, tps: []fetch.TopicPartition{fetch.TopicPartition(at)}, cfg: cfg, fingerprint: cfg.Fingerprint(), limit: 1 << 20, source: kafka, offsets: kafka,
+		name: "g/0", epoch: 1, origin: Stream{}.origin, tps: []fetch.TopicPartition{fetch.TopicPartition(at)}, cfg: cfg, fingerprint: cfg.Fingerprint(), share: 1 << 20, source: kafka, offsets: kafka,
 		listed: &listed{after: 1, entries: []forget.Entry{forget.NewHasher(cfg.Secret).Entry(1)}},
 		sink:   sink, letters: kafka, now: time.Now, log: zap.NewNop(), report: newLaneReport(0, "g/0", newMetrics(prometheus.NewRegistry())), hand: &handle{},
 	}

@@ -46,7 +46,7 @@ type lane struct {
 	tps         []fetch.TopicPartition
 	cfg         *Config
 	fingerprint string    // of the configuration and the code
-	limit       int       // bytes of records a batch may take
+	share       int       // bytes of memory that its batches may hold
 	until       Positions // where the log ends for it; nil: nowhere
 
 	source  Source
@@ -536,7 +536,7 @@ func (l *lane) fold(ctx context.Context, h *hand, in <-chan []fetch.Chunk, out c
 				}
 				f.Passed(tp, next)
 				l.report.end(tp, c.LastStableOffset)
-				if f.size() >= l.limit || f.records >= l.cfg.BatchRecords {
+				if l.cfg.full(f, l.share) {
 					seal()
 				}
 			}

@@ -73,7 +73,7 @@ func TestPendingBatchKeepsItsRangesWhenAPartitionIsAdded(t *testing.T) {
 	defer cancel()
 	sink := &heldMarks{marks: []TableMark{{"ledger", 197001, ledger}}, landed: cancel}
 	l := &lane{
-		name: "g/0", epoch: 1, origin: Stream{}.origin, tps: []fetch.TopicPartition{old, added}, cfg: cfg, fingerprint: cfg.Fingerprint(), limit: 1 << 20, source: kafka, offsets: kafka,
+		name: "g/0", epoch: 1, origin: Stream{}.origin, tps: []fetch.TopicPartition{old, added}, cfg: cfg, fingerprint: cfg.Fingerprint(), share: 1 << 20, source: kafka, offsets: kafka,
 		sink: sink, letters: kafka, now: time.Now, log: zap.NewNop(), report: newLaneReport(0, "g/0", newMetrics(prometheus.NewRegistry())), hand: &handle{},
 	}
 	if err := l.session(ctx); err != nil {

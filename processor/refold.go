@@ -41,7 +41,7 @@ func Refold(ctx context.Context, cfg Config, deps Deps, stream Stream, from, unt
 		}
 		name := fmt.Sprintf("%s/%d", cfg.Group, n)
 		l := &lane{
-			name: name, cluster: stream.Cluster, epoch: stream.Epoch, tps: tps, cfg: &cfg, fingerprint: fingerprint, limit: cfg.batchBytes(stream.Lanes),
+			name: name, cluster: stream.Cluster, epoch: stream.Epoch, tps: tps, cfg: &cfg, fingerprint: fingerprint, share: cfg.share(stream.Lanes),
 			source: &section{deps.Source, from, until}, until: until, offsets: offsets, sink: deps.Sink, archive: deps.Archive, listed: deps.Forgotten, letters: nowhere{}, now: deps.Now,
 			log: deps.Log.With(zap.String("lane", name)), report: newLaneReport(n, name, metrics), hand: &handle{},
 			origin: func(_ fetch.TopicPartition, b fetch.Bounds) int64 { return b.Start },

@@ -31,6 +31,7 @@ type applyCmd struct {
 	Reason string   `help:"Why; it is kept." placeholder:"TEXT"`
 	By     string   `help:"Who; whoever runs this if not given. It is kept." placeholder:"NAME"`
 	Config string   `help:"Configuration file of the processor." type:"path" placeholder:"FILE"`
+	Data   string   `help:"Register in the demo of this data directory, running or not." placeholder:"DIR"`
 }
 
 // kindDocument is what a store comes to, beside what was declared.
@@ -41,10 +42,11 @@ func (c *applyCmd) Run(e *env) error {
 	if err != nil {
 		return usageError{err}
 	}
-	cfg, err := loadConfig(e, c.Config)
+	cfg, done, err := configOf(e, c.Config, c.Data)
 	if err != nil {
 		return err
 	}
+	defer done()
 	if topic := topicOf[event.TypeRegistry]; !slices.Contains(cfg.Kafka.Topics, topic) {
 		return usageError{fmt.Errorf("kafka.topics lacks %s, so no lane would learn of it: add it to the configuration of all members", topic)}
 	}

@@ -29,7 +29,7 @@ type audienceExportCmd struct {
 	Purpose string `help:"What customers must have agreed to, as tills send it." default:"marketing" placeholder:"PURPOSE"`
 	Limit   int    `help:"At most so many." placeholder:"N"`
 	Order   string `help:"Who comes first under a limit: a column, and asc or desc." placeholder:"COLUMN"`
-	K       int    `help:"Refuse an audience of fewer." default:"10" placeholder:"N"`
+	K       int    `help:"Refuse an audience of fewer; privacy.min_group if not given, and no less." placeholder:"N"`
 	By      string `help:"Who it is; you and this machine if not given." placeholder:"NAME"`
 	Format  string `help:"How they are written: ${enum}." enum:"csv,json" default:"csv"`
 }
@@ -63,13 +63,19 @@ func (c *audienceExportCmd) Run(e *env) error {
 			return usageError{fmt.Errorf("--order: %w", err)}
 		}
 	}
-	switch {
-	case c.K < 2:
-		return usageError{fmt.Errorf("--k %d: it takes at least 2, for an audience of one is a person", c.K)}
-	case c.Limit < 0 || c.Limit > 0 && c.Limit < c.K:
-		return usageError{fmt.Errorf("--limit %d: an audience of fewer than %d (--k) is refused", c.Limit, c.K)}
-	}
 	return c.open(e, func(sink *clickhouse.Sink) error {
+		least, err := sink.MinGroup(e.ctx)
+		switch {
+		case err != nil:
+			return err
+		case c.K == 0:
+			c.K = int(least)
+		case c.K < int(least):
+			return usageError{fmt.Errorf("--k %d: it takes at least %d, which privacy.min_group says", c.K, least)}
+		}
+		if c.Limit < 0 || c.Limit > 0 && c.Limit < c.K {
+			return usageError{fmt.Errorf("--limit %d: an audience of fewer than %d (--k) is refused", c.Limit, c.K)}
+		}
 		all, agreed, err := sink.CountAudience(e.ctx, a)
 		if err != nil {
 			return err

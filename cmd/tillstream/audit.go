@@ -26,6 +26,9 @@ func (c *auditCmd) Run(e *env) error {
 		}
 		fmt.Fprintf(e.stdout, "the books balance: %d offsets of %d partitions, %d sums of %d tables, %d terminals\n",
 			report.Offsets, report.Partitions, report.Sums, report.Tables, report.Terminals)
+		if report.Expired > 0 {
+			fmt.Fprintf(e.stdout, "%d months of tables (or tables without months) were not compared: rows of them may have gone by their retention\n", report.Expired)
+		}
 		return nil
 	})
 }

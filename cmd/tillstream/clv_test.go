@@ -156,7 +156,7 @@ func checkAudience(t *testing.T, p *pipeline) {
 	}{
 		{exitUsage, "--where: at byte 1 of the condition, customer is neither a column", []string{"--where", "customer = 1"}},
 		{exitUsage, "--order:", []string{"--where", "true", "--order", "customer"}},
-		{exitUsage, "an audience of one is a person", []string{"--where", "true", "--k", "1"}},
+		{exitUsage, "--k 1: it takes at least 10, which privacy.min_group says", []string{"--where", "true", "--k", "1"}},
 		{exitUsage, "--limit 5: an audience of fewer than 10", []string{"--where", "true", "--limit", "5"}},
 		{exitUsage, "--purpose is empty", []string{"--where", "true", "--purpose", " "}},
 		{exitFailed, "fewer than 10 customers fulfil the condition", []string{"--where", "net_365d < 9"}},
@@ -206,6 +206,15 @@ func checkAudience(t *testing.T, p *pipeline) {
 		got := p.sql("SELECT by, predicate, reason, basis, purpose, customers, left_out, most, k, format, length(sha256) FROM pos.audience_exports ORDER BY at")
 		if len(got) != 3 || strings.Join(got[i+1], "|") != want+"|64" {
 			t.Errorf("%v, want %s", got, want)
+		}
+	}
+
+	// What the configuration says of how long customers' rows stay is said once, and asked for once.
+	cfg := writeConfig(t, "127.0.0.1:1", p.dsn, "retention: {customers: 500}")
+	for _, want := range []string{"customer_days keeps rows 500 days (before: for good)", ""} {
+		out.Reset()
+		if code, stderr := tillstream(t, &out, "migrate", "--config", cfg); code != exitDone || !strings.Contains(out.String(), want) || want == "" && strings.Contains(out.String(), "keeps") {
+			t.Errorf("exited %d, %s, said %s", code, stderr, out.String())
 		}
 	}
 }

@@ -54,12 +54,16 @@ func (c *demoCmd) Run(e *env) error {
 	}
 	cfg.Kafka.Brokers = c.Kafka
 	if len(c.Kafka) == 0 {
-		broker, err := embedded.StartBroker(embedded.BrokerConfig{Dir: filepath.Join(c.Data, "kafka"), Log: log.Named("kafka")})
+		broker, err := embedded.StartBroker(embedded.BrokerConfig{Dir: brokerDir(c.Data), Log: log.Named("kafka")})
 		if err != nil {
 			return err
 		}
 		defer broker.Close()
 		cfg.Kafka.Brokers = broker.Addrs()
+		if err := os.WriteFile(addressFile(c.Data), []byte(strings.Join(cfg.Kafka.Brokers, ",")), 0o600); err != nil {
+			return fmt.Errorf("keeping the address of the embedded Kafka: %w", err)
+		}
+		defer os.Remove(addressFile(c.Data))
 	}
 
 	if c.ClickHouse == "" {

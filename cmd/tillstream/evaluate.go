@@ -23,6 +23,7 @@ import (
 
 type slaEvaluateCmd struct {
 	Config string  `help:"Configuration file." type:"path" placeholder:"FILE"`
+	Data   string  `help:"Measure in the demo of this data directory, running or not." placeholder:"DIR"`
 	AsOf   instant `help:"As if it was this time: 2026-11-01, or RFC 3339. Now if not given." placeholder:"TIME"`
 }
 
@@ -32,10 +33,11 @@ be measured; the others are. Running it twice changes nothing, and neither does 
 }
 
 func (c *slaEvaluateCmd) Run(e *env) error {
-	cfg, err := loadConfig(e, c.Config)
+	cfg, done, err := configOf(e, c.Config, c.Data)
 	if err != nil {
 		return err
 	}
+	defer done()
 	sink, err := openChecked(e.ctx, cfg, cfg.ClickHouse.Migrate)
 	if err != nil {
 		return err

@@ -31,8 +31,9 @@ func (*slaExplainCmd) Help() string {
 
   tillstream sla explain acme-gold --period 2026-10 --objective terminal-availability --scope 0042/till-3
 
-It reads what holds now; what was published is in tillstream sla statement. The place of a single report is not kept: the range of offsets is that which
-the books have of its partition and its day.`
+It reads what holds now; what was published is in tillstream sla statement. With --config, or of a demo in --data, the very reports and sales that began and ended
+what is in evidence are looked up in Kafka, as far as it still holds them, and named by topic, partition and offset. Without, the range of offsets is that
+which the books have of their partition and day.`
 }
 
 func (c *slaExplainCmd) Run(e *env) error {
@@ -55,7 +56,15 @@ func (c *slaExplainCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
-		w := walk{e.ctx, e.stdout, sink, d}
+		source, done, err := c.kafka(e)
+		if err != nil {
+			return err
+		}
+		defer done()
+		w := walk{e.ctx, e.stdout, sink, d, nil}
+		if source != nil {
+			w.records = newRecords(source)
+		}
 		for i := range all {
 			if err := w.explain(&all[i]); err != nil {
 				return err
@@ -71,6 +80,7 @@ type walk struct {
 	out  io.Writer
 	sink *clickhouse.Sink
 	*statement.Document
+	records *records // nil: no Kafka is known
 }
 
 func (w *walk) line(indent int, format string, args ...any) {
@@ -122,6 +132,9 @@ func (w *walk) sources(per string, e *statement.Evidence) error {
 	case e.Kind == "exclusion" && !strings.Contains(e.Ref, "/"):
 		w.line(2, "its steps: SELECT * FROM pos.maintenance WHERE maintenance_id = '%s'", e.Ref)
 		return nil
+	case e.Kind == "payments" || e.Kind == "slice" || e.Kind == "answers":
+		w.events(per, e)
+		return nil
 	case per == "terminal" || per == "store":
 		id = "" // what the store was is known by its tills
 	case e.Ref == "":
@@ -152,24 +165,123 @@ func (w *walk) sources(per string, e *statement.Evidence) error {
 	return nil
 }
 
-// till is what a till was in a span, and where its reports are.
+// events says where the attempts and answers are that a row of evidence counts.
+func (w *walk) events(per string, e *statement.Evidence) {
+	table, of := "payments_hourly", ""
+	switch {
+	case e.Kind == "answers":
+		table = "terminal_responses"
+	case e.Kind == "slice" || per == "terminal":
+		table = "terminal_payments"
+	}
+	store, till, _ := strings.Cut(e.Scope, "/")
+	switch per {
+	case "store", "terminal":
+		of = " AND store_id = '" + store + "'"
+		if till != "" {
+			of += " AND terminal_id = '" + till + "'"
+		}
+	}
+	const utc = "2006-01-02 15:04:05"
+	w.line(2, "by hour: SELECT * FROM pos.%s WHERE hour >= '%s' AND hour < '%s'%s", table, e.From.UTC().Truncate(time.Hour).Format(utc), e.To.UTC().Format(utc), of)
+}
+
+// till is what a till was in a span, and the records that it was made of.
 func (w *walk) till(store, till string, x interval.Span) error {
 	statuses, err := w.sink.StatusIntervals(w.ctx, store, till, x)
 	if err != nil {
 		return err
 	}
-	for _, s := range statuses {
-		w.line(2, "%s/%s was %s: %s – %s, cause %s; written by batch %d of epoch %d", store, till, s.Status, w.at(s.From), w.at(s.To), some(s.Cause), s.Batch, s.Epoch)
-	}
-	return w.offsets(topicOf[event.TypeHealth], availability.KindTerminal, clickhouse.StateKey(store, till), x)
-}
-
-// offsets are where the reports are in Kafka, as far as the books know.
-func (w *walk) offsets(topic, kind, key string, x interval.Span) error {
-	ranges, late, err := w.sink.Offsets(w.ctx, topic, kind, key, x)
+	ranges, late, err := w.sink.Offsets(w.ctx, topicOf[event.TypeHealth], availability.KindTerminal, clickhouse.StateKey(store, till), x)
 	if err != nil {
 		return err
 	}
+	edges := make([][2]edge, len(statuses))
+	for i := range statuses {
+		if edges[i], err = w.edges(store, till, &statuses[i]); err != nil {
+			return err
+		}
+	}
+	found, missing, err := w.find(store, till, edges, ranges)
+	if err != nil {
+		return err
+	}
+	for i, s := range statuses {
+		w.line(2, "%s/%s was %s%s: %s – %s, cause %s; written by batch %d of epoch %d", store, till, s.Status, s.Lost, w.at(s.From), w.at(s.To), some(s.Cause), s.Batch, s.Epoch)
+		what := [2]string{"began with", "ended with"}
+		if s.Status == "silent" {
+			what[0] = "heard last before it"
+		}
+		for k, e := range edges[i] {
+			if r, ok := found[e]; ok {
+				w.line(3, "%s: %s", what[k], w.describe(&r))
+			}
+		}
+	}
+	if missing {
+		w.offsets(topicOf[event.TypeHealth], ranges, late)
+	}
+	return nil
+}
+
+// edges are where a status began and ended, as far as a record made it so. A till that is up is in no evidence.
+func (w *walk) edges(store, till string, s *clickhouse.StatusInterval) (out [2]edge, err error) {
+	if s.Status == "up" {
+		return out, nil
+	}
+	if out[0].at = s.From; s.Status == "silent" {
+		at, known, err := w.sink.LastHeard(w.ctx, store, till, s.From)
+		if err != nil {
+			return out, err
+		}
+		if out[0].last = !known; known {
+			out[0].at = at
+		}
+	}
+	out[1].at = s.To // 0 while it lasts
+	return out, nil
+}
+
+// find looks up the records of statuses, where a Kafka is known. missing says that some are not there.
+func (w *walk) find(store, till string, all [][2]edge, ranges []clickhouse.OffsetRange) (found map[edge]witness, missing bool, err error) {
+	var edges []edge
+	for _, two := range all {
+		for _, e := range two {
+			if e != (edge{}) && !slices.Contains(edges, e) {
+				edges = append(edges, e)
+			}
+		}
+	}
+	if len(edges) == 0 {
+		return nil, false, nil
+	}
+	if w.records == nil || len(ranges) == 0 {
+		return nil, true, nil
+	}
+	found, kept, err := w.records.find(w.ctx, ranges[0].Partition, store, till, edges)
+	if err != nil {
+		return nil, false, err
+	}
+	if missing = len(found) < len(edges); missing && kept > 0 {
+		w.line(2, "Kafka holds no records of this partition from before %s: they cannot be fetched any more", w.at(kept))
+	}
+	return found, missing, nil
+}
+
+// describe says which record of Kafka one is.
+func (w *walk) describe(r *witness) string {
+	if r.from != r.at {
+		r.what += ", begun at " + w.at(r.from) + " and ended"
+	}
+	s := fmt.Sprintf("%s at %s, id %s: topic %s, partition %d, offset %d (Kafka got it at %s)", r.what, w.at(r.at), r.id, r.Topic, r.Partition, r.offset, w.at(r.received))
+	if r.behind != 0 {
+		s += fmt.Sprintf("; it says %s, by a clock that was %s behind", w.at(r.at-r.behind), time.Duration(r.behind)*time.Millisecond)
+	}
+	return s
+}
+
+// offsets are where reports are in Kafka, as far as the books know.
+func (w *walk) offsets(topic string, ranges []clickhouse.OffsetRange, late bool) {
 	what := "reports"
 	if late {
 		what = "reports came later"
@@ -180,7 +292,6 @@ func (w *walk) offsets(topic, kind, key string, x interval.Span) error {
 	if len(ranges) == 0 {
 		w.line(2, "reports: the books have no offsets of topic %s since then for the partition of this store", topic)
 	}
-	return nil
 }
 
 // per is of what an objective has verdicts.

@@ -21,6 +21,7 @@ const asProgram = "TILLSTREAM_TEST_AS_PROGRAM"
 func TestMain(m *testing.M) {
 	embedded.RunChildIfAsked()
 	if os.Getenv(asProgram) != "" {
+		profiled()
 		main()
 	}
 	os.Exit(m.Run())

@@ -8,6 +8,10 @@ import (
 
 type migrateCmd struct{ target }
 
+func (*migrateCmd) Help() string {
+	return `Applies the migrations that are missing. With --config it also sets for how long rows are kept, as retention says; tillstream run does both where clickhouse.migrate is true.`
+}
+
 func (c *migrateCmd) Run(e *env) error {
 	return c.open(e, func(sink *clickhouse.Sink) error {
 		migrations, err := sink.Migrate(e.ctx, clickhouse.MigrateOptions{Binary: versionString()})
@@ -21,6 +25,25 @@ func (c *migrateCmd) Run(e *env) error {
 			}
 			fmt.Fprintf(e.stdout, "%04d %s: %s\n", m.Version, m.Name, did)
 		}
-		return nil
+		if c.Config == "" { // nothing says what is to be kept
+			return nil
+		}
+		cfg, err := loadConfig(e, c.Config)
+		if err != nil {
+			return err
+		}
+		changes, err := sink.Retain(e.ctx, clickhouse.Retention(cfg.Retention))
+		for _, r := range changes {
+			fmt.Fprintf(e.stdout, "%s keeps rows %s (before: %s)\n", r.Table, days(r.Now), days(r.Before))
+		}
+		return err
 	})
+}
+
+// days is a time for which rows are kept.
+func days(n int) string {
+	if n == 0 {
+		return "for good"
+	}
+	return fmt.Sprintf("%d days", n)
 }

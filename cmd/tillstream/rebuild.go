@@ -289,7 +289,7 @@ func (r *rebuild) choose(ctx context.Context, p *part) error {
 
 // purchases are tables whose rows of a month depend on nothing but the events of that month.
 var purchases = []string{
-	"basket_pairs", "customer_days", "customer_hours", "customer_items", "payment_days", "payments_hourly", "product_sales", "promotion_days", "sales_hourly", "terminal_sales",
+	"basket_pairs", "customer_days", "customer_hours", "customer_items", "payment_days", "payments_hourly", "product_sales", "promotion_days", "sales_hourly", "terminal_payments", "terminal_sales",
 }
 
 // slack is how many days after Kafka got it an event may be dated: ten minutes, a time zone, and a business date two days ahead.

@@ -29,6 +29,7 @@ import (
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
 	"github.com/tillstream/tillstream/cmd/tillstream/manifest"
 	"github.com/tillstream/tillstream/cmd/tillstream/simulator"
+	roles "github.com/tillstream/tillstream/deploy/clickhouse"
 	"github.com/tillstream/tillstream/deploy/embedded"
 )
 
@@ -76,6 +77,10 @@ func newRig(t *testing.T, seed uint64, tune ...func(*simulator.Config)) *rig {
 		t: t, rnd: rand.New(rand.NewPCG(seed, 1)), data: t.TempDir(), broker: ownKafka(t), partitions: 4, stores: map[string]int32{}, seed: maphash.MakeSeed(), seen: map[uint64]bool{},
 		place: func(store int32) int32 { return store % 4 },
 	}
+	users := filepath.Join(engineDir(r.data), "users.d", "roles.xml")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(users), 0o700), os.WriteFile(users, []byte(roles.UsersXML()), 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	r.engine = openEngine(t, r.data)
 	t.Cleanup(func() {
 		if err := r.engine.Close(); err != nil {
@@ -86,7 +91,7 @@ func newRig(t *testing.T, seed uint64, tune ...func(*simulator.Config)) *rig {
 	r.config = filepath.Join(t.TempDir(), "tillstream.yaml")
 	text := fmt.Sprintf(`
 kafka: {brokers: [%q], group: %s, session_timeout: 6s, heartbeat_interval: 500ms, rebalance_timeout: 10s}
-clickhouse: {dsn: "http://default@%s/default"}
+clickhouse: {dsn: "http://writer@%s/default"}
 privacy: {secret: %s}
 processor: {batch_records: 400, batch_age: 200ms}
 listen: ""

@@ -51,6 +51,15 @@ func (c *runCmd) Run(e *env) error {
 	if err := sink.PutForgetKey(e.ctx, []byte(cfg.Privacy.Secret)); err != nil {
 		return err
 	}
+	if cfg.ClickHouse.Migrate {
+		changes, err := sink.Retain(e.ctx, clickhouse.Retention(cfg.Retention))
+		for _, r := range changes {
+			log.Info("rows of a table are kept for another time", zap.String("table", r.Table), zap.Int("days", r.Now), zap.Int("days_before", r.Before))
+		}
+		if err != nil {
+			return err
+		}
+	}
 	kafka, err := openKafka(cfg, log)
 	if err != nil {
 		return err
@@ -97,6 +106,9 @@ func openChecked(ctx context.Context, cfg *config.Config, migrate bool) (*clickh
 	}
 	if err == nil {
 		err = sink.PutRetireAfter(ctx, duration(cfg.Processor.RetireAfter))
+	}
+	if err == nil {
+		err = sink.PutMinGroup(ctx, cfg.Privacy.MinGroup)
 	}
 	if err != nil {
 		return nil, errors.Join(err, sink.Close())

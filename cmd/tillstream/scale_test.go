@@ -167,7 +167,7 @@ func bareRig(t *testing.T, partitions int) *rig {
 	t.Helper()
 	data := t.TempDir()
 	kafka := ownKafka(t)
-	engine, err := embedded.StartEngine(t.Context(), embedded.EngineConfig{Dir: engineDir(data), MemoryBytes: int64(*scale.engineGiB) << 30, Log: zap.NewNop()})
+	engine, err := embedded.StartEngine(t.Context(), embedded.EngineConfig{Dir: engineDir(data), MemoryBytes: int64(*scale.engineGiB) << 30, Logs: *throughput.costs, Log: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,9 @@ func TestSLACheck(t *testing.T) {
 	if code != exitDone || !strings.HasPrefix(said, "nothing is wrong with ") {
 		t.Errorf("exit %d: %s%s", code, said, stderr)
 	}
-	says(t, stderr, "! "+filepath.Join(agreements, "bad-minutes.yaml")+":19: spec.versions[0].objectives[0].indicator: it is accepted, but not measured as it is written: payments are kept by the hour", "its verdict is not_applicable\n")
+	if stderr != "" {
+		t.Errorf("of the examples not all is measured: %s", stderr)
+	}
 	dir := t.TempDir()
 	text := readText(t, filepath.Join(agreements, "acme-gold.yaml"))
 	text = strings.Replace(text, "period: month ", "period: monthly ", 1)

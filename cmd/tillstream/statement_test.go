@@ -6,16 +6,19 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/tillstream/tillstream/processor/sla/statement"
 )
 
 // checkStatements looks at what TestVerdicts issued: January, February, March and March again.
-func checkStatements(t *testing.T, p *pipeline) {
+func checkStatements(t *testing.T, p *pipeline, cfg string) {
 	t.Helper()
 	dir := t.TempDir()
 	write := func(name string, args ...string) []byte {
@@ -108,6 +111,7 @@ func checkStatements(t *testing.T, p *pipeline) {
 		}
 	}
 
+	checkRecords(t, p, cfg)
 	checkSQL(t, p)
 
 	var out strings.Builder
@@ -153,6 +157,53 @@ func checkStatements(t *testing.T, p *pipeline) {
 	}
 }
 
+// checkRecords fetches, as an auditor would, what explain names as the records that began and ended an outage and a silence, with another client.
+func checkRecords(t *testing.T, p *pipeline, cfg string) {
+	t.Helper()
+	said := p.do("sla", "explain", "acme-gold", "--dsn", p.dsn, "--config", cfg, "--period", "2026-03", "--objective", "terminal-availability", "--scope", "s1/t1", "--rows", "30")
+	client, err := kgo.NewClient(kgo.SeedBrokers(p.broker))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	record := regexp.MustCompile(`topic (\S+), partition (\d+), offset (\d+)`)
+	for _, want := range []struct{ status, began, status1, at1, ended, status2, at2 string }{
+		{"s1/t1 was down: 2026-03-26 10:00:00.000", "began with: report of down", "down", "2026-03-26T09:00:00Z", "ended with: report of up", "up", "2026-03-26T09:15:00Z"},
+		{"s1/t1 was maintenance: 2026-03-24 09:00:00.000", "began with: report of maintenance", "maintenance", "2026-03-24T08:00:00Z", "ended with: report of up", "up", "2026-03-24T11:00:00Z"},
+		{"s1/t1 was silent: 2026-03-12 14:00:00.000", "heard last before it: report of up", "up", "2026-03-12T12:30:00Z", "ended with: report of up", "up", "2026-03-12T13:40:00Z"},
+	} {
+		_, after, ok := strings.Cut(said, want.status)
+		lines := strings.SplitN(after, "\n", 4)
+		if !ok || len(lines) < 4 || !strings.Contains(lines[1], want.began) || !strings.Contains(lines[2], want.ended) {
+			t.Errorf("explain does not say %q, %q, %q:\n%s", want.status, want.began, want.ended, said)
+			continue
+		}
+		for i, is := range [][2]string{{want.status1, want.at1}, {want.status2, want.at2}} {
+			m := record.FindStringSubmatch(lines[i+1])
+			if m == nil {
+				t.Errorf("no record in %s", lines[i+1])
+				continue
+			}
+			partition, _ := strconv.Atoi(m[2])
+			offset, _ := strconv.ParseInt(m[3], 10, 64)
+			client.AddConsumePartitions(map[string]map[int32]kgo.Offset{m[1]: {int32(partition): kgo.NewOffset().At(offset)}})
+			records := client.PollRecords(t.Context(), 1).Records()
+			client.RemoveConsumePartitions(map[string][]int32{m[1]: {int32(partition)}})
+			if len(records) != 1 || records[0].Offset != offset {
+				t.Errorf("Kafka has %v at %s", records, m[0])
+				continue
+			}
+			var report struct {
+				ID, Type, Status, Time string
+				Terminal               string `json:"terminal_id"`
+			}
+			if err := json.Unmarshal(records[0].Value, &report); err != nil || report.Terminal != "t1" || report.Type != "pos.health.v1" || report.Status != is[0] || report.Time != is[1] || !strings.Contains(lines[i+1], ", id "+report.ID+": ") {
+				t.Errorf("%s is %s, want %v", m[0], records[0].Value, is)
+			}
+		}
+	}
+}
+
 // checkSQL asks what docs/statements.md tells auditors to ask, of March as it is after the restatement.
 func checkSQL(t *testing.T, p *pipeline) {
 	t.Helper()
@@ -168,6 +219,8 @@ func checkSQL(t *testing.T, p *pipeline) {
 		"1029600",
 		"t1/2026-03-10T09:00:00.000Z,3600,3600,customer\nt1/2026-03-11T11:00:00.000Z,50,50,provider\nt1/2026-03-17T18:10:00.000Z,52800,6000,provider\nt1/2026-03-26T09:00:00.000Z,900,900,third_party",
 		"terminal-availability,s1/t1,breached,0.990207715\nterminal-availability,s1/t2,met,0.999122807",
+		"19,23", // of beta-tills
+		"2,3",
 	}
 	if len(queries) != len(want) {
 		t.Fatalf("docs/statements.md has %d queries, want %d", len(queries), len(want))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -33,19 +34,11 @@ func (t *target) open(e *env, f func(*clickhouse.Sink) error) error {
 			return err
 		}
 	default:
-		dir := engineDir(t.Data)
-		if _, err := os.Stat(dir); err != nil {
-			return usageError{fmt.Errorf("there is no demo in %s; make one with tillstream demo, or name a ClickHouse with --dsn or --config", t.Data)}
+		dsn, done, err := demoEngine(e, t.Data)
+		if err != nil {
+			return err
 		}
-		dsn, running := embedded.Running(e.ctx, dir)
-		if !running {
-			engine, err := startEngine(e, t.Data, zap.NewNop())
-			if err != nil {
-				return err
-			}
-			defer engine.Close()
-			dsn = engine.DSN()
-		}
+		defer done()
 		cfg.ClickHouse.DSN = config.Secret(dsn)
 	}
 	sink, err := openSink(cfg)
@@ -54,6 +47,89 @@ func (t *target) open(e *env, f func(*clickhouse.Sink) error) error {
 	}
 	return errors.Join(f(sink), sink.Close())
 }
+
+// kafka opens the Kafka that belongs to the target: of the configuration, or the embedded one of a demo, running or not; nil if there is none.
+func (t *target) kafka(e *env) (_ *source, done func(), err error) {
+	cfg := config.Default()
+	done = func() {}
+	switch {
+	case t.Config != "":
+		if cfg, err = loadConfig(e, t.Config); err != nil {
+			return nil, done, err
+		}
+	case t.DSN != "":
+		return nil, done, nil
+	default:
+		if _, err := os.Stat(brokerDir(t.Data)); err != nil {
+			return nil, done, nil // the demo had another Kafka
+		}
+		if cfg.Kafka.Brokers, done, err = demoBroker(t.Data); err != nil {
+			return nil, func() {}, err
+		}
+	}
+	s, err := openKafka(cfg, zap.NewNop())
+	if err != nil {
+		done()
+		return nil, func() {}, err
+	}
+	stop := done
+	return s, func() { s.close(); stop() }, nil
+}
+
+// demoEngine starts the ClickHouse of a demo, if that is not running.
+func demoEngine(e *env, data string) (dsn string, done func(), err error) {
+	if _, err := os.Stat(engineDir(data)); err != nil {
+		return "", nil, usageError{fmt.Errorf("there is no demo in %s; make one with tillstream demo, or name a ClickHouse with --dsn or --config", data)}
+	}
+	if dsn, running := embedded.Running(e.ctx, engineDir(data)); running {
+		return dsn, func() {}, nil
+	}
+	engine, err := startEngine(e, data, zap.NewNop())
+	if err != nil {
+		return "", nil, err
+	}
+	return engine.DSN(), func() { engine.Close() }, nil
+}
+
+// demoBroker starts the Kafka of a demo, if that is not running.
+func demoBroker(data string) (addrs []string, done func(), err error) {
+	if _, err := os.Stat(brokerDir(data)); err != nil {
+		return nil, nil, usageError{fmt.Errorf("the demo in %s has another Kafka: name it, and its ClickHouse, with --config", data)}
+	}
+	broker, err := embedded.StartBroker(embedded.BrokerConfig{Dir: brokerDir(data), Log: zap.NewNop()})
+	if err == nil {
+		return broker.Addrs(), broker.Close, nil
+	}
+	if errors.Is(err, embedded.ErrLocked) { // it runs
+		var text []byte
+		if text, err = os.ReadFile(addressFile(data)); err == nil {
+			return strings.Split(string(text), ","), func() {}, nil
+		}
+	}
+	return nil, nil, fmt.Errorf("finding the Kafka of %s: %w", data, err)
+}
+
+// configOf is the configuration of a file, or, if a data directory is named, that of the demo in it, which runs at least until done.
+func configOf(e *env, file, data string) (cfg *config.Config, done func(), err error) {
+	if cfg, err = loadConfig(e, file); err != nil || data == "" {
+		return cfg, func() {}, err
+	}
+	dsn, stop, err := demoEngine(e, data)
+	if err != nil {
+		return nil, nil, err
+	}
+	addrs, end, err := demoBroker(data)
+	if err != nil {
+		stop()
+		return nil, nil, err
+	}
+	cfg.ClickHouse.DSN, cfg.Kafka.Brokers = config.Secret(dsn), addrs
+	return cfg, func() { end(); stop() }, nil
+}
+
+// brokerDir is where a demo's data directory keeps Kafka, addressFile where it says how the running one is reached.
+func brokerDir(data string) string   { return filepath.Join(data, "kafka") }
+func addressFile(data string) string { return filepath.Join(brokerDir(data), "address") }
 
 // engineDir is where a demo's data directory keeps ClickHouse.
 func engineDir(data string) string { return filepath.Join(data, "clickhouse") }

@@ -19,13 +19,17 @@ import (
 )
 
 var throughput = struct {
-	sales  *int
-	cores  *int
-	health *bool
+	sales   *int
+	cores   *int
+	health  *bool
+	costs   *bool
+	profile *string
 }{
 	flag.Int("sales", 1_000_000, "transactions that wait in Kafka"),
 	flag.Int("cores", 1, "of the member: it is pinned to as many"),
 	flag.Bool("reports", false, "health reports instead of transactions"),
+	flag.Bool("costs", false, "tell what ClickHouse spends on each table; it costs a little itself"),
+	flag.String("profile", "", "profile the member into this file with .cpu and .allocs behind"),
 }
 
 // A sale as ../../../shared/peers/gen has it, in the canonical form: 100 stores of 12 tills, three lines of 1,000 products (Zipf), one tender, six hours.
@@ -80,41 +84,54 @@ func TestMeasureThroughput(t *testing.T) {
 	if err := r.client.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	cfg := filepath.Join(t.TempDir(), "tillstream.yaml")
+	cfg, dsn := filepath.Join(t.TempDir(), "tillstream.yaml"), r.engine.DSN()
+	if *throughput.costs {
+		dsn += "?log_queries=1"
+	}
 	if err := os.WriteFile(cfg, fmt.Appendf(nil, `
 kafka: {brokers: [%q], group: throughput}
 clickhouse: {dsn: %q}
 privacy: {secret: a secret of many bytes}
-`, r.broker.Addr(), r.engine.DSN()), 0o600); err != nil {
+`, r.broker.Addr(), dsn), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if code, said := tillstream(t, os.Stderr, "migrate", "--config", cfg); code != exitDone {
 		t.Fatal(said)
 	}
+	if *throughput.profile != "" {
+		t.Setenv(profileEnv, *throughput.profile)
+	}
 	member := startPinned(t, cfg, *throughput.cores)
+	signal := func(s syscall.Signal) {
+		if *throughput.profile != "" {
+			_ = member.cmd.Process.Signal(s)
+		}
+	}
 	var from map[string]usage
 	var began time.Time
 	pids := processes(t, member, r.data)
-	for {
-		time.Sleep(20 * time.Millisecond)
-		done := int(sum(member.numbers("tillstream_events_total")))
+	for done := 0; done < *throughput.sales; {
+		time.Sleep(50 * time.Millisecond) // asking ClickHouse instead would cost it more than the events do
+		done = int(sum(member.numbers("tillstream_events_total")))
 		if from == nil && done > 0 {
 			began, from = time.Now(), map[string]usage{}
 			for name, pid := range pids {
 				from[name] = usageOf(pid)
 			}
 			n -= done
-		}
-		if from != nil && r.passed() >= *throughput.sales {
-			break
+			signal(syscall.SIGUSR1)
 		}
 	}
 	took := time.Since(began)
+	signal(syscall.SIGUSR2)
 	fmt.Printf("%d events of %d bytes in %.2f s: %.0f a second (%.1f MB/s) on %d core(s)\n", n, bytes / *throughput.sales, took.Seconds(), float64(n)/took.Seconds(),
 		float64(bytes)/float64(*throughput.sales)*float64(n)/took.Seconds()/1e6, *throughput.cores)
 	for name, pid := range pids {
 		now := usageOf(pid)
 		fmt.Printf("%12s %6.2f µs of CPU an event, %5.0f MiB resident\n", name, float64((now.cpu-from[name].cpu).Nanoseconds())/1e3/float64(n), float64(now.resident)/(1<<20))
+	}
+	if *throughput.costs {
+		r.costs(*throughput.sales)
 	}
 	if err := member.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -127,6 +144,24 @@ privacy: {secret: a secret of many bytes}
 	}
 	fmt.Println(member.numbers("tillstream_events_total"), r.ask("SELECT reason, count() FROM pos.dead_letters GROUP BY reason"))
 	fmt.Println(strings.TrimSpace(r.ask("SELECT sum(transactions), sum(units), sum(net) FROM pos.sales_hourly")))
+}
+
+// costs prints what ClickHouse has spent on each table for each of n events: INSERTs by query_log, merges by part_log.
+func (r *rig) costs(n int) {
+	r.exec("SYSTEM FLUSH LOGS")
+	fmt.Println(r.ask(fmt.Sprintf(`
+WITH %d AS n
+SELECT table, sum(i) AS inserts, round(sum(rows) / n, 3) AS rows_an_event, round(sum(cpu) / n, 3) AS insert_us, round(sum(cpu) / sum(rows), 3) AS insert_us_a_row,
+  round(sum(bytes) / n) AS insert_bytes, sum(m) AS merges, round(sum(merge) / n, 3) AS merge_us, round(sum(merged) / n, 3) AS merged_rows
+FROM (
+  SELECT multiIf(query_kind = 'Insert', arrayElement(tables, 1), position(query, 'AS t, _partition_id') > 0, 'questions for marks', toString(query_kind)) AS table, 1 AS i,
+    written_rows AS rows, written_bytes AS bytes, ProfileEvents['UserTimeMicroseconds'] + ProfileEvents['SystemTimeMicroseconds'] AS cpu,
+    0 AS m, 0 AS merge, 0 AS merged
+  FROM system.query_log WHERE type = 'QueryFinish'
+  UNION ALL
+  SELECT concat(database, '.', table), 0, 0, 0, 0, 1, ProfileEvents['UserTimeMicroseconds'] + ProfileEvents['SystemTimeMicroseconds'], rows
+  FROM system.part_log WHERE event_type = 'MergeParts' AND database = 'tillstream')
+GROUP BY table WITH TOTALS ORDER BY sum(cpu) + sum(merge) DESC FORMAT PrettyCompactMonoBlock`, n)))
 }
 
 // startPinned starts a member on the first cores of the machine.

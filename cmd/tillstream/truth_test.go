@@ -86,6 +86,9 @@ func TestPipelineTruth(t *testing.T) {
 	if empty := compareTruth(t, sim.Truth(), "--data", data); len(empty) > 0 {
 		t.Errorf("the truth of %v is empty", empty)
 	}
+	if testKafka(t) == "" {
+		checkDemo(t, data)
+	}
 }
 
 // d5 is the query of the users about parties, over all time.
@@ -125,6 +128,7 @@ func compareTruth(t *testing.T, truth *simulator.Truth, target ...string) (empty
 		{"hours", 2, "SELECT store_id, toUnixTimestamp(hour) * 1000 AS h, sum(transactions) AS n FROM pos.sales_hourly GROUP BY store_id, h HAVING n > 0", table{}},
 		{"products", 3, "SELECT product_id, toString(business_date) AS d, currency, " + units + ", " + money("revenue") + " FROM pos.product_sales GROUP BY product_id, d, currency", table{}},
 		{"customers", 2, "SELECT toString(customer) AS c, currency, uniqExactIf((business_date, store_id), transactions > 0), sum(transactions), " + units + ", " + money("net", "discount") + " FROM pos.customer_days GROUP BY c, currency", table{}},
+		{"payments of tills", 1, "SELECT store_id, sum(attempts), sum(failed), sum(arraySum(x -> x.attempts, tries)), sum(arraySum(x -> x.failed, tries)) FROM pos.terminal_payments GROUP BY store_id", table{}},
 		{"payments", 3, "SELECT store_id, method, currency, sum(attempts), sum(approved), sum(declined), sum(failed), sum(offline), " + money("amount") + " FROM pos.payments_hourly GROUP BY store_id, method, currency", table{}},
 		{"till hours", 3, "SELECT store_id, terminal_id, toUnixTimestamp(hour) * 1000 AS h, up_ms, degraded_ms, down_ms, silent_ms, maintenance_ms, disabled_ms, unknown_ms, service_ms, service_down_ms, excluded_ms, service_unknown_ms FROM tillstream.availability_hourly FINAL WHERE lane = '' AND evidence + up_ms + degraded_ms + down_ms + silent_ms + maintenance_ms + unknown_ms > 0", table{}},
 		{"outages", 3, "SELECT store_id, terminal_id, toUnixTimestamp64Milli(started_at) AS s, ifNull(toUnixTimestamp64Milli(resolved_at), 0), service_ms FROM tillstream.outages FINAL WHERE lane = ''", table{}},
@@ -155,8 +159,15 @@ func compareTruth(t *testing.T, truth *simulator.Truth, target ...string) (empty
 	for _, x := range truth.Customers {
 		into["customers"].put([]any{x.Visits, x.Sales, x.Units, x.Net, x.Discount}, x.Pseudonym, x.Currency)
 	}
+	tried := map[string][2]int64{} // attempts otherwise than in cash, and those that failed
 	for _, x := range truth.Payments {
 		into["payments"].put([]any{x.Attempts, x.Approved, x.Declined, x.Failed, x.Offline, x.Amount}, x.Store, x.Method, x.Currency)
+		if n := tried[x.Store]; x.Method != "cash" {
+			tried[x.Store] = [2]int64{n[0] + int64(x.Attempts), n[1] + int64(x.Failed)}
+		}
+	}
+	for store, n := range tried {
+		into["payments of tills"].put([]any{n[0], n[1], n[0], n[1]}, store)
 	}
 	for _, x := range truth.TillHours {
 		into["till hours"].put([]any{x.Up, x.Degraded, x.Down, x.Silent, x.Maintenance, x.Disabled, 0, x.Service, x.ServiceDown, x.Excluded, x.ServiceUnknown}, x.Store, x.Terminal, x.Hour)
@@ -237,7 +248,12 @@ func TestPipelineShuffled(t *testing.T) {
 	}
 	r := newRig(t, seed, tune)
 	var all []simulator.Event
+	arrived := map[string]int64{} // the first copy, which tells the till's clock: shuffled, another may be first
 	for ev, ok := r.next(); ok; ev, ok = r.next() {
+		if first, repeated := arrived[string(ev.Value)]; repeated {
+			ev.Arrival = first
+		}
+		arrived[string(ev.Value)] = ev.Arrival
 		all = append(all, ev)
 	}
 	for _, ev := range all[:len(all):len(all)] {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -9,7 +10,7 @@ import (
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 const acme = `
@@ -90,6 +91,7 @@ type happened struct {
 	paris *time.Location
 	lines strings.Builder
 	n     int
+	store string // s1 if it is empty
 }
 
 // at is an instant of 2026, as 03-10T10:00 or 03-10T10:00:20 in Paris.
@@ -107,7 +109,7 @@ func (h *happened) at(s string) time.Time {
 
 func (h *happened) say(typ string, at time.Time, more map[string]any) {
 	h.n++
-	more["id"], more["source"], more["type"], more["time"], more["store_id"] = fmt.Sprint(h.n), "test", typ, at.UTC(), "s1"
+	more["id"], more["source"], more["type"], more["time"], more["store_id"] = fmt.Sprint(h.n), "test", typ, at.UTC(), cmp.Or(h.store, "s1")
 	b, err := json.Marshal(more)
 	if err != nil {
 		h.t.Fatal(err)
@@ -185,15 +187,18 @@ func TestVerdicts(t *testing.T) {
 	h.step("INC-2", "resolved", "03-18T15:00", map[string]any{})
 	h.step("INC-3", "opened", "03-31T16:00", p1())
 
+	h.beta()
+
 	dir := t.TempDir()
 	writeText(t, filepath.Join(dir, "acme.yaml"), acme)
+	writeText(t, filepath.Join(dir, "beta.yaml"), beta)
 	writeText(t, filepath.Join(dir, "events.jsonl"), h.lines.String())
 	t.Setenv("TILLSTREAM_PROCESSOR_HEARTBEAT_TIMEOUT", "30m")
 	p := newPipeline(t)
 	cfg := writeConfig(t, p.broker, p.dsn, "sla: {every: 0s}")
-	p.do("apply", "--config", cfg, "--yes", "-f", filepath.Join(dir, "acme.yaml"))
+	p.do("apply", "--config", cfg, "--yes", "-f", filepath.Join(dir, "acme.yaml"), "-f", filepath.Join(dir, "beta.yaml"))
 	p.do("ingest", "--config", cfg, filepath.Join(dir, "events.jsonl"))
-	p.fold(cfg, int64(h.n)+1)
+	p.fold(cfg, int64(h.n)+2)
 	options, err := ch.ParseDSN(p.dsn)
 	if err != nil {
 		t.Fatal(err)
@@ -220,7 +225,7 @@ func TestVerdicts(t *testing.T) {
 	same := func(query, want string) {
 		t.Helper()
 		_, got, _ := strings.Cut(strings.ReplaceAll(p.do("sql", "--dsn", p.dsn, "--format", "csv", query), "\r", ""), "\n")
-		if d := cmp.Diff(strings.TrimSpace(want), strings.TrimSpace(got)); d != "" {
+		if d := gocmp.Diff(strings.TrimSpace(want), strings.TrimSpace(got)); d != "" {
 			t.Errorf("%s (-want +got):\n%s", query, d)
 		}
 	}
@@ -267,6 +272,9 @@ terminal-availability,t2,met,STAGE,0`, "STAGE", stage)
 	}
 
 	checkWhatIf(t, p, dir, h.at("04-13T12:00"))
+	checkTills(p, same)
+
+	checkAmendment(p, cfg, filepath.Join(dir, "beta.yaml"), func() { evaluate("04-19T12:00") }, same)
 
 	member := startMember(t, cfg)
 	p.do("incidents", "assign", "INC-1", "--store", "s1", "--config", cfg, "--party", "customer", "--reason", "they had unplugged it", "--by", "ann")
@@ -317,5 +325,5 @@ terminal-availability,t2,met,STAGE,0`, "STAGE", stage)
 	if said := p.do("sla", "list", "--dsn", p.dsn, "--format", "csv"); !strings.Contains(said, "acme-gold,sla,customer,1,2026-01-01,,acme,tills-sa,month,") {
 		t.Error(said)
 	}
-	checkStatements(t, p)
+	checkStatements(t, p, cfg)
 }

@@ -23,6 +23,7 @@ type EngineConfig struct {
 	Dir         string // where it keeps its data; made if need be
 	Library     string // path of libchdb.so, as Library gives it; if empty, StartEngine asks Library itself
 	MemoryBytes int64  // what the engine may take; 4 GiB if 0
+	Logs        bool   // keep system.query_log and system.part_log, for measurements; queries are in it that ask for log_queries
 	Log         *zap.Logger
 }
 

@@ -24,6 +24,10 @@ const configXML = `<clickhouse>
   <keep_alive_timeout>60</keep_alive_timeout>
   <background_pool_size>2</background_pool_size>
   <background_schedule_pool_size>8</background_schedule_pool_size>
+{{- if .Logs}}
+  <query_log><database>system</database><table>query_log</table></query_log>
+  <part_log><database>system</database><table>part_log</table></part_log>
+{{- end}}
 </clickhouse>
 `
 
@@ -65,9 +69,11 @@ func (e *Engine) writeConfig() error {
 	values := struct {
 		ID, Users, Log, ErrorLog string
 		Memory, ReaderMemory     int64
+		Logs                     bool
 	}{
 		ID: e.id, Users: escaped(e.path("users.xml")), Log: escaped(e.path("clickhouse.log")), ErrorLog: escaped(e.path("clickhouse.err.log")),
 		Memory: e.cfg.MemoryBytes, ReaderMemory: e.cfg.MemoryBytes / 2,
+		Logs: e.cfg.Logs,
 	}
 	for name, text := range map[string]string{"config.xml": configXML, "users.xml": usersXML, "start.sql": startSQL} {
 		t, err := template.New(name).Parse(text)

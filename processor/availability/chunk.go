@@ -14,7 +14,7 @@ import (
 //	         flagCause), step of the sequence (varint, if flagSequence)
 //
 // Behind the pieces come the boots, if any report has one: how many there are (uvarint), and for each report with another boot than the report before it, how many reports further it is than the
-// last such (uvarint), and the boot (uvarint). Disabled is written as Silent, which no report is.
+// last such (uvarint), and the boot (uvarint). Disabled is written as Silent, and Cardless as None, which no report is.
 //
 // Behind those, if any piece has a Skew, come how many runs of pieces with one Skew and one Sent there are (uvarint), and of each how many pieces after the
 // run before (uvarint), how many they are (uvarint), Skew (varint) and Sent (uvarint). Without boots a 0 stands for them then. A clock that is right costs nothing.
@@ -32,6 +32,29 @@ const (
 
 	noFlags = flagSale | flagResponse // what no piece has, so that the first one's follow
 )
+
+// statusCode writes the status of a report in three bits.
+func statusCode(s Status) byte {
+	switch s {
+	case Disabled:
+		return byte(Silent)
+	case Cardless:
+		return byte(None)
+	}
+	return byte(s)
+}
+
+// codedStatus is the inverse, of flags.
+func codedStatus(flags byte) Status {
+	switch s := Status(flags >> statusShift & 7); s {
+	case Silent:
+		return Disabled
+	case None:
+		return Cardless
+	default:
+		return s
+	}
+}
 
 // previous is what the pieces of a chunk are told against.
 type previous struct {
@@ -57,11 +80,7 @@ func appendChunk(dst []byte, start int64, ev []Evidence) []byte {
 				flags |= flagLong
 			}
 		} else {
-			status := e.Status
-			if status == Disabled {
-				status = Silent
-			}
-			flags = byte(status) << statusShift
+			flags = statusCode(e.Status) << statusShift
 			if e.Hold != p.hold {
 				flags |= flagHold
 			}
@@ -268,13 +287,7 @@ func readChunk(dst []Evidence, start int64, data []byte, keep texts) ([]Evidence
 				return dst, errState
 			}
 		} else {
-			e.Status = Status(p.flags >> statusShift & 7)
-			switch e.Status {
-			case None:
-				return dst, errState
-			case Silent:
-				e.Status = Disabled
-			}
+			e.Status = codedStatus(p.flags)
 			if p.flags&flagHold != 0 {
 				h := r.uvarint()
 				if h > maxHold {

@@ -21,7 +21,7 @@ func drawEvidence(t *rapid.T) []Evidence {
 		if e.Sale = rapid.Bool().Draw(t, "sale"); e.Sale {
 			e.Start -= rapid.Int64Range(0, proofLimit).Draw(t, "takes")
 		} else {
-			e.Status = rapid.SampledFrom([]Status{Up, Degraded, Down, Maintenance, Unknown, Closing, Disabled}).Draw(t, "status")
+			e.Status = rapid.SampledFrom([]Status{Up, Degraded, Down, Maintenance, Unknown, Closing, Disabled, Cardless}).Draw(t, "status")
 			e.Hold = rapid.Int64Range(0, maxHold).Draw(t, "hold")
 			e.Response = event.Opt[uint32]{OK: rapid.Bool().Draw(t, "responds")}
 			if e.Response.OK {

@@ -1,8 +1,6 @@
 package availability
 
 import (
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/tillstream/tillstream/processor/registry"
@@ -40,19 +38,35 @@ type Config struct {
 
 // rules is Config in milliseconds, defaults filled in.
 type rules struct {
-	timeout, window, retire, cutoff int64    // timeout 0: what the report announces
-	hold                            int64    // of what announces nothing
-	registered                      int64    // the terminal's heartbeat timeout by the registry, 0: it says none
-	needs                           []string // component types without which it cannot sell, by the registry
+	timeout, window, retire, cutoff int64              // timeout 0: what the report announces
+	hold                            int64              // of what announces nothing
+	registered                      *registry.Terminal // nil: the registry does not know it
 }
 
-// disables says whether a degraded till cannot sell for this cause.
-func (r *rules) disables(cause string) bool {
-	if len(r.needs) == 0 {
-		return false
+// lacks is a component type that a till lacks, by the cause of its report, and without which it cannot sell, by what the registry says as of an
+// instant; "" if there is none.
+func (r *rules) lacks(cause string, at int64) string {
+	if r.registered == nil {
+		return ""
 	}
-	kind, _, _ := strings.Cut(cause, ":")
-	return slices.Contains(r.needs, kind)
+	for _, kind := range r.registered.At(at).SellNeeds {
+		if broken(cause, kind) {
+			return kind
+		}
+	}
+	return ""
+}
+
+// changes is when the registry next says something else.
+func (r *rules) changes(after int64) int64 {
+	if r.registered != nil {
+		for i := range r.registered.Versions {
+			if from := r.registered.Versions[i].From; i > 0 && int64(*from) > after {
+				return int64(*from)
+			}
+		}
+	}
+	return Open
 }
 
 func newRules(c Config) rules {
@@ -79,7 +93,7 @@ func newRules(c Config) rules {
 // that is silent.
 func (r rules) of(t *registry.Terminal) rules {
 	if t != nil {
-		r.registered, r.retire, r.needs = min(t.HeartbeatTimeout, maxHold), max(r.retire, reportedFor), t.SellNeeds
+		r.registered, r.retire = t, max(r.retire, reportedFor)
 	}
 	return r
 }

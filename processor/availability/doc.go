@@ -21,17 +21,23 @@
 // nothing; never over what was reported down or in maintenance. After the last column, and before the first evidence, nothing is
 // known: no hours, no intervals. The views close what is open by the same rules, as of now.
 //
-// The hold of a report is Config.HeartbeatTimeout, else three times the interval that it announces, else three minutes; the
-// hold of a sale is that of r. Instants are milliseconds since 1970 UTC, stretches of time half-open.
+// The hold of a report is what the registry said when it was made, else Config.HeartbeatTimeout, else three times the interval that it announces, else
+// three minutes; the hold of a sale is that of r, or what the registry said then. Where r is up or degraded the till cannot sell if r says so
+// (capability), or says nothing of that and lacks a component (error or absent) without which, as the registry says at x, it cannot: then it is
+// degraded, and disabled; so is one that says that it cannot take cards, which is told apart too. Instants are milliseconds since 1970 UTC, stretches of time half-open.
+//
+// Agreements may say another hold. So beside the time that was spent in each status, hours have the times in which nothing was heard at all that are longer than usual
+// ([usual]), from which any hold that is longer can be told (package sla).
 //
 // # Wrong clocks
 //
-// Evidence that says when it was sent (sent_at) has the till's clock measured with it: Kafka's time of the record less that. Up to 2 s either way the
-// clock is right. A greater deviation is kept with the evidence, in full seconds, and where it is stable ([clocks.place] says what that is) the
-// evidence is placed where it belongs: at its time plus the deviation, for at most 24 h behind and 10 min ahead (what is further ahead is a dead letter), if
-// it was sent within a day of its time. All other evidence stays where it says it was: a deviation that is not stable, the first reports of one that is
-// not known to be stable yet, and tills that never say when they send. Where evidence belongs is a function of the set of evidence too, so it may
-// move when more comes, and the hours, runs and outages that it made where it was go: an hour of which nothing is left is written as zeros.
+// Evidence that says when it was sent (sent_at) has the till's clock measured with it: Kafka's time of the record less that, of several copies of the
+// first in the partition, which has the earliest time. Up to 2 s either way the clock is right. A greater deviation is kept with the evidence, in full
+// seconds, and where it is stable ([clocks.place] says what that is) the evidence is placed where it belongs: at its time plus the deviation, for at
+// most 24 h behind and 10 min ahead (what is further ahead is a dead letter), if it was sent within a day of its time. All other evidence stays where
+// it says it was: a deviation that is not stable, the first reports of one that is not known to be stable yet, and tills that never say when they send.
+// Where evidence belongs is a function of the set of evidence too, so it may move when more comes, and the hours, runs and outages that it made where
+// it was go: an hour of which nothing is left is written as zeros.
 //
 // A wrong clock and a line that takes equally long for everything cannot be told apart, nor can an archive that is sent again at the pace at which it was
 // written, less than 24 h later, to a lane that has not seen it. If the clock is put right while a till has no line, what it sends after that stays where

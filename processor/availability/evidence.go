@@ -2,6 +2,7 @@ package availability
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/tillstream/tillstream/processor/event"
@@ -21,10 +22,11 @@ const (
 	Unknown
 	Closing
 	Disabled // up or degraded, and cannot sell; the tables say degraded
+	Cardless // up or degraded, and cannot take cards but sell; the tables say degraded
 	statuses = iota
 )
 
-var statusNames = [statuses]string{"none", "up", "degraded", "down", "silent", "maintenance", "unknown", "closing", "degraded"}
+var statusNames = [statuses]string{"none", "up", "degraded", "down", "silent", "maintenance", "unknown", "closing", "degraded", "degraded"}
 
 // String is the status as the tables have it.
 func (s Status) String() string {
@@ -32,6 +34,11 @@ func (s Status) String() string {
 		return statusNames[s]
 	}
 	return "unknown"
+}
+
+// runs says whether it is that of a till that works, well or not, for as long as a report holds.
+func (s Status) runs() bool {
+	return s == Up || s == Degraded || s == Disabled || s == Cardless
 }
 
 // reportedStatus reads the status of a report. The value is open: what is not understood is unknown.
@@ -60,7 +67,7 @@ type Evidence struct {
 	Response event.Opt[uint32] // ms the till, or a probe, took to answer
 	Status   Status            // as reported; None for a sale
 	Sale     bool
-	Cause    string // why a report is not up
+	Cause    string // why a report is not up, and what the till lacks: see causeOf
 	Boot     uint32 // of a report: a hash of the boot id, 0 if it has none
 	Skew     int32  // s that the till's clock was behind, as measured with it; 0: nothing was, or it is right
 	Sent     int32  // s after its time that evidence with a Skew was sent; 0: at once
@@ -120,8 +127,11 @@ func (f *Fold) evidenceOf(e *event.Event, at, received int64) (Evidence, bool) {
 	case event.TypeHealth:
 		h := &e.Health
 		ev.Status = reportedStatus(h.Status)
-		if (ev.Status == Up || ev.Status == Degraded) && cannotSell(&h.Capability) {
+		switch running := ev.Status == Up || ev.Status == Degraded; {
+		case running && cannotSell(&h.Capability):
 			ev.Status = Disabled
+		case running && cannotTakeCards(h, ev.Status):
+			ev.Status = Cardless
 		}
 		ev.Boot = bootOf(h.BootID)
 		var interval uint32
@@ -144,6 +154,14 @@ func cannotSell(c *event.Capability) bool {
 	return no(c.Sell) || !c.Sell.OK && no(c.Card) && no(c.Cash)
 }
 
+// cannotTakeCards says whether a till that can sell has said that it takes no cards: outright, or, of one that is degraded, by a card reader that does not work.
+func cannotTakeCards(h *event.Health, s Status) bool {
+	if card := h.Capability.Card; card.OK {
+		return !card.Value
+	}
+	return s == Degraded && slices.ContainsFunc(h.Components, func(c event.Component) bool { return c.Type == "card_reader" && c.State == "error" })
+}
+
 // bootOf is a hash of a boot id (FNV-1a), never 0 but for none.
 func bootOf(id string) uint32 {
 	if id == "" {
@@ -157,8 +175,54 @@ func bootOf(id string) uint32 {
 }
 
 // causeOf is the first error's code, else the first component in error as type:detail, else "reported"; "closing" of a till that was switched
-// off, and nothing of one that is up.
+// off, and nothing of one that is up. If a till that runs lacks other components than that names, or says that it can sell all the same, the types of what
+// it lacks come before it, and a NUL.
 func (f *Fold) causeOf(h *event.Health, s Status) string {
+	cause := f.spokenCause(h, s)
+	if !s.runs() || s == Disabled {
+		return cause
+	}
+	f.joined = f.joined[:0]
+	for i := range h.Components {
+		if c := &h.Components[i]; lacking(c) && !h.Capability.Sell.OK && len(f.joined)+len(c.Type) < maxText/2 && !strings.ContainsAny(c.Type, ",\x00") {
+			f.joined = append(append(f.joined, c.Type...), ',')
+		}
+	}
+	switch kind, _, _ := strings.Cut(cause, ":"); {
+	case len(f.joined) == 0 && (cause == "" || !h.Capability.Sell.OK), len(f.joined) == len(kind)+1 && string(f.joined[:len(kind)]) == kind:
+		return cause
+	}
+	return f.texts.keepBytes(append(append(f.joined, 0), cause...))
+}
+
+func lacking(c *event.Component) bool {
+	return c.Type != "" && (c.State == "error" || c.State == "absent")
+}
+
+// spoken is the part of a cause that people read.
+func spoken(cause string) string {
+	if i := strings.IndexByte(cause, 0); i >= 0 {
+		return cause[i+1:]
+	}
+	return cause
+}
+
+// broken says whether a component type is among those that a till lacks.
+func broken(cause, kind string) bool {
+	i := strings.IndexByte(cause, 0)
+	if i < 0 {
+		named, _, _ := strings.Cut(cause, ":")
+		return named == kind
+	}
+	for lacked := range strings.SplitSeq(cause[:i], ",") {
+		if lacked == kind {
+			return kind != ""
+		}
+	}
+	return false
+}
+
+func (f *Fold) spokenCause(h *event.Health, s Status) string {
 	switch s {
 	case Up:
 		return ""
@@ -166,19 +230,22 @@ func (f *Fold) causeOf(h *event.Health, s Status) string {
 		return "closing"
 	}
 	if len(h.Errors) > 0 && h.Errors[0].Code != "" {
-		return f.texts.keep(h.Errors[0].Code)
+		return f.texts.keep(spoken(h.Errors[0].Code))
 	}
 	for i := range h.Components {
 		if c := &h.Components[i]; c.State == "error" && c.Type != "" {
 			if c.Detail == "" {
-				return f.texts.keep(c.Type)
+				return f.texts.keep(spoken(c.Type))
 			}
-			f.joined = append(append(append(f.joined[:0], c.Type...), ':'), c.Detail...)
+			f.joined = append(append(append(f.joined[:0], spoken(c.Type)...), ':'), spoken(c.Detail)...)
 			return f.texts.keepBytes(f.joined)
 		}
 	}
-	if s == Disabled {
+	switch s {
+	case Disabled:
 		return "cannot_sell"
+	case Cardless:
+		return "cannot_take_cards"
 	}
 	return "reported"
 }

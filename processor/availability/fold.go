@@ -32,12 +32,14 @@ type Fold struct {
 	pending []pending
 	touched []*terminal
 	told    []*store
+	turns   int // how often evidence was of another hour or status than its terminal's before
 
 	// The batch being sealed.
 	scratch   scratch
 	sweep     sweep
 	asked     asked
 	hours     []hourRow
+	responses []uint32 // of the rows of hours
 	intervals []intervalRow
 	outages   []outageRow
 	status    []statusRow
@@ -103,9 +105,25 @@ func (f *Fold) pend(t *terminal, ev Evidence) {
 		t.first = n
 		f.touched = append(f.touched, t)
 	} else {
-		f.pending[t.last-1].next = n
+		last := &f.pending[t.last-1]
+		last.next = n
+		if last.Time/hourMilli != ev.Time/hourMilli || last.Status != ev.Status && !last.Sale && !ev.Sale {
+			f.turns++
+		}
 	}
 	t.last = n
+}
+
+// What a terminal, a turn and evidence take in an open batch and in two that are sealed: rows and state.
+const (
+	terminalBytes = 1800
+	turnBytes     = 1200
+	evidenceBytes = 160
+)
+
+// Held is about the memory that the open batch takes, together with two that are sealed and like it. What outlives it does not count.
+func (f *Fold) Held() int {
+	return len(f.touched)*terminalBytes + f.turns*turnBytes + len(f.pending)*evidenceBytes
 }
 
 // Seal closes the open batch: the rows that changed, one block a table and month, and the changed state.
@@ -133,8 +151,9 @@ func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 	}
 	slices.SortFunc(f.windows, func(a, b windowsRow) int { return a.compare(&b) })
 	out := rollup.Sealed{Blocks: f.blocks(v), State: f.state}
-	f.pending, f.touched, f.told = f.pending[:0], f.touched[:0], f.told[:0]
+	f.pending, f.touched, f.told, f.turns = f.pending[:0], f.touched[:0], f.told[:0], 0
 	f.storeRows.reset()
+	f.responses = nil // the blocks have them
 	f.hours, f.intervals, f.outages, f.status = f.hours[:0], f.intervals[:0], f.outages[:0], f.status[:0]
 	f.state = nil
 	return out

@@ -52,10 +52,15 @@ func TestHoursByHand(t *testing.T) {
 		}
 	}
 	const minute = 60_000
+	told := func(row map[string]any, responses, until []uint32, unheard []uint64) map[string]any {
+		row["responses"], row["unheard_until"], row["unheard_ms"] = responses, until, unheard
+		return row
+	}
 	want := map[string]map[string]any{
-		hourKey(t, "2026-03-01 09:00"): row(10*minute, 0, 0, 0, 1, 100, 100, "2026-03-01 09:00"),
+		hourKey(t, "2026-03-01 09:00"): told(row(10*minute, 0, 0, 0, 1, 100, 100, "2026-03-01 09:00"), []uint32{100}, nil, nil),
 		// up until 10:10, silent until 10:30, down until 10:36, up until the newest evidence
-		hourKey(t, "2026-03-01 10:00"): row(19*minute, 0, 6*minute, 20*minute, 4, 325, 900, "2026-03-01 10:00"),
+		hourKey(t, "2026-03-01 10:00"): told(row(19*minute, 0, 6*minute, 20*minute, 4, 325, 900, "2026-03-01 10:00"), []uint32{100, 100, 200, 900},
+			[]uint32{30 * minute, 36 * minute, 40 * minute, 45 * minute}, []uint64{40 * minute, 6 * minute, 4 * minute, 5 * minute}),
 	}
 	if d := cmp.Diff(want, got["availability_hourly"]); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
@@ -123,7 +128,7 @@ func TestTerminalStatus(t *testing.T) {
 		"software_version": "7.1.2", "service_next": []uint32{0}, "offline_backlog": uint32(0), "oldest_unsent_at": rollup.Null,
 		"battery_pct": rollup.NullUint8(81), "printer": "warning", "card_reader": "none", "scanner": "absent",
 		"retires_at": rollup.Millis(at(t, "2026-03-01 10:32") + 366*24*hourMilli), "registered": uint8(0),
-		"clock_skew_ms": int64(0), "clock_shift_ms": int64(0),
+		"clock_skew_ms": int64(0), "clock_shift_ms": int64(0), "disabled": uint8(0),
 	}
 	if d := cmp.Diff(want, got["terminal_status"]["s1|t1|"]); d != "" {
 		t.Errorf("(-want +got):\n%s", d)

@@ -24,7 +24,7 @@ func (t *terminal) appendHeader(dst []byte) []byte {
 	dst = binary.AppendVarint(dst, t.newest-t.firstSeen)
 	for _, s := range []*snapshot{&t.base, &t.hot} {
 		dst = binary.AppendVarint(dst, t.newest-s.at)
-		dst = append(dst, byte(s.status)<<4|byte(s.run.status), flag(s.sale))
+		dst = append(dst, byte(s.status)<<4|byte(s.run.status), flag(s.sale)|byte(s.hidden)<<1)
 		if format == skewedFormat {
 			dst = binary.AppendUvarint(dst, uint64(s.at-s.from))
 		}
@@ -77,7 +77,8 @@ func (t *terminal) readHeader(data []byte, keep texts) error {
 		if flags := r.byte(); format == 1 {
 			s.status, s.run.status, s.sale = Status(flags>>4), Status(flags>>1&7), flags&1 != 0
 		} else {
-			s.status, s.run.status, s.sale = Status(flags>>4), Status(flags&15), r.byte() != 0
+			more := r.byte()
+			s.status, s.run.status, s.sale, s.hidden = Status(flags>>4), Status(flags&15), more&1 != 0, Status(more>>1)
 			if format == skewedFormat {
 				s.from = s.at - int64(r.uvarint())
 			}
@@ -136,6 +137,7 @@ func (s *snapshot) sound(newest int64) bool {
 	return s.at <= newest+maxBehind*1000 && s.at >= newest-maxHold && s.at%hourMilli == 0 &&
 		s.from <= s.at && s.from >= s.at-maxBehind*1000 && s.from%hourMilli == 0 &&
 		s.run.status < statuses && s.run.status != Closing && (past(s.run.start) || s.run.status == None && s.run.start == beginningOfTime) &&
+		s.hidden < statuses && s.hidden != Closing && (s.hidden == None || s.run.status == None) &&
 		s.status < statuses && s.status != Silent && s.hold >= 0 && s.hold <= maxHold &&
 		(s.status == None || past(s.reported)) && (!s.sale || past(s.sold))
 }

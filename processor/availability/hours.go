@@ -77,21 +77,91 @@ func before(ev []Evidence, at int64) int {
 	return i
 }
 
-// responses are the mean and the 95th percentile (nearest rank: the smallest value that 95 % of the values do not exceed) of the
-// response times of evidence, in ms; 0 if there are none.
-func responses(ev []Evidence, scratch []uint32) (mean, p95 float32, _ []uint32) {
-	scratch = scratch[:0]
+// responses appends the response times of evidence, in order, ms. mean and the 95th percentile (nearest rank: the smallest value that 95 % of
+// the values do not exceed) are 0 if there are none.
+func responses(ev []Evidence, dst []uint32) (mean, p95 float32, _ []uint32) {
+	first := len(dst)
 	var sum uint64
 	for i := range ev {
 		if r := ev[i].Response; r.OK {
-			scratch = append(scratch, r.Value)
+			dst = append(dst, r.Value)
 			sum += uint64(r.Value)
 		}
 	}
-	n := len(scratch)
+	all := dst[first:]
+	n := len(all)
 	if n == 0 {
-		return 0, 0, scratch
+		return 0, 0, dst
 	}
-	slices.Sort(scratch)
-	return float32(float64(sum) / float64(n)), float32(scratch[(95*n+99)/100-1]), scratch
+	slices.Sort(all)
+	return float32(float64(sum) / float64(n)), float32(all[(95*n+99)/100-1]), dst
+}
+
+// gap is a time in which nothing was heard of a till, and no sale was under way, that is longer than usual.
+type gap struct{ from, to int64 }
+
+// usual is the longest time between reports, ms, that is not remarkable: half of what they hold, which is one and a half times the interval that they
+// announce; and no more than 90 s, so that agreements may say after which time a till is silent.
+const usual = int64(90_000)
+
+// appendGaps finds the gaps that end after a snapshot, in the order of time. The evidence is in order, and none is before the snapshot.
+func appendGaps(dst []gap, from *snapshot, ev []Evidence, hold int64) []gap {
+	first := len(dst)
+	next := Open // the earliest instant, of what comes later, of which something is proved
+	for i := len(ev) - 1; i >= -1; i-- {
+		last, start := from.last(), Open
+		if i >= 0 {
+			if ev[i].registers() {
+				continue
+			}
+			last, start = ev[i].Time, ev[i].Start
+		}
+		if last == beginningOfTime {
+			break
+		}
+		if silence := next - last; next != Open && next >= from.at && silence > min(usual, from.holding(ev[:i+1], hold)/2) {
+			dst = append(dst, gap{last, next})
+		}
+		next = min(next, start)
+	}
+	slices.Reverse(dst[first:])
+	return dst
+}
+
+// last is when something was heard last before a snapshot; beginningOfTime if nothing was.
+func (s *snapshot) last() int64 {
+	at := beginningOfTime
+	if s.status != None && s.cause != registered {
+		at = s.reported
+	}
+	if s.sale {
+		at = max(at, s.sold)
+	}
+	return at
+}
+
+// holding is how long the newest of some reports holds, or of those before the snapshot; hold if there is none.
+func (s *snapshot) holding(ev []Evidence, hold int64) int64 {
+	for i := len(ev) - 1; i >= 0; i-- {
+		if !ev[i].Sale && !ev[i].registers() {
+			return ev[i].Hold
+		}
+	}
+	if s.status != None && s.cause != registered {
+		return s.heard.hold
+	}
+	return hold
+}
+
+// gapsIn are those that end in an hour.
+func gapsIn(all []gap, hour int64) []gap {
+	i := 0
+	for i < len(all) && all[i].to < hour {
+		i++
+	}
+	n := i
+	for n < len(all) && all[n].to < hour+hourMilli {
+		n++
+	}
+	return all[i:n]
 }

@@ -45,9 +45,10 @@ func started(e *event.Event) int64 {
 	return when(e)
 }
 
-func (m *model) hold(e *event.Event) int64 {
-	if r := m.registered(); r != nil && r.HeartbeatTimeout > 0 {
-		return r.HeartbeatTimeout
+// hold is how long what was heard at an instant holds, e being the last report.
+func (m *model) hold(e *event.Event, at int64) int64 {
+	if r := m.registered(); r != nil && r.At(at).HeartbeatTimeout > 0 {
+		return r.At(at).HeartbeatTimeout
 	}
 	return m.announced(e)
 }
@@ -63,10 +64,20 @@ func (m *model) announced(e *event.Event) int64 {
 	return 180_000
 }
 
-// reported is the status of a report; disabled: it runs and cannot sell.
+// reported is the status of a report; disabled: it runs and cannot sell; cardless: it sells and cannot take cards.
 func reported(e *event.Event) string {
-	if sell := e.Health.Capability.Sell; sell.OK && !sell.Value && (e.Health.Status == "up" || e.Health.Status == "degraded") {
+	if e.Health.Status != "up" && e.Health.Status != "degraded" {
+		return e.Health.Status
+	}
+	broken := false
+	for _, c := range e.Health.Components {
+		broken = broken || c.Type == "card_reader" && c.State == "error" && e.Health.Status == "degraded"
+	}
+	switch sell, card := e.Health.Capability.Sell, e.Health.Capability.Card; {
+	case sell.OK && !sell.Value:
 		return "disabled"
+	case card.OK && !card.Value, !card.OK && broken:
+		return "cardless"
 	}
 	return e.Health.Status
 }
@@ -85,24 +96,63 @@ func modelCause(e *event.Event) string {
 			return c.Type + ":" + c.Detail
 		}
 	}
-	if reported(e) == "disabled" {
-		return "cannot_sell"
+	return map[string]string{"disabled": "cannot_sell", "cardless": "cannot_take_cards"}[reported(e)] + map[bool]string{true: "reported"}[reported(e) != "disabled" && reported(e) != "cardless"]
+}
+
+// lacked are the component types that a till which runs lacks, if it does not say whether it can sell.
+func lacked(e *event.Event) (kinds []string) {
+	if e.Health.Capability.Sell.OK || e.Health.Status != "up" && e.Health.Status != "degraded" {
+		return nil
 	}
-	return "reported"
+	for _, c := range e.Health.Components {
+		if c.State == "error" || c.State == "absent" {
+			kinds = append(kinds, c.Type)
+		}
+	}
+	return kinds
+}
+
+// content is how reports that are otherwise equal are told apart: what is lacked beyond the cause comes first.
+func content(e *event.Event) string {
+	cause := modelCause(e)
+	kind, _, _ := strings.Cut(cause, ":")
+	switch kinds := lacked(e); {
+	case !slices.Contains([]string{"up", "degraded", "cardless"}, reported(e)), len(kinds) == 1 && kinds[0] == kind:
+		return cause
+	case len(kinds) > 0:
+		return strings.Join(kinds, ",") + ",\x00" + cause
+	case e.Health.Capability.Sell.OK && cause != "":
+		return "\x00" + cause
+	}
+	return cause
 }
 
 // later orders reports of one terminal.
 func (m *model) later(a, b *event.Event) int {
-	rank := map[string]int{"up": 1, "degraded": 2, "down": 3, "maintenance": 5, "closing": 7, "disabled": 8}
+	if c := cmp.Or(cmp.Compare(when(a), when(b)), cmp.Compare(a.Sequence.Value, b.Sequence.Value)); c != 0 {
+		return c
+	}
 	status := func(e *event.Event) int {
-		if r, ok := rank[reported(e)]; ok {
-			return r
+		switch reported(e) {
+		case "up":
+			return 1
+		case "degraded":
+			return 2
+		case "down":
+			return 3
+		case "maintenance":
+			return 5
+		case "closing":
+			return 7
+		case "disabled":
+			return 8
+		case "cardless":
+			return 9
 		}
 		return 6
 	}
-	return cmp.Or(cmp.Compare(when(a), when(b)), cmp.Compare(a.Sequence.Value, b.Sequence.Value), cmp.Compare(status(a), status(b)),
-		cmp.Compare(m.announced(a), m.announced(b)), cmp.Compare(a.Health.ResponseMS.Value, b.Health.ResponseMS.Value), cmp.Compare(modelCause(a), modelCause(b)),
-		cmp.Compare(bootOf(a.Health.BootID), bootOf(b.Health.BootID)))
+	return cmp.Or(cmp.Compare(status(a), status(b)), cmp.Compare(m.announced(a), m.announced(b)), cmp.Compare(a.Health.ResponseMS.Value, b.Health.ResponseMS.Value),
+		cmp.Compare(content(a), content(b)), cmp.Compare(bootOf(a.Health.BootID), bootOf(b.Health.BootID)))
 }
 
 // status at an instant, within the registered life. A till that cannot sell is disabled.
@@ -126,7 +176,7 @@ func (m *model) anyhow(x int64) (status, cause string, lapse int64) {
 // retiring is how long a terminal may be silent until it is taken as withdrawn.
 func (m *model) retiring() int64 {
 	if m.registered() != nil {
-		return 366 * 86_400_000
+		return max(m.retire, 366*86_400_000)
 	}
 	return m.retire
 }
@@ -187,10 +237,10 @@ func (m *model) heard(x int64) (status, cause string, lapse int64) {
 	}
 	last := int64(math.MinInt64)
 	if r != nil {
-		last, lapse = when(r), when(r)+m.hold(r)
+		last, lapse = when(r), when(r)+m.hold(r, when(r))
 	}
 	if s != nil {
-		last, lapse = when(s), when(s)+m.hold(r)
+		last, lapse = when(s), when(s)+m.hold(r, when(s))
 	}
 	weak := func(status, cause string) (string, string, int64) {
 		if proved {
@@ -210,13 +260,17 @@ func (m *model) heard(x int64) (status, cause string, lapse int64) {
 	if x-last >= m.retiring() {
 		return weak("", "")
 	}
-	if r != nil && slices.Contains([]string{"up", "degraded", "disabled"}, reported(r)) && x < when(r)+m.hold(r) {
-		if t := m.registered(); reported(r) == "degraded" && t != nil && len(t.SellNeeds) > 0 && strings.HasPrefix(modelCause(r), t.SellNeeds[0]+":") {
-			return "disabled", modelCause(r), lapse
+	if r != nil && slices.Contains([]string{"up", "degraded", "disabled", "cardless"}, reported(r)) && x < when(r)+m.hold(r, when(r)) {
+		if t := m.registered(); t != nil {
+			for _, kind := range t.At(x).SellNeeds {
+				if slices.Contains(lacked(r), kind) {
+					return "disabled", cmp.Or(modelCause(r), kind), lapse
+				}
+			}
 		}
 		return reported(r), modelCause(r), lapse
 	}
-	if s != nil && x < when(s)+m.hold(r) {
+	if s != nil && x < when(s)+m.hold(r, when(s)) {
 		return "up", "", lapse
 	}
 	if r != nil && s == nil && reported(r) == "closing" {
@@ -228,10 +282,42 @@ func (m *model) heard(x int64) (status, cause string, lapse int64) {
 	return weak("silent", "")
 }
 
+// unheard are the times without any evidence that ended in an hour and are longer than usual.
+func (m *model) unheard(hour int64) (until []uint32, ms []uint64) {
+	for n := hour; n < hour+3_600_000; {
+		next, last := hour+3_600_000, int64(math.MinInt64)
+		begins, covered := false, false
+		for _, e := range m.events {
+			if reported(e) == "registered" {
+				continue
+			}
+			begins = begins || started(e) == n
+			covered = covered || started(e) < n && n <= when(e)
+			if when(e) < n {
+				last = max(last, when(e))
+			}
+			if started(e) > n {
+				next = min(next, started(e))
+			}
+		}
+		var r *event.Event
+		for _, e := range m.events {
+			if e.Type == event.TypeHealth && reported(e) != "registered" && when(e) <= last && (r == nil || m.later(e, r) > 0) {
+				r = e
+			}
+		}
+		if begins && !covered && last != math.MinInt64 && n-last > min(90_000, m.announced(r)/2) {
+			until, ms = append(until, uint32(n-hour)), append(ms, uint64(n-last))
+		}
+		n = next
+	}
+	return until, ms
+}
+
 // shown is a status as the tables have it.
 func shown(status string) string {
 	switch status {
-	case "disabled":
+	case "disabled", "cardless":
 		return "degraded"
 	case "":
 		return "withdrawn"
@@ -247,6 +333,9 @@ func (m *model) boundaries() (out []int64) {
 	}
 	if r := m.registered(); r != nil {
 		sets = append(sets, r.Lives)
+		for i := range r.Versions[1:] {
+			out = append(out, int64(*r.Versions[i+1].From))
+		}
 	}
 	for _, s := range sets {
 		for _, x := range s {
@@ -274,8 +363,8 @@ func (m *model) retires(newest int64) int64 {
 		}
 	}
 	r := m.registered()
-	at := newest + m.retire
-	if r != nil || last != nil && (reported(last) == "down" || reported(last) == "maintenance") {
+	at := newest + m.retiring()
+	if last != nil && (reported(last) == "down" || reported(last) == "maintenance") {
 		at = newest + 366*86_400_000
 	}
 	if r != nil {
@@ -303,10 +392,10 @@ func (m *model) rows(ts tables, store, terminal string) {
 	newest, first := when(m.events[0]), started(m.events[0])
 	for _, e := range m.events {
 		newest, first = max(newest, when(e)), min(first, started(e))
-		instants = append(instants, started(e), when(e), when(e)+m.retire, when(e)+366*86_400_000, when(e)+m.hold(nil))
+		instants = append(instants, started(e), when(e), when(e)+m.retire, when(e)+366*86_400_000, when(e)+m.hold(nil, when(e)))
 		for _, o := range m.events {
 			if o.Type == event.TypeHealth {
-				instants = append(instants, when(e)+m.hold(o))
+				instants = append(instants, when(e)+m.hold(o, when(e)))
 			}
 		}
 	}
@@ -383,12 +472,14 @@ func (m *model) rows(ts tables, store, terminal string) {
 	}
 	for start, h := range spend {
 		var responses []int
+		var kept []uint32
 		evidence := 0
 		for _, e := range m.events {
 			if floorHour(when(e)) == start && reported(e) != "registered" {
 				evidence++
 				if e.Health.ResponseMS.OK {
 					responses = append(responses, int(e.Health.ResponseMS.Value))
+					kept = append(kept, e.Health.ResponseMS.Value)
 				}
 			}
 		}
@@ -413,7 +504,10 @@ func (m *model) rows(ts tables, store, terminal string) {
 		for _, s := range []string{"up", "degraded", "down", "silent", "maintenance", "unknown", "disabled"} {
 			row[s+"_ms"] = uint32(h.ms[s])
 		}
-		row["degraded_ms"] = uint32(h.ms["degraded"] + h.ms["disabled"])
+		row["degraded_ms"] = uint32(h.ms["degraded"] + h.ms["disabled"] + h.ms["cardless"])
+		slices.Sort(kept)
+		row["responses"] = kept
+		row["unheard_until"], row["unheard_ms"] = m.unheard(start)
 		var service int64
 		for _, ms := range h.service {
 			service += ms
@@ -434,7 +528,7 @@ func (m *model) rows(ts tables, store, terminal string) {
 			end = rollup.NullMillis(runs[i+1].start)
 		}
 		holds = rollup.Null
-		if _, _, lapse := m.status(newest); end == rollup.Null && (r.status == "up" || r.status == "degraded" || r.status == "disabled") {
+		if _, _, lapse := m.status(newest); end == rollup.Null && (r.status == "up" || r.status == "degraded" || r.status == "disabled" || r.status == "cardless") {
 			holds = rollup.NullMillis(lapse)
 		}
 		if r.status == "" {
@@ -442,7 +536,7 @@ func (m *model) rows(ts tables, store, terminal string) {
 		}
 		totals[1]++
 		put("status_intervals", fmt.Sprintf("%020d", r.start), map[string]any{
-			"started_at": rollup.Millis(r.start), "status": shown(r.status), "ended_at": end, "holds_until": holds, "cause": r.cause, "disabled": flag(r.status == "disabled"),
+			"started_at": rollup.Millis(r.start), "status": shown(r.status), "ended_at": end, "holds_until": holds, "cause": r.cause, "disabled": flag(r.status == "disabled"), "cardless": flag(r.status == "cardless"),
 		})
 		if r.status != "down" {
 			continue
@@ -482,7 +576,7 @@ func (m *model) rows(ts tables, store, terminal string) {
 		"status": shown(now.status), "since": rollup.Millis(max(now.start, first)), "first_seen": rollup.Millis(first), "last_seen": rollup.Millis(newest),
 		"holds_until": rollup.Millis(until), "hours": totals[0], "intervals": totals[1], "outages": totals[2], "service_next": []uint32{0},
 		"software_version": "", "offline_backlog": uint32(0), "oldest_unsent_at": rollup.Null, "battery_pct": rollup.NullUint8(-1),
-		"printer": "none", "card_reader": "none", "scanner": "none",
+		"printer": "none", "card_reader": "none", "scanner": "none", "disabled": flag(now.status == "disabled"),
 	}
 	row["clock_skew_ms"], row["clock_shift_ms"] = m.clock.newest(m)
 	reports := slices.DeleteFunc(slices.Clone(m.all), func(e *event.Event) bool { return e.Type != event.TypeHealth || reported(e) == "registered" })
@@ -491,7 +585,8 @@ func (m *model) rows(ts tables, store, terminal string) {
 		return cmp.Or(cmp.Compare(when(a), when(b)), cmp.Compare(a.Sequence.Value, b.Sequence.Value))
 	})
 	tie := func(a, b *event.Event) bool { return when(a) == when(b) && a.Sequence.Value == b.Sequence.Value }
-	var versionBy, batteryBy, printerBy, backlogBy *event.Event
+	var versionBy, batteryBy, backlogBy *event.Event
+	componentBy := map[string]*event.Event{}
 	for _, e := range reports {
 		h := &e.Health
 		if v := h.SoftwareVersion; v != "" && !(versionBy != nil && tie(versionBy, e) && row["software_version"].(string) > v) {
@@ -503,11 +598,8 @@ func (m *model) rows(ts tables, store, terminal string) {
 			}
 		}
 		for _, c := range h.Components {
-			if c.Type == "printer" {
-				if !(printerBy != nil && tie(printerBy, e) && row["printer"].(string) > c.State) {
-					row["printer"], printerBy = c.State, e
-				}
-				break
+			if by := componentBy[c.Type]; !(by != nil && tie(by, e) && row[c.Type].(string) > c.State) {
+				row[c.Type], componentBy[c.Type] = c.State, e
 			}
 		}
 		if v := h.Backlog.Transactions + h.Backlog.Payments; !(backlogBy != nil && tie(backlogBy, e) && row["offline_backlog"].(uint32) > v) {
@@ -570,8 +662,10 @@ func drawEvents(t *rapid.T, received map[*event.Event]int64) []*event.Event {
 			if rapid.IntRange(0, 2).Draw(t, "error") == 0 {
 				h.Errors = []event.HealthError{{Code: rapid.SampledFrom([]string{"403", "UnreachableHost"}).Draw(t, "code")}}
 			}
-			if rapid.IntRange(0, 2).Draw(t, "component") == 0 {
-				h.Components = []event.Component{{Type: "printer", State: rapid.SampledFrom([]string{"ok", "error"}).Draw(t, "state"), Detail: "no_paper"}}
+			for _, kind := range []string{"printer", "scanner", "card_reader"} {
+				if rapid.IntRange(0, 2).Draw(t, "component") == 0 {
+					h.Components = append(h.Components, event.Component{Type: kind, State: rapid.SampledFrom([]string{"ok", "error", "absent"}).Draw(t, "state"), Detail: "no_paper"})
+				}
 			}
 			if rapid.IntRange(0, 3).Draw(t, "version") == 0 {
 				h.SoftwareVersion = rapid.SampledFrom([]string{"7.1", "7.2"}).Draw(t, "v")
@@ -582,6 +676,9 @@ func drawEvents(t *rapid.T, received map[*event.Event]int64) []*event.Event {
 			h.BootID = rapid.SampledFrom([]string{"", "", "b1", "b1", "b2"}).Draw(t, "boot")
 			if rapid.IntRange(0, 5).Draw(t, "capability") == 0 {
 				h.Capability.Sell = event.Some(rapid.Bool().Draw(t, "sell"))
+			}
+			if rapid.IntRange(0, 5).Draw(t, "cards") == 0 {
+				h.Capability.Card = event.Some(rapid.Bool().Draw(t, "card"))
 			}
 			h.Backlog.Transactions = rapid.Uint32Range(0, 2).Draw(t, "unsent")
 		}
@@ -598,7 +695,8 @@ func drawEvents(t *rapid.T, received map[*event.Event]int64) []*event.Event {
 // and whether the state was kept or loaded.
 func TestBatchesAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		cfg := Config{Window: 2 * time.Hour, RetireAfter: 6 * time.Hour}
+		window := rapid.SampledFrom([]time.Duration{2 * time.Hour, 2 * time.Hour, 9 * time.Hour}).Draw(t, "window")
+		cfg := Config{Window: window, RetireAfter: window + 4*time.Hour}
 		if rapid.IntRange(0, 3).Draw(t, "timeout") == 0 {
 			cfg.HeartbeatTimeout = 20 * time.Minute
 		}
@@ -608,8 +706,13 @@ func TestBatchesAgainstModel(t *testing.T) {
 		for _, e := range events {
 			begin, end = min(begin, when(e)), max(end, when(e))
 		}
-		text := drawText(t, begin, end)
-		hours := hoursOf(text, begin, end)
+		texts := drawTexts(t, begin, end)
+		if end-begin > 30*86_400_000 {
+			texts = texts[:min(len(texts), 1)]
+		}
+		if len(texts) > 1 { // what was before the window stays as the first of them said
+			cfg.Window, cfg.RetireAfter = 1000*24*time.Hour, 1001*24*time.Hour
+		}
 		var excluded interval.Set
 		var exclusions Exclusions
 		if rapid.IntRange(0, 2).Draw(t, "maintained") == 0 {
@@ -626,9 +729,23 @@ func TestBatchesAgainstModel(t *testing.T) {
 		models := map[string]*model{}
 		newest := map[string]int64{}
 		storeStale := false
-		if text != nil { // in force from the beginning, whenever it was said; t3 never says a word
+		for _, text := range texts { // in force from the beginning, whenever it was said; t3 never says a word
 			e := registration(text, rapid.SampledFrom([]int64{begin - 3_600_000, begin - 50*3_600_000, begin, begin + 600_000, (begin + end) / 2, end, end + 40*86_400_000}).Draw(t, "said"))
-			events = append([]*event.Event{e, e}, events...)
+			from := 0
+			if len(texts) > 1 {
+				from = rapid.IntRange(0, len(events)).Draw(t, "comes")
+			}
+			events = slices.Insert(events, from, e, e)
+		}
+		var text *registry.Store // in force
+
+		modelOf := func(terminal string) *model {
+			m := models[terminal]
+			if m == nil {
+				m = &model{retire: cfg.RetireAfter.Milliseconds(), timeout: cfg.HeartbeatTimeout.Milliseconds(), terminal: terminal, excluded: excluded, received: received}
+				models[terminal] = m
+			}
+			return m
 		}
 
 		for batch := uint64(1); len(events) > 0; batch++ {
@@ -648,26 +765,26 @@ func TestBatchesAgainstModel(t *testing.T) {
 			for _, e := range part {
 				fold.Fold(e, rollup.Input{Timestamp: received[e]})
 				if e.Type == event.TypeRegistry {
-					for _, r := range text.Terminals {
-						if models[r.ID] != nil || !r.Lives.Holds(when(e)) {
+					said := e.Body.(*registry.Store)
+					if text == nil || said.Newer(text) {
+						text = said
+					}
+					for _, r := range said.Terminals {
+						if !r.Lives.Holds(when(e)) || len(texts) == 1 && models[r.ID] != nil {
 							continue
 						}
 						known := &event.Event{} // as the report of a till that nobody has heard yet
 						known.Type, known.Time = event.TypeHealth, e.Time
 						known.Health.Status, known.Health.Errors = "registered", []event.HealthError{{Code: "registered"}}
-						models[r.ID] = &model{
-							retire: cfg.RetireAfter.Milliseconds(), timeout: cfg.HeartbeatTimeout.Milliseconds(), terminal: r.ID, text: text, hours: hours, excluded: excluded, received: received,
-							all: []*event.Event{known},
+						m := modelOf(r.ID)
+						m.all = append(m.all, known)
+						if _, ok := newest[r.ID]; !ok {
+							newest[r.ID] = when(e)
 						}
-						newest[r.ID] = when(e)
 					}
 					continue
 				}
-				m := models[e.TerminalID]
-				if m == nil {
-					m = &model{retire: cfg.RetireAfter.Milliseconds(), timeout: cfg.HeartbeatTimeout.Milliseconds(), terminal: e.TerminalID, text: text, hours: hours, excluded: excluded, received: received}
-					models[e.TerminalID] = m
-				}
+				m := modelOf(e.TerminalID)
 				if b, ok := before[e.TerminalID]; ok && heardBefore[e.TerminalID] && when(e) < floorHour(b-cfg.Window.Milliseconds()) {
 					staleWant++
 					continue
@@ -698,7 +815,9 @@ func TestBatchesAgainstModel(t *testing.T) {
 			st.apply(s.State)
 
 			want := tables{}
+			hours := hoursOf(text, begin, end)
 			for id, m := range models {
+				m.text, m.hours = text, hours
 				was := m.events
 				m.clock = clockModel{}
 				placed := m.clock.place(m, distinctEvents(m))

@@ -33,6 +33,11 @@ func TestOrderThatMattered(t *testing.T) {
 		e.Health.BootID = boot
 		return e
 	}
+	downBy := func(when, code string) *event.Event {
+		e := report(at(t, when), "down")
+		e.Health.Errors = []event.HealthError{{Code: code}}
+		return e
+	}
 	for name, events := range map[string][]*event.Event{
 		"applied before an old history is loaded": {
 			revision(t, 1, "2026-04-10 12:00", "{}"), up("2026-03-01 09:00"), report(at(t, "2026-03-01 10:00"), "down"), up("2026-03-01 10:10"),
@@ -44,6 +49,14 @@ func TestOrderThatMattered(t *testing.T) {
 		"a silence through two lives, and a late word of another boot": {
 			revision(t, 1, "2026-03-01 08:00", `{"to":"2026-03-01T10:00:00Z"},{"from":"2026-03-01T11:00:00Z"}`),
 			silentThen("2026-03-01 09:00", "b1"), silentThen("2026-03-01 12:00", "b2"), silentThen("2026-03-01 11:30", "b1"),
+		},
+		"a silence that began before the life in which it shows, and a closing since": {
+			revision(t, 1, "2026-03-01 08:00", `{"from":"2026-03-01T12:00:00Z"}`),
+			up("2026-03-01 09:00"), report(at(t, "2026-03-01 09:30"), "closing"), report(at(t, "2026-03-01 11:30"), "closing"), up("2026-03-01 13:00"),
+		},
+		"an outage that began before the life in which it shows, and another cause since": {
+			revision(t, 1, "2026-03-01 08:00", `{"from":"2026-03-01T12:00:00Z"}`),
+			downBy("2026-03-01 09:00", "a"), downBy("2026-03-01 09:30", "b"), downBy("2026-03-01 11:30", "b"), up("2026-03-01 13:00"),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

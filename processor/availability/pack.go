@@ -140,11 +140,7 @@ func (m *packing) flagsOf(v *Evidence) (flags byte) {
 			flags |= flagLong
 		}
 	} else {
-		status := v.Status
-		if status == Disabled {
-			status = Silent
-		}
-		flags = byte(status) << statusShift
+		flags = statusCode(v.Status) << statusShift
 		if v.Hold != m.hold {
 			flags |= flagHold
 		}
@@ -254,12 +250,7 @@ func readPacked(dst []Evidence, start int64, data []byte, keep texts) ([]Evidenc
 			v.Time = m.expect + unzigzag(d.number(&m.classes[classTime]))
 			v.Start = v.Time
 			m.next(v.Time)
-			switch v.Status = Status(flags >> statusShift & 7); v.Status {
-			case None:
-				return dst, errState
-			case Silent:
-				v.Status = Disabled
-			}
+			v.Status = codedStatus(flags)
 			if flags&flagHold != 0 {
 				hold := d.number(&m.classes[classHold])
 				if hold > maxHold {

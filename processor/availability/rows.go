@@ -18,6 +18,8 @@ type hourRow struct {
 	*terminal
 	hour
 	mean, p95 float32
+	responses []uint32
+	unheard   []gap // that ended in it
 }
 
 // intervalRow is a run, or the end of one that is no more.
@@ -62,13 +64,20 @@ func (f *Fold) hourRows(t *terminal) {
 			fresh = fresh[1:]
 		}
 		if len(was) > 0 && was[0].start == h.start {
-			same := was[0].ms == h.ms && was[0].served == h.served
+			same := was[0].ms == h.ms && was[0].served == h.served && slices.Equal(gapsIn(s.gapsWas, h.start), gapsIn(s.gaps, h.start))
 			if was = was[1:]; same && !t.home.told && (len(fresh) == 0 || fresh[0] != h.start) {
 				continue
 			}
 		}
 		row := hourRow{terminal: t, hour: *h}
-		row.mean, row.p95, s.values = responses(within(s.placed, h.start), s.values)
+		n := len(f.responses)
+		row.mean, row.p95, f.responses = responses(within(s.placed, h.start), f.responses)
+		if len(f.responses) > n {
+			row.responses = slices.Clip(f.responses[n:])
+		}
+		if unheard := gapsIn(s.gaps, h.start); len(unheard) > 0 {
+			row.unheard = slices.Clone(unheard)
+		}
 		f.hours = append(f.hours, row)
 	}
 	vanished(Open)
@@ -92,7 +101,7 @@ func (f *Fold) intervalEnd(w *walk, i int) (ended, holds rollup.NullMillis) {
 	switch {
 	case i+1 < len(w.runs):
 		return rollup.NullMillis(w.runs[i+1].start), rollup.Null
-	case r.status == Up || r.status == Degraded || r.status == Disabled:
+	case r.status.runs():
 		return rollup.Null, rollup.NullMillis(w.last.lapses(rules))
 	}
 	return rollup.Null, rollup.Null
@@ -152,10 +161,10 @@ func (f *Fold) statusRow(t *terminal, rows totals) {
 	w := &f.scratch.now
 	r := w.runs[len(w.runs)-1]
 	row := statusRow{terminal: t, run: r, holds: t.seen, totals: rows}
-	switch r.status {
-	case Up, Degraded, Disabled:
+	switch {
+	case r.status.runs():
 		row.holds = w.last.lapses(f.scratch.nowRules)
-	case Down, Maintenance, Unknown:
+	case r.status == Down || r.status == Maintenance || r.status == Unknown:
 		row.holds = forEver
 	}
 	row.retires = f.retires(t, w)
@@ -222,14 +231,18 @@ func hoursBlock(v rollup.Version, month uint32, all []hourRow, rows []int32) *ro
 	service, serviceDown := b.Uint32("service_ms"), b.Uint32("service_down_ms")
 	excluded, serviceUnknown := b.Uint32("excluded_ms"), b.Uint32("service_unknown_ms")
 	mean, p95, evidence := b.Float32("response_ms_avg"), b.Float32("response_ms_p95"), b.Uint32("evidence")
+	responses, until, unheard := b.Uint32s("responses"), b.Uint32s("unheard_until"), b.Uint64s("unheard_ms")
 	for i, n := range rows {
 		r := &all[n]
 		ms := &r.ms
 		store[i], terminal[i], hour[i] = r.store, r.id, rollup.Seconds(r.hour.start/1000)
-		up[i], degraded[i], down[i], silent[i], disabled[i] = ms[Up], ms[Degraded]+ms[Disabled], ms[Down], ms[Silent], ms[Disabled]
+		up[i], degraded[i], down[i], silent[i], disabled[i] = ms[Up], ms[Degraded]+ms[Disabled]+ms[Cardless], ms[Down], ms[Silent], ms[Disabled]
 		maintenance[i], unknown[i] = ms[Maintenance], ms[Unknown]
 		service[i], serviceDown[i], excluded[i], serviceUnknown[i] = r.served.service, r.served.down, r.served.excluded, r.served.unknown
-		mean[i], p95[i], evidence[i] = r.mean, r.p95, r.evidence
+		mean[i], p95[i], evidence[i], responses[i] = r.mean, r.p95, r.evidence, r.responses
+		for _, g := range r.unheard {
+			until[i], unheard[i] = append(until[i], uint32(g.to-r.hour.start)), append(unheard[i], uint64(g.to-g.from))
+		}
 	}
 	return b.Seal()
 }
@@ -238,12 +251,13 @@ func intervalsBlock(v rollup.Version, month uint32, all []intervalRow, rows []in
 	b := rollup.NewBlock("status_intervals", month, len(rows))
 	store, terminal, started := b.String("store_id"), b.String("terminal_id"), b.PartitionMillis("started_at")
 	b.Version(v)
-	deleted, status, disabled := b.Uint8("deleted"), b.String("status"), b.Uint8("disabled")
+	deleted, status, disabled, cardless := b.Uint8("deleted"), b.String("status"), b.Uint8("disabled"), b.Uint8("cardless")
 	ended, holds, cause := b.NullMillis("ended_at"), b.NullMillis("holds_until"), b.String("cause")
 	for i, n := range rows {
 		r := &all[n]
 		store[i], terminal[i], started[i] = r.store, r.id, rollup.Millis(r.run.start)
 		deleted[i], status[i], disabled[i] = flag(r.deleted), r.run.status.String(), flag(r.run.status == Disabled)
+		cardless[i] = flag(r.run.status == Cardless)
 		ended[i], holds[i], cause[i] = r.ended, r.holds, r.run.cause
 	}
 	return b.Seal()
@@ -275,7 +289,7 @@ func statusBlock(v rollup.Version, all []statusRow) *rollup.Block {
 	oldest, battery := b.NullMillis("oldest_unsent_at"), b.NullUint8("battery_pct")
 	printers, readers, scanners := b.String("printer"), b.String("card_reader"), b.String("scanner")
 	retires, registered := b.Millis("retires_at"), b.Uint8("registered")
-	skew, shift := b.Int64("clock_skew_ms"), b.Int64("clock_shift_ms")
+	skew, shift, disabled := b.Int64("clock_skew_ms"), b.Int64("clock_shift_ms"), b.Uint8("disabled")
 	for i := range all {
 		r := &all[i]
 		p := &r.profile
@@ -285,7 +299,7 @@ func statusBlock(v rollup.Version, all []statusRow) *rollup.Block {
 		}
 		since[i] = rollup.Millis(max(r.run.start, r.firstSeen))
 		retires[i], registered[i] = rollup.Millis(r.retires), flag(r.home.text.Terminal(r.id) != nil)
-		skew[i], shift[i] = int64(r.skew)*1000, int64(r.shift)*1000
+		skew[i], shift[i], disabled[i] = int64(r.skew)*1000, int64(r.shift)*1000, flag(r.run.status == Disabled)
 		first[i], last[i], holds[i] = rollup.Millis(r.firstSeen), rollup.Millis(r.seen), rollup.Millis(r.holds)
 		hours[i], intervals[i], outages[i] = r.totals.hours, r.totals.intervals, r.totals.outages
 		software[i], next[i], backlog[i] = p.texts[version].value, []uint32{0}, p.unsent

@@ -1,8 +1,6 @@
 package availability
 
 import (
-	"slices"
-
 	"github.com/tillstream/tillstream/processor/interval"
 	"github.com/tillstream/tillstream/processor/registry"
 )
@@ -65,7 +63,7 @@ func (s *service) serve(hours []hour, w *walk, from, to int64) {
 		for i := range hours {
 			h := &hours[i]
 			unknown := h.ms[Unknown] + h.ms[Silent]
-			h.served = served{service: unknown + h.ms[Up] + h.ms[Degraded] + h.ms[Disabled] + h.ms[Down] + h.ms[Maintenance], down: h.ms[Down], unknown: unknown}
+			h.served = served{service: unknown + h.ms[Up] + h.ms[Degraded] + h.ms[Disabled] + h.ms[Cardless] + h.ms[Down] + h.ms[Maintenance], down: h.ms[Down], unknown: unknown}
 		}
 		return
 	}
@@ -102,18 +100,18 @@ func (w *walk) withdraw(lives interval.Set, from, to int64) {
 	if len(lives.Within(interval.Span{From: from, To: to + 1})) == 1 && lives.Overlap(interval.Span{From: from, To: to + 1}) == to+1-from {
 		return
 	}
-	runs := slices.Clone(w.runs)
+	w.under = append(w.under[:0], w.runs...)
 	w.runs = w.runs[:0]
 	put := func(start int64, s Status, cause string) {
 		if n := len(w.runs); n == 0 || w.runs[n-1].status != s {
 			w.runs = append(w.runs, run{start, s, cause})
 		}
 	}
-	for i := range runs {
-		r := &runs[i]
+	for i := range w.under {
+		r := &w.under[i]
 		end := Open
-		if i+1 < len(runs) {
-			end = runs[i+1].start
+		if i+1 < len(w.under) {
+			end = w.under[i+1].start
 		}
 		x := interval.Span{From: max(r.start, from), To: min(end, to+1)}
 		within := lives.Within(x)

@@ -6,7 +6,8 @@ type snapshot struct {
 	at   int64
 	from int64 // the hour of the evidence that is of `at` or later, by what it says itself: at, where no clock is wrong
 	heard
-	run run // the one just before at
+	run    run    // the one just before at
+	hidden Status // of the run that was under way then in a time that no registered life reaches: run is of nothing, and its cause is that of this one
 
 	rows totals
 }
@@ -34,7 +35,14 @@ func snapshotAt(at int64, from *snapshot, ev []Evidence, w *walk, hours []hour) 
 		}
 		s.run = w.runs[i]
 	}
-	if c := s.run.cause; s.run.status == Silent && (c == lineCut || c == reboot) {
+	if s.run.status == None {
+		if s.run.cause = ""; at == from.at {
+			s.hidden, s.run.cause = from.hidden, from.run.cause
+		} else if i := runsBefore(w.under, at); i > 0 && w.under[i-1].status != None {
+			s.hidden, s.run.cause = w.under[i-1].status, w.under[i-1].cause
+		}
+	}
+	if c := s.run.cause; (s.run.status == Silent || s.hidden == Silent) && (c == lineCut || c == reboot) {
 		s.run.cause = "" // what comes later said so, and may change
 	}
 	s.rows = count(from, w, hours, at)
@@ -60,4 +68,12 @@ func count(from *snapshot, w *walk, hours []hour, before int64) totals {
 		}
 	}
 	return t
+}
+
+// causeOf is the cause of what is under way at an instant by what was heard: if that is a run that was hidden, of what began it.
+func (s *snapshot) causeOf(x int64, status Status, cause string) string {
+	if x == s.at && status == s.hidden && status != None {
+		return s.run.cause
+	}
+	return cause
 }

@@ -15,11 +15,16 @@ import (
 	"github.com/tillstream/tillstream/processor/rollup"
 )
 
-// drawText makes what a registry says of the store of drawEvents, or nothing.
-func drawText(t *rapid.T, from, to int64) *registry.Store {
-	if rapid.IntRange(0, 2).Draw(t, "registered") == 0 {
-		return nil
+// drawTexts makes what a registry says of the store of drawEvents: nothing, one revision or two.
+func drawTexts(t *rapid.T, from, to int64) (texts []*registry.Store) {
+	for number := range rapid.SampledFrom([]int{0, 1, 1, 2}).Draw(t, "revisions") {
+		texts = append(texts, drawText(t, number+1, from, to))
 	}
+	return texts
+}
+
+// drawText makes a revision.
+func drawText(t *rapid.T, number int, from, to int64) *registry.Store {
 	type object = map[string]any
 	instant := func(ms int64) string { return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z07:00") }
 	lives := func() (out []object) {
@@ -30,32 +35,43 @@ func drawText(t *rapid.T, from, to int64) *registry.Store {
 		}
 		return out
 	}
-	version := object{"timezone": "UTC", "sell_quorum": rapid.IntRange(1, 3).Draw(t, "quorum")}
-	if rapid.Bool().Draw(t, "calendar") {
-		week := object{}
-		for _, day := range []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"} {
-			week[day] = rapid.SampledFrom([][]string{nil, {"09:00-20:00"}, {"20:30-04:00"}, {"06:00-07:00", "09:30-11:00"}, {"00:00-24:00"}}).Draw(t, day)
+	versions := []object{{}}
+	if rapid.IntRange(0, 2).Draw(t, "changes") == 0 {
+		versions = append(versions, object{"from": rapid.SampledFrom([]string{"2026-03-01", "2026-03-02"}).Draw(t, "from")})
+	}
+	for _, version := range versions {
+		version["timezone"], version["sell_quorum"] = "UTC", rapid.IntRange(1, 3).Draw(t, "quorum")
+		if rapid.Bool().Draw(t, "calendar") {
+			week := object{}
+			for _, day := range []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"} {
+				week[day] = rapid.SampledFrom([][]string{nil, {"09:00-20:00"}, {"20:30-04:00"}, {"06:00-07:00", "09:30-11:00"}, {"00:00-24:00"}}).Draw(t, day)
+			}
+			version["calendar"] = object{"week": week}
 		}
-		version["calendar"] = object{"week": week}
 	}
 	terminals := []object{}
 	for _, id := range []string{"t1", "t2", "t3"} {
 		if rapid.IntRange(0, 3).Draw(t, "known") == 0 {
 			continue
 		}
-		v, life := object{}, []object{{}}
+		all, life := []object{{}}, []object{{}}
 		if rapid.IntRange(0, 2).Draw(t, "moves") == 0 {
 			life = lives()
 		}
-		if rapid.Bool().Draw(t, "timeout") {
-			v["heartbeat_timeout"] = 15 * 60_000
+		at := from
+		for range rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(t, "versions") {
+			at += rapid.SampledFrom([]int64{60_000, 3_600_000, 10 * 3_600_000}).Draw(t, "after")
+			all = append(all, object{"from": instant(at)})
 		}
-		if rapid.Bool().Draw(t, "needs") {
-			v["sell_needs"] = []string{"printer"}
+		for _, v := range all {
+			if rapid.Bool().Draw(t, "timeout") {
+				v["heartbeat_timeout"] = rapid.SampledFrom([]int{60_000, 15 * 60_000}).Draw(t, "of")
+			}
+			v["sell_needs"] = rapid.SampledFrom([][]string{nil, {"printer"}, {"scanner", "printer"}}).Draw(t, "needs")
 		}
-		terminals = append(terminals, object{"id": id, "lives": life, "versions": []object{v}})
+		terminals = append(terminals, object{"id": id, "lives": life, "versions": all})
 	}
-	value, err := json.Marshal(object{"store_id": "s1", "revision": 1, "store": object{"versions": []object{version}, "terminals": terminals}})
+	value, err := json.Marshal(object{"store_id": "s1", "revision": number, "store": object{"versions": versions, "terminals": terminals}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +87,7 @@ func hoursOf(text *registry.Store, from, to int64) interval.Set {
 	if text == nil {
 		return nil
 	}
-	return text.Service(interval.Span{From: from - 3*86_400_000, To: to + 86_400_000})
+	return text.Service(interval.Span{From: from - 3*86_400_000, To: to + 42*86_400_000})
 }
 
 func registration(text *registry.Store, at int64) *event.Event {
@@ -95,29 +111,31 @@ func storeModel(ts tables, models map[string]*model, text *registry.Store, hours
 			if first = min(first, started(e)); !heard || m.everHeard() {
 				newest = max(newest, when(e))
 			}
-			instants = append(instants, started(e), when(e), when(e)+m.retiring(), when(e)+366*86_400_000, when(e)+m.hold(nil))
+			instants = append(instants, started(e), when(e), when(e)+m.retiring(), when(e)+366*86_400_000, when(e)+m.hold(nil, when(e)))
 			for _, o := range m.events {
 				if o.Type == event.TypeHealth {
-					instants = append(instants, when(e)+m.hold(o))
+					instants = append(instants, when(e)+m.hold(o, when(e)))
 				}
 			}
 		}
 		instants = append(instants, m.boundaries()...)
 	}
-	for x := floorHour(first); x <= newest; x += 3_600_000 {
+	for x := floorHour(first); x <= newest; x += 3_600_000 { // versions of a store begin at midnight
 		instants = append(instants, x)
 	}
 	instants = append(instants, newest)
 	slices.Sort(instants)
 	instants = slices.Compact(instants)
-	quorum := 1
-	if text != nil {
-		quorum = text.Quorums(interval.Span{From: 0, To: 1})[0].Tills
+	quorum := func(x int64) int {
+		if text == nil {
+			return 1
+		}
+		return text.At(x).SellQuorum
 	}
 	tally := func(x int64) (tills, able, unknown int) {
 		for _, m := range models {
 			switch s, _, _ := m.status(x); s {
-			case "up", "degraded":
+			case "up", "degraded", "cardless":
 				able++
 			case "silent", "unknown":
 				unknown++
@@ -133,9 +151,9 @@ func storeModel(ts tables, models map[string]*model, text *registry.Store, hours
 		switch {
 		case tills == 0:
 			return "withdrawn"
-		case able >= quorum:
+		case able >= quorum(x):
 			return "up"
-		case able+unknown < quorum:
+		case able+unknown < quorum(x):
 			return "down"
 		}
 		return "unknown"
@@ -212,22 +230,30 @@ func storeModel(ts tables, models map[string]*model, text *registry.Store, hours
 		return
 	}
 	tills, able, unknown := tally(newest)
-	holds := int64(forEver)
-	if last := runs[len(runs)-1]; last.status == "up" { // when too few are left if nothing more is heard
-		var lapses []int64
-		for _, m := range models {
-			if s, _, _ := m.status(newest); s == "up" || s == "degraded" {
-				_, _, lapse := m.status(max(newest, lastOf(m)))
-				lapses = append(lapses, lapse)
+	holds := int64(forEver) // when too few are left, or when it could sell for all anybody knows, if nothing more is heard
+	lapses := map[string][]int64{}
+	for _, m := range models {
+		if s, _, _ := m.status(newest); s == "up" || s == "degraded" || s == "cardless" || s == "disabled" {
+			_, _, lapse := m.status(max(newest, lastOf(m)))
+			lapses[s] = append(lapses[s], lapse)
+		}
+	}
+	sells, runsOnly := slices.Sorted(slices.Values(append(append(lapses["up"], lapses["degraded"]...), lapses["cardless"]...))), slices.Sorted(slices.Values(lapses["disabled"]))
+	switch runs[len(runs)-1].status {
+	case "up":
+		holds = max(sells[len(sells)-quorum(newest)], newest)
+	case "down":
+		for i, lapse := range runsOnly {
+			if able+unknown+i+1 >= quorum(newest) {
+				holds = max(lapse, newest)
+				break
 			}
 		}
-		slices.Sort(lapses)
-		holds = max(lapses[len(lapses)-quorum], newest)
 	}
 	put("store_status", "", map[string]any{
 		"status": runs[len(runs)-1].status, "since": rollup.Millis(runs[len(runs)-1].start), "last_seen": rollup.Millis(newest),
 		"holds_until": rollup.Millis(holds), "tills": uint32(tills), "tills_able": uint32(able), "tills_unknown": uint32(unknown),
-		"sell_quorum": uint32(quorum), "registered": flag(text != nil),
+		"sell_quorum": uint32(quorum(newest)), "registered": flag(text != nil),
 	})
 }
 

@@ -12,8 +12,8 @@ import (
 // is used again.
 type sweep struct {
 	steps []step
-	lapse []int64 // until when tills that can sell are known to, if nothing more is heard
-	runs  []run   // up, down, unknown; None where the store has no tills
+	lapse [2][]int64 // until when tills that cannot sell though they run, and such as can, are known to, if nothing more is heard
+	runs  []run      // up, down, unknown; None where the store has no tills
 	hours []storeTime
 	last  tally
 }
@@ -33,7 +33,8 @@ type storeTime struct {
 }
 
 func (s *sweep) begin() {
-	s.steps, s.lapse, s.runs, s.hours, s.last = s.steps[:0], s.lapse[:0], s.runs[:0], s.hours[:0], tally{}
+	s.steps, s.runs, s.hours, s.last = s.steps[:0], s.runs[:0], s.hours[:0], tally{}
+	s.lapse[0], s.lapse[1] = s.lapse[0][:0], s.lapse[1][:0]
 }
 
 // add counts a terminal in.
@@ -41,7 +42,7 @@ func (s *sweep) add(w *walk, r *rules, x interval.Span) {
 	for i := range w.runs {
 		t := tally{tills: 1}
 		switch w.runs[i].status {
-		case Up, Degraded:
+		case Up, Degraded, Cardless:
 			t.able = 1
 		case Silent, Unknown:
 			t.unknown = 1
@@ -53,8 +54,8 @@ func (s *sweep) add(w *walk, r *rules, x interval.Span) {
 			s.last.tills++
 			s.last.able += t.able
 			s.last.unknown += t.unknown
-			if t.able > 0 {
-				s.lapse = append(s.lapse, w.last.lapses(r))
+			if t.able > 0 || w.runs[i].status == Disabled {
+				s.lapse[t.able] = append(s.lapse[t.able], w.last.lapses(r))
 			}
 		}
 		if !in.Empty() {
@@ -143,11 +144,21 @@ func (s *sweep) spend(status Status, x interval.Span, service *service) {
 }
 
 // holds is until when the store is what it is if nothing more is heard: enough tills sell until so many reports have lapsed that too few
-// are left.
+// are left. It cannot sell until so many of those that said so have lapsed that, for all anybody knows, it could.
 func (s *sweep) holds(st *store) int64 {
-	if s.last.status() != Up {
+	var lapse []int64
+	i := -1
+	switch s.last.status() {
+	case Up:
+		lapse = s.lapse[1]
+		i = len(lapse) - int(s.last.quorum)
+	case Down:
+		lapse = s.lapse[0]
+		i = int(s.last.quorum-s.last.able-s.last.unknown) - 1
+	}
+	if i < 0 || i >= len(lapse) {
 		return forEver
 	}
-	slices.Sort(s.lapse)
-	return max(s.lapse[len(s.lapse)-int(s.last.quorum)], st.seen)
+	slices.Sort(lapse)
+	return max(lapse[i], st.seen)
 }

@@ -61,7 +61,7 @@ type scratch struct {
 	was, now, edge, shop       walk
 	wasRules, nowRules         *rules
 	hoursWas, hours, hoursEdge []hour
-	values                     []uint32
+	gapsWas, gaps              []gap
 	encoded, packed, fixed     []byte
 }
 
@@ -129,7 +129,7 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		f.attend(t, x)
 		return false
 	}
-	s.was.runs, s.hoursWas, s.hours = s.was.runs[:0], s.hoursWas[:0], s.hours[:0]
+	s.was.runs, s.hoursWas, s.hours, s.gapsWas = s.was.runs[:0], s.hoursWas[:0], s.hours[:0], s.gapsWas[:0]
 	if t.known {
 		s.was.run(&rulesWas, &from, s.placedWas, t.seen)
 		if was != nil {
@@ -140,6 +140,7 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 			s.hoursWas = appendHours(s.hoursWas, &s.was, nil, from.at, t.seen)
 			service := f.serviceOf(t.store, t.home.was, t.id, interval.Span{From: s.was.begins(from.at), To: t.seen})
 			service.serve(s.hoursWas, &s.was, from.at, t.seen)
+			s.gapsWas = appendGaps(s.gapsWas, &from, s.placedWas, rulesWas.hold)
 		}
 	}
 	seen := newest
@@ -154,6 +155,7 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	s.hours = appendHours(s.hours, &s.now, s.placed, from.at, seen)
 	service := f.serviceOf(t.store, t.home.text, t.id, interval.Span{From: s.now.begins(from.at), To: seen})
 	service.serve(s.hours, &s.now, from.at, seen)
+	s.gaps = appendGaps(s.gaps[:0], &from, s.placed, rules.hold)
 
 	if awaited {
 		s.hours = s.hours[:0] // the views know them: unknown, and others if it was heard before

@@ -74,7 +74,7 @@ func (h *heard) add(e *Evidence) {
 
 // at is the status at x, not before the last evidence, and until when it holds if nothing more is heard.
 func (h *heard) at(x int64, r *rules) (s Status, cause string, until int64) {
-	seen, hold := h.reported, h.holds(r)
+	seen := h.reported
 	if h.sale {
 		seen = h.sold
 	}
@@ -91,14 +91,19 @@ func (h *heard) at(x int64, r *rules) (s Status, cause string, until int64) {
 		if x < limit {
 			return Unknown, h.cause, limit
 		}
-	case (h.status == Up || h.status == Degraded || h.status == Disabled) && x < h.reported+hold:
-		s = h.status
-		if s == Degraded && r.disables(h.cause) {
-			s = Disabled
+	case h.status.runs() && x < h.reported+h.holds(r, h.reported):
+		s, cause, until = h.status, spoken(h.cause), h.reported+h.holds(r, h.reported)
+		if s != Disabled {
+			until = min(until, r.changes(x))
+			if kind := r.lacks(h.cause, x); kind != "" {
+				if s = Disabled; cause == "" {
+					cause = kind
+				}
+			}
 		}
-		return s, h.cause, h.reported + hold
-	case h.sale && x < h.sold+hold:
-		return Up, "", h.sold + hold
+		return s, cause, until
+	case h.sale && x < h.sold+h.holds(r, h.sold):
+		return Up, "", h.sold + h.holds(r, h.sold)
 	case x < limit:
 		if h.status == Closing && !h.sale {
 			cause = h.cause
@@ -111,15 +116,17 @@ func (h *heard) at(x int64, r *rules) (s Status, cause string, until int64) {
 // lapses is when an up or degraded till becomes silent if nothing more is heard.
 func (h *heard) lapses(r *rules) int64 {
 	if h.sale {
-		return h.sold + h.holds(r)
+		return h.sold + h.holds(r, h.sold)
 	}
-	return h.reported + h.holds(r)
+	return h.reported + h.holds(r, h.reported)
 }
 
-// holds is how long what was heard holds: as the registry says, else as the last report said.
-func (h *heard) holds(r *rules) int64 {
-	if r.registered > 0 {
-		return r.registered
+// holds is how long what was heard at an instant holds: as the registry said then, else as the last report said.
+func (h *heard) holds(r *rules, at int64) int64 {
+	if r.registered != nil {
+		if timeout := r.registered.At(at).HeartbeatTimeout; timeout > 0 {
+			return min(timeout, maxHold)
+		}
 	}
 	if h.status == None {
 		return r.hold
@@ -140,6 +147,7 @@ type span struct{ from, to int64 }
 // walk is an evaluated timeline: the runs, the last one open, and what decides how that goes on. Its slices are reused.
 type walk struct {
 	runs   []run
+	under  []run // as the runs would be if all time were in a registered life; empty if they are
 	last   heard
 	proofs []span // what sales prove backwards; disjoint
 	proof  int    // the first that may still matter
@@ -157,7 +165,7 @@ func (w *walk) end(i int) int64 {
 // counts only as far as it reaches back.
 func (w *walk) run(r *rules, from *snapshot, ev []Evidence, to int64) {
 	w.prove(ev, from.at)
-	w.runs = append(w.runs[:0], from.run)
+	w.runs, w.under = append(w.runs[:0], from.run), w.under[:0]
 	w.last = from.heard
 	x := from.at
 	for i := 0; ; {
@@ -168,7 +176,7 @@ func (w *walk) run(r *rules, from *snapshot, ev []Evidence, to int64) {
 		for x < next {
 			s, cause, until := w.last.at(x, r)
 			until = min(until, next)
-			w.stretch(x, until, s, cause)
+			w.stretch(x, until, s, from.causeOf(x, s, cause))
 			x = until
 		}
 		if i == len(ev) || ev[i].Time > to {
@@ -184,12 +192,12 @@ func (w *walk) run(r *rules, from *snapshot, ev []Evidence, to int64) {
 		}
 	}
 	s, cause, _ := w.last.at(to, r)
-	w.stretch(to, to+1, s, cause)
+	w.stretch(to, to+1, s, from.causeOf(to, s, cause))
 }
 
 // goOn takes a walk that was evaluated up to an instant on to a later one, before which nothing more was heard.
 func (w *walk) goOn(from *walk, r *rules, x, to int64) {
-	w.runs, w.last, w.proofs, w.proof = append(w.runs[:0], from.runs...), from.last, nil, 0
+	w.runs, w.under, w.last, w.proofs, w.proof = append(w.runs[:0], from.runs...), w.under[:0], from.last, nil, 0
 	for x < to {
 		s, cause, until := w.last.at(x, r)
 		until = min(until, to)

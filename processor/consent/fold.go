@@ -26,7 +26,7 @@ type Fold struct {
 type said struct {
 	at   int64 // ms since 1970
 	text string
-	ok   bool
+	n    int64 // lists in the batch
 }
 
 // New makes a fold with an empty batch.
@@ -43,8 +43,8 @@ func (f *Fold) Fold(e *event.Event, _ rollup.Input) {
 	}
 	at, text := max(e.Time.Milli, 0), f.text(c.Consent.Value)
 	_, s := f.customers.At(table.Mix(c.Pseudonym, 0), c.Pseudonym)
-	if !s.ok || at > s.at || at == s.at && text > s.text {
-		*s = said{at, text, true}
+	if s.n++; s.n == 1 || at > s.at || at == s.at && text > s.text {
+		s.at, s.text = at, text
 	}
 }
 
@@ -81,10 +81,10 @@ func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 	var blocks []*rollup.Block
 	for _, rows := range table.Months(rows) {
 		b := rollup.NewBlock("customer_consent", 0, len(rows))
-		customer, latest := b.Uint64("customer"), b.String("latest")
+		customer, latest, lists := b.Uint64("customer"), b.String("latest"), b.SumInt64("lists")
 		for i, r := range rows {
 			e := &entries[r.Index]
-			customer[i], latest[i] = e.Key, latestText(e.Value.at, e.Value.text)
+			customer[i], latest[i], lists[i] = e.Key, latestText(e.Value.at, e.Value.text), e.Value.n
 		}
 		blocks = append(blocks, b.Seal())
 	}

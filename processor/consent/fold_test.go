@@ -14,15 +14,17 @@ import (
 	"github.com/tillstream/tillstream/processor/table/tabletest"
 )
 
-// rows are what blocks say, by customer; of several the largest, as the table has it.
-func rows(t *rapid.T, schema tabletest.Schema, blocks []*rollup.Block, into map[uint64]string) {
+// rows are what blocks say, by customer; of several the largest, as the table has it. It counts lists.
+func rows(t *rapid.T, schema tabletest.Schema, blocks []*rollup.Block, into map[uint64]string) (lists int64) {
 	schema.Check(t, blocks)
 	for _, b := range blocks {
 		customers, latest := b.Columns[0].Data.([]uint64)[1:], b.Columns[1].Data.([]string)[1:]
 		for i, c := range customers {
 			into[c] = max(into[c], latest[i])
 		}
+		lists += b.Columns[2].Data.([]int64)[0] // the control total
 	}
+	return lists
 }
 
 // Whatever the order and the batches, what holds is the list with the latest time.
@@ -34,7 +36,7 @@ func TestLatestHolds(t *testing.T) {
 			at   int64
 			text string
 		}
-		want := map[uint64]best{}
+		want, said := map[uint64]best{}, int64(0)
 		for range rapid.IntRange(0, 30).Draw(t, "events") {
 			e := &event.Event{}
 			e.Type = event.TypeTransaction
@@ -50,6 +52,7 @@ func TestLatestHolds(t *testing.T) {
 			if e.Test || c.Pseudonym == 0 || !c.Consent.OK {
 				continue
 			}
+			said++
 			purposes := map[string]bool{}
 			for _, p := range c.Consent.Value {
 				purposes[strings.ReplaceAll(p, "\n", " ")] = true
@@ -60,14 +63,14 @@ func TestLatestHolds(t *testing.T) {
 			}
 		}
 		for range 2 {
-			f, got := New(), map[uint64]string{}
+			f, got, lists := New(), map[uint64]string{}, int64(0)
 			for _, e := range events {
 				f.Fold(e, rollup.Input{})
 				if rapid.IntRange(0, 5).Draw(t, "seal") == 0 {
-					rows(t, schema, f.Seal(rollup.Version{}).Blocks, got)
+					lists += rows(t, schema, f.Seal(rollup.Version{}).Blocks, got)
 				}
 			}
-			rows(t, schema, f.Seal(rollup.Version{}).Blocks, got)
+			lists += rows(t, schema, f.Seal(rollup.Version{}).Blocks, got)
 			if len(f.Seal(rollup.Version{}).Blocks) != 0 {
 				t.Fatal("an empty batch has blocks")
 			}
@@ -75,8 +78,8 @@ func TestLatestHolds(t *testing.T) {
 			for c, b := range want {
 				expect[c] = fmt.Sprintf("%014d%s", b.at, b.text)
 			}
-			if !maps.Equal(got, expect) {
-				t.Fatalf("%v, want %v", got, expect)
+			if !maps.Equal(got, expect) || lists != said {
+				t.Fatalf("%v of %d lists, want %v of %d", got, lists, expect, said)
 			}
 			events = rapid.Permutation(events).Draw(t, "order")
 		}

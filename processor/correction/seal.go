@@ -12,6 +12,12 @@ import (
 // 7 days where nobody says otherwise.
 const behind = 14 * 24 * time.Hour
 
+// rowBytes is what a kept transaction takes beside its texts, in an open batch and in two that are sealed.
+const rowBytes = 500
+
+// Held is about the memory that the open batch takes, together with two that are sealed and like it.
+func (f *Fold) Held() int { return len(f.rows)*rowBytes + 3*len(f.texts) }
+
 // Seal closes the open batch: one block a month of the partition's clock, rows in the order of the table's key, and the state that changed.
 func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 	s := rollup.Sealed{State: f.state()}

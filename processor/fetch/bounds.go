@@ -97,3 +97,24 @@ func (f *Fetcher) listOffsets(ctx context.Context, tps []TopicPartition, which i
 	}
 	return offsets, nil
 }
+
+// Since asks for the first offset of a partition whose record has a time of at least so many ms since 1970; -1 if there is none.
+func (f *Fetcher) Since(ctx context.Context, tp TopicPartition, ms int64) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.cfg.RequestTimeout)
+	defer cancel()
+	res, err := f.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
+		Topics: map[string][]kafka.OffsetRequest{tp.Topic: {{Partition: int(tp.Partition), Timestamp: max(ms, 0)}}}, IsolationLevel: kafka.ReadCommitted,
+	})
+	if err != nil {
+		return 0, fmt.Errorf("asking for an offset of %s: %w", tp, err)
+	}
+	for _, p := range res.Topics[tp.Topic] {
+		if p.Error != nil {
+			return 0, fmt.Errorf("asking for an offset of %s: %w", tp, p.Error)
+		}
+		for offset := range p.Offsets {
+			return offset, nil
+		}
+	}
+	return -1, nil
+}

@@ -274,6 +274,13 @@ func TestErrorCodes(t *testing.T) {
 	if err != nil || bounds[tp] != (Bounds{0, 100, 100}) || h.Hits() != 2 {
 		t.Fatalf("got %v, %v after %d refusals", bounds, err, h.Hits())
 	}
+	last := slices.MaxFunc(want, func(a, b Record) int { return int(a.Timestamp - b.Timestamp) }).Timestamp
+	for _, ms := range []int64{-1, want[0].Timestamp, want[50].Timestamp, last, last + 1} {
+		first := int64(slices.IndexFunc(want, func(r Record) bool { return r.Timestamp >= ms }))
+		if at, err := newFetcher(t, c, quick).Since(ctx, tp, ms); err != nil || at != first {
+			t.Fatalf("the first offset since %d is %d, %v; want %d", ms, at, err, first)
+		}
+	}
 }
 
 // A topic that is made later is read when it is there, and a context that ends stops the waiting.

@@ -44,12 +44,6 @@ type pairKey struct{ day, left, right uint32 }
 
 func (k *pairKey) hash() uint64 { return table.Mix(table.Pack(k.left, k.right), uint64(k.day)) }
 
-// pairBytes is what a pair takes in an open batch and in two that are sealed.
-const pairBytes = 240
-
-// Held is the memory of what grows faster than the records: the pairs of one basket, of which a record may bring thousands.
-func (f *Fold) Held() int { return f.pairs.Len() * pairBytes }
-
 // put puts a product into the basket, which has not seen it yet.
 func (b *basket) put(id uint32, p *product) {
 	b.products++

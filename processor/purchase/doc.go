@@ -1,5 +1,5 @@
-// Package purchase folds transactions into the purchase rollups: sales_hourly, product_sales, customer_days, payments_hourly, and
-// terminal_sales, what each till sold by quarter-hour, of which the views make what is to be expected of it; and, for marketing, into payment_days,
+// Package purchase folds transactions into the purchase rollups: sales_hourly, product_sales, customer_days, payments_hourly, terminal_payments
+// (the attempts of each till by the second, and what answers took, for agreements), and terminal_sales, what each till sold by quarter-hour, of which the views make what is to be expected of it; and, for marketing, into payment_days,
 // basket_pairs, customer_items, customer_hours and promotion_days.
 //
 // The rules, in the words of the tables:

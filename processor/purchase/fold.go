@@ -32,6 +32,7 @@ type Fold struct {
 	payments  table.Table[paymentKey, paymentSums]
 	terminals table.Table[terminalKey, terminalSums]
 	returns   table.Table[returnKey, returnSums]
+	tills     table.Table[tillKey, tillSums]
 
 	mix        table.Table[mixKey, mixSums]
 	days       table.Table[dayKey, dayBaskets]
@@ -45,6 +46,8 @@ type Fold struct {
 	baskets, basketsOff       []table.Sample[int64]  // of sales: baskets_in, baskets_out
 	authMS, authMSOff         []table.Sample[uint32] // of payments: auth_in, auth_out
 	times, timesOff           []table.Sample[uint32] // of customers: times_in, times_out
+	tries, triesOff           []table.Sample[uint32] // of payments of a till: tries_in, tries_out
+	answers, answersOff       []table.Sample[uint32] // of payments of a till: auth_in, auth_out
 
 	serial uint64    // of the transaction being folded
 	known  []product // by number of its id
@@ -126,6 +129,9 @@ func (f *Fold) Add(e *event.Event, sign int64) {
 		id:       e.ID,
 	}
 	at.date = e.BusinessDate(f.cutoff)
+	if r := roleOf(x); r != none || len(x.Tenders) > 0 {
+		at.terminal = f.recent.terminal.ID(f.names, e.TerminalID)
+	}
 	if r := roleOf(x); r != none {
 		at.localHour = uint32(e.LocalHour())
 		channel := x.Channel
@@ -133,7 +139,6 @@ func (f *Fold) Add(e *event.Event, sign int64) {
 			channel = "store"
 		}
 		at.channel = f.recent.channel.ID(f.names, channel)
-		at.terminal = f.recent.terminal.ID(f.names, e.TerminalID)
 		f.sell(x, r, &at)
 	}
 	for i := range x.Tenders {

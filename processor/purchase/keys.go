@@ -55,6 +55,15 @@ func (k *terminalKey) hash() uint64 {
 	return table.Mix(table.Pack(k.terminal, uint32(k.hour)), table.Pack(k.store, k.currency))
 }
 
+type tillKey struct {
+	store, terminal uint32
+	hour            int32
+}
+
+func (k *tillKey) hash() uint64 {
+	return table.Mix(table.Pack(k.terminal, uint32(k.hour)), uint64(k.store))
+}
+
 // Sums of the tables, named like their columns.
 
 type salesSums struct {
@@ -84,6 +93,9 @@ type paymentSums struct {
 	authMS, authN                                 uint64
 	corrections                                   uint64 // payments taken off again
 }
+
+// tillSums are of payments that are not in cash.
+type tillSums struct{ attempts, failed uint64 }
 
 // terminalSums are by quarter of the hour.
 type terminalSums struct {

@@ -73,6 +73,20 @@ func (n *naive) add(e *event.Event) {
 			n.content.Put(key, "auth_ms", "sum", int64(t.AuthorisationMS.Value))
 			n.content.Put(key, "auth_in", "", int64(t.AuthorisationMS.Value))
 		}
+		if t.Method != "cash" {
+			failed := said && !no && t.Error != "Cancel" && t.Error != "Aborted"
+			tried := int64(utc.Minute()*60+utc.Second()) * 2
+			till := fmt.Sprintf("terminal_payments %s %s %s", e.StoreID, hour, e.TerminalID)
+			n.content.Put(till, "attempts", "sum", 1)
+			if failed {
+				n.content.Put(till, "failed", "sum", 1)
+				tried++
+			}
+			n.content.Put(till, "tries_in", "", tried)
+			if t.AuthorisationMS.OK && t.Result != "approved_offline" {
+				n.content.Put(till, "auth_in", "", int64(t.AuthorisationMS.Value))
+			}
+		}
 	}
 
 	var live []event.Line

@@ -74,6 +74,29 @@ func (f *Fold) pay(t *event.Tender, at *place) {
 		}
 		*samples = append(*samples, table.Sample[uint32]{Index: int32(index), Value: ms.Value})
 	}
+	if t.Method != "cash" {
+		f.try(t, o, at)
+	}
+}
+
+// try adds one attempt to those of its till, by the second.
+func (f *Fold) try(t *event.Tender, o outcome, at *place) {
+	k := tillKey{at.store, at.terminal, at.hour}
+	index, s := f.tills.At(k.hash(), k)
+	tries, answers := &f.tries, &f.answers
+	if at.sign < 0 {
+		tries, answers = &f.triesOff, &f.answersOff
+	}
+	second := uint32(at.second-int64(at.hour)*3600) * 2
+	s.attempts += at.once()
+	if o == failed {
+		s.failed += at.once()
+		second++
+	}
+	*tries = append(*tries, table.Sample[uint32]{Index: int32(index), Value: second})
+	if ms := t.AuthorisationMS; ms.OK && o != offline {
+		*answers = append(*answers, table.Sample[uint32]{Index: int32(index), Value: ms.Value})
+	}
 }
 
 // mixKey is like paymentKey by business date, with the wallet in place of the service.

@@ -5,6 +5,23 @@ import (
 	"github.com/tillstream/tillstream/processor/table"
 )
 
+// What one entry takes in an open batch and in two that are sealed, by how wide its table is: a test of package processor holds it.
+const (
+	narrowBytes = 260
+	middleBytes = 560
+	wideBytes   = 900
+	sampleBytes = 40
+)
+
+// Held is about the memory that the open batch takes, together with two that are sealed and like it.
+func (f *Fold) Held() int {
+	narrow := f.pairs.Len() + f.items.Len() + f.hours.Len() + f.days.Len()
+	middle := f.products.Len() + f.mix.Len() + f.promotions.Len()
+	wide := f.sales.Len() + f.customers.Len() + f.payments.Len() + f.terminals.Len() + f.returns.Len()
+	samples := len(f.pseudonyms) + len(f.pseudonymsOff) + len(f.baskets) + len(f.basketsOff) + len(f.authMS) + len(f.authMSOff) + len(f.times) + len(f.timesOff)
+	return narrow*narrowBytes + middle*middleBytes + wide*wideBytes + samples*sampleBytes
+}
+
 // Seal closes the open batch: one block a table and month, rows in the order of the table's key.
 func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 	ranks := f.names.Ranks()
@@ -14,6 +31,7 @@ func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 	blocks = f.sealCustomers(blocks, ranks)
 	blocks = f.sealPayments(blocks, ranks)
 	blocks = f.sealTerminals(blocks, ranks)
+	blocks = f.sealTills(blocks, ranks)
 	blocks = f.sealMix(blocks, ranks)
 	blocks = f.sealPairs(blocks, ranks)
 	if f.items.Len() > 0 || f.hours.Len() > 0 {
@@ -36,8 +54,10 @@ func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 	f.hours.Reset()
 	f.promotions.Reset()
 	f.returns.Reset()
+	f.tills.Reset()
 	f.pseudonyms, f.baskets, f.authMS, f.times = f.pseudonyms[:0], f.baskets[:0], f.authMS[:0], f.times[:0]
 	f.pseudonymsOff, f.basketsOff, f.authMSOff, f.timesOff = f.pseudonymsOff[:0], f.basketsOff[:0], f.authMSOff[:0], f.timesOff[:0]
+	f.tries, f.triesOff, f.answers, f.answersOff = f.tries[:0], f.triesOff[:0], f.answers[:0], f.answersOff[:0]
 	if f.names.Trim() {
 		f.recent, f.known = recent{}, nil
 	}
@@ -221,6 +241,34 @@ func (f *Fold) sealTerminals(blocks []*rollup.Block, ranks []uint32) []*rollup.B
 				transactions[q][i], net[q][i] = s.transactions[q], s.net[q]
 			}
 			lastAt[i] = rollup.Seconds(s.lastAt)
+		}
+		blocks = append(blocks, b.Seal())
+	}
+	return blocks
+}
+
+func (f *Fold) sealTills(blocks []*rollup.Block, ranks []uint32) []*rollup.Block {
+	entries := f.tills.Entries()
+	rows := make([]table.Row, len(entries))
+	var m months
+	for i := range entries {
+		k := &entries[i].Key
+		rows[i] = table.Row{Month: m.of(k.hour / 24), Index: int32(i), Key: [3]uint64{table.Pack(ranks[k.store], table.Signed(k.hour)), uint64(ranks[k.terminal])}}
+	}
+	tries, triesOff := table.Group(f.tries, len(entries)), table.Group(f.triesOff, len(entries))
+	answers, answersOff := table.Group(f.answers, len(entries)), table.Group(f.answersOff, len(entries))
+	for month, rows := range table.Months(rows) {
+		b := rollup.NewBlock("terminal_payments", month, len(rows))
+		store, hour, terminal := b.String("store_id"), b.PartitionSeconds("hour"), b.String("terminal_id")
+		attempts, failed := b.SumUint64("attempts"), b.SumUint64("failed")
+		triesIn, triesOut := b.Uint32s("tries_in"), b.Uint32s("tries_out")
+		authIn, authOut := b.Uint32s("auth_in"), b.Uint32s("auth_out")
+		for i, r := range rows {
+			k, s := &entries[r.Index].Key, &entries[r.Index].Value
+			store[i], hour[i], terminal[i] = f.names.String(k.store), rollup.Seconds(k.hour)*3600, f.names.String(k.terminal)
+			attempts[i], failed[i] = s.attempts, s.failed
+			triesIn[i], triesOut[i] = tries[r.Index], triesOff[r.Index]
+			authIn[i], authOut[i] = answers[r.Index], answersOff[r.Index]
 		}
 		blocks = append(blocks, b.Seal())
 	}

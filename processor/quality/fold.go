@@ -117,6 +117,15 @@ func (f *Fold) Stale(topic, terminal string, date int32) {
 	s.stale++
 }
 
+// What a till's day takes in an open batch and in two that are sealed, the state of its numbers included, and a sample.
+const (
+	dayBytes    = 900
+	sampleBytes = 32
+)
+
+// Held is about the memory that the open batch takes, together with two that are sealed and like it.
+func (f *Fold) Held() int { return f.sums.Len()*dayBytes + len(f.late)*sampleBytes }
+
 // Seal closes the open batch: one block a month, rows in the order of the table's key.
 func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 	entries, ranks := f.sums.Entries(), f.names.Ranks()

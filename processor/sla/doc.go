@@ -4,7 +4,7 @@
 // agreement.
 //
 // The way of a figure: the resolved text (package agreement) becomes rules ([RulesOf], [ExclusionsOf], [CreditsOf], [LateDataOf]); [Exclude] decides
-// what does not count, [NewTime] what does; [Rules.Read] reads the history of a terminal, [Rules.Store] those of a store's; [Measure] makes
+// what does not count, [NewTime] what does; [Hold] has silence begin when the agreement says; [Rules.Read] reads the history of a terminal, [Rules.Store] those of a store's; [Measure] makes
 // [Figures], and these a [Result]. Objectives that are not about time come to a Result by [Counts], [Sums], [Slices], [Durations], [Together] and
 // [Mix]. [Credit.Due] and [Pool] say what a Result costs, [LateData.Next] what is published, [Explain] why.
 //

@@ -4,7 +4,7 @@ import "github.com/tillstream/tillstream/processor/interval"
 
 // Evidence is one reason for a figure: a row of pos.sla_evidence.
 type Evidence struct {
-	Kind          string // outage, unknown, exclusion, incident, payments, slice
+	Kind          string // outage, unknown, exclusion, incident, payments, answers, slice
 	Ref           string // what it is about, as its own table names it
 	interval.Span        // ms
 	CountedMS     int64  // what of it counts, or was removed, ms of counted or committed time

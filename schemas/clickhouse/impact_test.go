@@ -503,6 +503,36 @@ func chain(t *testing.T) (conn driver.Conn, w *world, change time.Time) {
 // The view against a second way to reckon.
 func TestOutageImpact(t *testing.T) {
 	conn, w, _ := chain(t)
+	compareImpact(t, conn, w)
+	const kept = "SELECT count(), uniqExact(refreshed_at) FROM pos.outage_impact WHERE refreshed_at IS NOT NULL"
+	if got := query(t, conn, kept)[0]; got != "0\t0" {
+		t.Errorf("kept before a refresh: %s", got)
+	}
+	for range 2 { // the second is shown, and the first still there
+		generation := uint64(time.Now().UnixMilli())
+		exec(t, conn, RefreshStatement("outage_impact", generation))
+		exec(t, conn, fmt.Sprintf("INSERT INTO tillstream.refreshes (name, generation) VALUES ('outage_impact', %d)", generation))
+		compareImpact(t, conn, w)
+	}
+	if n := query(t, conn, kept)[0]; strings.HasPrefix(n, "0\t") || !strings.HasSuffix(n, "\t1") {
+		t.Errorf("kept: %s", n)
+	}
+	// another end, told late: the longest that is kept ended half an hour before
+	s, i := w.shops[0], 0
+	for j, r := range s.runs {
+		if r.to.Before(w.now) && r.to.Sub(r.from) > s.runs[i].to.Sub(s.runs[i].from) {
+			i = j
+		}
+	}
+	r := &s.runs[i]
+	r.to = r.to.Add(-30 * time.Minute)
+	exec(t, conn, fmt.Sprintf("INSERT INTO tillstream.outages (lane, store_id, terminal_id, started_at, version, outage_id, resolved_at, repair_ms, service_ms) VALUES ('', '%s', '%s', %d, 2, '%s/%d', %d, 1, 1)",
+		s.id, r.till, r.from.UnixMilli(), s.id, i, r.to.UnixMilli()))
+	compareImpact(t, conn, w)
+}
+
+func compareImpact(t *testing.T, conn driver.Conn, w *world) {
+	t.Helper()
 	before := time.Now()
 	got := map[string]figures{}
 	for _, line := range query(t, conn, `SELECT outage_id, currency, comparable_days, expected_transactions, expected_net, actual_net, ifNull(expected_net_low, 0), ifNull(expected_net_high, 0),

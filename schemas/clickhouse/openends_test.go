@@ -339,3 +339,43 @@ func TestOpenTimeIsCounted(t *testing.T) {
 		}
 	})
 }
+
+// A store whose only till runs and cannot sell is down until that till lapses: then nobody knows.
+func TestStoreIsDownUntilNobodyKnows(t *testing.T) {
+	conn := fresh(t)
+	withinOneHour(t, conn, func(base int64) func(before, after int64) {
+		for _, table := range []string{"terminal_status", "store_status", "store_outages", "availability_hourly"} {
+			exec(t, conn, "TRUNCATE TABLE tillstream."+table)
+		}
+		seen, lapses := base-4*hour, base-4*hour+90*minute
+		at, until := fmt.Sprintf("fromUnixTimestamp64Milli(toInt64(%d))", seen), fmt.Sprintf("fromUnixTimestamp64Milli(toInt64(%d))", lapses)
+		exec(t, conn, `INSERT INTO tillstream.terminal_status (lane, store_id, terminal_id, version, status, disabled, since, last_seen, holds_until, retires_at, service_next) VALUES
+			('', 's', 't', 1, 'degraded', 1, `+at+`, `+at+`, `+until+`, '2299-12-31 00:00:00', [0]), ('', 's', 'able', 1, 'degraded', 0, `+at+`, `+at+`, now64(3) + 3600, '2299-12-31 00:00:00', [0]),
+			('', 's', 'unable', 1, 'degraded', 1, `+at+`, `+at+`, now64(3) + 3600, '2299-12-31 00:00:00', [0])`)
+		exec(t, conn, `INSERT INTO tillstream.store_status (lane, store_id, version, status, since, last_seen, holds_until, tills, sell_quorum) VALUES ('', 's', 1, 'down', `+at+`, `+at+`, `+until+`, 1, 1)`)
+		exec(t, conn, `INSERT INTO tillstream.store_outages (lane, store_id, started_at, version, outage_id) VALUES ('', 's', `+at+`, 1, 'o')`)
+		exec(t, conn, fmt.Sprintf("INSERT INTO tillstream.availability_hourly (lane, store_id, terminal_id, hour, version, evidence) VALUES ('', 's', 't', %d, 1, 1)", seen/1000))
+		h := fmt.Sprintf("(toUnixTimestamp(hour) * 1000 - %d) / 3600000", seen)
+		hours := query(t, conn, "SELECT "+h+", service_ms / 60000, quorum_down_ms / 60000, unknown_ms / 60000 FROM pos.store_availability_hourly WHERE "+h+" < 3 ORDER BY ALL")
+		tills := query(t, conn, "SELECT "+h+", degraded_ms / 60000, disabled_ms / 60000, silent_ms / 60000 FROM pos.availability_hourly WHERE terminal_id = 't' AND "+h+" < 3 ORDER BY ALL")
+		status := query(t, conn, "SELECT status, toUnixTimestamp64Milli(since) FROM pos.store_status")
+		outage := query(t, conn, "SELECT toUnixTimestamp64Milli(assumeNotNull(resolved_at)), repair_ms, service_ms FROM pos.store_outages")
+		disabled := query(t, conn, "SELECT terminal_id, status, disabled FROM pos.terminal_status ORDER BY terminal_id")
+		return func(int64, int64) {
+			for _, c := range []struct {
+				name      string
+				got, want []string
+			}{
+				{"hours of the store", hours, []string{"0	60	60	0", "1	60	30	30", "2	60	0	60"}},
+				{"hours of the till", tills, []string{"0	60	60	0", "1	30	30	30", "2	0	0	60"}},
+				{"the store", status, []string{fmt.Sprintf("unknown	%d", lapses)}},
+				{"its outage", outage, []string{fmt.Sprintf("%d	%d	%[2]d", lapses, 90*minute)}},
+				{"the tills", disabled, []string{"able	degraded	0", "t	silent	0", "unable	degraded	1"}},
+			} {
+				if d := cmp.Diff(c.want, c.got); d != "" {
+					t.Errorf("%s (-want +got)\n%s", c.name, d)
+				}
+			}
+		}
+	})
+}

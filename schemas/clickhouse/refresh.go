@@ -5,7 +5,10 @@ import "fmt"
 // Refreshed are the tables of database tillstream that hold what the view of their name and _now said a while ago, in the order in which they must be
 // written: a later one reads earlier ones. Views of database pos with the same names show the newest generation that is whole.
 func Refreshed() []string {
-	return []string{"rfm", "cohorts", "clv_inputs", "purchase_gaps", "affinity", "buyer_profiles", "segment_products", "promotion_sales", "promotion_units", "promotion_uplift"}
+	return []string{
+		"rfm", "cohorts", "clv_inputs", "purchase_gaps", "affinity", "buyer_profiles", "segment_products", "segment_sales", "promotion_sales", "promotion_units", "promotion_uplift",
+		"outage_impact",
+	}
 }
 
 // RefreshStatement writes a generation of a refreshed table. Groups that do not fit into memory go to disk.

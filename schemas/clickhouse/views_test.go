@@ -67,6 +67,8 @@ func TestUsersQueriesRunForReaders(t *testing.T) {
 		exec(t, conn, s)
 	}
 	exec(t, conn, "INSERT INTO tillstream.transactions (lane, id, corrects, keep_days) VALUES ('', 'c', ['a'], 99)")
+	exec(t, conn, "INSERT INTO tillstream.terminal_payments (lane, store_id, terminal_id, hour, attempts) VALUES ('', 's', 't', now(), 1)")
+	exec(t, conn, "INSERT INTO tillstream.availability_hourly (lane, store_id, terminal_id, hour, version, responses) VALUES ('', 's', 'asked', toStartOfHour(now()), 1, [7])")
 	exec(t, conn, "INSERT INTO tillstream.returns (lane, business_date, lines) VALUES ('', today(), 1)")
 	reader := connect(t, "reader", ch.Settings{"join_use_nulls": 1, "union_default_mode": "DISTINCT", "aggregate_functions_null_for_empty": 1})
 	lines := strings.Split(strings.TrimSpace(queries), "\n")
@@ -78,7 +80,7 @@ func TestUsersQueriesRunForReaders(t *testing.T) {
 			query(t, reader, lines[i+1])
 		})
 	}
-	for _, table := range query(t, conn, "SELECT name FROM system.tables WHERE database = 'pos'") {
+	for _, table := range query(t, conn, "SELECT name FROM system.tables WHERE database = 'pos' AND name NOT LIKE 'marketing_%'") { // groups of ten: privacy_test.go
 		if len(query(t, reader, "SELECT * FROM pos."+table)) == 0 {
 			t.Errorf("pos.%s shows the reader nothing", table)
 		}

@@ -39,7 +39,7 @@ func (s *Sink) LookTrouble(ctx context.Context) (stores []string, fingerprint ui
 	err = s.rows(ctx, func(r driver.Rows) error { return r.Scan(&stores, &fingerprint) }, `SELECT groupUniqArray(toString(store_id)), sum(x) FROM
 		(SELECT store_id, cityHash64(store_id, terminal_id, status, since, holds_until) AS x FROM tillstream.terminal_status FINAL
 			WHERE lane = '' AND (status = 'down' OR status IN ('up', 'degraded') AND holds_until <= now64(3))
-		UNION ALL SELECT store_id, cityHash64(store_id, status, since, holds_until, tills_able) AS x FROM tillstream.store_status FINAL
+		UNION ALL SELECT store_id, cityHash64(store_id, status, since, holds_until, holds_until <= now64(3), tills_able) AS x FROM tillstream.store_status FINAL
 			WHERE lane = '' AND (status IN ('down', 'unknown') OR holds_until <= now64(3)))`)
 	if err != nil {
 		return nil, 0, fmt.Errorf("looking for stores in trouble: %w", err)
@@ -66,7 +66,7 @@ func (s *Sink) LookStores(ctx context.Context, troubled []string, to *alert.Snap
 		byID[x.ID] = len(to.Stores)
 		to.Stores = append(to.Stores, x)
 		return nil
-	}, `SELECT store_id, count() AS tills, countIf(status IN ('up', 'degraded')) AS able, groupArrayIf(terminal_id, status IN ('down', 'silent')) AS names,
+	}, `SELECT store_id, count() AS tills, countIf(status IN ('up', 'degraded') AND NOT disabled) AS able, groupArrayIf(terminal_id, status IN ('down', 'silent')) AS names,
 		groupArrayIf(toString(status), status IN ('down', 'silent')) AS bad, groupArrayIf(toUnixTimestamp64Milli(since), status IN ('down', 'silent')) AS since
 		FROM pos.terminal_status WHERE store_id IN ? AND in_service AND status != 'withdrawn' GROUP BY store_id HAVING notEmpty(names) ORDER BY store_id`, troubled)
 	if err != nil {

@@ -86,11 +86,12 @@ func byID(all []alert.Alert) []alert.Alert {
 // What the rules ask is answered by the engine: of what is up no row comes; views that are not there are not asked.
 func TestLooks(t *testing.T) {
 	s := fresh(t)
-	do(t, s, `INSERT INTO tillstream.terminal_status (lane, store_id, terminal_id, version, status, since, last_seen, holds_until, offline_backlog, oldest_unsent_at) VALUES
-		('', 's', '1', 1, 'up', now64(3) - 60, now64(3), now64(3) + 600, 0, NULL), ('', 's', '2', 1, 'down', '2026-11-03 09:00:00', now64(3), now64(3), 0, NULL),
-		('', 'r', '1', 1, 'up', now64(3) - 900, now64(3) - 600, now64(3) - 300, 3, now64(3) - 7200), ('', 'q', '1', 1, 'up', now64(3), now64(3), now64(3) + 600, 1, now64(3) - 5)`)
+	do(t, s, `INSERT INTO tillstream.terminal_status (lane, store_id, terminal_id, version, status, since, last_seen, holds_until, offline_backlog, oldest_unsent_at, disabled) VALUES
+		('', 's', '1', 1, 'up', now64(3) - 60, now64(3), now64(3) + 600, 0, NULL, 0), ('', 's', '2', 1, 'down', '2026-11-03 09:00:00', now64(3), now64(3), 0, NULL, 0),
+		('', 's', '3', 1, 'degraded', now64(3) - 60, now64(3), now64(3) + 600, 0, NULL, 1),
+		('', 'r', '1', 1, 'up', now64(3) - 900, now64(3) - 600, now64(3) - 300, 3, now64(3) - 7200, 0), ('', 'q', '1', 1, 'up', now64(3), now64(3), now64(3) + 600, 1, now64(3) - 5, 0)`)
 	do(t, s, `INSERT INTO tillstream.store_status (lane, store_id, version, status, since, last_seen, holds_until, tills, tills_able, sell_quorum) VALUES
-		('', 's', 1, 'down', '2026-11-03 09:00:01', now64(3), now64(3) + 600, 2, 1, 2), ('', 'q', 1, 'up', now64(3), now64(3), now64(3) + 600, 1, 1, 1)`)
+		('', 's', 1, 'down', '2026-11-03 09:00:01', now64(3), now64(3) + 600, 3, 1, 2), ('', 'q', 1, 'up', now64(3), now64(3), now64(3) + 600, 1, 1, 1)`)
 	now := time.Now().UnixMilli()
 	do(t, s, `INSERT INTO tillstream.maintenance (lane, store_id, maintenance_id, version, terminals, excluded_from, excluded_to)
 		SELECT '', 's', 'now', 1, ['2'], [x - 60000], [x + 600000] FROM (SELECT toUnixTimestamp64Milli(now64(3)) AS x) UNION ALL
@@ -110,7 +111,7 @@ func TestLooks(t *testing.T) {
 	if len(got.Stores) != 2 || len(got.Stores[0].Bad) != 1 || got.Stores[0].ID != "r" || got.Stores[0].Bad[0].Status != "silent" || got.Stores[0].Bad[0].Since > now-290_000 {
 		t.Fatalf("%+v", got.Stores)
 	}
-	want := alert.Store{ID: "s", Tills: 2, Able: 1, Bad: []alert.Till{{ID: "2", Status: "down", Since: 1793696400000}}, Down: true, Since: 1793696401000, SellNeed: 2}
+	want := alert.Store{ID: "s", Tills: 3, Able: 1, Bad: []alert.Till{{ID: "2", Status: "down", Since: 1793696400000}}, Down: true, Since: 1793696401000, SellNeed: 2}
 	if d := cmp.Diff(want, got.Stores[1]); d != "" {
 		t.Error(d)
 	}

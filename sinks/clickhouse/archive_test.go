@@ -157,12 +157,13 @@ func TestViewsAfterCorrections(t *testing.T) {
 	c.seal()
 
 	for view, columns := range map[string]string{
-		"sales_hourly":    "hour, local_hour, business_date, channel, currency, transactions, returns, voids, units, gross, discount, tax, net, identified_transactions, loyalty_transactions, customers, basket_value_p50, basket_value_p95",
-		"product_sales":   "business_date, product_id, category, currency, units, revenue, discount, baskets, returned_units, promoted_units",
-		"customer_days":   "customer, channel, currency, business_date, visits, units, net, discount, first_at, last_at, transactions",
-		"payments_hourly": "service, method, entry_mode, currency, hour, attempts, approved, amount, authorisation_ms_avg, authorisation_ms_p50, authorisation_ms_p95, authorisation_ms_p99",
-		"terminal_sales":  "terminal_id, currency, quarter, transactions, net",
-		"returns":         "terminal_id, transaction_id, kind, business_date, returned_at, product_id, currency, units, net, reason, original_transaction_id",
+		"sales_hourly":      "hour, local_hour, business_date, channel, currency, transactions, returns, voids, units, gross, discount, tax, net, identified_transactions, loyalty_transactions, customers, basket_value_p50, basket_value_p95",
+		"product_sales":     "business_date, product_id, category, currency, units, revenue, discount, baskets, returned_units, promoted_units",
+		"customer_days":     "customer, channel, currency, business_date, visits, units, net, discount, first_at, last_at, transactions",
+		"payments_hourly":   "service, method, entry_mode, currency, hour, attempts, approved, amount, authorisation_ms_avg, authorisation_ms_p50, authorisation_ms_p95, authorisation_ms_p99",
+		"terminal_payments": "terminal_id, hour, attempts, failed, tries, answers",
+		"terminal_sales":    "terminal_id, currency, quarter, transactions, net",
+		"returns":           "terminal_id, transaction_id, kind, business_date, returned_at, product_id, currency, units, net, reason, original_transaction_id",
 	} {
 		of := func(store string) []string {
 			return ask(t, s, columns, "FROM pos."+view+" WHERE store_id = '"+store+"' ORDER BY ALL")

@@ -49,6 +49,7 @@ type Report struct {
 	Offsets    uint64 // that were passed
 	Tables     int    // whose sums were compared with their control totals
 	Sums       int    // compared: a table, month and column each
+	Expired    int    // months of tables, and tables without months, that were not compared, since rows may have gone: their retention has passed
 	Terminals  int    // whose rows were counted
 	Losses     []Loss // on record: somebody decided to go without
 	Findings   []Finding

@@ -22,7 +22,16 @@ func (a *audit) incidents(ctx context.Context) error {
 			GROUP BY store_id, id HAVING sum(want) != sum(have) AND sum(known) > 0 ORDER BY store_id, id`
 	)
 	const lost = "SELECT '%s', store_id, id, 'the state knows it, but it has no row' FROM (%s EXCEPT %s) ORDER BY store_id, id"
-	queries := []string{steps, fmt.Sprintf(lost, "order_journeys", remembered+"'order'", fmt.Sprintf(shown, "order_id", "order_journeys"))}
+	queries := []string{steps}
+	kept, err := a.sink.retained(ctx)
+	if err != nil {
+		return err
+	}
+	if kept["order_journeys"] == 0 {
+		queries = append(queries, fmt.Sprintf(lost, "order_journeys", remembered+"'order'", fmt.Sprintf(shown, "order_id", "order_journeys")))
+	} else {
+		a.report.Expired++ // an order may be remembered for longer than it is kept
+	}
 	for kind, table := range map[string]string{"incident": "incidents", "maintenance": "maintenance"} {
 		have := fmt.Sprintf(shown, kind+"_id", table)
 		want := remembered + "'" + kind + "'"

@@ -63,6 +63,15 @@ func productBlock(stores ...string) *rollup.Block {
 	return b
 }
 
+func agreedBlock(customers ...uint64) *rollup.Block {
+	b := rollup.NewBlock("customer_consent", 0, len(customers))
+	customer, latest, lists := b.Uint64("customer"), b.String("latest"), b.SumInt64("lists")
+	for i, c := range customers {
+		customer[i], latest[i], lists[i] = c, "01793700000000marketing", 1
+	}
+	return b
+}
+
 func customerBlock(stores ...string) *rollup.Block {
 	b := rollup.NewBlock("customer_days", november, len(stores))
 	store, customer, day := b.String("store_id"), b.Uint64("customer"), b.PartitionDays("business_date")
@@ -116,6 +125,20 @@ func tillBlock(stores ...string) *rollup.Block {
 	return b
 }
 
+func triesBlock(stores ...string) *rollup.Block {
+	b := rollup.NewBlock("terminal_payments", november, len(stores))
+	store, hour, terminal := b.String("store_id"), b.PartitionSeconds("hour"), b.String("terminal_id")
+	attempts, failed, tries, auth := b.SumUint64("attempts"), b.SumUint64("failed"), b.Uint32s("tries_in"), b.Uint32s("auth_in")
+	triesOut, authOut := b.Uint32s("tries_out"), b.Uint32s("auth_out")
+	for i, s := range stores {
+		store[i], hour[i], terminal[i] = s, rollup.Seconds(int64(nov1+2)*86400), "t"+s[1:]
+		attempts[i], failed[i] = 2, 1
+		tries[i], auth[i] = []uint32{7200 - 2, 7200 - 1, 0, 0}, []uint32{300, 300, 40} // two in the last second, of which one failed; and two that
+		triesOut[i], authOut[i] = []uint32{0, 0}, []uint32{40}                         // are taken off again
+	}
+	return b
+}
+
 func qualityBlock(terminals ...string) *rollup.Block {
 	b := rollup.NewBlock("data_quality", november, len(terminals))
 	topic, terminal, day := b.String("topic"), b.String("terminal_id"), b.PartitionDays("business_date")
@@ -153,10 +176,12 @@ func hoursBlock(v rollup.Version, tills ...till) *rollup.Block {
 	mean := b.Float32("response_ms_avg")
 	b.Float32("response_ms_p95")
 	evidence := b.Uint32("evidence")
+	responses, until, unheard := b.Uint32s("responses"), b.Uint32s("unheard_until"), b.Uint64s("unheard_ms")
 	for i := range store {
 		t := tills[i/4]
 		store[i], terminal[i], hour[i] = t.store, t.id, rollup.Seconds(tillFirst/3_600_000*3600+int64(i%4)*3600)
 		up[i], mean[i], evidence[i] = [4]uint32{3_000_000, 3_600_000, 3_600_000, 600_000}[i%4], 12.5, 3
+		responses[i], until[i], unheard[i] = []uint32{12, 13}, []uint32{3_599_999}, []uint64{1 << 40}
 	}
 	return b
 }
@@ -167,6 +192,7 @@ func intervalsBlock(v rollup.Version, tills ...till) *rollup.Block {
 	b.Version(v)
 	b.Uint8("deleted")
 	b.Uint8("disabled")
+	cardless := b.Uint8("cardless")
 	status, ended, holds := b.String("status"), b.NullMillis("ended_at"), b.NullMillis("holds_until")
 	b.String("cause")
 	for i := range store {
@@ -174,7 +200,7 @@ func intervalsBlock(v rollup.Version, tills ...till) *rollup.Block {
 		store[i], terminal[i], started[i] = t.store, t.id, rollup.Millis(tillFirst+int64(i%2)*3_600_001)
 		status[i], ended[i], holds[i] = "up", rollup.NullMillis(tillFirst+3_600_001), rollup.Null
 		if i%2 == 1 {
-			status[i], ended[i], holds[i] = "degraded", rollup.Null, rollup.NullMillis(tillSeen+180_001)
+			status[i], ended[i], holds[i], cardless[i] = "degraded", rollup.Null, rollup.NullMillis(tillSeen+180_001), 1
 		}
 	}
 	return b
@@ -206,6 +232,7 @@ func statusBlock(v rollup.Version, tills ...till) *rollup.Block {
 	b.Millis("retires_at")
 	b.Uint8("registered")
 	skew, shift := b.Int64("clock_skew_ms"), b.Int64("clock_shift_ms")
+	b.Uint8("disabled")
 	printer := b.String("printer")
 	b.String("card_reader")
 	b.String("scanner")

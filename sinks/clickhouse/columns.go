@@ -20,6 +20,8 @@ type scratch struct {
 	intsAt []*int64
 	u8     []uint8
 	u8At   []*uint8
+
+	encoded []byte // see native
 }
 
 // grow gives n elements whose content is undefined.
@@ -34,13 +36,18 @@ func grow[T any](s *[]T, n int) []T {
 func (s *scratch) fill(batch driver.Batch, kinds []ch.ColumnNameAndType, in processor.Insert) error {
 	n := in.Block.Rows + 1
 	i := 0
-	next := func(name string, data any) error {
+	return s.columns(in, func(name string, data any) error {
 		if err := s.append(batch.Column(i), kinds[i].Type, data, n); err != nil {
 			return fmt.Errorf("column %s: %w", name, err)
 		}
 		i++
 		return nil
-	}
+	})
+}
+
+// columns gives the columns in the order of wire. Their data are valid during the call.
+func (s *scratch) columns(in processor.Insert, next func(name string, data any) error) error {
+	n := in.Block.Rows + 1
 	lane, mark := false, false
 	for _, c := range in.Block.Columns {
 		data := c.Data

@@ -105,7 +105,7 @@ func (s *Sink) explain(err error) error {
 	case errors.As(err, &exception) && slices.Contains(authCodes, exception.Code):
 		return fmt.Errorf("clickhouse.password: ClickHouse at %s does not let user %q in (code %d): correct clickhouse.username and clickhouse.password", at, s.user(), exception.Code)
 	case errors.As(err, &exception) && exception.Code == 497:
-		return fmt.Errorf("clickhouse.username: user %q lacks a right at %s; grant it ALL ON tillstream.* and pos.*, and SELECT ON system.*: %s", s.user(), at, firstLine(exception.Message))
+		return fmt.Errorf("clickhouse.username: user %q lacks a right at %s; give it role writer of deploy/clickhouse/roles.sql, or operator for a rebuild: %s", s.user(), at, firstLine(exception.Message))
 	case errors.As(err, &cert):
 		return fmt.Errorf("clickhouse.tls: the certificate of ClickHouse at %s is not trusted (%w): set clickhouse.tls.ca_file or server_name", at, cert.Err)
 	case errors.As(err, &record), strings.Contains(err.Error(), "HTTP response to HTTPS"):

@@ -94,11 +94,16 @@ func (x *Erasure) takeOff(ctx context.Context, t *table) error {
 		k := slices.IndexFunc(t.columns, func(c column) bool { return c.name == name })
 		numbered[i] = fmt.Sprintf("to%s(sum_%d)", plain(t.columns[k].kind), i+1)
 	}
-	return x.put(ctx, t.name, fmt.Sprintf(`INSERT INTO tillstream.%[1]s (lane, customer, %[2]s, %[3]s)
-		SELECT arrayJoin(['', '%[4]s']) AS side, if(side = '', who, 0), month, %[5]s FROM
-		(SELECT customer AS who, toStartOfMonth(%[2]s) AS month, %[6]s FROM tillstream.%[1]s WHERE lane = '' AND customer IN %[7]s GROUP BY who, month HAVING arrayExists(x -> x != 0, [%[8]s]))
+	into, month := "", "0"
+	if date != "" {
+		numbered = append([]string{"month"}, numbered...)
+		into, month = date+", ", "toStartOfMonth("+date+")"
+	}
+	return x.put(ctx, t.name, fmt.Sprintf(`INSERT INTO tillstream.%[1]s (lane, customer, %[2]s%[3]s)
+		SELECT arrayJoin(['', '%[4]s']) AS side, if(side = '', who, 0), %[5]s FROM
+		(SELECT customer AS who, %[9]s AS month, %[6]s FROM tillstream.%[1]s WHERE lane = '' AND customer IN %[7]s GROUP BY who, month HAVING arrayExists(x -> x != 0, [%[8]s]))
 		ORDER BY month, who`,
-		t.name, date, strings.Join(t.sums(), ", "), forgetLane, strings.Join(numbered, ", "), strings.Join(sums, ", "), x.these("customer"), sumNames(len(sums))))
+		t.name, into, strings.Join(t.sums(), ", "), forgetLane, strings.Join(numbered, ", "), strings.Join(sums, ", "), x.these("customer"), sumNames(len(sums)), month))
 }
 
 func sumNames(n int) string {
@@ -109,7 +114,7 @@ func sumNames(n int) string {
 	return strings.Join(names, ", ")
 }
 
-// dateOf is the column by whose month a table is partitioned.
+// dateOf is the column by whose month a table is partitioned; "" if it has no months.
 func (x *Erasure) dateOf(ctx context.Context, table string) (string, error) {
 	var key string
 	err := x.sink.rows(ctx, func(r driver.Rows) error { return r.Scan(&key) },
@@ -118,8 +123,11 @@ func (x *Erasure) dateOf(ctx context.Context, table string) (string, error) {
 		return "", fmt.Errorf("asking for the months of tillstream.%s: %w", table, err)
 	}
 	date, monthly := strings.CutPrefix(strings.TrimSuffix(key, ")"), "toYYYYMM(")
-	if !monthly {
-		return "", fmt.Errorf("tillstream.%s has control totals and no months, and this version does not know how to take a customer off it: this is a fault of tillstream, please report it", table)
+	if key != "" && !monthly {
+		return "", fmt.Errorf("tillstream.%s has control totals and other partitions than months, and this version does not know how to take a customer off it: this is a fault of tillstream, please report it", table)
+	}
+	if key == "" {
+		return "", nil
 	}
 	return date, nil
 }

@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -62,12 +63,24 @@ func (s *Sink) insert(ctx context.Context, t *table, in processor.Insert) error 
 
 	names, kinds := wire(t, in.Block)
 	quiet = ch.Context(quiet, ch.WithSettings(settings), ch.WithColumnNamesAndTypes(kinds))
-	batch, err := s.conn.PrepareBatch(quiet, "INSERT INTO "+s.database+"."+t.name+" ("+strings.Join(names, ", ")+")")
+	query := "INSERT INTO " + s.database + "." + t.name + " (" + strings.Join(names, ", ") + ")"
+	buf := s.scratch.Get().(*scratch)
+	if s.plain {
+		encoded, err := buf.native(kinds, in)
+		if err != nil {
+			return &InsertError{t.name, Permanent, err}
+		}
+		if err := s.conn.InsertFormat(quiet, "Native", query, bytes.NewReader(encoded)); err != nil {
+			return s.failed(ctx, t, err) // the body may be read still
+		}
+		s.scratch.Put(buf)
+		return nil
+	}
+	defer s.scratch.Put(buf)
+	batch, err := s.conn.PrepareBatch(quiet, query)
 	if err != nil {
 		return s.failed(ctx, t, err)
 	}
-	buf := s.scratch.Get().(*scratch)
-	defer s.scratch.Put(buf)
 	if err := buf.fill(batch, kinds, in); err != nil {
 		return &InsertError{t.name, Permanent, errors.Join(err, batch.Abort())}
 	}

@@ -23,30 +23,46 @@ func (s *Sink) Marks(ctx context.Context, lane string, tables ...string) ([]proc
 	if err != nil {
 		return nil, err
 	}
-	var sql []string
+	// Each table is planned by itself, which is what this costs: the less it does the better, and the newest of few rows is found here.
+	var sql, names []string
 	for _, t := range sorted(all) {
 		if len(tables) > 0 && !slices.Contains(tables, t.name) {
 			continue
 		}
-		by := "month"
-		if t.name == commit.ClaimTable {
-			by = "month, epoch"
+		epoch, own := "toUInt64(0)", ""
+		switch t.name {
+		case commit.ClaimTable:
+			epoch = "epoch"
+		case "ledger": // its data rows have a lane, too
+			own = " AND topic = ''"
 		}
-		// the partition's id is the month, or "all" where there are none
-		sql = append(sql, "SELECT '"+t.name+"', toUInt32OrZero(_partition_id) AS month, max(mark) FROM tillstream."+t.name+
-			" WHERE lane = {lane:String} AND mark != '' GROUP BY "+by)
+		sql = append(sql, fmt.Sprintf("SELECT toUInt16(%d) AS t, _partition_id, %s AS e, mark FROM tillstream.%s WHERE lane = {lane:String}%s", len(names), epoch, t.name, own))
+		names = append(names, t.name)
 	}
-	var marks []processor.TableMark
+	type place struct {
+		table     uint16
+		partition string
+		epoch     uint64
+	}
+	newest := map[place]string{}
 	err = s.rows(ctx, func(r driver.Rows) error {
-		var m processor.TableMark
-		if err := r.Scan(&m.Table, &m.Month, &m.Mark); err != nil {
+		var at place
+		var mark string
+		if err := r.Scan(&at.table, &at.partition, &at.epoch, &mark); err != nil {
 			return err
 		}
-		marks = append(marks, m)
+		newest[at] = max(newest[at], mark)
 		return nil
 	}, strings.Join(sql, "\nUNION ALL\n"), ch.Named("lane", lane))
 	if err != nil {
 		return nil, fmt.Errorf("reading the marks of lane %s: %w", lane, err)
+	}
+	marks := make([]processor.TableMark, 0, len(newest))
+	for at, mark := range newest {
+		if mark != "" {
+			month, _ := strconv.ParseUint(at.partition, 10, 32) // "all" where there are none
+			marks = append(marks, processor.TableMark{Table: names[at.table], Month: uint32(month), Mark: mark})
+		}
 	}
 	return marks, nil
 }

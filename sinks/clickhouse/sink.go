@@ -23,6 +23,7 @@ type Sink struct {
 	maxInsertTime time.Duration
 	queryTimeout  time.Duration
 	now           func() time.Time
+	plain         bool // HTTP without compression: blocks are encoded here
 
 	scratch sync.Pool // *scratch
 
@@ -46,13 +47,15 @@ func Open(cfg Config, now func() time.Time) (*Sink, error) {
 		return nil, fmt.Errorf("opening ClickHouse: %w", err)
 	}
 	s := &Sink{
-		conn:          conn,
-		database:      production,
-		options:       options,
-		settings:      ch.Settings{"async_insert": 0, "insert_deduplicate": 1},
+		conn:     conn,
+		database: production,
+		options:  options,
+		// The keys of a block's rows differ, so there is nothing to merge in it before it is written.
+		settings:      ch.Settings{"async_insert": 0, "insert_deduplicate": 1, "optimize_on_insert": 0},
 		maxInsertTime: orDefault(cfg.MaxInsertTime, 30*time.Second),
 		queryTimeout:  orDefault(cfg.QueryTimeout, 5*time.Minute),
 		now:           now,
+		plain:         options.Protocol == ch.HTTP && (options.Compression == nil || options.Compression.Method == ch.CompressionNone),
 		scratch:       sync.Pool{New: func() any { return new(scratch) }},
 	}
 	if options.Protocol == ch.HTTP {

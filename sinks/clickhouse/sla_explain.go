@@ -14,6 +14,7 @@ import (
 type StatusInterval struct {
 	interval.Span // ms; To is 0 while it lasts
 	Status, Cause string
+	Lost          string // what a degraded till could not do, for people: "" is nothing
 	Epoch, Batch  uint64
 }
 
@@ -22,12 +23,12 @@ func (s *Sink) StatusIntervals(ctx context.Context, store, terminal string, x in
 	var out []StatusInterval
 	err := s.rows(ctx, func(r driver.Rows) error {
 		var i StatusInterval
-		if err := r.Scan(&i.From, &i.To, &i.Status, &i.Cause, &i.Epoch, &i.Batch); err != nil {
+		if err := r.Scan(&i.From, &i.To, &i.Status, &i.Lost, &i.Cause, &i.Epoch, &i.Batch); err != nil {
 			return err
 		}
 		out = append(out, i)
 		return nil
-	}, `SELECT toUnixTimestamp64Milli(started_at) AS x, ifNull(toUnixTimestamp64Milli(ended_at), 0) AS y, toString(status), toString(cause), bitShiftRight(version, 40), bitAnd(version, 1099511627775)
+	}, `SELECT toUnixTimestamp64Milli(started_at) AS x, ifNull(toUnixTimestamp64Milli(ended_at), 0) AS y, toString(status), multiIf(disabled = 1, ' and could not sell', cardless = 1, ' and took no cards', ''), toString(cause), bitShiftRight(version, 40), bitAnd(version, 1099511627775)
 		FROM tillstream.status_intervals FINAL
 		WHERE lane = '' AND store_id = {store:String} AND terminal_id = {terminal:String} AND x < {to:Int64} AND (y = 0 OR y > {from:Int64}) ORDER BY x`,
 		ch.Named("store", store), ch.Named("terminal", terminal), ch.Named("from", x.From), ch.Named("to", x.To))

@@ -117,11 +117,15 @@ func (s *Sink) Facts(ctx context.Context, w verdict.Wanted) iter.Seq2[*evaluatio
 			yield(nil, err)
 			return
 		}
-		for some := range slices.Chunk(w.Stores, storesAtOnce) {
+		atOnce := storesAtOnce
+		if w.Slot > 0 {
+			atOnce /= 10 // each has every attempt of a month
+		}
+		for some := range slices.Chunk(w.Stores, atOnce) {
 			f := facts{Wanted: w, stores: map[string]*evaluation.Store{}}
 			f.Stores = some
 			for _, id := range some {
-				f.stores[id] = &evaluation.Store{ID: id, Runs: map[string][]sla.Run{}, Outages: outages[id], Limits: w.Limits}
+				f.stores[id] = &evaluation.Store{ID: id, Runs: map[string][]sla.Run{}, Outages: outages[id], Tills: map[string]*evaluation.Till{}, Limits: w.Limits}
 			}
 			if err := s.readFacts(ctx, &f); err != nil {
 				yield(nil, err)
@@ -147,15 +151,34 @@ func (f *facts) args() []any {
 	return []any{ch.Named("stores", f.Stores), ch.Named("from", f.Span.From), ch.Named("to", min(f.Span.To, f.At)), ch.Named("at", f.At)}
 }
 
+// till is what is kept of a terminal.
+func (f *facts) till(store, terminal string) *evaluation.Till {
+	tills := f.stores[store].Tills
+	t := tills[terminal]
+	if t == nil {
+		t = &evaluation.Till{}
+		tills[terminal] = t
+	}
+	return t
+}
+
 // readFacts reads everything.
 func (s *Sink) readFacts(ctx context.Context, f *facts) error {
 	for _, read := range []struct {
-		table string
-		by    func(context.Context, *facts) error
+		table  string
+		wanted bool
+		by     func(context.Context, *facts) error
 	}{
-		{"status_intervals", s.runs}, {"maintenance", s.works}, {"incidents", s.slaIncidents}, {"payments_hourly", s.payments},
+		{"status_intervals", true, s.runs},
+		{"maintenance", true, s.works},
+		{"incidents", true, s.slaIncidents},
+		{"payments_hourly", f.Payments, s.payments},
+		{"terminal_payments", f.Tills, s.tillPayments},
+		{"terminal_payments", f.Slot > 0, s.tries},
+		{"availability_hourly", f.Responses, s.responses},
+		{"availability_hourly", f.Unheard, s.unheard},
 	} {
-		if read.table == "payments_hourly" && !f.Payments {
+		if !read.wanted {
 			continue
 		}
 		if err := read.by(ctx, f); err != nil {
@@ -165,8 +188,8 @@ func (s *Sink) readFacts(ctx context.Context, f *facts) error {
 	return nil
 }
 
-// statusCode is how the query writes a status, and whether the till cannot sell.
-const statusCode = "transform(status, ['up', 'degraded', 'down', 'maintenance', 'silent'], [1, 2, 3, 4, 5], 0) + 8 * disabled"
+// statusCode is how the query writes a status, and whether the till cannot sell, or cannot take cards.
+const statusCode = "transform(status, ['up', 'degraded', 'down', 'maintenance', 'silent'], [1, 2, 3, 4, 5], 0) + 8 * disabled + 16 * cardless"
 
 var codes = [...]sla.Status{sla.Unknown, sla.Up, sla.Degraded, sla.Down, sla.Maintenance, sla.Silent, sla.Unknown, sla.Unknown}
 
@@ -192,6 +215,9 @@ func (s *Sink) runs(ctx context.Context, f *facts) error {
 			if code&8 != 0 {
 				x.Lost = sla.Sell | sla.Card | sla.Cash
 			}
+			if code&16 != 0 {
+				x.Lost |= sla.Card
+			}
 			if x.To != 0 {
 				add(x)
 				continue
@@ -206,6 +232,9 @@ func (s *Sink) runs(ctx context.Context, f *facts) error {
 		}
 		slices.SortFunc(out, func(a, b sla.Run) int { return cmp.Compare(a.From, b.From) }) // the server gives them in any order
 		st.Runs[terminal] = out
+		if open := (interval.Span{From: seen, To: min(f.At, retires)}); f.Unheard && !open.Empty() {
+			f.till(store, terminal).Unheard = []interval.Span{open}
+		}
 		return nil
 	}, `SELECT toString(i.store_id), toString(i.terminal_id), i.runs, toUnixTimestamp64Milli(t.last_seen), toUnixTimestamp64Milli(t.holds_until),
 		multiIf(t.status = 'withdrawn', toUnixTimestamp64Milli(t.last_seen), toUnixTimestamp64Milli(t.retires_at) > 0, toUnixTimestamp64Milli(t.retires_at),
@@ -300,23 +329,4 @@ func (s *Sink) slaIncidents(ctx context.Context, f *facts) error {
 		FROM tillstream.incidents FINAL WHERE lane = '' AND store_id IN {stores:Array(String)} AND cancelled_at IS NULL
 			AND started_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC') AND (resolved_at IS NULL OR resolved_at > fromUnixTimestamp64Milli({from:Int64}, 'UTC'))
 		ORDER BY store_id, incident_id`, f.args()...)
-}
-
-func (s *Sink) payments(ctx context.Context, f *facts) error {
-	exact := "toInt64(0), []::Array(Int64)"
-	if len(f.Limits) > 0 { // else the counts need not be read
-		exact = `toInt64(sum(arraySum(auth_counts.2))), sumForEach(arrayMap(most -> toInt64(arraySum((ms, n) -> if(ms <= most, n, 0), auth_counts.1, auth_counts.2)), {limits:Array(Int64)}))`
-	}
-	return s.rows(ctx, func(r driver.Rows) error {
-		var store string
-		var p evaluation.Payments
-		if err := r.Scan(&store, &p.Hour, &p.Service, &p.Attempts, &p.Failed, &p.AuthMS, &p.AuthN, &p.Counted, &p.Within); err != nil {
-			return err
-		}
-		f.stores[store].Payments = append(f.stores[store].Payments, p)
-		return nil
-	}, `SELECT toString(store_id), toInt64(toUnixTimestamp(hour)) * 1000, toString(service), toInt64(sum(attempts)), toInt64(sum(failed)), toInt64(sum(auth_ms)), toInt64(sum(auth_n)), `+exact+`
-		FROM tillstream.payments_hourly WHERE lane = '' AND store_id IN {stores:Array(String)} AND method != 'cash'
-			AND hour >= toDateTime(intDiv({from:Int64}, 1000), 'UTC') AND hour < toDateTime(intDiv({to:Int64}, 1000), 'UTC')
-		GROUP BY store_id, hour, service ORDER BY store_id, hour, service`, append(f.args(), ch.Named("limits", f.Limits))...)
 }

@@ -101,6 +101,17 @@ func (s *Sink) PutRetireAfter(ctx context.Context, d time.Duration) error {
 	return s.put(ctx, "settings", "", "INSERT INTO tillstream.settings (name, value, changed_at)", "retire_after_ms", d.Milliseconds(), s.now().UnixMilli())
 }
 
+// PutMinGroup tells marketing's views the least group of customers that they may show. They take 10 where it was never called, and never fewer than 5.
+func (s *Sink) PutMinGroup(ctx context.Context, k int) error {
+	return s.put(ctx, "settings", "", "INSERT INTO tillstream.settings (name, value, changed_at)", "min_group", int64(k), s.now().UnixMilli())
+}
+
+// MinGroup is the least group of customers that may be shown or taken out.
+func (s *Sink) MinGroup(ctx context.Context) (k uint64, err error) {
+	err = s.rows(ctx, func(r driver.Rows) error { return r.Scan(&k) }, "SELECT min_group FROM pos.privacy")
+	return k, err
+}
+
 // put inserts one row of a small table, under a deduplication token if there is one.
 func (s *Sink) put(ctx context.Context, table, token, sql string, row ...any) error {
 	return s.putAll(ctx, table, token, sql, [][]any{row})

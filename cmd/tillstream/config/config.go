@@ -11,6 +11,7 @@ type Config struct {
 	Alerts     Alerts     `yaml:"alerts"`
 	Marketing  Marketing  `yaml:"marketing"`
 	Privacy    Privacy    `yaml:"privacy"`
+	Retention  Retention  `yaml:"retention"`
 	Log        Log        `yaml:"log"`
 	Listen     string     `yaml:"listen" doc:"Address of /metrics, /healthz and /readyz; empty: none."`
 }
@@ -126,6 +127,14 @@ type Alertmanager struct {
 type Privacy struct {
 	Secret     Secret `yaml:"secret" doc:"Key of the customers' pseudonyms, at least 16 bytes. Another key makes other customers, so keep it. Better in secret_file."`
 	SecretFile string `yaml:"secret_file" doc:"File with the key, white space around it left out; wins over secret."`
+	MinGroup   int    `yaml:"min_group" doc:"The least group of customers that marketing's views show, and that tillstream audience takes out: 5 or more."`
+}
+
+// Retention is for how many days what is kept.
+type Retention struct {
+	Customers int `yaml:"customers" doc:"Days after which what known customers did goes, from the business date. 0: it stays; else at least 400, since segments look a year back."`
+	Sales     int `yaml:"sales" doc:"The same of sales, products, baskets, payments, promotions and returns, in which nobody is known. 0, or at least 500: promotions are compared with what was 484 days ago."`
+	Orders    int `yaml:"orders" doc:"The same of orders, from their first step. 0, or at least 100."`
 }
 
 // Log says what is logged, to standard error.
@@ -157,7 +166,8 @@ func Default() *Config {
 			Page:         []string{"terminal_outage", "store_outage", "breach", "budget_exhausted", "sales_silence", "pipeline_blind"},
 			Alertmanager: Alertmanager{Refresh: Duration(time.Minute)},
 		},
-		Log:    Log{Level: "info", Format: "console"},
-		Listen: "127.0.0.1:9464",
+		Privacy: Privacy{MinGroup: 10},
+		Log:     Log{Level: "info", Format: "console"},
+		Listen:  "127.0.0.1:9464",
 	}
 }

@@ -112,7 +112,7 @@ func TestSecretsShowThemselvesToNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	for how, s := range map[string]string{
-		"%v": fmt.Sprintf("%v %v", *c, c.Privacy.Secret), "%+v": fmt.Sprintf("%+v", *c), "%#v": fmt.Sprintf("%#v", *c), "%s": fmt.Sprintf("%s", c.Privacy),
+		"%v": fmt.Sprintf("%v %v", *c, c.Privacy.Secret), "%+v": fmt.Sprintf("%+v", *c), "%#v": fmt.Sprintf("%#v", *c), "%s": fmt.Sprintf("%s", []any{c.Privacy}),
 		"%q": fmt.Sprintf("%q", c.Privacy.Secret), "json": string(asJSON), "yaml": string(asYAML), "zap": log.String(), "print": printed.String(),
 	} {
 		if strings.Contains(s, "hunter2") || !strings.Contains(s, redacted) {
@@ -194,6 +194,8 @@ func TestBadConfigurations(t *testing.T) {
 		{"processor: {timeline_window: 240h, retire_after: 241h}", "", "processor.retire_after is 241h; it takes 242h to 8784h"},
 		{"processor: {max_lateness: -1s}", "", "processor.max_lateness is -1s; it takes 0s to 876000h"},
 		{"privacy: {secret: short}", "", "privacy.secret is 5 bytes; it takes at least 16 bytes"},
+		{"privacy: {min_group: 4}", "", "privacy.min_group is 4; it takes 5 to 10000"},
+		{"retention: {customers: 399}", "", "retention.customers is 399; it takes 0, or 400 to 36500 days"},
 		{"log: {level: loud}", "", `log.level is "loud"; it takes debug, info, warn or error`},
 		{"log: {format: xml}", "", `log.format is "xml"; it takes console or json`},
 		{"listen: everywhere", "", `listen is "everywhere"; it takes host:port, or nothing`},

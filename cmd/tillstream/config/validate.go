@@ -175,6 +175,15 @@ func (c *Config) Validate() error {
 	if n := len(c.Privacy.Secret); n > 0 && n < 16 {
 		wrong("privacy.secret", "at least 16 bytes", fmt.Sprintf("%d bytes", n))
 	}
+	for _, r := range []struct {
+		key         string
+		days, least int
+	}{{"retention.customers", c.Retention.Customers, 400}, {"retention.sales", c.Retention.Sales, 500}, {"retention.orders", c.Retention.Orders, 100}} {
+		if r.days != 0 && (r.days < r.least || r.days > 36_500) {
+			wrong(r.key, fmt.Sprintf("0, or %d to 36500 days", r.least), r.days)
+		}
+	}
+	number("privacy.min_group", c.Privacy.MinGroup, 5, 10_000)
 	oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf("log.format", c.Log.Format, "console", "json")
 	if _, ok := hostPort(c.Listen); c.Listen != "" && !ok {

@@ -205,12 +205,10 @@ func (l *timeline) spend(from, to int64, status uint8) {
 	}
 }
 
-// finish evaluates all that was heard. What the newest report says of the time after it is not part of the truth, except that an
-// outage that begins with it has begun.
+// finish evaluates all that was heard, up to and including the instant of the newest: what that says of the time after it is not part of the
+// truth, but an outage that ends or begins with it has ended, or begun.
 func (l *timeline) finish() {
-	l.settle(1 << 62)
-	if l.begun && l.report.status == down && l.current != down {
-		l.outages = append(l.outages, Outage{Start: l.settled})
-		l.current = down
+	if l.settle(1 << 62); l.begun {
+		l.spend(l.settled, l.settled, l.at(l.settled))
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -34,13 +35,15 @@ const (
 
 // Config says how a Kafka runs.
 type Config struct {
-	Dir string // its configuration, data and log; what is there already is opened again
+	Dir string   // its configuration, data and log; what is there already is opened again
+	JVM []string // options of Java; those that start fastest and take least if nil
 }
 
 // Kafka is a broker that Start has started. It runs until Close, or until this process dies. Its methods may be called by any goroutine.
 type Kafka struct {
 	dir, jars string
 	java      string
+	jvm       []string
 	addr      string // host:port, the same until Close
 
 	mu      sync.Mutex
@@ -79,7 +82,10 @@ func Start(ctx context.Context, cfg Config) (*Kafka, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting Kafka: %w", err)
 	}
-	k := &Kafka{dir: dir, jars: lib, java: java, unlock: unlock}
+	k := &Kafka{dir: dir, jars: lib, java: java, jvm: cfg.JVM, unlock: unlock}
+	if k.jvm == nil {
+		k.jvm = []string{"-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}
+	}
 	if err := k.open(ctx); err != nil {
 		unlock()
 		return nil, fmt.Errorf("starting Kafka: %w", err)
@@ -184,9 +190,9 @@ func (k *Kafka) start(ctx context.Context) error {
 		return err
 	}
 	defer log.Close() // the process has its own
-	cmd := exec.Command(k.java, "-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
+	cmd := exec.Command(k.java, append(slices.Clone(k.jvm), "-Xshare:auto",
 		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true",
-		"-cp", filepath.Join(k.jars, "*"), "kafka.Kafka", "server.properties")
+		"-cp", filepath.Join(k.jars, "*"), "kafka.Kafka", "server.properties")...)
 	cmd.Dir = k.dir
 	cmd.Stdout, cmd.Stderr = log, log
 	p, err := process.Start(cmd)

@@ -42,6 +42,7 @@ type cell struct {
 	burns    [len(Windows)]sla.Burn
 	counts   sla.Counts
 	sums     sla.Sums
+	slices   slots
 	took     sla.Durations
 	parts    []sla.Part // where something is composed of it in time slices
 	evidence []sla.Evidence
@@ -66,6 +67,8 @@ func (c *cell) add(o *cell) {
 	c.sums.N += o.sums.N
 	c.sums.RawSum += o.sums.RawSum
 	c.sums.RawN += o.sums.RawN
+	c.sums.Missing += o.sums.Missing
+	c.slices = c.slices.and(&o.slices)
 	c.took.Took = append(c.took.Took, o.took.Took...)
 	c.took.Open += o.took.Open
 	c.took.Oldest = max(c.took.Oldest, o.took.Oldest)
@@ -86,6 +89,11 @@ func (c *cell) result(running bool) (sla.Result, int64) {
 		return sla.Result{Verdict: sla.NotApplicable}, 0
 	case c.timed():
 		return c.figures.Result(c.target), 0
+	case c.sliced():
+		if c.slices.wide {
+			c.figures = c.slices.figures(c.objective, running)
+		}
+		return c.figures.Result(c.target), c.slices.attempts
 	case c.ofIncidents():
 		c.took.Running = c.took.Running || running
 		slices.Sort(c.took.Took)
@@ -93,7 +101,7 @@ func (c *cell) result(running bool) (sla.Result, int64) {
 		return r, int64(len(c.took.Took))
 	case c.ofAnswers():
 		return c.counts.Share(c.target, c.least, running), c.counts.All
-	case c.Indicator == agreement.AuthorisationMS:
+	case c.Indicator == agreement.AuthorisationMS || c.Indicator == agreement.ResponseMS:
 		return c.sums.Mean(c.op, c.limit, c.least, running), c.sums.N
 	case c.Indicator == agreement.PaymentFailures:
 		return c.counts.Rate(c.op, c.limit, c.least, running), c.counts.All
@@ -227,6 +235,9 @@ func (p *Part) line(c *cell, r sla.Result, events, at int64) *Line {
 	if l.Why == "" && r.Verdict == sla.NotApplicable {
 		l.Why = c.nothing(events)
 	}
+	if c.sliced() {
+		l.Figures, l.Budget = c.figures, c.figures.Budget(c.target)
+	}
 	if c.timed() {
 		l.Budget = c.figures.Budget(c.target)
 		l.Burns, l.Burning = c.burns, at < p.Span.To
@@ -234,12 +245,18 @@ func (p *Part) line(c *cell, r sla.Result, events, at int64) *Line {
 	return l
 }
 
-// answered is the evidence of payments, all of a scope together: how many were bad, how many are not known, how many are excluded.
+// answered is the evidence of payments, all of a scope together: how many were bad, how many are not known, how many are excluded; or which slices were bad.
 func (c *cell) answered(p *Part, at int64) (out []sla.Evidence) {
+	if c.why == "" && c.sliced() {
+		return c.slices.evidence(c.objective, c.Scope.Name) // of a scope of one store it is there
+	}
 	if c.why != "" || c.Indicator != agreement.PaymentFailures && !c.ofAnswers() {
 		return nil
 	}
-	what := "failed"
+	kind, what := "payments", "failed"
+	if c.Indicator == agreement.ResponseMS {
+		kind = "answers"
+	}
 	if c.ofAnswers() {
 		what = fmt.Sprintf("took more than %d ms", c.within)
 	}
@@ -250,17 +267,25 @@ func (c *cell) answered(p *Part, at int64) (out []sla.Evidence) {
 		note     string
 	}{
 		{n.Bad, sla.Counted, fmt.Sprintf("of %d %s", n.All, what)},
-		{n.Missing, sla.Uncertain, "of these it is not kept how long they took"},
+		{n.Missing, sla.Uncertain, c.unkept()},
 		{n.RawAll - n.All, sla.Removed, "in hours that are excluded"},
 	} {
 		if x.events > 0 {
 			out = append(out, sla.Evidence{
-				Kind: "payments", Ref: c.Scope.Name, Span: p.Span.Cut(interval.Span{From: interval.Min, To: max(at, p.Span.From)}), CountedEvents: x.events,
-				Decision: x.decision, Rule: "objectives[" + c.Name + "]", Note: x.note,
+				Kind: kind, Ref: c.Scope.Name, Span: p.Span.Cut(interval.Span{From: interval.Min, To: max(at, p.Span.From)}), CountedEvents: x.events,
+				Decision: x.decision, Rule: "objectives[" + c.objective.Name + "]", Note: x.note,
 			})
 		}
 	}
 	return out
+}
+
+// unkept says of how many of the events less is known than is promised.
+func (c *cell) unkept() string {
+	if c.Indicator == agreement.PaymentFailures {
+		return "of these it is not kept at which till they were"
+	}
+	return "of these it is not kept how long they took"
 }
 
 // nothing says why what can be measured came to no verdict.

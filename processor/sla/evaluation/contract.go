@@ -29,6 +29,7 @@ type Text struct {
 	objectives []*objective
 	bearer     sla.Bearer
 	atRisk     sla.Share
+	hold       int64 // ms that what was heard last is believed; 0: as it was taken for when it was folded
 }
 
 // objective is one promise, computed with.
@@ -44,8 +45,12 @@ type objective struct {
 	stat   sla.Statistic
 	slice  int64
 	least  int64
-	within int64  // of shares of answers: those that took at most so many ms are in time
-	why    string // it cannot be measured
+	within int64    // of shares of answers: those that took at most so many ms are in time
+	rate   struct { // that slices of payments keep
+		op    sla.Op
+		limit sla.Ratio
+	}
+	why string // it cannot be measured
 }
 
 // Compile makes a contract of the texts of an agreement; nil if none of them is measured.
@@ -64,7 +69,7 @@ func Compile(name string, stretches []agreement.Stretch) *Contract {
 }
 
 func compile(s agreement.Stretch) *Text {
-	t := &Text{Stretch: s, Hash: s.Hash(), zone: s.Zone(), bearer: sla.BearerOf(&s.Terms.Measurement), atRisk: sla.One}
+	t := &Text{Stretch: s, Hash: s.Hash(), zone: s.Zone(), bearer: sla.BearerOf(&s.Terms.Measurement), atRisk: sla.One, hold: s.Terms.Measurement.HeartbeatTimeout.Milli()}
 	if risk := s.Terms.Remedies.AtRisk; !risk.IsZero() {
 		t.atRisk = sla.Share(risk.Nano())
 	}
@@ -103,6 +108,9 @@ func (t *Text) objective(o agreement.Objective) *objective {
 		Objective: o, scopes: []string{o.Per}, target: sla.TargetOf(&o), limit: sla.RatioOf(o.Value), op: sla.OpOf(&o), stat: sla.StatisticOf(&o),
 		slice: o.Slice.Milli(), least: sla.LeastOf(m, &o), read: sla.RulesOf(m, &o),
 	}
+	if out.sliced() {
+		out.rate.op, out.rate.limit, out.op = out.op, out.limit, sla.Gte
+	}
 	if !o.Target.IsZero() {
 		out.limit = sla.Ratio{Part: int64(out.target), Of: int64(sla.One)}
 	}
@@ -121,8 +129,17 @@ func (t *Text) objective(o agreement.Objective) *objective {
 
 // ofAnswers says whether it is about the share of answers below a value, as a percentile is.
 func (o *objective) ofAnswers() bool {
-	return o.Indicator == agreement.AuthorisationMS && o.Statistic != "mean"
+	return (o.Indicator == agreement.AuthorisationMS || o.Indicator == agreement.ResponseMS) && o.Statistic != "mean"
 }
+
+// ofPayments says whether it is about attempts to pay, ofEvents whether it is about those or about answers of tills.
+func (o *objective) ofPayments() bool {
+	return o.Indicator == agreement.AuthorisationMS || o.Indicator == agreement.PaymentFailures
+}
+func (o *objective) ofEvents() bool { return o.ofPayments() || o.Indicator == agreement.ResponseMS }
+
+// sliced says whether it is about slices of time that are judged by the payments in them.
+func (o *objective) sliced() bool { return o.Indicator == agreement.PaymentFailures && o.slice > 0 }
 
 // answers makes of it a share of answers: p90 ≤ v is that at least 0.9 of them are at most v.
 func (o *objective) answers() {
@@ -137,39 +154,28 @@ func (o *objective) answers() {
 
 // unmeasurable says why an objective cannot be measured; "" if it can.
 func (o *objective) unmeasurable() string {
-	switch o.Indicator {
-	case agreement.ResponseMS:
-		return "how long tills took to answer is kept as means of hours only, which decide nothing"
-	case agreement.AuthorisationMS:
-		if o.ofAnswers() && strings.HasPrefix(o.Op, "g") {
-			return "a percentile is promised to be lt or lte a value, not " + o.Op
-		}
-		fallthrough
-	case agreement.PaymentFailures:
-		switch {
-		case o.slice > 0:
-			return "payments are kept by the hour, and not judged by slices of " + o.Slice.String()
-		case o.Per == "terminal":
-			return "payments are kept by store, not by terminal"
-		}
+	switch {
+	case o.sliced() && o.slice%1000 != 0:
+		return "when payments were tried is kept by the second, not by " + o.Slice.String()
+	case o.ofAnswers() && strings.HasPrefix(o.Op, "g"):
+		return "a percentile is promised to be lt or lte a value, not " + o.Op
 	}
 	return ""
 }
+
+// usual is how long nothing is heard of a till at most without that being kept, if its reports are as frequent as they are by default. ms
+const usual = 90_000
 
 // Unmeasured says what of a text is not measured as it is written, by its path: what nobody could tell from the verdicts.
 func Unmeasured(s *agreement.Stretch) map[string]string {
 	out := map[string]string{}
 	for _, o := range compile(*s).objectives {
-		path := "objectives[" + o.Name + "]."
-		switch {
-		case o.why != "":
-			out[path+"indicator"] = o.why + "; its verdict is not_applicable"
-		case o.Capability == "card":
-			out[path+"capability"] = "that a till has lost only its card reader is not kept; it counts as lost where the till cannot sell"
+		if o.why != "" {
+			out["objectives["+o.Name+"].indicator"] = o.why + "; its verdict is not_applicable"
 		}
 	}
-	if !s.Terms.Measurement.HeartbeatTimeout.IsZero() {
-		out["measurement.heartbeat_timeout"] = "how long a report holds is decided when it is folded: by heartbeat_timeout of the store or the terminal, else by processor.heartbeat_timeout; say it there"
+	if hold := s.Terms.Measurement.HeartbeatTimeout; !hold.IsZero() && hold.Milli() < usual {
+		out["measurement.heartbeat_timeout"] = "of tills that report once a minute, or do not say how often, nothing is kept of times below 90 s without a report; only of those that announce heartbeat_interval_s of at most two thirds of it a silence is told so soon"
 	}
 	return out
 }
@@ -229,11 +235,49 @@ func (e *Edges) Between(after, at int64) bool {
 	return false
 }
 
-// NeedsPayments says whether payments are to be counted.
-func (p *Part) NeedsPayments() bool {
-	return slices.ContainsFunc(p.objectives, func(o *objective) bool {
-		return o.why == "" && (o.Indicator == agreement.AuthorisationMS || o.Indicator == agreement.PaymentFailures)
-	})
+// Wants is what is wanted to be known, beside timelines.
+type Wants struct {
+	Payments  bool    // of stores
+	Tills     bool    // of single tills
+	Responses bool    // what tills say of their own answers
+	Unheard   bool    // times without evidence
+	Slot      int64   // ms: attempts of single tills in stretches of so long; 0: they are not wanted
+	Limits    []int64 // ms: of how many it is wanted that took at most so long
+}
+
+// And is what either wants.
+func (w Wants) And(o Wants) Wants {
+	return Wants{
+		w.Payments || o.Payments, w.Tills || o.Tills, w.Responses || o.Responses, w.Unheard || o.Unheard, common(w.Slot, o.Slot),
+		slices.Concat(w.Limits, o.Limits),
+	}
+}
+
+// common is the greatest common divisor; of 0 and another, that.
+func common(a, b int64) int64 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// Wants is what is wanted to measure a part.
+func (p *Part) Wants() Wants {
+	w := Wants{Unheard: p.hold > 0, Limits: p.Limits()}
+	for _, o := range p.objectives {
+		switch {
+		case o.why != "":
+		case o.ofPayments():
+			w.Payments = true
+			w.Tills = w.Tills || slices.Contains(o.scopes, "terminal")
+			if o.sliced() { // the stretches begin where slices do, and hours
+				w.Slot = common(common(w.Slot, o.slice), common(hour, p.Period.From%hour))
+			}
+		case o.Indicator == agreement.ResponseMS:
+			w.Responses = true
+		}
+	}
+	return w
 }
 
 // Limits are how many ms answers may take that are in time, of its objectives.

@@ -18,6 +18,6 @@
 //
 // # What cannot be measured
 //
-// An objective whose facts are not kept (exact counts of answers below a value, answers of tills) is not_applicable, and its line says why. It is never
-// guessed.
+// An objective that contradicts itself is not_applicable, and its line says why. Of what facts are not kept, since it was folded by an older version, everything is possible:
+// it is in the bounds. It is never guessed.
 package evaluation

@@ -1,6 +1,7 @@
 package evaluation
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/tillstream/tillstream/processor/interval"
@@ -82,66 +83,145 @@ func (m *measuring) allScopes(kind string) (out []Scope) {
 	return out
 }
 
-// payments counts attempts, hour by hour: an hour is of the part in which it begins, counts if anything of it is committed time, and is excluded if none of that counts.
+// payments counts the attempts of the store.
 func (m *measuring) payments(lives interval.Set) {
-	var wanted []*objective
+	var t *sla.Time
 	for _, o := range m.objectives {
-		if o.why != "" || o.Indicator == agreement.AuthorisationMS || o.Indicator == agreement.PaymentFailures {
-			wanted = append(wanted, o)
-		}
-	}
-	if len(wanted) == 0 {
-		return
-	}
-	var claims []sla.Claim
-	for i := range m.store.Works {
-		w := &m.store.Works[i]
-		if len(w.Terminals) == 0 {
-			claims = append(claims, w.claim(m.Text))
-		}
-	}
-	excused, _ := m.excuse(claims, m.open.Intersect(lives))
-	t := sla.NewTime(m.Period, m.Stretch.Span, lives, m.open, excused, m.at)
-	var counts sla.Counts
-	var sums sla.Sums
-	answers := make([]sla.Counts, len(wanted)) // of those that are about a share of them
-	for _, p := range m.store.Payments {
-		x := interval.Span{From: p.Hour, To: p.Hour + hour}
-		if p.Hour < m.Span.From || p.Hour >= min(m.Span.To, m.at) || t.Committed.Overlap(x) == 0 {
+		if o.why != "" || !o.ofPayments() || !slices.ContainsFunc(o.scopes, func(kind string) bool { return kind != "terminal" }) {
 			continue
 		}
-		counts.RawAll += p.Attempts
-		counts.RawBad += p.Failed
-		sums.RawN += p.AuthN
-		sums.RawSum += p.AuthMS
-		judged := t.Judged.Overlap(x) > 0
-		for i, o := range wanted {
-			if !o.ofAnswers() {
+		if t == nil {
+			var claims []sla.Claim
+			for i := range m.store.Works {
+				if w := &m.store.Works[i]; len(w.Terminals) == 0 {
+					claims = append(claims, w.claim(m.Text))
+				}
+			}
+			excused, _ := m.excuse(claims, m.open.Intersect(lives))
+			t = sla.NewTime(m.Period, m.Stretch.Span, lives, m.open, excused, m.at)
+		}
+		c := cell{objective: o, units: [2]int64{m.out.units[0], 1}, owed: m.out.owed}
+		if o.sliced() {
+			c.slices = m.slots(o, m.tries(), t)
+		} else {
+			m.count(&c, m.store.Payments, t)
+		}
+		for _, kind := range o.scopes {
+			if kind == "terminal" {
 				continue
 			}
-			c, slow := &answers[i], p.Counted-p.within(m.store, o.within)
-			c.RawAll += p.Counted
-			c.RawBad += slow
-			if judged {
-				c.All += p.Counted
-				c.Bad += slow
-				c.Missing += p.AuthN - p.Counted
+			for _, s := range m.allScopes(kind) {
+				if kind == "store" {
+					m.put(m.narrow(c, s.Name), s)
+				} else {
+					m.put(c, s)
+				}
 			}
 		}
+	}
+}
+
+// answers counts what single tills answered, and the attempts at them, as far as verdicts are of tills.
+func (m *measuring) answers(x *till, t *sla.Time, o owed) {
+	for _, obj := range m.objectives {
+		if obj.why != "" || !obj.ofEvents() {
+			continue
+		}
+		c := cell{objective: obj, owed: o, units: [2]int64{1, 0}}
+		switch {
+		case obj.Indicator == agreement.ResponseMS:
+			m.count(&c, x.kept.Responses, t)
+			m.scoped(c, x)
+			continue
+		case !slices.Contains(obj.scopes, "terminal"):
+			continue
+		case obj.sliced():
+			c.slices = m.slots(obj, x.kept.Tries, t)
+		default:
+			m.count(&c, x.kept.Payments, t)
+			m.lost(&c, t)
+		}
+		m.put(m.narrow(c, x.ID), Scope{"terminal", x.ID, m.out.Store})
+	}
+}
+
+// count adds up events, hour by hour: an hour is of the part in which it begins, counts if anything of it is committed time, and is excluded if none of that counts.
+func (m *measuring) count(c *cell, hours []Payments, t *sla.Time) {
+	for i := range hours {
+		p := &hours[i]
+		committed, judged := m.counts(interval.Span{From: p.Hour, To: p.Hour + hour}, t)
+		if !committed {
+			continue
+		}
+		bad, all, missing := p.Failed, p.Attempts, int64(0)
+		if c.ofAnswers() {
+			bad, all, missing = p.Counted-p.within(m.store, c.within), p.Counted, p.AuthN-p.Counted+p.Lost
+		}
+		c.counts.RawAll += all
+		c.counts.RawBad += bad
+		c.sums.RawN += p.AuthN
+		c.sums.RawSum += p.AuthMS
 		if judged {
-			counts.All += p.Attempts
-			counts.Bad += p.Failed
-			sums.N += p.AuthN
-			sums.Sum += p.AuthMS
+			c.counts.All += all
+			c.counts.Bad += bad
+			c.counts.Missing += missing
+			c.sums.N += p.AuthN
+			c.sums.Sum += p.AuthMS
+			c.sums.Missing += p.Lost
 		}
 	}
-	for i, o := range wanted {
-		counts := counts
-		if o.ofAnswers() {
-			counts = answers[i]
+}
+
+// counts says of a stretch of time whether any of it is committed, of the part and over; and whether any of it counts.
+func (m *measuring) counts(x interval.Span, t *sla.Time) (committed, judged bool) {
+	if x.From < m.Span.From || x.From >= min(m.Span.To, m.at) || t.Committed.Overlap(x) == 0 {
+		return false, false
+	}
+	return true, t.Judged.Overlap(x) > 0
+}
+
+// lost adds the events of the store of which it is not kept at which till they were: they may all have been at this one.
+func (m *measuring) lost(c *cell, t *sla.Time) {
+	for _, x := range m.unkept() {
+		if _, judged := m.counts(interval.Span{From: x.Hour, To: x.Hour + hour}, t); !judged {
+			continue
 		}
-		for _, s := range m.allScopes(o.Per) {
-			m.put(cell{objective: o, counts: counts, sums: sums, units: [2]int64{m.out.units[0], 1}, owed: m.out.owed}, s)
+		c.sums.Missing += x.AuthN
+		if c.ofAnswers() {
+			c.counts.Missing += x.AuthN
+		} else {
+			c.counts.Missing += x.Attempts
 		}
 	}
+}
+
+// unkept are the attempts and answers of the store that no till's own have.
+func (m *measuring) unkept() []Payments {
+	if m.unkeptAt != nil {
+		return m.unkeptAt
+	}
+	m.unkeptAt = []Payments{}
+	sum := map[int64]Payments{}
+	for _, p := range m.store.Payments {
+		s := sum[p.Hour]
+		sum[p.Hour] = Payments{Attempts: s.Attempts + p.Attempts, AuthN: s.AuthN + p.AuthN}
+	}
+	for _, x := range m.store.Tills {
+		own := x.Payments
+		if len(own) == 0 {
+			own = hourly(x.Tries)
+		}
+		for _, p := range own {
+			if s, ok := sum[p.Hour]; ok {
+				sum[p.Hour] = Payments{Attempts: s.Attempts - p.Attempts, AuthN: s.AuthN - p.AuthN}
+			}
+		}
+	}
+	for at, p := range sum {
+		if p.Attempts > 0 {
+			m.unkeptAt = append(m.unkeptAt, Payments{Hour: at, Attempts: p.Attempts, AuthN: max(p.AuthN, 0)})
+		}
+	}
+	slices.SortFunc(m.unkeptAt, func(a, b Payments) int { return cmp.Compare(a.Hour, b.Hour) })
+	return m.unkeptAt
 }

@@ -19,8 +19,20 @@ type Store struct {
 	Works      []Work
 	Incidents  []Incident
 	Payments   []Payments
-	Limits     []int64 // ms, rising: of each payments knows how many answers took at most so long
+	Tills      map[string]*Till // by terminal
+	Limits     []int64          // ms, rising: of each payments knows how many answers took at most so long
 }
+
+// Till is what is kept of a terminal beside its timeline; all in order of time.
+type Till struct {
+	Unheard   []interval.Span // times without any evidence of it: those that are longer than usual; what is open ends at the instant of the evaluation
+	Payments  []Payments      // its own
+	Tries     []Try           // the same by short stretches
+	Responses []Payments      // what its reports say of its own answers
+}
+
+// Try is the attempts to pay that ended in a stretch of time, which begins at At and is one of Wants.Slot.
+type Try struct{ At, Attempts, Failed int64 }
 
 // Outage is one of a terminal, as pos.outages has it, with who answers for it.
 type Outage struct {
@@ -57,6 +69,7 @@ type Payments struct {
 	Attempts, Failed int64
 	AuthMS, AuthN    int64   // sum and number of the answers of hosts
 	Counted          int64   // of these, those of which the exact value is kept
+	Lost             int64   // answers that there may have been beside, and of which nothing is kept
 	Within           []int64 // of these, those that took at most each of the store's Limits
 }
 

@@ -43,6 +43,9 @@ type measuring struct {
 	out   *Measured
 	rules []sla.Exclusion
 
+	unkeptAt []Payments // see unkept
+	allTries []Try      // of the store, see tries
+
 	usual     *sla.Time // of the tills that are there all along and of which nothing is excused
 	usualBurn *sla.Time
 	usualOwed owed
@@ -51,6 +54,7 @@ type measuring struct {
 // till is a terminal of the store.
 type till struct {
 	*registry.Terminal
+	kept    *Till
 	history sla.History
 	service interval.Set // L ∩ S
 	states  map[int]*sla.State
@@ -66,8 +70,16 @@ func (p *Part) Measure(s *Store, at int64) *Measured {
 	m.hours()
 	for i := range s.Registered.Terminals {
 		t := &s.Registered.Terminals[i]
+		kept := s.Tills[t.ID]
+		if kept == nil {
+			kept = &Till{}
+		}
+		runs := s.Runs[t.ID]
+		if m.hold > 0 {
+			runs = sla.Hold(runs, kept.Unheard, m.hold)
+		}
 		m.tills = append(m.tills, &till{
-			Terminal: t, history: sla.History{Runs: s.Runs[t.ID]}, service: m.open.Intersect(t.Lives), states: map[int]*sla.State{},
+			Terminal: t, kept: kept, history: sla.History{Runs: runs}, service: m.open.Intersect(t.Lives), states: map[int]*sla.State{},
 		})
 	}
 	m.silence()
@@ -196,6 +208,7 @@ func (m *measuring) terminal(x *till, life interval.Set) {
 		}
 		m.scoped(c, x)
 	}
+	m.answers(x, t, o)
 }
 
 // fill measures a state.
@@ -443,6 +456,24 @@ func (m *measuring) sources() Sources {
 				add(p.Hour, p.Service, p.Attempts, p.Failed, p.AuthMS, p.AuthN)
 				for _, most := range limits {
 					add(p.Counted, p.within(m.store, most))
+				}
+			}
+			for _, t := range m.tills {
+				for _, all := range [][]Payments{t.kept.Payments, t.kept.Responses} {
+					for _, p := range all {
+						if p.Hour < m.Span.From || p.Hour >= m.Span.To {
+							continue
+						}
+						add(p.Hour, p.Attempts, p.Failed, p.AuthMS, p.AuthN, p.Lost)
+						for _, most := range limits {
+							add(p.within(m.store, most))
+						}
+					}
+				}
+				for _, x := range t.kept.Tries {
+					if m.Span.From <= x.At && x.At < m.Span.To {
+						add(x.At, x.Attempts, x.Failed)
+					}
 				}
 			}
 		}),

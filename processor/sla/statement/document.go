@@ -196,7 +196,7 @@ type Day struct {
 // Evidence is a reason for a figure, a row of pos.sla_evidence.
 type Evidence struct {
 	Scope     string       `json:"scope"`
-	Kind      string       `json:"kind"` // outage, unknown, exclusion, incident, payments, slice
+	Kind      string       `json:"kind"` // outage, unknown, exclusion, incident, payments, answers, slice
 	Ref       string       `json:"ref,omitzero"`
 	From      time.Time    `json:"from"`
 	To        time.Time    `json:"to"`

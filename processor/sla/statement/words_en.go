@@ -158,6 +158,7 @@ var englishWords = map[string]string{
 	"kind.exclusion":         "exclusion",
 	"kind.incident":          "incident",
 	"kind.slice":             "slice",
+	"kind.answers":           "answers",
 	"kind.payments":          "payments",
 	"decision.counted":       "counted",
 	"decision.not_counted":   "not counted",

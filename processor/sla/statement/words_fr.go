@@ -158,6 +158,7 @@ var frenchWords = map[string]string{
 	"kind.exclusion":         "exclusion",
 	"kind.incident":          "incident",
 	"kind.slice":             "tranche",
+	"kind.answers":           "réponses",
 	"kind.payments":          "paiements",
 	"decision.counted":       "compté",
 	"decision.not_counted":   "non compté",

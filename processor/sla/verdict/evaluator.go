@@ -66,7 +66,7 @@ type part struct {
 	measured map[string]*evaluation.Measured
 	looked   map[string]int64
 	edges    evaluation.Edges
-	needed   bool // Payments are
+	wants    evaluation.Wants
 }
 
 type past struct {
@@ -285,7 +285,7 @@ func (e *Evaluator) begin(c *contract, at int64) {
 const minute = 60_000
 
 func (e *Evaluator) part(x *evaluation.Part) *part {
-	out := &part{Part: x, stores: map[string]bool{}, measured: map[string]*evaluation.Measured{}, looked: map[string]int64{}, edges: x.Edges(), needed: x.NeedsPayments()}
+	out := &part{Part: x, stores: map[string]bool{}, measured: map[string]*evaluation.Measured{}, looked: map[string]int64{}, edges: x.Edges(), wants: x.Wants()}
 	candidates := maps.Keys(e.stores)
 	if customer := x.Terms.Scope.Customer; customer != "" {
 		candidates = slices.Values(e.customers[customer])
@@ -374,7 +374,7 @@ func (e *Evaluator) measure(ctx context.Context, work []*task, at int64, report 
 			report.Parts++
 			needs := x.Needs()
 			w.Span.From, w.Span.To = min(w.Span.From, needs.From), max(w.Span.To, needs.To)
-			w.Payments, w.Limits = w.Payments || x.needed, append(w.Limits, x.Limits()...)
+			w.Wants = w.And(x.wants)
 			for id := range due {
 				jobs[id] = append(jobs[id], job{t, i})
 			}

@@ -36,11 +36,10 @@ type Texts interface {
 
 // Wanted is what facts are wanted: of some stores, in a span, as of an instant.
 type Wanted struct {
-	Stores   []string
-	Span     interval.Span
-	At       int64
-	Payments bool
-	Limits   []int64 // ms, rising: of payments it is wanted how many answers took at most so long
+	Stores           []string
+	Span             interval.Span
+	At               int64
+	evaluation.Wants // Limits are rising
 }
 
 // Facts is what was measured.

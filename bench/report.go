@@ -1,0 +1,312 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// report is all that was found, and what it was found with.
+type report struct {
+	cfg         config
+	began, over time.Time
+	loadBefore  string
+	machine     []string
+	versions    []string
+	peers       []peer
+	absent      []string
+	workloads   []*workload
+	results     map[string][]result // by workload
+	fresh       []freshness
+}
+
+func (r *report) add(workload string, x result) {
+	if r.results == nil {
+		r.results = map[string][]result{}
+	}
+	r.results[workload] = append(r.results[workload], x)
+}
+
+// line tells of a run while others are still to come.
+func (r result) line() string {
+	if r.failure != "" {
+		return r.peer + " FAILED: " + r.failure
+	}
+	return fmt.Sprintf("%s %.0f events/s in %.2f s (second half %.0f), CPU-s a million: %.2f, Kafka %.2f, ClickHouse %.2f; %d MiB; start-up %.1f s", r.peer, r.rate, r.took.Seconds(),
+		r.secondHalf, r.cpu, r.kafka, r.ch, r.peak>>20, r.startup.Seconds())
+}
+
+func (f freshness) line() string {
+	if f.failure != "" {
+		return fmt.Sprintf("%s at %d events/s, flush %s FAILED: %s", f.peer, f.load, f.flush, f.failure)
+	}
+	return fmt.Sprintf("%s at %d events/s, flush %s: p50 %.0f ms, p99 %.0f ms of %d probes (query %.0f ms)", f.peer, f.load, f.flush, f.p50, f.p99, f.probes, f.query)
+}
+
+// failed names the peers that did not do their work. A trap is expected not to.
+func (r *report) failed() error {
+	var errs []error
+	for name, all := range r.results {
+		for _, x := range all {
+			if x.failure != "" && !r.peer(x.peer).trap {
+				errs = append(errs, fmt.Errorf("%s, %d core(s): %s: %s", name, x.cores, x.peer, x.failure))
+			}
+		}
+	}
+	for _, f := range r.fresh {
+		if f.failure != "" {
+			errs = append(errs, errors.New(f.line()))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (r *report) peer(name string) *peer {
+	i := slices.IndexFunc(r.peers, func(p peer) bool { return p.name == name })
+	if i < 0 {
+		return &peer{name: name}
+	}
+	return &r.peers[i]
+}
+
+// finish asks what all this ran on.
+func (r *report) finish(ctx context.Context, s *site) error {
+	r.over = time.Now()
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return fmt.Errorf("asking for the kernel: %w", err)
+	}
+	cpu, _ := os.ReadFile("/proc/cpuinfo") // what is not there is not told
+	memory, _ := os.ReadFile("/proc/meminfo")
+	r.machine = []string{
+		fmt.Sprintf("%d cores of %s, %s of memory", runtime.NumCPU(), field(cpu, "model name"), field(memory, "MemTotal")),
+		"Linux " + unix.ByteSliceToString(name.Release[:]),
+		fmt.Sprintf("load average before: %s, after: %s (one-minute; well above 0 before means that others worked there)", r.loadBefore, loadAverage()),
+	}
+	clickhouse, err := s.ask(ctx, "SELECT version()", nil)
+	if err != nil {
+		return err
+	}
+	r.versions = []string{"ClickHouse " + clickhouse + " (embedded: libchdb)", "Go " + strings.TrimPrefix(runtime.Version(), "go")}
+	if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", s.kafkaPID)); err == nil {
+		if m := regexp.MustCompile(`-cp\x00([^\x00]+)/\*\x00`).FindSubmatch(line); m != nil {
+			r.versions = append(r.versions, "Apache Kafka "+jarVersion(string(m[1]), "kafka_2.13-"))
+		}
+	}
+	for module, jar := range map[string]string{"kstreams": "kafka-streams-", "flink": "flink-runtime-"} {
+		if v := jarVersion(filepath.Join(r.cfg.root, "bench/java", module, "target/lib"), jar); v != "" {
+			r.versions = append(r.versions, strings.TrimSuffix(jar, "-")+" "+v)
+		}
+	}
+	for _, q := range [][]string{{filepath.Join(r.cfg.root, "bin/tillstream"), "version"}, {"java", "-version"}} {
+		if out, err := exec.CommandContext(ctx, q[0], q[1:]...).CombinedOutput(); err == nil {
+			first, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+			r.versions = append(r.versions, first)
+		}
+	}
+	slices.Sort(r.versions)
+	return nil
+}
+
+// field is the first value of a name in a file of /proc.
+func field(text []byte, name string) string {
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, name); ok {
+			return strings.Join(strings.Fields(strings.TrimLeft(rest, ": \t")), " ")
+		}
+	}
+	return "unknown"
+}
+
+func loadAverage() string {
+	b, _ := os.ReadFile("/proc/loadavg") // "" says that it is unknown
+	first, _, _ := strings.Cut(string(b), " ")
+	return first
+}
+
+// jarVersion is what follows a prefix in the name of the jar that is there; "" if none is.
+func jarVersion(dir, prefix string) string {
+	found, _ := filepath.Glob(filepath.Join(dir, prefix+"[0-9]*.jar")) // a directory with a bracket in its name has no version
+	if len(found) == 0 {
+		return ""
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(filepath.Base(found[0]), prefix), ".jar")
+}
+
+// markdown is the report.
+func (r *report) markdown() string {
+	var b strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	p("<!-- Generated by make bench-peers; do not edit. -->\n# Benchmarks\n")
+	p("tillstream and what one could take instead: the same topic of one real Apache Kafka, the same rollup in the same real ClickHouse, the same machine, one after the other. Measured on")
+	p("%s, in %s, by", r.began.UTC().Format(time.DateOnly), strings.TrimSuffix(r.over.Sub(r.began).Round(time.Minute).String(), "0s"))
+	asked := ""
+	if r.cfg.asked != "" {
+		asked = fmt.Sprintf(" BENCH='%s'", r.cfg.asked)
+	}
+	p("\n    make bench-peers%s\n", asked)
+	p("How it is measured: [bench/doc.go](../bench/doc.go). **A run counts only if lines, quantity, amount and keys in ClickHouse are those of the events**, reckoned by the harness with encoding/json.\n")
+	for _, m := range r.machine {
+		p("- %s", m)
+	}
+	p("- %s\n", strings.Join(r.versions, "; "))
+	p("Every peer folds lines, quantity and amount by store, product and %s, and puts what has changed into ClickHouse every %s. Medians, and in brackets the least and the most.", r.cfg.grain, r.cfg.flush)
+	p("Start-up is not in the rates; the second half is the rate after half of the events were committed, when compilers have warmed up.")
+	for _, w := range r.workloads {
+		r.workload(p, w)
+	}
+	r.freshness(p)
+	r.wrong(p)
+	p("\n## What each does, and whom it favours\n")
+	for _, x := range r.peers {
+		p("- **%s**: %s. %s", x.name, x.what, x.favours)
+	}
+	p("\nThe sink of the Java peers is ours: one INSERT a flush over HTTP in RowBinary, uncompressed as is fastest on loopback (tillstream does the same in ClickHouse's native format), as")
+	p("upserts into a ReplacingMergeTree. What is sent twice after a crash replaces itself, so exactly once costs them nothing there. ClickHouse's own connector for Flink is built")
+	p("on AsyncSinkBase, which keeps a buffer of requests and checkpoints it: ours does less. Kafka Streams has no sink: by way of Kafka Connect the rollup would be written and read once more.")
+	p("Peers have no dead letters: an event that is none ends them. Memory of a Java peer is what its heap of %s was filled with before anybody needed to collect; it may do with less.", r.cfg.heap)
+	p("Peers do one rollup. tillstream does all it always does; what that costs is in its figures, and the difference between them and the floor.")
+	for _, name := range r.absent {
+		p("\n%s was left out: it was not built.", name)
+	}
+	return b.String()
+}
+
+// figures are those of a peer's good runs on so many cores.
+func (r *report) figures(workload, peer string, cores int) (good []result) {
+	for _, x := range r.results[workload] {
+		if x.peer == peer && x.cores == cores && x.failure == "" {
+			good = append(good, x)
+		}
+	}
+	return good
+}
+
+func collect(all []result, f func(result) float64) spread {
+	var v []float64
+	for _, x := range all {
+		if y := f(x); !math.IsNaN(y) {
+			v = append(v, y)
+		}
+	}
+	return spreadOf(v)
+}
+
+func (r *report) workload(p func(string, ...any), w *workload) {
+	p("\n## %s\n", map[string]string{"sales": "Lean sales", "simulated": "Simulated sales"}[w.name])
+	p("%s events of %d bytes, %s. %s.", thousands(float64(w.oracle.events)), w.oracle.bytes/max(1, w.oracle.events), w.what, w.oracle.totals(r.cfg.grain))
+	for _, cores := range w.cores {
+		where := "On one core: the peer has one, Kafka and ClickHouse the other."
+		if cores > 1 {
+			where = "On two cores, which the peer shares with Kafka and ClickHouse."
+		}
+		p("\n%s\n", where)
+		p("| | events/s | against tillstream | second half, events/s | CPU-s a million events | of Kafka | of ClickHouse | memory, MiB | MB in ClickHouse a million events | start-up, s | runs |")
+		p("|---|---|---|---|---|---|---|---|---|---|---|")
+		own := collect(r.figures(w.name, "tillstream", cores), func(x result) float64 { return x.rate }).median
+		for _, x := range r.peers {
+			good := r.figures(w.name, x.name, cores)
+			if x.trap || len(good) == 0 {
+				continue
+			}
+			rate := collect(good, func(x result) float64 { return x.rate })
+			median := func(f func(result) float64) float64 { return collect(good, f).median }
+			disk := "–"
+			if d := median(func(x result) float64 { return x.disk }); d > 0 {
+				disk = fmt.Sprintf("%.1f (%s)", d/1e6, good[0].largest)
+			}
+			memory := "–"
+			if m := median(func(x result) float64 { return float64(x.peak) / (1 << 20) }); m > 0 {
+				memory = fmt.Sprintf("%.0f", m)
+			}
+			p("| **%s** | %s (%s–%s) | %s | %s | %.2f | %.2f | %.2f | %s | %s | %.1f | %d |", x.name, thousands(rate.median), thousands(rate.least), thousands(rate.most), ratio(rate.median, own),
+				thousands(median(func(x result) float64 { return x.secondHalf })), median(func(x result) float64 { return x.cpu }), median(func(x result) float64 { return x.kafka }),
+				median(func(x result) float64 { return x.ch }), memory, disk, median(func(x result) float64 { return x.startup.Seconds() }), len(good))
+		}
+	}
+}
+
+// ratio says how a rate compares with tillstream's.
+func ratio(rate, own float64) string {
+	switch {
+	case math.IsNaN(own) || rate == 0 || rate == own:
+		return "–"
+	case rate < own:
+		return fmt.Sprintf("1/%.1f", own/rate)
+	default:
+		return fmt.Sprintf("%.2f×", rate/own)
+	}
+}
+
+func (r *report) freshness(p func(string, ...any)) {
+	if len(r.fresh) == 0 {
+		return
+	}
+	p("\n## Freshness\n")
+	p("From an event being given to the producer until a query shows its row, at a steady load, two cores shared by all, after a warm-up of %s. The query that looks is in it.\n", warmUp)
+	p("| | events/s | flush every | p50, ms | p99, ms | most, ms | probes | query, ms | cores of the peer | of Kafka | of ClickHouse |")
+	p("|---|---|---|---|---|---|---|---|---|---|---|")
+	for _, f := range r.fresh {
+		if f.failure != "" {
+			p("| **%s** | %s | %s | failed | | | | | | | |", f.peer, thousands(float64(f.load)), f.flush)
+			continue
+		}
+		p("| **%s** | %s | %s | %.0f | %.0f | %.0f | %d | %.0f | %.2f | %.2f | %.2f |", f.peer, thousands(float64(f.load)), f.flush, f.p50, f.p99, f.worst, f.probes, f.query, f.cpu, f.kafka, f.ch)
+	}
+}
+
+// wrong tells of all runs whose work was not done.
+func (r *report) wrong(p func(string, ...any)) {
+	var told bool
+	tell := func(format string, args ...any) {
+		if !told {
+			p("\n## What went wrong\n")
+		}
+		told = true
+		p(format, args...)
+	}
+	for _, w := range r.workloads {
+		for _, x := range r.results[w.name] {
+			if x.failure != "" {
+				tell("- **%s**, %s, %d core(s): %s", x.peer, w.name, x.cores, oneLine(x.failure))
+			}
+		}
+	}
+	for _, f := range r.fresh {
+		if f.failure != "" {
+			tell("- %s", oneLine(f.line()))
+		}
+	}
+}
+
+func oneLine(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	return s[:min(len(s), 600)]
+}
+
+// thousands writes a number with commas, three digits of it being enough above 1,000.
+func thousands(v float64) string {
+	if math.IsNaN(v) {
+		return "–"
+	}
+	if v >= 1000 {
+		unit := math.Pow(10, math.Floor(math.Log10(v))-2)
+		v = math.Round(v/unit) * unit
+	}
+	s := fmt.Sprintf("%.0f", v)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

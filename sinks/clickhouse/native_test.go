@@ -1,0 +1,105 @@
+package clickhouse
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	chproto "github.com/ClickHouse/ch-go/proto"
+	ch "github.com/ClickHouse/clickhouse-go/v2"
+	columns "github.com/ClickHouse/clickhouse-go/v2/lib/column"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
+	"pgregory.net/rapid"
+
+	"github.com/tillstream/tillstream/processor"
+	"github.com/tillstream/tillstream/processor/rollup"
+)
+
+// driverBlock is a batch of clickhouse-go without a connection.
+type driverBlock struct {
+	driver.Batch
+	block proto.Block
+}
+
+func (d *driverBlock) Column(i int) driver.BatchColumn { return driverColumn{d.block.Columns[i]} }
+
+type driverColumn struct{ columns.Interface }
+
+func (c driverColumn) Append(v any) error {
+	_, err := c.Interface.Append(v)
+	return err
+}
+
+// What native encodes is byte for byte what clickhouse-go would send.
+func TestBlocksAreEncodedAsTheDriverDoes(t *testing.T) {
+	var used scratch // as from the pool
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(0, 20).Draw(t, "rows")
+		b := rollup.NewBlock("t", 0, n)
+		var kinds []ch.ColumnNameAndType
+		add := func(kind string, data any) {
+			name := fmt.Sprint("c", len(kinds))
+			b.Columns = append(b.Columns, rollup.Column{Name: name, Data: data})
+			kinds = append(kinds, ch.ColumnNameAndType{Name: name, Type: kind})
+		}
+		text := rapid.OneOf(rapid.String(), rapid.StringN(100, 400, -1))
+		add("String", some(t, n, text))
+		add("UInt8", some(t, n, rapid.Uint8()))
+		add("Int32", some(t, n, rapid.Int32()))
+		add("UInt32", some(t, n, rapid.Uint32()))
+		add("UInt64", some(t, n, rapid.Uint64()))
+		add("Int64", some(t, n, rapid.Int64()))
+		add("Float32", some(t, n, rapid.Float32()))
+		add("Date", some(t, n, rapid.Map(rapid.Uint16(), func(v uint16) rollup.Days { return rollup.Days(v) })))
+		add("DateTime('UTC')", some(t, n, rapid.Map(rapid.Uint32(), func(v uint32) rollup.Seconds { return rollup.Seconds(v) })))
+		millis := rapid.Int64Range(-2_000_000_000_000, 9_000_000_000_000)
+		add("DateTime64(3, 'UTC')", some(t, n, rapid.Map(millis, func(v int64) rollup.Millis { return rollup.Millis(v) })))
+		add("Nullable(DateTime64(3, 'UTC'))", some(t, n, rapid.OneOf(rapid.Just(rollup.Null), rapid.Map(millis, func(v int64) rollup.NullMillis { return rollup.NullMillis(v) }))))
+		add("Nullable(UInt8)", some(t, n, rapid.Map(rapid.IntRange(-1, 255), func(v int) rollup.NullUint8 { return rollup.NullUint8(v) })))
+		add("Array(String)", some(t, n, rapid.SliceOfN(text, 0, 4)))
+		add("Array(UInt64)", some(t, n, rapid.SliceOfN(rapid.Uint64(), 0, 4)))
+		add("Array(Int64)", some(t, n, rapid.SliceOfN(rapid.Int64(), 0, 4)))
+		add("Array(UInt32)", some(t, n, rapid.SliceOfN(rapid.Uint32(), 0, 4)))
+		add("Array(DateTime('UTC'))", some(t, n, rapid.SliceOfN(rapid.Uint32(), 0, 4)))
+		for _, own := range []string{"lane", "mark"} {
+			kinds = append(kinds, ch.ColumnNameAndType{Name: own, Type: "String"})
+		}
+		in := processor.Insert{Block: b, Lane: "g/0", Mark: "m"}
+
+		var want driverBlock
+		want.block.ServerContext = &columns.ServerContext{}
+		for _, k := range kinds {
+			if err := want.block.AddColumn(k.Name, columns.Type(k.Type)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := new(scratch).fill(&want, kinds, in); err != nil {
+			t.Fatal(err)
+		}
+		var buffer chproto.Buffer
+		if err := want.block.Encode(&buffer, 0); err != nil {
+			t.Fatal(err)
+		}
+		got, err := used.native(kinds, in)
+		if err != nil || !bytes.Equal(got, buffer.Buf) {
+			t.Fatalf("%v\ngot  %q\nwant %q", err, got, buffer.Buf)
+		}
+	})
+}
+
+func some[T any](t *rapid.T, n int, values *rapid.Generator[T]) []T {
+	return rapid.SliceOfN(values, n+1, n+1).Draw(t, "values")
+}
+
+// A column that the table has in another type, or a day that a Date cannot hold, is an error: it would be read as something else.
+func TestColumnsOfAnotherTypeAreNotEncoded(t *testing.T) {
+	for kind, data := range map[string]any{
+		"Int64": []uint64{1}, "FixedString(2)": []string{"ab"}, "Date": []rollup.Days{1 << 16}, "DateTime('UTC')": []rollup.Seconds{-1}, "DateTime": []rollup.Millis{1},
+		"Array(Int64)": [][]uint64{{1}}, "Date32": []rollup.Days{1}, "Array(LowCardinality(String))": [][]string{nil},
+	} {
+		if b, err := appendColumn(nil, kind, data); err == nil {
+			t.Errorf("%T is encoded as %s: %q", data, kind, b)
+		}
+	}
+}
