@@ -11,7 +11,7 @@ import (
 // Core is the pure core of a lane, for tests that need more of the house than this package may import.
 type Core struct{ *folder }
 
-func NewCore(cfg *Config) Core { return Core{newFolder(cfg)} }
+func NewCore(cfg *Config) Core { return Core{newFolder(cfg, nil)} }
 
 // Answer gives the core what it wants of the past, before Close.
 func (c Core) Answer(row func(rollup.PastKey) rollup.StateRow) error {

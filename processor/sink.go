@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/tillstream/tillstream/processor/correction"
+	"github.com/tillstream/tillstream/processor/forget"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
 
@@ -44,6 +45,14 @@ type Archive interface {
 	// Past reads the rows of rollup.KindPast that one owner ("group#partition") has under these keys, newest version, deleted ones left out, in any
 	// order, and says their versions. The row is valid during the call.
 	Past(ctx context.Context, owner string, keys []string, row func(r rollup.StateRow, version uint64) error) error
+}
+
+// Forgotten is the list of the customers who were forgotten. It only grows.
+type Forgotten interface {
+	// ForgottenEntries counts the entries of the list.
+	ForgottenEntries(ctx context.Context) (uint64, error)
+	// Forgotten gives all of them.
+	Forgotten(ctx context.Context) ([]forget.Entry, error)
 }
 
 // DeadLetter is a record that could not be folded.

@@ -32,7 +32,7 @@ type Fold struct {
 	pending []pending
 	touched []*terminal
 	told    []*store
-	turns   int // how often evidence was of another hour or status than its terminal's before
+	turns   int  // how often evidence was of another hour or status than its terminal's before
 	begun   bool // touched is in order and complete
 	done    int  // how many of touched are sealed
 
