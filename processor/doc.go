@@ -26,7 +26,7 @@
 //
 // # What must hold
 //
-//   - Rows depend on the state, the records and the pinned configuration, on nothing else; not on the clock, not on the order between
+//   - Rows depend on the state, the records, the pinned configuration and who was forgotten (package forget), on nothing else; not on the clock, not on the order between
 //     partitions, not on how chunks were cut.
 //   - For each partition: records + duplicates + rejected + gaps = offsets passed. They are written with the rows.
 //   - Nothing is skipped. What Kafka no longer holds, what is corrupt, what contradicts itself stops the lane with a sentence that
