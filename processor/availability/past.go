@@ -274,32 +274,31 @@ func (f *Fold) putBack(st *store) {
 	}
 }
 
-// recent is where the evidence in memory should begin. One hour goes at a time, so that a state that was written before there was a past becomes one over some
-// batches.
-func (f *Fold) recent(t *terminal) int64 {
-	at := t.hot.at - proofLimit
-	if t.back != nil {
+// recent is where the evidence in memory begins once all up to newest was heard: a function of the evidence, as all of the state is, and not of the batches. Only a
+// state that was written before there was a past becomes one over some batches, an hour at a time: it would be too much for one.
+func (f *Fold) recent(t *terminal, newest int64) int64 {
+	at := floorHour(newest-hotSlack) - proofLimit
+	if !t.whole || t.back != nil {
 		return at
 	}
-	oldest := true
+	second := func(start int64) bool { return start > t.base.at }
 	for c := range t.cold.all {
-		if !oldest {
+		if second(c.start) {
 			return min(at, c.start)
 		}
-		oldest = false
 	}
 	for i := range t.chunks {
-		if !oldest {
+		if second(t.chunks[i].start) {
 			return min(at, t.chunks[i].start)
 		}
-		oldest = false
 	}
+	t.whole = false
 	return at
 }
 
-// archive gives out the hours before those that stay in memory, where they are not what they were, and forgets them. base is what the terminal's was before;
-// hot: it was evaluated from its hot snapshot, and what is before that up to the new base only.
-func (f *Fold) archive(t *terminal, base *snapshot, hot bool) {
+// archive gives out the hours before those that stay in memory, where they are not what they were, and forgets them. base is what the terminal's was before; from:
+// where it was evaluated from, up to which the step from base went.
+func (f *Fold) archive(t *terminal, base, from *snapshot) {
 	s, b := &f.scratch, t.back
 	give := func(kind string, start int64, value []byte) {
 		f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: kind, Key: chunkKey(t.key, start), Value: value, Deleted: value == nil})
@@ -353,10 +352,12 @@ func (f *Fold) archive(t *terminal, base *snapshot, hot bool) {
 		mark := *base
 		switch {
 		case c.start == base.at:
-		case hot:
+		case c.start < from.at:
 			mark = snapshotAt(c.start, base, s.early, &s.edge, s.hoursEdge)
+		case c.start == from.at:
+			mark = *from
 		default:
-			mark = snapshotAt(c.start, base, s.placed, &s.now, s.hours)
+			mark = snapshotAt(c.start, from, s.placed, &s.now, s.hours)
 		}
 		s.encoded = appendPast(s.encoded[:0], &mark, data)
 		if !was || !bytes.Equal(were[0].value, s.encoded) {

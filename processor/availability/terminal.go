@@ -39,6 +39,7 @@ type terminal struct {
 	kept              int64     // where the kept evidence begins: base.at, or earlier with a past
 	past              past      // hours before base.at
 	back              *recalled // of the past, while it is needed
+	whole             bool      // a version that had no past has left its state
 	open              int64     // the hour whose evidence is in the header, not in a row of its own; 0: none is
 	profile           profile
 
@@ -102,20 +103,22 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	rulesWas, rules := f.rules.of(was), f.rules.of(now)
 
 	// Begin as late as the change and the new edge allow.
-	from, hot, archives := theBeginning(), false, f.archives(t, awaited, skewed)
+	from, hot, archives := theBeginning(), false, f.archives(awaited, skewed)
 	if t.known {
 		if hot = t.hot.at <= x.From && !t.home.told; skewed {
 			hot = hot && edge == t.edge && f.placeHot(t)
 		} else {
 			if edge = max(edge, t.kept); archives {
-				edge = max(edge, f.recent(t))
+				edge = max(edge, f.recent(t, newest))
 			}
 			edge = max(edge, t.base.at)
-			hot = hot && earliest >= t.hot.at && (edge == t.base.at || edge+proofLimit <= t.hot.at)
+			hot = hot && earliest >= t.hot.at && (edge == t.base.at || edge+proofLimit <= t.hot.at || edge >= t.hot.at)
 		}
 		if from = t.base; hot {
 			from = t.hot
 		}
+	} else if archives {
+		edge = max(edge, f.recent(t, newest))
 	}
 	if !hot || !skewed {
 		f.place(t, &from, skewed)
@@ -186,6 +189,9 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	}
 	t.newest, t.seen = newest, seen
 	base := t.base
+	if !t.known {
+		base = from
+	}
 	switch {
 	case awaited:
 		t.base, t.hot = from, from
@@ -203,13 +209,17 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		}
 		t.lateSent = max(t.lateSent, lateSent(s.all))
 	}
-	if t.known = true; archives {
-		t.kept = max(t.kept, f.rules.edge(newest))
-	} else {
+	switch {
+	case !archives:
 		t.kept = t.base.at
+	case t.known:
+		t.kept = max(t.kept, f.rules.edge(newest))
+	default:
+		t.kept = f.rules.edge(newest)
 	}
+	t.known = true
 	f.thaw(t)
-	f.store(t, skewed, archives, &base, hot)
+	f.store(t, skewed, archives, &base, &from)
 	if skewed && !hot {
 		t.skewed = slices.ContainsFunc(s.all[before(s.all, t.base.first(true)):], isSkewed)
 	}
@@ -347,11 +357,17 @@ func rawFrom(placed []Evidence, at int64) int64 {
 // advance moves the base to a later edge.
 func (f *Fold) advance(t *terminal, edge int64, from *snapshot, hot bool) {
 	s := &f.scratch
-	if !hot {
+	switch {
+	case hot && edge < from.at: // what is kept before the hot snapshot was not touched
+		f.step(t, edge, t.home.text.Terminal(t.id))
+	case edge == from.at:
+		t.base = *from
+	default:
+		if hot && t.base.at+hourMilli < from.at {
+			f.step(t, from.at, t.home.text.Terminal(t.id)) // for those that go into the past
+		}
 		t.base = snapshotAt(edge, from, s.placed, &s.now, s.hours)
-		return
 	}
-	f.step(t, edge, t.home.text.Terminal(t.id)) // what is kept before the hot snapshot was not touched
 }
 
 // step moves the base on by what is in memory. A sale up to an hour behind the edge may reach before it.
@@ -449,12 +465,12 @@ func (t *terminal) chunkAt(start int64) int {
 }
 
 // archives says whether a terminal has a past, or may have one.
-func (f *Fold) archives(t *terminal, awaited, skewed bool) bool {
-	return f.rules.recall && !awaited && !skewed && t.known && t.hot.at > beginningOfTime
+func (f *Fold) archives(awaited, skewed bool) bool {
+	return f.rules.recall && !awaited && !skewed
 }
 
 // store gives out the state: the header, the chunks that changed, and the end of those that nobody needs any more, or that go into the past.
-func (f *Fold) store(t *terminal, skewed, archives bool, base *snapshot, hot bool) {
+func (f *Fold) store(t *terminal, skewed, archives bool, base, from *snapshot) {
 	s := &f.scratch
 	edge := t.base.first(skewed)
 	header := len(f.state)
@@ -500,7 +516,7 @@ func (f *Fold) store(t *terminal, skewed, archives bool, base *snapshot, hot boo
 		}
 	}
 	if archives {
-		f.archive(t, base, hot)
+		f.archive(t, base, from)
 		return
 	}
 	if t.back != nil {
