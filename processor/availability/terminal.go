@@ -491,6 +491,9 @@ func (f *Fold) store(t *terminal, skewed, archives bool, base, from *snapshot) {
 	if i := t.chunkAt(t.open); t.open != open && t.open >= edge && !slices.Contains(s.fresh, t.open) && i < len(t.chunks) && t.chunks[i].start == t.open {
 		f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindEvidence, Key: chunkKey(t.key, t.open), Value: t.chunks[i].data})
 	}
+	if i := t.chunkAt(open); t.open == 0 && open != 0 && i < len(t.chunks) && t.chunks[i].start == open {
+		f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindEvidence, Key: chunkKey(t.key, open), Deleted: true}) // the header has it now
+	}
 	t.open = open
 	for _, h := range s.fresh {
 		if h < edge && !archives {
