@@ -18,6 +18,7 @@ import (
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/correction"
 	"github.com/tillstream/tillstream/processor/fetch"
+	"github.com/tillstream/tillstream/processor/registry"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
 
@@ -251,7 +252,7 @@ func (l *lane) begin(ctx context.Context, h *hand, plan commit.Plan) (*align.Ord
 		if l.until != nil {
 			until = l.until[commit.TopicPartition(tp)]
 		}
-		order.Add(tp, h.folder.books[tp].next, stable, until)
+		order.Add(tp, h.folder.books[tp].next, stable, until, tp.Topic == registry.Topic)
 		l.report.end(tp, stable)
 	}
 	return order, nil

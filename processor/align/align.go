@@ -36,6 +36,7 @@ type Order struct {
 // queue is what is held of one partition.
 type queue struct {
 	fetch.TopicPartition
+	first   bool // before all others, whatever its time
 	chunks  []held
 	fetched int64 // offset to read on from
 	end     int64 // last stable offset, as last heard, or where the log ends for the lane
@@ -57,9 +58,10 @@ func New(window time.Duration, clocks Clocks) *Order {
 	return &Order{step: window.Milliseconds() / steps, slack: window.Milliseconds() / slacks, clocks: clocks}
 }
 
-// Add adds a partition, to be read from an offset on. stable is its last stable offset; until is where it ends for the lane, whatever else it has.
-func (o *Order) Add(tp fetch.TopicPartition, from, stable, until int64) {
-	o.queues = append(o.queues, &queue{TopicPartition: tp, fetched: from, end: min(stable, until), until: until})
+// Add adds a partition, to be read from an offset on. stable is its last stable offset; until is where it ends for the lane, whatever else it has. first: what is
+// in it comes before all others' records, whatever the times.
+func (o *Order) Add(tp fetch.TopicPartition, from, stable, until int64, first bool) {
+	o.queues = append(o.queues, &queue{TopicPartition: tp, first: first, fetched: from, end: min(stable, until), until: until})
 	slices.SortFunc(o.queues, func(a, b *queue) int {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
@@ -138,13 +140,21 @@ type Wait struct {
 func (o *Order) Next(now time.Time) (Step, *Wait) {
 	s := Step{now: now.UnixMilli(), limit: math.MaxInt64, newest: math.MinInt64}
 	for _, q := range o.queues {
-		if len(q.chunks) > 0 && (s.queue == nil || min(q.head, s.now) < min(s.queue.head, s.now)) {
+		switch {
+		case len(q.chunks) == 0:
+			if q.behind() && q.awaited.IsZero() {
+				q.awaited = now
+			}
+		case s.queue == nil, q.first && !s.queue.first, q.first == s.queue.first && min(q.head, s.now) < min(s.queue.head, s.now):
 			s.queue = q
 		}
 	}
-	if s.queue == nil {
-		o.await(now)
+	switch {
+	case s.queue == nil:
 		return Step{}, nil
+	case s.queue.first:
+		s.take()
+		return s, nil
 	}
 	head := min(s.queue.head, s.now)
 	var by *Wait
@@ -168,24 +178,15 @@ func (o *Order) Next(now time.Time) (Step, *Wait) {
 		by.Ahead = head
 		return Step{}, by
 	}
-	s.Chunk, s.To = &s.queue.chunks[0].chunk, s.queue.chunks[0].to
+	s.take()
 	return s, nil
 }
 
-// await begins to wait for all that is not there.
-func (o *Order) await(now time.Time) {
-	for _, q := range o.queues {
-		if q.behind() && q.awaited.IsZero() {
-			q.awaited = now
-		}
-	}
-}
+// take makes a step of the oldest chunk of its queue.
+func (s *Step) take() { s.Chunk, s.To = &s.queue.chunks[0].chunk, s.queue.chunks[0].to }
 
 // wait says how it stands with a partition that has more, but no chunk.
 func (o *Order) wait(q *queue, lane int64, now time.Time) *Wait {
-	if q.awaited.IsZero() {
-		q.awaited = now
-	}
 	w := &Wait{Position: fetch.Position{TopicPartition: q.TopicPartition, Offset: q.fetched}, End: q.end, Patient: max(0, q.awaited.Add(Patience).Sub(now))}
 	clock, known := o.clocks[q.TopicPartition]
 	if !known && w.Patient == 0 {
@@ -219,7 +220,7 @@ func (o *Order) pass(q *queue, at int64) {
 // Passed says that a step was folded up to before offset next.
 func (o *Order) Passed(s *Step, next int64) {
 	q := s.queue
-	if s.newest > math.MinInt64 {
+	if s.newest > math.MinInt64 && !q.first {
 		o.pass(q, s.newest)
 	}
 	if next < s.To {

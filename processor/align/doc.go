@@ -18,6 +18,9 @@
 //   - One that does not come for [Patience] is in trouble (no leader, damaged, forbidden …). It holds back only what is more than the slack later, since what runs
 //     further ahead would lose it its evidence. If nothing of it was folded yet, it counts as being where the lane is.
 //
+// What a partition says that comes first (the registry: it holds for what was before it, too) is folded as soon as it is there, and as long as there is more of it
+// when a lane begins, nothing else is.
+//
 // A step is a 48th of the window in which late evidence is used (an hour), the slack a quarter of it. Timestamps in the future count as now: a wrong one is
 // not waited for.
 //
