@@ -12,7 +12,7 @@ import (
 )
 
 // A lane begins with five days of history: of reports each has a record batch of its own, of sales a batch has a day, so that one answer of the broker may
-// be three days or less than an hour. No evidence may be too late for it.
+// be three days or less than an hour. No evidence may be too late for it, not even where the reports, or the sales, have no leader for a while.
 func TestHistoryIsFoldedInTheOrderOfTime(t *testing.T) {
 	for seed := range uint64(3) {
 		synctest.Test(t, func(t *testing.T) {
@@ -43,6 +43,9 @@ func TestHistoryIsFoldedInTheOrderOfTime(t *testing.T) {
 				w.append(p)
 			}
 			w.healed = true
+			if away := []fetch.TopicPartition{{}, reports, sales}[seed]; seed > 0 {
+				w.dark = map[fetch.TopicPartition]time.Time{away: time.Now().Add(2 * time.Minute)}
+			}
 			w.start()
 			problem, _ := w.play()
 			if problem != "" {
