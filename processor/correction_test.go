@@ -41,7 +41,7 @@ func newTill(t tabletest.TB, window time.Duration) *till {
 // restart loses what is in memory.
 func (w *till) restart() {
 	w.t.Helper()
-	w.f = newFolder(w.cfg)
+	w.f = newFolder(w.cfg, nil)
 	for _, key := range slices.Sorted(maps.Keys(w.state)) {
 		if err := w.f.Load(w.state[key]); err != nil {
 			w.t.Fatalf("%v", err)

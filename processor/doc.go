@@ -26,7 +26,7 @@
 //
 // # What must hold
 //
-//   - Rows depend on the state, the records and the pinned configuration, on nothing else; not on the clock, not on the order between
+//   - Rows depend on the state, the records, the pinned configuration and who was forgotten (package forget), on nothing else; not on the clock, not on the order between
 //     partitions, not on how chunks were cut.
 //   - But for one thing: evidence that is later than the window counts or not as batches were cut. So no partition runs ahead of another, as far as can be known.
 //   - For each partition: records + duplicates + rejected + gaps = offsets passed. They are written with the rows.

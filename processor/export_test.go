@@ -11,7 +11,7 @@ import (
 // Core is the pure core of a lane, for tests that need more of the house than this package may import.
 type Core struct{ *folder }
 
-func NewCore(cfg *Config) Core { return Core{newFolder(cfg)} }
+func NewCore(cfg *Config) Core { return Core{newFolder(cfg, nil)} }
 
 // Close seals the open batch: its blocks, and that of the state.
 func (c Core) Close(batch uint64) (blocks []*rollup.Block, state *rollup.Block) {

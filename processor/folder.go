@@ -13,6 +13,7 @@ import (
 	"github.com/tillstream/tillstream/processor/correction"
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/fetch"
+	"github.com/tillstream/tillstream/processor/forget"
 	"github.com/tillstream/tillstream/processor/incident"
 	"github.com/tillstream/tillstream/processor/journey"
 	"github.com/tillstream/tillstream/processor/purchase"
@@ -39,11 +40,12 @@ type book struct {
 
 // folder is the pure core of a lane: records in, batches out.
 type folder struct {
-	cfg      *Config
-	decoder  *event.Decoder
-	event    event.Event
-	sequence *sequence.Set
-	quality  *quality.Fold
+	cfg       *Config
+	forgotten *forget.List
+	decoder   *event.Decoder
+	event     event.Event
+	sequence  *sequence.Set
+	quality   *quality.Fold
 
 	corrections *correction.Fold
 	purchases   *purchase.Fold
@@ -60,17 +62,23 @@ type folder struct {
 	other   int // bytes of records whose folds do not say what they hold
 }
 
-func newFolder(cfg *Config) *folder {
+// newFolder makes a folder that knows of nothing. Those who were forgotten are nobody to it.
+func newFolder(cfg *Config, forgotten *forget.List) *folder {
 	f := &folder{
-		cfg:     cfg,
-		decoder: event.NewDecoder(cfg.EventOptions()),
-		quality: quality.New(quality.Config{BusinessDayCutoff: cfg.BusinessDayCutoff}),
-		books:   map[fetch.TopicPartition]*book{},
+		cfg:       cfg,
+		forgotten: forgotten,
+		decoder:   event.NewDecoder(cfg.EventOptions()),
+		quality:   quality.New(quality.Config{BusinessDayCutoff: cfg.BusinessDayCutoff}),
+		books:     map[fetch.TopicPartition]*book{},
 	}
 	f.sequence = sequence.New(sequence.Config{Missing: f.quality.Missing})
 	f.purchases = purchase.New(purchase.Config{BusinessDayCutoff: cfg.BusinessDayCutoff, Watch: cfg.Watch})
 	f.corrections = correction.New(correction.Config{
-		Window: cfg.CorrectionWindow, BusinessDayCutoff: cfg.BusinessDayCutoff, Apply: f.purchases.Add, Corrected: f.quality.Corrected,
+		Window: cfg.CorrectionWindow, BusinessDayCutoff: cfg.BusinessDayCutoff, Corrected: f.quality.Corrected,
+		Apply: func(e *event.Event, sign int64) {
+			f.unname(e) // what was kept may name them still
+			f.purchases.Add(e, sign)
+		},
 	})
 	incidents := incident.New() // before availability, which asks it what is excluded
 	f.tills = availability.New(availability.Config{
@@ -80,9 +88,16 @@ func newFolder(cfg *Config) *folder {
 		consent.New(),
 		incidents,
 		f.tills,
-		journey.New(journey.Config{Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff}, f.tills),
+		journey.New(journey.Config{Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff, Forgotten: forgotten.Has}, f.tills),
 	}
 	return f
+}
+
+// unname takes a customer who was forgotten off an event. That some customer was named, and as what, stays.
+func (f *folder) unname(e *event.Event) {
+	if c := &e.Transaction.Customer; f.forgotten.Has(c.Pseudonym) {
+		c.Pseudonym, c.Consent = 0, event.Opt[[]string]{}
+	}
 }
 
 // held is about the memory that the open batch takes together with one that waits and one that is being written, if they are like it; a test holds it.
@@ -130,6 +145,7 @@ func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) error {
 	e := &f.event
 	rejection := f.decoder.Decode(r.Value, e)
 	if rejection == nil {
+		f.unname(e)
 		rejection = f.decoder.CheckTime(e, r.Timestamp)
 	}
 	if rejection == nil && e.Type == event.TypeTransaction {
@@ -223,15 +239,16 @@ func (f *folder) Empty() bool {
 
 // batch is a sealed batch: what is to be written, in order.
 type batch struct {
-	version rollup.Version
-	ranges  commit.Ranges
-	letters []DeadLetter
-	blocks  []*rollup.Block
-	state   *rollup.Block
-	tally   book // summed over partitions
-	records int
-	bytes   int
-	at      time.Time // sealed
+	version   rollup.Version
+	ranges    commit.Ranges
+	forgotten uint64 // entries of the list under which it was folded
+	letters   []DeadLetter
+	blocks    []*rollup.Block
+	state     *rollup.Block
+	tally     book // summed over partitions
+	records   int
+	bytes     int
+	at        time.Time // sealed
 }
 
 func (b *batch) end() *ending {
@@ -244,7 +261,7 @@ func (b *batch) end() *ending {
 
 // Seal closes the open batch and begins the next one where it ends.
 func (f *folder) Seal(v rollup.Version, lane string, now time.Time) *batch {
-	b := &batch{version: v, letters: f.letters, records: f.records, bytes: f.bytes, at: now}
+	b := &batch{version: v, forgotten: f.forgotten.Entries(), letters: f.letters, records: f.records, bytes: f.bytes, at: now}
 	tps := make([]fetch.TopicPartition, 0, len(f.books))
 	for tp := range f.books {
 		tps = append(tps, tp)

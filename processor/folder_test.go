@@ -42,7 +42,7 @@ var tp = fetch.TopicPartition{Topic: "pos.transactions", Partition: 3}
 func BenchmarkFoldSaleOf3Lines(b *testing.B) {
 	for _, c := range []struct{ name, format string }{{"lean", lean}, {"rich", rich}} {
 		b.Run(c.name, func(b *testing.B) {
-			f := newFolder(benchConfig())
+			f := newFolder(benchConfig(), nil)
 			f.Begin(tp, 0, true)
 			const n = 32_000
 			var records []fetch.Record
@@ -70,7 +70,7 @@ func BenchmarkFoldSaleOf3Lines(b *testing.B) {
 }
 
 func TestFoldingASaleDoesNotAllocate(t *testing.T) {
-	f := newFolder(benchConfig())
+	f := newFolder(benchConfig(), nil)
 	f.Begin(tp, 0, true)
 	for batch := range 2 { // what is remembered between batches is there after the first
 		for _, r := range sales(rich, batch*10_000, 10_000) {

@@ -53,7 +53,7 @@ func BenchmarkEncodingJSONSaleOf3Lines(b *testing.B) {
 // A health report of a till that is up, from its bytes to the open batch.
 func BenchmarkFoldHealthReport(b *testing.B) {
 	const report = `{"id":"%s/h/%d","source":"%s","type":"pos.health.v1","time":"2026-11-23T10:%02d:30+01:00","store_id":"0042","terminal_id":"%s","sequence":%d,"kind":"heartbeat","status":"up","heartbeat_interval_s":30,"response_ms":41}`
-	f := newFolder(benchConfig())
+	f := newFolder(benchConfig(), nil)
 	f.Begin(tp, 0, true)
 	const n = 32_000
 	next, i := 0, n

@@ -18,6 +18,7 @@ import (
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/correction"
 	"github.com/tillstream/tillstream/processor/fetch"
+	"github.com/tillstream/tillstream/processor/forget"
 	"github.com/tillstream/tillstream/processor/registry"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
@@ -56,6 +57,7 @@ type lane struct {
 	offsets Offsets
 	sink    Sink
 	archive Archive
+	listed  Forgotten // nil: nobody can be forgotten
 	letters DeadLetters
 	now     func() time.Time
 	log     *zap.Logger
@@ -118,7 +120,7 @@ func final(err error) bool {
 		format        *fetch.UnsupportedFormatError
 		forbidden     *fetch.UnauthorizedError
 	)
-	return errors.Is(err, ErrRejected) || errors.Is(err, correction.ErrGone) || errors.As(err, &contradiction) || errors.As(err, &gone) || errors.As(err, &corrupt) ||
+	return errors.Is(err, ErrRejected) || errors.Is(err, correction.ErrGone) || errors.Is(err, forget.ErrKey) || errors.As(err, &contradiction) || errors.As(err, &gone) || errors.As(err, &corrupt) ||
 		errors.As(err, &format) || errors.As(err, &forbidden)
 }
 
@@ -129,8 +131,12 @@ func (l *lane) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	forgotten, err := l.entries(ctx)
+	if err != nil {
+		return err
+	}
 	h := l.hand.take()
-	warm := h.fits(l, plan)
+	warm := h.fits(l, plan) && h.folder.forgotten.Entries() == forgotten
 	if !warm {
 		if h, err = l.load(ctx, plan); err != nil {
 			return err
@@ -160,7 +166,11 @@ func (l *lane) session(ctx context.Context) error {
 
 // load makes a hand from the state in ClickHouse.
 func (l *lane) load(ctx context.Context, plan commit.Plan) (*hand, error) {
-	h := &hand{epoch: l.epoch, tps: l.tps, folder: newFolder(l.cfg), last: plan.Batch, clocks: align.Clocks{}}
+	forgotten, err := l.forgotten(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h := &hand{epoch: l.epoch, tps: l.tps, folder: newFolder(l.cfg, forgotten), last: plan.Batch, clocks: align.Clocks{}}
 	owners := make([]string, 0, len(l.tps))
 	for _, tp := range l.tps {
 		if o := owner(l.cfg.Group, tp.Partition); !slices.Contains(owners, o) {
@@ -171,6 +181,34 @@ func (l *lane) load(ctx context.Context, plan commit.Plan) (*hand, error) {
 		return nil, fmt.Errorf("loading state of lane %s: %w", l.name, err)
 	}
 	return h, nil
+}
+
+// errForgotten says that customers were forgotten since a batch was folded: it is to be folded again, and all that is in memory with it.
+var errForgotten = errors.New("customers were forgotten since the batch was folded")
+
+// entries counts those of the list of the forgotten.
+func (l *lane) entries(ctx context.Context) (uint64, error) {
+	if l.listed == nil {
+		return 0, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.window())
+	defer cancel()
+	n, err := l.listed.ForgottenEntries(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("asking whether customers were forgotten for lane %s: %w", l.name, err)
+	}
+	return n, nil
+}
+
+func (l *lane) forgotten(ctx context.Context) (*forget.List, error) {
+	if l.listed == nil {
+		return nil, nil
+	}
+	entries, err := l.listed.Forgotten(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading who was forgotten for lane %s: %w", l.name, err)
+	}
+	return forget.NewList(l.cfg.Secret, entries)
 }
 
 // finish writes a batch that was begun before: it is at hand, or folded again.

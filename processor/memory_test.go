@@ -74,7 +74,7 @@ func TestBatchesTakeNoMoreMemoryThanTheyHold(t *testing.T) {
 		"tills": beats(10_000, 5_000, 30*time.Second, false), "reports": beats(20_000, 40, 30*time.Second, false), "hours": beats(5_000, 125, time.Hour, false),
 		"flapping tills": beats(10_000, 40, 30*time.Second, true),
 	} {
-		f := newFolder(benchConfig())
+		f := newFolder(benchConfig(), nil)
 		f.Begin(tp, 0, true)
 		first := 0
 		if name == "tills" || name == "hours" {

@@ -44,7 +44,7 @@ func spent() time.Duration {
 func TestMeasureHeartbeats(t *testing.T) {
 	cfg := benchConfig()
 	before := heap()
-	f := newFolder(cfg)
+	f := newFolder(cfg, nil)
 	tp := fetch.TopicPartition{Topic: "pos.health", Partition: 3}
 	f.Begin(tp, 0, true)
 	rnd := rand.New(rand.NewPCG(1, 2))

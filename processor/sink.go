@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/tillstream/tillstream/processor/correction"
+	"github.com/tillstream/tillstream/processor/forget"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
 
@@ -41,6 +42,14 @@ type Archive interface {
 	// Transactions gives those that a query asks for, of batches before the given one: in the partition, and wherever they were in epochs before. Rows
 	// may be kept.
 	Transactions(ctx context.Context, q correction.Query, before rollup.Version, row func(correction.Row) error) error
+}
+
+// Forgotten is the list of the customers who were forgotten. It only grows.
+type Forgotten interface {
+	// ForgottenEntries counts the entries of the list.
+	ForgottenEntries(ctx context.Context) (uint64, error)
+	// Forgotten gives all of them.
+	Forgotten(ctx context.Context) ([]forget.Entry, error)
 }
 
 // DeadLetter is a record that could not be folded.

@@ -23,7 +23,7 @@ const insertsAtOnce = 4
 // writer writes batches in the order of package commit.
 type writer struct{ *lane }
 
-// write brings one batch in: intent, dead letters, claim, blocks, verification, state. It tries until it is done, the lane is fenced or
+// write brings one batch in: intent, dead letters, claim, a look at who was forgotten, blocks, verification, state. It tries until it is done, the lane is fenced or
 // overtaken, or the sink refuses for good. After ctx has ended it goes on for as long as a rebalance waits for this member: a batch that was begun is
 // better finished than left to a new owner, who would have to wait for its deadline. pending is nil unless it was begun before.
 func (w *writer) write(ctx context.Context, b *batch, pending *commit.Pending) error {
@@ -32,7 +32,7 @@ func (w *writer) write(ctx context.Context, b *batch, pending *commit.Pending) e
 	var giveUp time.Time
 	for try := 0; ; try++ {
 		err := w.round(ctx, b, pending, try > 0)
-		if err == nil || final(err) || errors.Is(err, ErrFenced) || errors.Is(err, ErrUnacknowledged) || errors.Is(err, commit.ErrOvertaken) {
+		if err == nil || final(err) || errors.Is(err, ErrFenced) || errors.Is(err, ErrUnacknowledged) || errors.Is(err, commit.ErrOvertaken) || errors.Is(err, errForgotten) {
 			return err
 		}
 		pause := wait.NextBackOff()
@@ -86,6 +86,12 @@ func (w *writer) round(ctx context.Context, b *batch, pending *commit.Pending, a
 	}
 	if err := w.claim(ctx, b, pending != nil); err != nil {
 		return err
+	}
+	// Who asks after this round has begun, and waits for a window, knows that nothing is written any more that was folded under an older list.
+	if n, err := w.entries(ctx); err != nil {
+		return err
+	} else if n != b.forgotten {
+		return fmt.Errorf("writing batch %d: %w", b.version.Batch, errForgotten)
 	}
 
 	there := map[string]bool{}

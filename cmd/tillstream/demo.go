@@ -86,6 +86,9 @@ func (c *demoCmd) Run(e *env) error {
 		return err
 	}
 	defer sink.Close()
+	if err := sink.PutForgetKey(e.ctx, []byte(cfg.Privacy.Secret)); err != nil {
+		return err
+	}
 	kafka, err := openKafka(cfg, log)
 	if err != nil {
 		return err
@@ -95,7 +98,7 @@ func (c *demoCmd) Run(e *env) error {
 		return err
 	}
 	registry := prometheus.NewRegistry()
-	proc, err := kafka.processor(e.ctx, processor.Deps{Sink: sink, Archive: sink, Streams: streams{sink}, Registerer: registry})
+	proc, err := kafka.processor(e.ctx, processor.Deps{Sink: sink, Archive: sink, Forgotten: sink, Streams: streams{sink}, Registerer: registry})
 	if err != nil {
 		return err
 	}

@@ -103,9 +103,11 @@ func (w *witness) closer(o *witness, e edge) bool {
 
 // scan gives the evidence of a till that a partition got within a span. since is when Kafka got the first record that it has, if older ones are gone.
 func (r *records) scan(ctx context.Context, tp fetch.TopicPartition, span interval.Span, store, till string, f func(*witness)) (since int64, err error) {
-	bounds, err := r.fetcher.Bounds(ctx, []fetch.TopicPartition{tp})
+	asking, cancel := context.WithTimeout(ctx, reachable)
+	defer cancel()
+	bounds, err := r.fetcher.Bounds(asking, []fetch.TopicPartition{tp})
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("%w; with --dsn in place of --config verdicts are explained without Kafka", err)
 	}
 	at, err := r.fetcher.Since(ctx, tp, span.From)
 	if err != nil {

@@ -41,6 +41,7 @@ type cli struct {
 	Incidents   incidentsCmd   `cmd:"" help:"List and show incidents, or say whose one is."`
 	CLV         clvCmd         `cmd:"" name:"clv" help:"Predict what customers will buy and what that is worth."`
 	Audience    audienceCmd    `cmd:"" help:"Take out the pseudonyms of customers for a campaign; join them to ids where the secret is."`
+	Forget      forgetCmd      `cmd:"" help:"Erase customers from all tables, and fold their events without them from now on."`
 	Alerts      alertsCmd      `cmd:"" help:"List alerts."`
 	Config      configCmd      `cmd:"" help:"Check or print the configuration."`
 	Ready       readyCmd       `cmd:"" help:"Ask a running processor whether all its lanes work."`

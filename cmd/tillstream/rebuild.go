@@ -242,7 +242,7 @@ func (r *rebuild) refold(ctx context.Context, made *clickhouse.Sink, from, until
 	if err != nil {
 		return err
 	}
-	deps := processor.Deps{Source: r.source, Sink: made, Archive: made, Now: time.Now, Log: r.log}
+	deps := processor.Deps{Source: r.source, Sink: made, Archive: made, Forgotten: r.sink, Now: time.Now, Log: r.log}
 	for i, e := range epochs {
 		to := until
 		if i+1 < len(epochs) {

@@ -48,6 +48,9 @@ func (c *runCmd) Run(e *env) error {
 		return err
 	}
 	defer sink.Close()
+	if err := sink.PutForgetKey(e.ctx, []byte(cfg.Privacy.Secret)); err != nil {
+		return err
+	}
 	if cfg.ClickHouse.Migrate {
 		changes, err := sink.Retain(e.ctx, clickhouse.Retention(cfg.Retention))
 		for _, r := range changes {
@@ -67,7 +70,7 @@ func (c *runCmd) Run(e *env) error {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	proc, err := kafka.processor(e.ctx, processor.Deps{Sink: sink, Archive: sink, Streams: streams{sink}, Registerer: registry})
+	proc, err := kafka.processor(e.ctx, processor.Deps{Sink: sink, Archive: sink, Forgotten: sink, Streams: streams{sink}, Registerer: registry})
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,17 @@ GRANT CREATE DATABASE, DROP DATABASE, CREATE TABLE, DROP TABLE, SELECT, INSERT, 
 GRANT DROP TABLE ON tillstream.* TO operator;
 GRANT SELECT(database, table, partition_id, active) ON system.parts TO operator;
 
+-- eraser: what writer may, and tillstream forget, which changes and deletes rows of customers, and looks for old parts of tables.
+CREATE ROLE IF NOT EXISTS eraser;
+GRANT writer TO eraser;
+GRANT ALTER UPDATE, ALTER DELETE ON tillstream.* TO eraser;
+GRANT SELECT ON system.parts TO eraser;
+GRANT SELECT ON system.detached_parts TO eraser;
+GRANT SELECT ON system.mutations TO eraser;
+GRANT SELECT ON system.databases TO eraser;
+GRANT SELECT ON system.tables TO eraser;
+GRANT SELECT ON system.columns TO eraser;
+
 -- auditor: tillstream audit, and what agreements and exports are judged by. No pseudonym of a customer, and not what a transaction or a state holds.
 CREATE ROLE IF NOT EXISTS auditor;
 GRANT SELECT ON tillstream.* TO auditor;
@@ -58,6 +69,9 @@ REVOKE SELECT(customer) ON tillstream.buyer_profiles FROM auditor;
 REVOKE SELECT(customer) ON tillstream.clv FROM auditor;
 REVOKE SELECT(value) ON tillstream.state FROM auditor;
 REVOKE SELECT(customers, customer_counts) ON tillstream.sales_hourly FROM auditor;
+REVOKE SELECT ON tillstream.forgetting FROM auditor;
+REVOKE SELECT ON tillstream.forgetting_values FROM auditor;
+REVOKE SELECT ON tillstream.forgotten FROM auditor;
 GRANT SELECT ON pos.ledger TO auditor;
 GRANT SELECT ON pos.losses TO auditor;
 GRANT SELECT ON pos.data_quality TO auditor;
@@ -66,6 +80,7 @@ GRANT SELECT ON pos.corrections TO auditor;
 GRANT SELECT ON pos.refreshes TO auditor;
 GRANT SELECT ON pos.privacy TO auditor;
 GRANT SELECT ON pos.audience_exports TO auditor;
+GRANT SELECT ON pos.erasures TO auditor;
 GRANT SELECT ON pos.alerts TO auditor;
 GRANT SELECT ON pos.stores TO auditor;
 GRANT SELECT ON pos.terminals TO auditor;
@@ -97,6 +112,7 @@ CREATE ROLE IF NOT EXISTS analyst;
 GRANT SELECT ON pos.* TO analyst;
 REVOKE SELECT ON pos.customer_consent FROM analyst;
 REVOKE SELECT ON pos.audience_exports FROM analyst;
+REVOKE SELECT ON pos.erasures FROM analyst;
 
 -- exporter: tillstream audience, beside what analysts may: consent is asked, and what leaves is written down.
 CREATE ROLE IF NOT EXISTS exporter;

@@ -192,7 +192,8 @@ func (f *Fold) causeOf(h *event.Health, s Status) string {
 	case len(f.joined) == 0 && (cause == "" || !h.Capability.Sell.OK), len(f.joined) == len(kind)+1 && string(f.joined[:len(kind)]) == kind:
 		return cause
 	}
-	return f.texts.keepBytes(append(append(f.joined, 0), cause...))
+	f.joined = append(append(f.joined, 0), cause...)
+	return f.texts.keepBytes(f.joined)
 }
 
 func lacking(c *event.Component) bool {
@@ -215,8 +216,8 @@ func broken(cause, kind string) bool {
 		return named == kind
 	}
 	for lacked := range strings.SplitSeq(cause[:i], ",") {
-		if lacked == kind {
-			return kind != ""
+		if lacked == kind && kind != "" {
+			return true
 		}
 	}
 	return false

@@ -39,7 +39,9 @@ type Fold struct {
 	sweep     sweep
 	asked     asked
 	hours     []hourRow
-	responses []uint32 // of the rows of hours
+	responses []uint32 // of the rows of hours, of which the block has them
+	unheard   []gap
+	responded int // responses of the batch before
 	intervals []intervalRow
 	outages   []outageRow
 	status    []statusRow
@@ -153,7 +155,7 @@ func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 	out := rollup.Sealed{Blocks: f.blocks(v), State: f.state}
 	f.pending, f.touched, f.told, f.turns = f.pending[:0], f.touched[:0], f.told[:0], 0
 	f.storeRows.reset()
-	f.responses = nil // the blocks have them
+	f.responses, f.responded, f.unheard = nil, len(f.responses), f.unheard[:0]
 	f.hours, f.intervals, f.outages, f.status = f.hours[:0], f.intervals[:0], f.outages[:0], f.status[:0]
 	f.state = nil
 	return out

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -125,6 +126,22 @@ func TestStoreHoursThatNoLifeReaches(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What began where the kept evidence begins was not a beginning: a sale that comes late says that the till never fell silent. The store is up since before.
+func TestStoreRunThatBeginsAtTheEdge(t *testing.T) {
+	cfg := Config{Window: 2 * time.Hour, HeartbeatTimeout: 3 * time.Hour}
+	edge := at(t, "2026-03-01 12:00")
+	other := report(edge+3*hourMilli, "down")
+	other.TerminalID = "t2"
+	f, got := New(cfg, nil, noStale(t)), tables{}
+	for i, e := range []*event.Event{report(edge-3*hourMilli, "up"), other, sale(edge, edge+hourMilli)} {
+		f.Fold(e, rollup.Input{})
+		seal(t, f, got, uint64(i+1))
+	}
+	if row := rowsOf(got, "store_status")["s1|"]; row["status"] != "up" || row["since"] != rollup.Millis(edge-3*hourMilli) {
+		t.Errorf("the store is %v since %v, want up since 09:00", row["status"], row["since"])
 	}
 }
 

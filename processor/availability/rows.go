@@ -17,10 +17,12 @@ const undetermined = "undetermined"
 type hourRow struct {
 	*terminal
 	hour
-	mean, p95 float32
-	responses []uint32
-	unheard   []gap // that ended in it
+	mean, p95          float32
+	responses, unheard part // of Fold.responses, and of the gaps that ended in it
 }
+
+// part is some of what the rows of a batch share: [from, to).
+type part struct{ from, to int32 }
 
 // intervalRow is a run, or the end of one that is no more.
 type intervalRow struct {
@@ -70,14 +72,13 @@ func (f *Fold) hourRows(t *terminal) {
 			}
 		}
 		row := hourRow{terminal: t, hour: *h}
-		n := len(f.responses)
+		if f.responses == nil {
+			f.responses = make([]uint32, 0, f.responded+f.responded/8)
+		}
+		n, m := len(f.responses), len(f.unheard)
 		row.mean, row.p95, f.responses = responses(within(s.placed, h.start), f.responses)
-		if len(f.responses) > n {
-			row.responses = slices.Clip(f.responses[n:])
-		}
-		if unheard := gapsIn(s.gaps, h.start); len(unheard) > 0 {
-			row.unheard = slices.Clone(unheard)
-		}
+		f.unheard = append(f.unheard, gapsIn(s.gaps, h.start)...)
+		row.responses, row.unheard = part{int32(n), int32(len(f.responses))}, part{int32(m), int32(len(f.unheard))}
 		f.hours = append(f.hours, row)
 	}
 	vanished(Open)
@@ -196,7 +197,7 @@ func (f *Fold) retires(t *terminal, w *walk) int64 {
 func (f *Fold) blocks(v rollup.Version) []*rollup.Block {
 	var out []*rollup.Block
 	f.months.split(len(f.hours), func(i int) int64 { return f.hours[i].hour.start }, func(m uint32, rows []int32) {
-		out = append(out, hoursBlock(v, m, f.hours, rows))
+		out = append(out, f.hoursBlock(v, m, rows))
 	})
 	f.months.split(len(f.intervals), func(i int) int64 { return f.intervals[i].run.start }, func(m uint32, rows []int32) {
 		out = append(out, intervalsBlock(v, m, f.intervals, rows))
@@ -222,7 +223,7 @@ func (f *Fold) blocks(v rollup.Version) []*rollup.Block {
 	return out
 }
 
-func hoursBlock(v rollup.Version, month uint32, all []hourRow, rows []int32) *rollup.Block {
+func (f *Fold) hoursBlock(v rollup.Version, month uint32, rows []int32) *rollup.Block {
 	b := rollup.NewBlock("availability_hourly", month, len(rows))
 	store, terminal, hour := b.String("store_id"), b.String("terminal_id"), b.PartitionSeconds("hour")
 	b.Version(v)
@@ -233,14 +234,17 @@ func hoursBlock(v rollup.Version, month uint32, all []hourRow, rows []int32) *ro
 	mean, p95, evidence := b.Float32("response_ms_avg"), b.Float32("response_ms_p95"), b.Uint32("evidence")
 	responses, until, unheard := b.Uint32s("responses"), b.Uint32s("unheard_until"), b.Uint64s("unheard_ms")
 	for i, n := range rows {
-		r := &all[n]
+		r := &f.hours[n]
 		ms := &r.ms
 		store[i], terminal[i], hour[i] = r.store, r.id, rollup.Seconds(r.hour.start/1000)
 		up[i], degraded[i], down[i], silent[i], disabled[i] = ms[Up], ms[Degraded]+ms[Disabled]+ms[Cardless], ms[Down], ms[Silent], ms[Disabled]
 		maintenance[i], unknown[i] = ms[Maintenance], ms[Unknown]
 		service[i], serviceDown[i], excluded[i], serviceUnknown[i] = r.served.service, r.served.down, r.served.excluded, r.served.unknown
-		mean[i], p95[i], evidence[i], responses[i] = r.mean, r.p95, r.evidence, r.responses
-		for _, g := range r.unheard {
+		mean[i], p95[i], evidence[i] = r.mean, r.p95, r.evidence
+		if p := r.responses; p.from < p.to {
+			responses[i] = f.responses[p.from:p.to:p.to]
+		}
+		for _, g := range f.unheard[r.unheard.from:r.unheard.to] {
 			until[i], unheard[i] = append(until[i], uint32(g.to-r.hour.start)), append(unheard[i], uint64(g.to-g.from))
 		}
 	}

@@ -309,7 +309,7 @@ func (f *Fold) splice(st *store, x interval.Span) {
 		}
 	}
 	edge := f.rules.edge(st.newest)
-	for len(now) > 1 && now[1].start <= edge {
+	for len(now) > 1 && now[1].start < edge { // one that begins at the edge may still become one with that before
 		now = now[1:]
 	}
 	st.runs = now

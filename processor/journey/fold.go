@@ -29,6 +29,8 @@ type Config struct {
 	RetireAfter time.Duration
 	// BusinessDayCutoff is how long after midnight a business day ends, in stores of which the registry does not say.
 	BusinessDayCutoff time.Duration
+	// Forgotten says which customers were forgotten: what is loaded does not name them any more. nil: nobody.
+	Forgotten func(pseudonym uint64) bool
 }
 
 // Registry knows the stores.
@@ -44,6 +46,7 @@ const maxOrders = 1 << 16
 type Fold struct {
 	window, retire int64 // ms
 	cutoff         time.Duration
+	forgotten      func(pseudonym uint64) bool
 	registry       Registry
 	stores         map[string]*store
 	touched        []*store
@@ -112,6 +115,9 @@ func New(cfg Config, r Registry) *Fold {
 	}
 	if f.retire <= 0 {
 		f.retire = 31 * 24 * hourMilli
+	}
+	if f.forgotten = cfg.Forgotten; f.forgotten == nil {
+		f.forgotten = func(uint64) bool { return false }
 	}
 	return f
 }
@@ -242,14 +248,15 @@ func (f *Fold) load(row rollup.StateRow) error {
 	}
 	st := f.store(id)
 	if row.Kind == KindSales {
-		hour, err := strconv.ParseInt(rest, 10, 32)
+		hour, err := hourOf(row.Key)
 		if err != nil {
-			return errState
+			return err
 		}
 		sales, err := readSales(row.Value, hour)
 		if err != nil {
 			return err
 		}
+		sales, _ = unname(sales, f.forgotten)
 		c := st.sales.chunk(hour)
 		if c.known {
 			row.Partition = min(row.Partition, c.partition)
@@ -262,6 +269,7 @@ func (f *Fold) load(row rollup.StateRow) error {
 	if err != nil {
 		return err
 	}
+	o.unname(f.forgotten)
 	r := st.order(rest, row.Partition)
 	if r.known {
 		r.partition = min(r.partition, row.Partition)
@@ -273,6 +281,16 @@ func (f *Fold) load(row rollup.StateRow) error {
 	st.index(r)
 	r.pack()
 	return nil
+}
+
+// hourOf is the hour of the key of a store's sales.
+func hourOf(key string) (int64, error) {
+	_, rest, _ := strings.Cut(key, "\x00")
+	hour, err := strconv.ParseInt(rest, 10, 32)
+	if err != nil {
+		return 0, errState
+	}
+	return hour, nil
 }
 
 // merge unites two states of one order.

@@ -180,7 +180,9 @@ func (c *chunk) settle(more []sale) bool {
 	if bytes.Equal(packed, c.packed) {
 		return false
 	}
-	c.packed, c.newest = packed, all[len(all)-1].at
+	if c.packed, c.newest = packed, c.hour*hourMilli; len(all) > 0 { // else all were of customers who were forgotten
+		c.newest = all[len(all)-1].at
+	}
 	c.voids = slices.ContainsFunc(all, func(s sale) bool { return s.void })
 	return true
 }

@@ -62,6 +62,7 @@ func TestUsersQueriesRunForReaders(t *testing.T) {
 	exec(t, conn, "INSERT INTO tillstream.clv (model, customer) VALUES ('m', 9)")
 	exec(t, conn, "INSERT INTO tillstream.clv_models (model) VALUES ('m')")
 	exec(t, conn, "INSERT INTO tillstream.exports (id) VALUES ('e')")
+	exec(t, conn, "INSERT INTO tillstream.erasures (id) VALUES ('e')")
 	for _, s := range marketing.insert(calendar{base}) {
 		exec(t, conn, s)
 	}
