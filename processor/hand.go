@@ -3,6 +3,7 @@ package processor
 import (
 	"slices"
 
+	"github.com/tillstream/tillstream/processor/align"
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/processor/rollup"
@@ -16,7 +17,8 @@ type hand struct {
 	folder *folder
 	last   uint64   // newest batch that was sealed
 	sealed []*batch // oldest first
-	broken bool     // the folder stopped inside a record batch: what it holds is not to be trusted
+	clocks align.Clocks
+	broken bool // the folder stopped inside a record batch: what it holds is not to be trusted
 }
 
 // seal closes the open batch.
@@ -67,15 +69,6 @@ func (b *batch) from(tp commit.TopicPartition) int64 {
 		}
 	}
 	return -1
-}
-
-// at is where reading goes on.
-func (h *hand) at() []fetch.Position {
-	at := make([]fetch.Position, len(h.tps))
-	for i, tp := range h.tps {
-		at[i] = fetch.Position{TopicPartition: tp, Offset: h.folder.books[tp].next}
-	}
-	return at
 }
 
 // written is where the newest written batch ended.

@@ -1,9 +1,11 @@
 package processor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -12,10 +14,12 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tillstream/tillstream/processor/align"
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/correction"
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/processor/forget"
+	"github.com/tillstream/tillstream/processor/registry"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
 
@@ -150,11 +154,12 @@ func (l *lane) session(ctx context.Context) error {
 	} else if plan.Behind {
 		unsaid = &ending{rollup.Version{Epoch: l.epoch, Batch: plan.Batch}, plan.Position}
 	}
-	if err := l.begin(ctx, h, plan); err != nil {
+	order, err := l.begin(ctx, h, plan)
+	if err != nil {
 		return err
 	}
 	l.report.running(warm)
-	err = l.pipeline(ctx, h, unsaid)
+	err = l.pipeline(ctx, h, order, unsaid)
 	l.hand.keep(h)
 	return err
 }
@@ -165,7 +170,7 @@ func (l *lane) load(ctx context.Context, plan commit.Plan) (*hand, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &hand{epoch: l.epoch, tps: l.tps, folder: newFolder(l.cfg, forgotten), last: plan.Batch}
+	h := &hand{epoch: l.epoch, tps: l.tps, folder: newFolder(l.cfg, forgotten), last: plan.Batch, clocks: align.Clocks{}}
 	owners := make([]string, 0, len(l.tps))
 	for _, tp := range l.tps {
 		if o := owner(l.cfg.Group, tp.Partition); !slices.Contains(owners, o) {
@@ -262,11 +267,11 @@ func (l *lane) held(ctx context.Context, tables ...string) ([]commit.Held, error
 	return readMarks(ctx, l.sink, l.name, tables...)
 }
 
-// begin opens the books of partitions that the hand does not have yet, where the plan says.
-func (l *lane) begin(ctx context.Context, h *hand, plan commit.Plan) error {
+// begin opens the books of partitions that the hand does not have yet, where the plan says, and returns the order in which all are read on.
+func (l *lane) begin(ctx context.Context, h *hand, plan commit.Plan) (*align.Order, error) {
 	bounds, err := l.source.Bounds(ctx, l.tps)
 	if err != nil {
-		return fmt.Errorf("asking for the offsets of lane %s: %w", l.name, err)
+		return nil, fmt.Errorf("asking for the offsets of lane %s: %w", l.name, err)
 	}
 	for _, tp := range l.tps {
 		if h.folder.books[tp] != nil {
@@ -279,7 +284,16 @@ func (l *lane) begin(ctx context.Context, h *hand, plan commit.Plan) error {
 		h.folder.Begin(tp, offset, l.whole(tp, offset))
 	}
 	l.report.position(h.written())
-	return nil
+	order := align.New(cmp.Or(l.cfg.TimelineWindow, 48*time.Hour), h.clocks)
+	for _, tp := range l.tps {
+		stable, until := bounds[tp].Stable, int64(math.MaxInt64)
+		if l.until != nil {
+			until = l.until[commit.TopicPartition(tp)]
+		}
+		order.Add(tp, h.folder.books[tp].next, stable, until, tp.Topic == registry.Topic)
+		l.report.end(tp, stable)
+	}
+	return order, nil
 }
 
 // whole says that nothing of what a partition is about was read before this offset. A partition that was added since the epoch began has got
@@ -394,20 +408,20 @@ func (l *lane) replay(ctx context.Context, h *hand, p *commit.Pending) error {
 
 // pipeline fetches, folds and writes, each in its own goroutine: while one batch is being written the next is folded, and when
 // both are full fetching stops.
-func (l *lane) pipeline(ctx context.Context, h *hand, unsaid *ending) error {
+func (l *lane) pipeline(ctx context.Context, h *hand, order *align.Order, unsaid *ending) error {
 	g, gctx := errgroup.WithContext(ctx)
+	asks := make(chan []fetch.Position, 1) // one is under way at most
 	chunks := make(chan []fetch.Chunk)
 	batches := make(chan *batch, 1)
 	p := &progress{done: make(chan struct{}, 1)}
-	at := h.at()
 
 	g.Go(func() error {
 		defer close(chunks)
-		return l.fetch(gctx, at, chunks)
+		return l.fetch(gctx, asks, chunks)
 	})
 	g.Go(func() error {
 		defer close(batches)
-		return l.fold(gctx, h, chunks, batches, p)
+		return l.fold(gctx, h, order, asks, chunks, batches, p)
 	})
 	g.Go(func() error { return l.write(gctx, unsaid, batches, p) })
 	err := g.Wait()
@@ -474,19 +488,21 @@ func (l *lane) write(ctx context.Context, unsaid *ending, batches <-chan *batch,
 	}
 }
 
-func (l *lane) fetch(ctx context.Context, at []fetch.Position, out chan<- []fetch.Chunk) error {
-	at = slices.Clone(at)
+// fetch reads what it is asked for.
+func (l *lane) fetch(ctx context.Context, asks <-chan []fetch.Position, out chan<- []fetch.Chunk) error {
 	for {
+		var at []fetch.Position
+		select {
+		case at = <-asks:
+		case <-ctx.Done():
+			return nil
+		}
 		chunks, err := l.source.Fetch(ctx, at)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("fetching for lane %s: %w", l.name, err)
-		}
-		for i := range chunks {
-			j := slices.IndexFunc(at, func(p fetch.Position) bool { return p.TopicPartition == chunks[i].TopicPartition })
-			at[j].Offset = max(at[j].Offset, chunks[i].End())
 		}
 		select {
 		case out <- chunks:
@@ -496,8 +512,11 @@ func (l *lane) fetch(ctx context.Context, at []fetch.Position, out chan<- []fetc
 	}
 }
 
-// fold folds chunks into the open batch and closes it when it is old and the writer has nothing to do, or when it is full.
-func (l *lane) fold(ctx context.Context, h *hand, in <-chan []fetch.Chunk, out chan<- *batch, p *progress) error {
+// errLater ends a walk at a record whose turn has not come.
+var errLater = errors.New("later")
+
+// fold folds chunks into the open batch, in the order of time, and closes it when it is old and the writer has nothing to do, or when it is full.
+func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<- []fetch.Position, in <-chan []fetch.Chunk, out chan<- *batch, p *progress) error {
 	f := h.folder
 	f.corrections.Find(l.finder(ctx, h))
 	walker := fetch.NewWalker()
@@ -532,41 +551,61 @@ func (l *lane) fold(ctx context.Context, h *hand, in <-chan []fetch.Chunk, out c
 	for _, b := range h.sealed {
 		send(b)
 	}
-	for {
+	asked := false
+	take := func(chunks []fetch.Chunk) {
+		asked = false
+		for i := range chunks {
+			l.report.end(chunks[i].TopicPartition, chunks[i].LastStableOffset)
+			order.Take(chunks[i])
+		}
+	}
+	defer l.heldBack(nil)
+	for ctx.Err() == nil {
+		if at := order.Ask(); !asked && len(at) > 0 {
+			asks <- at
+			asked = true
+		}
 		select {
 		case <-p.done: // before chunks, so that what a batch holds does not depend on the scheduler
 		default:
 		}
 		select {
-		case <-ctx.Done():
-			return nil
-		case <-p.done:
-		case <-age:
-			age = nil
-		case chunks, ok := <-in:
+		case chunks, ok := <-in: // before what is held, so that the order is known as well as it can be
 			if !ok {
 				return nil
 			}
-			for i := range chunks {
-				c := &chunks[i]
-				tp, end := c.TopicPartition, c.End()
-				if l.until != nil {
-					end = min(end, l.until[commit.TopicPartition(tp)])
+			take(chunks)
+			continue
+		default:
+		}
+		step, wait := order.Next(l.now())
+		l.heldBack(wait)
+		if step.Chunk != nil {
+			if err := l.step(h, walker, order, &step); err != nil {
+				return err
+			}
+			if l.cfg.full(f, l.share) {
+				if err := seal(); err != nil {
+					return leave(ctx, err)
 				}
-				next, err := walker.Walk(c, f.books[tp].next, end, func(r fetch.Record) error {
-					return f.Record(tp, r)
-				})
-				if err != nil {
-					h.broken = true
-					return fmt.Errorf("reading %s:%d for lane %s: %w", tp.Topic, tp.Partition, l.name, err)
+			}
+		} else {
+			var patience <-chan time.Time
+			if wait != nil && wait.Patient > 0 {
+				patience = time.After(wait.Patient)
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-p.done:
+			case <-age:
+				age = nil
+			case <-patience:
+			case chunks, ok := <-in:
+				if !ok {
+					return nil
 				}
-				f.Passed(tp, next)
-				l.report.end(tp, c.LastStableOffset)
-				if l.cfg.full(f, l.share) {
-					if err := seal(); err != nil {
-						return leave(ctx, err)
-					}
-				}
+				take(chunks)
 			}
 		}
 		switch {
@@ -580,4 +619,38 @@ func (l *lane) fold(ctx context.Context, h *hand, in <-chan []fetch.Chunk, out c
 			}
 		}
 	}
+	return nil
+}
+
+// step folds what is next.
+func (l *lane) step(h *hand, walker *fetch.Walker, order *align.Order, s *align.Step) error {
+	f, tp := h.folder, s.Chunk.TopicPartition
+	next, err := walker.Walk(s.Chunk, f.books[tp].next, s.To, func(r fetch.Record) error {
+		if !s.Admit(r.Timestamp) {
+			return errLater
+		}
+		return f.Record(tp, r)
+	})
+	if err != nil && !errors.Is(err, errLater) {
+		h.broken = true
+		return fmt.Errorf("reading %s:%d for lane %s: %w", tp.Topic, tp.Partition, l.name, err)
+	}
+	f.Passed(tp, next)
+	order.Passed(s, next)
+	return nil
+}
+
+// heldBack tells when the lane begins to wait for a partition in trouble, and when that is over.
+func (l *lane) heldBack(w *align.Wait) {
+	waits := w != nil && w.Patient == 0
+	if !l.report.heldBack(waits) {
+		return
+	}
+	if !waits {
+		l.log.Info("lane is no longer held back")
+		return
+	}
+	l.log.Warn("lane is held back: a partition that is behind cannot be read, and going on would make its evidence too late; see why its reading is delayed",
+		zap.String("topic", w.Topic), zap.Int32("partition", w.Partition), zap.Int64("offset", w.Offset), zap.Int64("end", w.End),
+		zap.Time("at", time.UnixMilli(w.Clock).UTC()), zap.Time("others_at", time.UnixMilli(w.Ahead).UTC()))
 }

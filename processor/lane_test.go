@@ -9,7 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/tillstream/tillstream/processor/align"
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/processor/rollup"
@@ -86,5 +88,38 @@ func TestPendingBatchKeepsItsRangesWhenAPartitionIsAdded(t *testing.T) {
 	got, err := commit.ParseMark(sink.marks[i].Mark)
 	if err != nil || !cmp.Equal(got.Ranges, ranges) || got.Batch != 1 {
 		t.Errorf("the state says %+v, %v; want batch 1 with %v", got, err, ranges)
+	}
+}
+
+// A lane that waits for a partition in trouble says so once, and once that it is over; waiting for what is on its way is nothing to tell.
+func TestALaneThatIsHeldBackSaysSo(t *testing.T) {
+	core, logs := observer.New(zap.InfoLevel)
+	registry := prometheus.NewRegistry()
+	l := &lane{log: zap.New(core), report: newLaneReport(0, "g/0", newMetrics(registry))}
+	shown := func() (n float64) {
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if f.GetName() == "tillstream_lane_held_back" {
+				n += f.GetMetric()[0].GetGauge().GetValue()
+			}
+		}
+		return n
+	}
+	trouble := &align.Wait{Position: fetch.Position{TopicPartition: fetch.TopicPartition{Topic: "pos.health"}, Offset: 7}, End: 9}
+	for i, step := range []struct {
+		wait  *align.Wait
+		lines int
+		gauge float64
+	}{{&align.Wait{Patient: time.Second}, 0, 0}, {trouble, 1, 1}, {trouble, 1, 1}, {nil, 2, 0}, {nil, 2, 0}} {
+		l.heldBack(step.wait)
+		if logs.Len() != step.lines || shown() != step.gauge {
+			t.Errorf("step %d: %d lines, %v is shown; want %d, %v", i, logs.Len(), shown(), step.lines, step.gauge)
+		}
+	}
+	if first := logs.All()[0].ContextMap(); first["topic"] != "pos.health" || first["offset"] != int64(7) {
+		t.Errorf("it says %v", first)
 	}
 }

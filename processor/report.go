@@ -50,6 +50,7 @@ type metrics struct {
 	trouble *prometheus.CounterVec
 	starts  *prometheus.CounterVec
 	lost    *prometheus.GaugeVec
+	waits   *prometheus.GaugeVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -73,8 +74,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		lost: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "tillstream_lost_offsets", Help: "Offsets that somebody decided to go without, as known at start (pos.losses).",
 		}, []string{"lane"}),
+		waits: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "tillstream_lane_held_back", Help: "1 if the lane waits for a partition that is behind and cannot be read: going on would make its evidence too late.",
+		}, []string{"lane"}),
 	}
-	reg.MustRegister(m.events, m.batches, m.inserts, m.rows, m.lag, m.stopped, m.trouble, m.starts, m.lost)
+	reg.MustRegister(m.events, m.batches, m.inserts, m.rows, m.lag, m.stopped, m.trouble, m.starts, m.lost, m.waits)
 	return m
 }
 
@@ -92,12 +96,14 @@ func (m *metrics) losses(s Stream) {
 type laneReport struct {
 	mu       sync.Mutex
 	progress LaneProgress
+	waits    bool // for a partition that cannot be read
 	name     string
 	metrics  *metrics
 }
 
 func newLaneReport(lane int, name string, m *metrics) *laneReport {
 	m.stopped.WithLabelValues(name).Set(0)
+	m.waits.WithLabelValues(name).Set(0)
 	return &laneReport{name: name, metrics: m, progress: LaneProgress{
 		Lane: lane, State: StateRecovering, Written: map[fetch.TopicPartition]int64{}, End: map[fetch.TopicPartition]int64{},
 	}}
@@ -140,6 +146,22 @@ func (r *laneReport) trouble(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.progress.Error = err
+}
+
+// heldBack says whether the lane waits for a partition that cannot be read. It returns whether that is new.
+func (r *laneReport) heldBack(waits bool) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.waits == waits {
+		return false
+	}
+	r.waits = waits
+	gauge := 0.
+	if waits {
+		gauge = 1
+	}
+	r.metrics.waits.WithLabelValues(r.name).Set(gauge)
+	return true
 }
 
 func (r *laneReport) position(at []fetch.Position) {

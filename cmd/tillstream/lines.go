@@ -17,6 +17,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/registry"
 	"github.com/tillstream/tillstream/sinks/kafka"
 )
 
@@ -29,7 +30,7 @@ var topicOf = map[string]string{
 	event.TypeHealth:      "pos.health",
 	event.TypeIncident:    "pos.incidents",
 	event.TypeMaintenance: "pos.incidents",
-	event.TypeRegistry:    "pos.registry",
+	event.TypeRegistry:    registry.Topic,
 	event.TypeOrder:       "pos.orders",
 }
 

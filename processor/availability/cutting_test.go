@@ -52,6 +52,13 @@ func TestStateHoweverRecordsAreCut(t *testing.T) {
 		if slices.ContainsFunc(events, func(e *event.Event) bool { return received[e] != 0 }) {
 			return // clocks are wrong
 		}
+		begin, end := Open, int64(0)
+		for _, e := range events {
+			begin, end = min(begin, when(e)), max(end, when(e))
+		}
+		if texts := drawTexts(t, begin, end); len(texts) > 0 { // what is told later counts from then on, in what is kept
+			events = slices.Insert(events, 0, registration(texts[0], begin-3_600_000))
+		}
 		var cuttings [2]cutting
 		for i := range cuttings {
 			c := &cuttings[i]

@@ -39,6 +39,22 @@ func (c *Chunk) End() int64 {
 	}
 }
 
+// Time is when the first record at or after offset was made, ms since 1970, as its batch says: that record may be a later one of the batch. It is 0 if there is none.
+func (c *Chunk) Time(offset int64) int64 {
+	for data := c.Data; ; {
+		b, err := parse(data)
+		switch {
+		case err != nil || b.size == 0:
+			return 0
+		case b.last >= offset && b.is(logAppendTimeBit):
+			return b.maxTime
+		case b.last >= offset:
+			return b.baseTime
+		}
+		data = data[b.size:]
+	}
+}
+
 // Where things are in a record batch of format 2, see https://kafka.apache.org/documentation/#recordbatch. Up to the magic byte the
 // older formats are alike.
 const (

@@ -240,6 +240,16 @@ func TestWalkMalformed(t *testing.T) {
 	}
 }
 
+// The time of an offset is that of its batch: of the first record, or the broker's where the topic says LogAppendTime.
+func TestTimeOfAnOffset(t *testing.T) {
+	c := chunk(10, encode(10, 0, -1, nil, 0, 4, 1000, 9000), encode(15, logAppendTimeBit, -1, nil, 0, 0, 2000, 8000), encode(20, controlBit, -1, nil, 0, 0, 7000, 7000))
+	for offset, want := range map[int64]int64{10: 1000, 14: 1000, 15: 8000, 16: 7000, 20: 7000, 21: 0} {
+		if got := c.Time(offset); got != want {
+			t.Errorf("offset %d is of %d, want %d", offset, got, want)
+		}
+	}
+}
+
 const xerialFrame = "\x82SNAPPY\x00\x00\x00\x00\x01\x00\x00\x00\x01"
 
 func rewrite(p []byte, at int, with ...byte) []byte {

@@ -15,6 +15,9 @@ import (
 	"github.com/tillstream/tillstream/processor/interval"
 )
 
+// Topic is where the documents are. Lanes fold it before all else: what it says holds for what was before, too.
+const Topic = "pos.registry"
+
 // Document is the store of an event of pos.registry.v1, as JSON.
 type Document struct {
 	Removed   bool               `json:"removed,omitempty"` // nothing else is said then

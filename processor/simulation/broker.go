@@ -29,7 +29,7 @@ func (s source) Fetch(ctx context.Context, at []fetch.Position) ([]fetch.Chunk, 
 			return true
 		}
 		for _, p := range at {
-			if l := w.logs[p.TopicPartition]; p.Offset != min(max(p.Offset, l.start), l.end) || p.Offset < l.end {
+			if l := w.logs[p.TopicPartition]; !w.leaderless(p.TopicPartition) && (p.Offset != min(max(p.Offset, l.start), l.end) || p.Offset < l.end) {
 				return true
 			}
 		}
@@ -42,6 +42,9 @@ func (s source) Fetch(ctx context.Context, at []fetch.Position) ([]fetch.Chunk, 
 	err := w.call(ctx, s.member, kindFetch, key.String(), ready, func() error {
 		for _, p := range at {
 			l := w.logs[p.TopicPartition]
+			if w.leaderless(p.TopicPartition) {
+				continue
+			}
 			if p.Offset < l.start || p.Offset > l.end {
 				return &fetch.OffsetOutOfRangeError{TopicPartition: p.TopicPartition, Offset: p.Offset, Start: l.start, End: l.end}
 			}
@@ -56,6 +59,8 @@ func (s source) Fetch(ctx context.Context, at []fetch.Position) ([]fetch.Chunk, 
 	}
 	return chunks, err
 }
+
+func (w *World) leaderless(tp fetch.TopicPartition) bool { return time.Now().Before(w.dark[tp]) }
 
 // Bounds says what the logs hold.
 func (s source) Bounds(ctx context.Context, tps []fetch.TopicPartition) (map[fetch.TopicPartition]fetch.Bounds, error) {

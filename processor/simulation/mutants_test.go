@@ -50,7 +50,7 @@ var mutants = []mutant{
 	return nil`, 1000, 0},
 	{"a claim does not bind who comes after", "processor/commit/recover.go", `if h.Mark.Batch != next {`, `if h.Mark.Batch != next || h.Table == ClaimTable {`, 300, 0},
 	{"state not loaded", "processor/lane.go", `l.sink.State(ctx, owners, h.folder.Load)`, `l.sink.State(ctx, nil, h.folder.Load)`, 50, 0},
-	{"state of the lane's first partition only", "processor/lane.go", `!slices.Contains(owners, o)`, `len(owners) == 0`, 50, 0},
+	{"state of the lane's first partition only", "processor/lane.go", `!slices.Contains(owners, o)`, `len(owners) == 0 && !slices.Contains(owners, o)`, 50, 0},
 	{"a gap ignored", "processor/folder.go", `b.gaps += uint64(next - b.next)`, ``, 10, 0},
 	{"aborted transactions counted", "processor/fetch/walk.go", `} else if i >= 0 {`, `} else if i >= 1 {`, 10, 0},
 	{"dead letters not sent again", "processor/writer.go", `err := w.letters.Send(ctx, b.letters); err != nil {`, `err := w.letters.Send(ctx, b.letters); err != nil && !again {`, 1000, 0},

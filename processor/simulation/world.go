@@ -63,7 +63,8 @@ type World struct {
 
 	members  []*member
 	under    []later
-	gone     map[kind]time.Time // servers that are away until then
+	gone     map[kind]time.Time                 // servers that are away until then
+	dark     map[fetch.TopicPartition]time.Time // partitions without a leader until then
 	wakeups  []wakeup
 	faults   []string
 	healed   bool    // no more faults
