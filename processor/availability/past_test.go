@@ -192,3 +192,15 @@ func TestPastOfStateThatWasWhole(t *testing.T) {
 	b.restart(t)
 	b.batch(t, sale(at-29*hourMilli-60_000, at-29*hourMilli))
 }
+
+// The registry's first word of a till is later than all that is heard of it: its state can be read again.
+func TestPastOfTillThatWasKnownLater(t *testing.T) {
+	b := both{New(Config{}, nil, noStale(t)), New(Config{Recall: true}, nil, noStale(t)), tables{}, tables{}, state{}, 0}
+	b.batch(t, revision(t, 1, "2026-03-01 12:00", `{}`))
+	b.restart(t)
+	b.batch(t, report(at(t, "2026-03-01 09:10"), "up"))
+	b.restart(t)
+	b.batch(t, report(at(t, "2026-03-01 10:15"), "up"), report(at(t, "2026-03-01 12:40"), "up"))
+	b.restart(t)
+	b.batch(t, sale(at(t, "2026-03-01 09:20"), at(t, "2026-03-01 09:30")))
+}

@@ -481,12 +481,7 @@ func (f *Fold) store(t *terminal, skewed, archives bool, base, from *snapshot) {
 	}()
 	open := int64(0) // an hour that goes on is written with every batch: one row of state is cheaper than two
 	if archives {
-		if n := len(t.chunks); n > 0 {
-			open = t.chunks[n-1].start
-		}
-		if n := len(s.fresh); n > 0 {
-			open = max(open, s.fresh[n-1])
-		}
+		open = floorHour(t.newest)
 	}
 	if i := t.chunkAt(t.open); t.open != open && t.open >= edge && !slices.Contains(s.fresh, t.open) && i < len(t.chunks) && t.chunks[i].start == t.open {
 		f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindEvidence, Key: chunkKey(t.key, t.open), Value: t.chunks[i].data})
