@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
+	"github.com/tillstream/tillstream/internal/wait"
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/sinks/clickhouse"
 )
@@ -244,7 +245,7 @@ func (f *forgetting) finish(ctx context.Context, x *clickhouse.Erasure, before m
 	}
 	// A batch that is being written now was folded under the older list. Whoever begins to write one later sees this list.
 	fmt.Fprintf(f.progress, "%d customers are on the list; waiting %s for what members may still be writing\n", len(x.Customers), f.window+margin)
-	if err := sleep(ctx, f.window+margin); err != nil {
+	if err := wait.For(ctx, f.window+margin); err != nil {
 		return err
 	}
 	if there, err := f.sink.Rebuilding(ctx); err != nil {
@@ -307,7 +308,7 @@ func (f *forgetting) outlast(ctx context.Context, x *clickhouse.Erasure) error {
 		case !said:
 			fmt.Fprintf(f.progress, "waiting until ClickHouse has deleted %d parts that were replaced\n", parts)
 		}
-		if err := sleep(ctx, time.Second); err != nil {
+		if err := wait.For(ctx, time.Second); err != nil {
 			return err
 		}
 	}
@@ -330,15 +331,4 @@ func (f *forgetting) describe(before, left map[string]uint64, customers int) err
 		fmt.Fprintf(w, "none of %d customers is named in any table\n", customers)
 	}
 	return w.Flush()
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"go.uber.org/zap"
+
+	"github.com/tillstream/tillstream/internal/wait"
 )
 
 // Bounds are the offsets of one partition.
@@ -33,7 +35,7 @@ func (f *Fetcher) Bounds(ctx context.Context, tps []TopicPartition) (map[TopicPa
 			logged = now
 			f.log.Warn("asking for offsets is delayed", zap.Error(err))
 		}
-		if sleep(ctx, pause) != nil {
+		if wait.For(ctx, pause) != nil {
 			return nil, fmt.Errorf("asking for the offsets of %v: %w (the last try said: %w)", tps, context.Cause(ctx), err)
 		}
 		pause = min(2*pause, f.cfg.MaxBackoff)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"go.uber.org/zap"
+
+	"github.com/tillstream/tillstream/internal/wait"
 )
 
 // TopicPartition names one partition.
@@ -79,7 +81,7 @@ func New(client *kafka.Client, cfg Config, log *zap.Logger) *Fetcher {
 func (f *Fetcher) Fetch(ctx context.Context, at []Position) ([]Chunk, error) {
 	ready, pause := f.ready(at)
 	if len(ready) == 0 {
-		return nil, sleep(ctx, min(pause, f.cfg.MaxWait))
+		return nil, wait.For(ctx, min(pause, f.cfg.MaxWait))
 	}
 	groups, err := f.byLeader(ctx, ready)
 	if err != nil {
@@ -99,15 +101,4 @@ func (f *Fetcher) Fetch(ctx context.Context, at []Position) ([]Chunk, error) {
 		return nil, ctx.Err()
 	}
 	return f.round(ctx, groups, f.cfg.MaxWait)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

@@ -42,12 +42,7 @@ func (s *Sink) NewestDate(ctx context.Context) (day time.Time, err error) {
 
 // Currencies are those that customers have bought in, the most frequent first.
 func (s *Sink) Currencies(ctx context.Context) (all []string, err error) {
-	err = s.rows(ctx, func(r driver.Rows) error {
-		var name string
-		err := r.Scan(&name)
-		all = append(all, name)
-		return err
-	}, "SELECT toString(currency) AS name FROM pos.customer_days WHERE visits > 0 GROUP BY name ORDER BY count() DESC, name")
+	all, err = values[string](ctx, s, "SELECT toString(currency) AS name FROM pos.customer_days WHERE visits > 0 GROUP BY name ORDER BY count() DESC, name")
 	if err != nil {
 		return nil, fmt.Errorf("reading pos.customer_days: %w", err)
 	}
@@ -192,13 +187,7 @@ func (s *Sink) WriteCLV(ctx context.Context, m *CLVModel, rows iter.Seq2[CLVRow,
 // dropCLV drops the predictions that are older than the newest model of a currency: of its predecessors, and of runs that were cut short. A run that is under way
 // and began earlier would lose its rows, and would not be the newest either.
 func (s *Sink) dropCLV(ctx context.Context, currency string) error {
-	var old []string
-	err := s.rows(ctx, func(r driver.Rows) error {
-		var name string
-		err := r.Scan(&name)
-		old = append(old, name)
-		return err
-	}, `SELECT DISTINCT model AS name FROM tillstream.clv WHERE currency = {currency:String}
+	old, err := values[string](ctx, s, `SELECT DISTINCT model AS name FROM tillstream.clv WHERE currency = {currency:String}
 		AND toInt64OrZero(splitByChar('-', model)[-1]) < (SELECT toUnixTimestamp64Milli(max(fitted_at)) FROM tillstream.clv_models WHERE currency = {currency:String})`, ch.Named("currency", currency))
 	if err != nil {
 		return fmt.Errorf("reading tillstream.clv: %w", err)

@@ -10,6 +10,7 @@ import (
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"github.com/tillstream/tillstream/internal/wait"
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/correction"
 	"github.com/tillstream/tillstream/processor/journey"
@@ -65,12 +66,7 @@ func (x *Erasure) Erase(ctx context.Context) error {
 
 // named are the tables with a column customer.
 func (x *Erasure) named(ctx context.Context) (names []string, err error) {
-	err = x.sink.rows(ctx, func(r driver.Rows) error {
-		var name string
-		err := r.Scan(&name)
-		names = append(names, name)
-		return err
-	}, `SELECT c.table FROM system.columns AS c INNER JOIN system.tables AS t ON c.database = t.database AND c.table = t.name
+	names, err = values[string](ctx, x.sink, `SELECT c.table FROM system.columns AS c INNER JOIN system.tables AS t ON c.database = t.database AND c.table = t.name
 		WHERE c.database = 'tillstream' AND c.name = 'customer' AND c.type = 'UInt64' AND t.storage_policy != '' AND c.table != 'forgetting' ORDER BY c.table`)
 	if err != nil {
 		return nil, fmt.Errorf("asking which tables name customers: %w", err)
@@ -135,13 +131,7 @@ func (x *Erasure) dateOf(ctx context.Context, table string) (string, error) {
 // hours takes the customers off those that are known to have bought in an hour: their number, counts by value and the sketch. It is done month by month, each of which is one
 // block.
 func (x *Erasure) hours(ctx context.Context) error {
-	var months []uint32
-	err := x.sink.rows(ctx, func(r driver.Rows) error {
-		var m uint32
-		err := r.Scan(&m)
-		months = append(months, m)
-		return err
-	}, "SELECT DISTINCT toUInt32OrZero(partition_id) AS month FROM system.parts WHERE database = 'tillstream' AND table = 'sales_hourly' AND active ORDER BY month")
+	months, err := values[uint32](ctx, x.sink, "SELECT DISTINCT toUInt32OrZero(partition_id) AS month FROM system.parts WHERE database = 'tillstream' AND table = 'sales_hourly' AND active ORDER BY month")
 	if err != nil {
 		return fmt.Errorf("asking for the months of tillstream.sales_hourly: %w", err)
 	}
@@ -255,7 +245,7 @@ func (x *Erasure) mutated(ctx context.Context, table string) error {
 		if err != nil || open == 0 {
 			return err
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -286,25 +276,9 @@ func (x *Erasure) Outdated(ctx context.Context, until time.Time) (parts uint64, 
 			return 0, nil, fmt.Errorf("having old parts of tillstream.%s deleted: %w", table, err)
 		}
 	}
-	err = x.sink.rows(ctx, func(r driver.Rows) error {
-		var name string
-		err := r.Scan(&name)
-		detached = append(detached, name)
-		return err
-	}, "SELECT concat(table, '/', name) FROM system.detached_parts WHERE database = 'tillstream' ORDER BY table, name LIMIT 10")
+	detached, err = values[string](ctx, x.sink, "SELECT concat(table, '/', name) FROM system.detached_parts WHERE database = 'tillstream' ORDER BY table, name LIMIT 10")
 	if err != nil {
 		return 0, nil, fmt.Errorf("asking for detached parts: %w", err)
 	}
 	return parts, detached, nil
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -57,13 +57,7 @@ func (s *Sink) refresh(ctx context.Context, table string, generation uint64) (Re
 
 // dropOld drops what is older than the generation before the one that is shown: that one may still be read. What failed half-way is dropped with them.
 func (s *Sink) dropOld(ctx context.Context, table string) error {
-	var old []uint64
-	err := s.rows(ctx, func(r driver.Rows) error {
-		var g uint64
-		err := r.Scan(&g)
-		old = append(old, g)
-		return err
-	}, `SELECT DISTINCT generation FROM tillstream.`+table+` WHERE generation <
+	old, err := values[uint64](ctx, s, `SELECT DISTINCT generation FROM tillstream.`+table+` WHERE generation <
 		(SELECT min(generation) FROM (SELECT generation FROM tillstream.refreshes WHERE name = {table:String} ORDER BY generation DESC LIMIT 2))`, ch.Named("table", table))
 	if err != nil {
 		return err

@@ -87,15 +87,7 @@ func (s *Sink) Tables(ctx context.Context) (names []string, monthly map[string]b
 
 // KeepMonths makes a table of the shadow, outside [from,to] (yyyymm), what it is in production.
 func (s *Sink) KeepMonths(ctx context.Context, table string, from, to uint32) error {
-	var months []string
-	err := s.rows(ctx, func(r driver.Rows) error {
-		var m string
-		if err := r.Scan(&m); err != nil {
-			return err
-		}
-		months = append(months, m)
-		return nil
-	}, `SELECT DISTINCT partition_id FROM system.parts WHERE database IN ({a:String}, {b:String}) AND table = {table:String} AND active
+	months, err := values[string](ctx, s, `SELECT DISTINCT partition_id FROM system.parts WHERE database IN ({a:String}, {b:String}) AND table = {table:String} AND active
 		AND toUInt32OrZero(partition_id) NOT BETWEEN {from:UInt32} AND {to:UInt32} ORDER BY partition_id`,
 		ch.Named("a", production), ch.Named("b", shadow), ch.Named("table", table), ch.Named("from", from), ch.Named("to", to))
 	if err != nil {

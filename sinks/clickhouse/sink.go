@@ -113,6 +113,17 @@ func (s *Sink) rows(ctx context.Context, scan func(driver.Rows) error, sql strin
 	return rows.Close()
 }
 
+// values are those of a query's only column.
+func values[T any](ctx context.Context, s *Sink, sql string, args ...any) (all []T, err error) {
+	err = s.rows(ctx, func(r driver.Rows) error {
+		var v T
+		err := r.Scan(&v)
+		all = append(all, v)
+		return err
+	}, sql, args...)
+	return all, err
+}
+
 // exec runs a statement that gives no rows.
 func (s *Sink) exec(ctx context.Context, sql string, args ...any) error {
 	ctx, cancel := s.query(ctx, ch.Settings{})

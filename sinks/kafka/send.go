@@ -10,6 +10,8 @@ import (
 	"github.com/segmentio/kafka-go"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/tillstream/tillstream/internal/wait"
 )
 
 // message is one record to send.
@@ -156,7 +158,7 @@ func (s *sender) retry(ctx context.Context, topic string, do func() error) error
 			return refused(topic, code, err)
 		}
 		s.delayed(topic, times, err)
-		if sleep(ctx, pause) != nil {
+		if wait.For(ctx, pause) != nil {
 			return fmt.Errorf("writing to topic %s: %w (the last try said: %w)", topic, context.Cause(ctx), explain(s.client, err))
 		}
 		pause = min(2*pause, maxBackoff)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/tillstream/tillstream/internal/wait"
 )
 
 // Creation says how a missing topic is created.
@@ -57,7 +59,7 @@ func EnsureTopics(ctx context.Context, client *kafka.Client, topics []string, mi
 		if len(counts) == len(topics) {
 			return same(topics, counts)
 		}
-		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 50*time.Millisecond); err != nil {
 			return 0, fmt.Errorf("waiting for the topics %s to appear after their creation: %w", strings.Join(absent, ", "), err)
 		}
 	}
@@ -140,15 +142,4 @@ func orDefault(n int) int {
 		return -1
 	}
 	return n
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
