@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tillstream/tillstream/processor/availability"
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/processor/interval"
@@ -167,11 +168,7 @@ func witnessOf(e *event.Event, tp fetch.TopicPartition, rec *fetch.Record) (witn
 	default:
 		return w, false
 	}
-	if e.SentAt.OK && rec.Timestamp != e.Time.Milli {
-		if d := rec.Timestamp - e.SentAt.Milli; d > tolerance.Milliseconds() || d < -tolerance.Milliseconds() {
-			w.behind = int64(math.Floor(float64(d)/1000)) * 1000
-			w.from, w.at = w.from+w.behind, w.at+w.behind
-		}
-	}
+	w.behind = int64(availability.Deviation(e, rec.Timestamp)) * 1000
+	w.from, w.at = w.from+w.behind, w.at+w.behind
 	return w, true
 }

@@ -42,6 +42,13 @@ func measure(e *event.Event, at, received int64) (skew, sent int32) {
 	return skew, sent
 }
 
+// Deviation is how far behind the till's clock was, in s (ahead: negative), as the record of an event tells; 0 if it was right, or nothing can be said. received is
+// Kafka's time of the record, ms.
+func Deviation(e *event.Event, received int64) int32 {
+	skew, _ := measure(e, e.When().Milli, received)
+	return skew
+}
+
 // sentAt is when evidence was sent, by the till's clock, ms.
 func (e *Evidence) sentAt() int64 { return e.Time + int64(e.Sent)*1000 }
 

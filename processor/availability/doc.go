@@ -27,7 +27,7 @@
 // degraded, and disabled; so is one that says that it cannot take cards, which is told apart too. Instants are milliseconds since 1970 UTC, stretches of time half-open.
 //
 // Agreements may say another hold. So beside the time that was spent in each status, hours have the times in which nothing was heard at all that are longer than usual
-// ([usual]), from which any hold that is longer can be told (package sla).
+// ([Usual]), from which any hold that is longer can be told (package sla).
 //
 // # Wrong clocks
 //

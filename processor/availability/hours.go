@@ -100,9 +100,9 @@ func responses(ev []Evidence, dst []uint32) (mean, p95 float32, _ []uint32) {
 // gap is a time in which nothing was heard of a till, and no sale was under way, that is longer than usual.
 type gap struct{ from, to int64 }
 
-// usual is the longest time between reports, ms, that is not remarkable: half of what they hold, which is one and a half times the interval that they
-// announce; and no more than 90 s, so that agreements may say after which time a till is silent.
-const usual = int64(90_000)
+// Usual is the longest time between reports, ms, that is not remarkable, however seldom they are: what is longer is kept, so that agreements may say after which time a till
+// is silent. Of reports that hold for less than twice as long it is half of that, which is one and a half times the interval that they announce.
+const Usual = int64(90_000)
 
 // appendGaps finds the gaps that end after a snapshot, in the order of time. The evidence is in order, and none is before the snapshot.
 func appendGaps(dst []gap, from *snapshot, ev []Evidence, hold int64) []gap {
@@ -119,7 +119,7 @@ func appendGaps(dst []gap, from *snapshot, ev []Evidence, hold int64) []gap {
 		if last == beginningOfTime {
 			break
 		}
-		if silence := next - last; next != Open && next >= from.at && silence > min(usual, from.holding(ev[:i+1], hold)/2) {
+		if silence := next - last; next != Open && next >= from.at && silence > min(Usual, from.holding(ev[:i+1], hold)/2) {
 			dst = append(dst, gap{last, next})
 		}
 		next = min(next, start)

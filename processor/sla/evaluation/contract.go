@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tillstream/tillstream/processor/availability"
 	"github.com/tillstream/tillstream/processor/interval"
 	"github.com/tillstream/tillstream/processor/registry"
 	"github.com/tillstream/tillstream/processor/sla"
@@ -163,9 +164,6 @@ func (o *objective) unmeasurable() string {
 	return ""
 }
 
-// usual is how long nothing is heard of a till at most without that being kept, if its reports are as frequent as they are by default. ms
-const usual = 90_000
-
 // Unmeasured says what of a text is not measured as it is written, by its path: what nobody could tell from the verdicts.
 func Unmeasured(s *agreement.Stretch) map[string]string {
 	out := map[string]string{}
@@ -174,7 +172,7 @@ func Unmeasured(s *agreement.Stretch) map[string]string {
 			out["objectives["+o.Name+"].indicator"] = o.why + "; its verdict is not_applicable"
 		}
 	}
-	if hold := s.Terms.Measurement.HeartbeatTimeout; !hold.IsZero() && hold.Milli() < usual {
+	if hold := s.Terms.Measurement.HeartbeatTimeout; !hold.IsZero() && hold.Milli() < availability.Usual {
 		out["measurement.heartbeat_timeout"] = "of tills that report once a minute, or do not say how often, nothing is kept of times below 90 s without a report; only of those that announce heartbeat_interval_s of at most two thirds of it a silence is told so soon"
 	}
 	return out
