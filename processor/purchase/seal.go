@@ -16,9 +16,10 @@ const (
 // Held is about the memory that the open batch takes, together with two that are sealed and like it.
 func (f *Fold) Held() int {
 	narrow := f.pairs.Len() + f.items.Len() + f.hours.Len() + f.days.Len()
-	middle := f.products.Len() + f.mix.Len() + f.promotions.Len()
+	middle := f.products.Len() + f.mix.Len() + f.promotions.Len() + f.tills.Len()
 	wide := f.sales.Len() + f.customers.Len() + f.payments.Len() + f.terminals.Len() + f.returns.Len()
-	samples := len(f.pseudonyms) + len(f.pseudonymsOff) + len(f.baskets) + len(f.basketsOff) + len(f.authMS) + len(f.authMSOff) + len(f.times) + len(f.timesOff)
+	samples := len(f.pseudonyms) + len(f.pseudonymsOff) + len(f.baskets) + len(f.basketsOff) + len(f.authMS) + len(f.authMSOff) + len(f.times) + len(f.timesOff) +
+		len(f.tries) + len(f.triesOff) + len(f.answers) + len(f.answersOff)
 	return narrow*narrowBytes + middle*middleBytes + wide*wideBytes + samples*sampleBytes
 }
 
