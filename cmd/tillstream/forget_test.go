@@ -181,7 +181,9 @@ func TestPipelineForget(t *testing.T) {
 			if code, said := tillstream(t, io.Discard, "ingest", "--config", cfg, more); code != exitDone {
 				t.Errorf("ingest exited %d: %s", code, said)
 			}
-			time.Sleep(300 * time.Millisecond)
+			if !p.folded(n) {
+				t.Errorf("the events of round %d were not folded", i)
+			}
 		}
 	}()
 	ids := filepath.Join(t.TempDir(), "ids")
@@ -274,11 +276,25 @@ func (c *cutter) Write(b []byte) (int, error) {
 // until waits until the ledger accounts for so many offsets.
 func (p *pipeline) until(offsets int64) {
 	p.t.Helper()
-	for ctx := p.t.Context(); p.number("SELECT toInt64(sum(records + duplicates + rejected)) AS n FROM pos.ledger") < offsets; time.Sleep(100 * time.Millisecond) {
-		if ctx.Err() != nil {
-			p.t.Fatal("the events were not folded")
+	if !p.folded(offsets) {
+		p.t.Fatal("the events were not folded")
+	}
+}
+
+// folded says whether the ledger accounts for so many offsets within two minutes.
+func (p *pipeline) folded(offsets int64) bool {
+	ctx, cancel := context.WithTimeout(p.t.Context(), 2*time.Minute)
+	defer cancel()
+	look := time.NewTicker(100 * time.Millisecond)
+	defer look.Stop()
+	for p.number("SELECT toInt64(sum(records + duplicates + rejected)) AS n FROM pos.ledger") < offsets {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-look.C:
 		}
 	}
+	return true
 }
 
 // figures are rows that are not about a customer, but for how many were known.

@@ -16,7 +16,7 @@ import (
 func TestHistoryIsFoldedInTheOrderOfTime(t *testing.T) {
 	for seed := range uint64(3) {
 		synctest.Test(t, func(t *testing.T) {
-			time.Sleep(time.Until(time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)))
+			toStart()
 			rnd := rand.New(rand.NewPCG(seed, 1))
 			traffic := newTraffic(rnd, 1, 0)
 			traffic.now = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)

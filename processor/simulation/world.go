@@ -95,9 +95,12 @@ func (m *member) String() string { return fmt.Sprintf("m%d", m.id) }
 
 var topics = []string{health, incidents, orders, registry, transactions}
 
+// toStart has the bubble's clock, which begins in 2000, go on to when runs begin.
+func toStart() { time.Sleep(time.Until(time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC))) }
+
 // Run plays one run and judges it. It must be called in a bubble of testing/synctest of its own.
 func Run(o Options) Result {
-	time.Sleep(time.Until(time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)))
+	toStart()
 	rnd := rand.New(rand.NewPCG(o.Seed, 1))
 	events := max(o.Events, 0)
 	if events == 0 {

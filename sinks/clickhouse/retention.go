@@ -71,7 +71,7 @@ func (s *Sink) Retain(ctx context.Context, r Retention) (changes []RetentionChan
 		case was < 0:
 			return changes, fmt.Errorf("tillstream.%s has a TTL that tillstream did not give it: ALTER TABLE tillstream.%[1]s REMOVE TTL, or set retention of its rows to 0", k.table)
 		case now > 0:
-			sql = fmt.Sprintf("ALTER TABLE tillstream.%s MODIFY TTL %s + toIntervalDay(%d) DELETE WHERE lane = ''", k.table, k.date, now)
+			sql = fmt.Sprintf("ALTER TABLE tillstream.%s MODIFY %s", k.table, rule(k.date, now))
 		}
 		if err := s.exec(ctx, sql); err != nil {
 			return changes, fmt.Errorf("setting how long tillstream.%s keeps rows: %w", k.table, err)

@@ -15,6 +15,9 @@ import (
 // wantedHours are those of a span, of the stores that are wanted.
 const wantedHours = `lane = '' AND store_id IN {stores:Array(String)} AND hour >= toDateTime(intDiv({from:Int64}, 1000), 'UTC') AND hour < toDateTime(intDiv({to:Int64}, 1000), 'UTC')`
 
+// within is of how many answers it is known that they took at most so long, for each of the limits.
+const within = `sumForEach(arrayMap(most -> toInt64(arraySum((ms, n) -> if(ms <= most, n, 0), auth_counts.1, auth_counts.2)), {limits:Array(Int64)}))`
+
 // eventArgs are those of a query about events.
 func (f *facts) eventArgs() []any {
 	return append(f.args(), ch.Named("limits", f.Limits), ch.Named("slot", max(f.Slot/1000, 1)))
@@ -23,7 +26,7 @@ func (f *facts) eventArgs() []any {
 func (s *Sink) payments(ctx context.Context, f *facts) error {
 	exact := "toInt64(0), []::Array(Int64)"
 	if len(f.Limits) > 0 { // else the counts need not be read
-		exact = `toInt64(sum(arraySum(auth_counts.2))), sumForEach(arrayMap(most -> toInt64(arraySum((ms, n) -> if(ms <= most, n, 0), auth_counts.1, auth_counts.2)), {limits:Array(Int64)}))`
+		exact = `toInt64(sum(arraySum(auth_counts.2))), ` + within
 	}
 	return s.rows(ctx, func(r driver.Rows) error {
 		var store string
@@ -51,8 +54,7 @@ func (s *Sink) tillPayments(ctx context.Context, f *facts) error {
 		t.Payments = append(t.Payments, p)
 		return nil
 	}, `SELECT toString(store_id), toString(terminal_id), toInt64(toUnixTimestamp(hour)) * 1000, toInt64(sum(attempts)), toInt64(sum(failed)),
-		sum(arraySum((ms, n) -> ms * n, auth_counts.1, auth_counts.2)), sum(arraySum(auth_counts.2)),
-		sumForEach(arrayMap(most -> toInt64(arraySum((ms, n) -> if(ms <= most, n, 0), auth_counts.1, auth_counts.2)), {limits:Array(Int64)}))
+		sum(arraySum((ms, n) -> ms * n, auth_counts.1, auth_counts.2)), sum(arraySum(auth_counts.2)), `+within+`
 		FROM tillstream.terminal_payments WHERE `+wantedHours+` GROUP BY store_id, terminal_id, hour ORDER BY store_id, terminal_id, hour`, f.eventArgs()...)
 }
 
@@ -90,7 +92,7 @@ func (s *Sink) responses(ctx context.Context, f *facts) error {
 		ORDER BY store_id, terminal_id, hour SETTINGS do_not_merge_across_partitions_select_final = 1`, f.eventArgs()...)
 }
 
-// unheard are the times without evidence of tills. Those that are open are known from their timelines.
+// unheard are the times without evidence of tills. Those that are open are known from their timelines, and there already.
 func (s *Sink) unheard(ctx context.Context, f *facts) error {
 	err := s.rows(ctx, func(r driver.Rows) error {
 		var store, terminal string
