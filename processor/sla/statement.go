@@ -41,7 +41,7 @@ type LateData struct {
 //
 // What is provisional follows the figure until Accept. The first look after that is published even if nothing changed: it stands until Close, when it
 // becomes final. A period of which nothing was published by then is final with what is known. A final statement is made anew
-// only before Restate, and only if the figure or a bound of it changed enough; or if the figures are the same and what follows of them is
+// only before Restate, not by a look back from before Close, which sees less (evaluate --as-of, or a clock that is behind), and only if the figure or a bound of it changed enough; or if the figures are the same and what follows of them is
 // not, as when the credit of a third breach depends on an earlier period that was restated; or if it is reckoned by another text, as when both parties have
 // amended it. What is provisional follows another text whenever it comes.
 func (l *LateData) Next(published []Statement, now Statement, at int64, reason string) (next Statement, ok bool) {
@@ -66,7 +66,7 @@ func (l *LateData) Next(published []Statement, now Statement, at int64, reason s
 		return next, last.At < l.Accept || amended // else it stands
 	case last.Stage == Provisional:
 		return next, !same
-	case same || at >= l.Restate || !amended && !l.enough(&last.Result, &now.Result):
+	case same || at >= l.Restate || !amended && (at < l.Close || !l.enough(&last.Result, &now.Result)):
 		return Statement{}, false
 	}
 	next.Stage, next.Revision, next.Reason, next.Was = Restated, last.Revision+1, reason, last.Result.Actual
