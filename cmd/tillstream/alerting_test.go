@@ -181,30 +181,22 @@ func TestPipelineAlerts(t *testing.T) {
 		}
 		return strings.Split(strings.NewReplacer(`"`, "", "\r", "").Replace(strings.TrimSpace(out.String())), "\n")[1:]
 	}
-	until := func(what string, done func() bool) {
+	await := func(what string, done func() bool) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-		defer cancel()
-		look := time.NewTicker(100 * time.Millisecond)
-		defer look.Stop()
-		for !done() {
-			select {
-			case <-ctx.Done():
-				t.Fatalf("waited in vain for %s; pos.alerts has %q, Alertmanager %q", what, ask("SELECT rule, scope, state, reason FROM pos.alerts ORDER BY started_at"), am.open())
-			case <-look.C:
-			}
-		}
+		until(t, what, done, func() string {
+			return fmt.Sprintf("pos.alerts has %q, Alertmanager %q", ask("SELECT rule, scope, state, reason FROM pos.alerts ORDER BY started_at"), am.open())
+		})
 	}
 	// settled waits until ClickHouse and Alertmanager say that just these alerts are open.
 	settled := func(want ...string) {
 		t.Helper()
-		until(fmt.Sprint(want), func() bool {
+		await(fmt.Sprint(want), func() bool {
 			return slices.Equal(want, ask("SELECT concat(rule, ' ', scope) AS x FROM pos.alerts WHERE state != 'resolved' ORDER BY x")) && slices.Equal(want, am.open())
 		})
 	}
 
 	first := startMember(t, cfg)
-	until("the topics", func() bool { return first.said("lane assigned") })
+	await("the topics", func() bool { return first.said("lane assigned") })
 	report("T1", "up")
 	report("T2", "up")
 	report("T2", "down")
@@ -252,7 +244,7 @@ func TestPipelineAlerts(t *testing.T) {
 		}
 	}
 	if am.real != nil {
-		until("the last notification", func() bool {
+		await("the last notification", func() bool {
 			am.mu.Lock()
 			defer am.mu.Unlock()
 			return len(am.told) >= 6

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -10,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/segmentio/kafka-go"
@@ -114,21 +112,11 @@ func (s *site) ask(query string) string {
 // until waits for a query to give a value.
 func (s *site) until(query, want string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
-	defer cancel()
-	look := time.NewTicker(100 * time.Millisecond)
-	defer look.Stop()
-	for {
-		got := s.ask(query)
-		if got == want {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			s.t.Fatalf("%s gives %q, want %q", query, got, want)
-		case <-look.C:
-		}
-	}
+	var got string
+	until(s.t, query+" to give "+want, func() bool {
+		got = s.ask(query)
+		return got == want
+	}, func() string { return "it gives " + got })
 }
 
 // ends is how many offsets the topics have.
@@ -211,12 +199,13 @@ func TestPipelineLanesChange(t *testing.T) {
 		// One stays with its epoch; that one must be the same for both.
 		s.until("SELECT concat(toString(max(epoch)), ' ', toString(argMax(lanes, epoch))) FROM tillstream.streams", "3 4")
 
-		third := startMember(s.t, s.config(2)).stop // beside others it works as they do
+		third := startMember(s.t, s.config(2)) // beside others it works as they do; alone it would begin an epoch of its own
+		until(s.t, "the third member to find the others", func() bool { return third.said("processor.lanes takes effect at a start when no other member runs") }, func() string { return third.tail(4000) })
 		s.ingest(files[3])
 		s.until(passed, fmt.Sprint(s.ends()))
 		one()
 		other()
-		third()
+		third.stop()
 		s.fold(0)
 		s.until("SELECT concat(toString(max(epoch)), ' ', toString(argMax(lanes, epoch))) FROM tillstream.streams", "3 4")
 	})

@@ -284,17 +284,25 @@ func (r *rig) passed() int {
 // until polls a condition for as long as a fault may at most last, and a little longer.
 func (r *rig) until(what string, condition func() bool) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 90*time.Second)
+	until(r.t, what, condition, func() string {
+		for i, m := range r.members {
+			r.t.Logf("member %d said:\n%s", i, m.tail(4000))
+		}
+		return fmt.Sprintf("%d of %d events were sent, %d offsets passed", r.sent, r.events, r.passed())
+	})
+}
+
+// until looks again and again until done, for longer than a busy machine takes; seen says what there is instead.
+func until(t *testing.T, what string, done func() bool, seen func() string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	look := time.NewTicker(50 * time.Millisecond)
 	defer look.Stop()
-	for !condition() {
+	for !done() {
 		select {
 		case <-ctx.Done():
-			for i, m := range r.members {
-				r.t.Logf("member %d said:\n%s", i, m.tail(4000))
-			}
-			r.t.Fatalf("waited in vain for %s; %d of %d events were sent, %d offsets passed", what, r.sent, r.events, r.passed())
+			t.Fatalf("waited in vain for %s; %s", what, seen())
 		case <-look.C:
 		}
 	}
