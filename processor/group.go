@@ -199,7 +199,13 @@ var errEpoch = errors.New("another epoch has begun")
 // open reads how the data was written and how this member is to go on with it: in the same epoch, in the first, or in a new one if the
 // number of lanes was changed.
 func (p *Processor) open(ctx context.Context) (Stream, error) {
-	cluster, counts, err := p.deps.Kafka.Topics(ctx, p.cfg.Topics)
+	epochs := &Epochs{Kafka: p.deps.Kafka, Source: p.deps.Source, Ledgers: p.deps.Sink, Streams: p.deps.Streams, Now: p.deps.Now, Log: p.deps.Log}
+	var cluster string
+	var counts map[string]int
+	err := epochs.patiently(ctx, func() (err error) {
+		cluster, counts, err = p.deps.Kafka.Topics(ctx, p.cfg.Topics)
+		return err
+	})
 	if err != nil {
 		return Stream{}, fmt.Errorf("asking Kafka for topics %v: %w", p.cfg.Topics, err)
 	}
@@ -210,7 +216,6 @@ func (p *Processor) open(ctx context.Context) (Stream, error) {
 	now := Stream{
 		Group: p.cfg.Group, Lanes: min(p.cfg.Lanes, partitions), Partitions: partitions, Topics: slices.Sorted(slices.Values(p.cfg.Topics)), Cluster: cluster,
 	}
-	epochs := &Epochs{Kafka: p.deps.Kafka, Source: p.deps.Source, Ledgers: p.deps.Sink, Streams: p.deps.Streams, Now: p.deps.Now, Log: p.deps.Log}
 	for try := 0; ; try++ {
 		s, looked, err := p.join(ctx, epochs, now, try < patience)
 		if err == nil || try == tries {

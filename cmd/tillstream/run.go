@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
+	"github.com/tillstream/tillstream/internal/wait"
 	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/fetch"
@@ -48,17 +49,18 @@ func (c *runCmd) Run(e *env) error {
 		return err
 	}
 	defer sink.Close()
-	if err := sink.PutForgetKey(e.ctx, []byte(cfg.Privacy.Secret)); err != nil {
-		return err
-	}
-	if cfg.ClickHouse.Migrate {
+	err = persistently(e.ctx, func() error {
+		if err := sink.PutForgetKey(e.ctx, []byte(cfg.Privacy.Secret)); err != nil || !cfg.ClickHouse.Migrate {
+			return err
+		}
 		changes, err := sink.Retain(e.ctx, clickhouse.Retention(cfg.Retention))
 		for _, r := range changes {
 			log.Info("rows of a table are kept for another time", zap.String("table", r.Table), zap.Int("days", r.Now), zap.Int("days_before", r.Before))
 		}
-		if err != nil {
-			return err
-		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	kafka, err := openKafka(cfg, log)
 	if err != nil {
@@ -98,22 +100,36 @@ func openChecked(ctx context.Context, cfg *config.Config, migrate bool) (*clickh
 	if err != nil {
 		return nil, err
 	}
-	if migrate {
-		_, err = sink.Migrate(ctx, clickhouse.MigrateOptions{Binary: versionString()})
-	}
-	if err == nil {
-		err = sink.Check(ctx)
-	}
-	if err == nil {
-		err = sink.PutRetireAfter(ctx, duration(cfg.Processor.RetireAfter))
-	}
-	if err == nil {
-		err = sink.PutMinGroup(ctx, cfg.Privacy.MinGroup)
-	}
+	err = persistently(ctx, func() (err error) {
+		if migrate {
+			_, err = sink.Migrate(ctx, clickhouse.MigrateOptions{Binary: versionString()})
+		}
+		if err == nil {
+			err = sink.Check(ctx)
+		}
+		if err == nil {
+			err = sink.PutRetireAfter(ctx, duration(cfg.Processor.RetireAfter))
+		}
+		if err == nil {
+			err = sink.PutMinGroup(ctx, cfg.Privacy.MinGroup)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, errors.Join(err, sink.Close())
 	}
 	return sink, nil
+}
+
+// persistently does at a start what may be done twice, again where a connection to ClickHouse is cut under way: that is no reason not to start.
+func persistently(ctx context.Context, do func() error) error {
+	const tries = 5
+	for try := 1; ; try++ {
+		err := do()
+		if !clickhouse.Cut(err) || try == tries || wait.For(ctx, time.Second) != nil {
+			return err
+		}
+	}
 }
 
 // streams keeps processor.Stream in ClickHouse.
