@@ -503,7 +503,10 @@ func (l *lane) fetch(ctx context.Context, asks <-chan []fetch.Position, out chan
 // errLater ends a walk at a record whose turn has not come.
 var errLater = errors.New("later")
 
-// fold folds chunks into the open batch, in the order of time, and closes it when it is old and the writer has nothing to do, or when it is full.
+// catchUp is how much older a batch may get while there is more to fold: closing it would make nothing fresh, and fewer, larger batches are how a lane catches up.
+const catchUp = 10 * time.Second
+
+// fold folds chunks into the open batch, in the order of time, and closes it when it is full, or when it is old, the writer has nothing to do and there is no more to fold.
 func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<- []fetch.Position, in <-chan []fetch.Chunk, out chan<- *batch, p *progress) error {
 	f := h.folder
 	f.corrections.Find(l.finder(ctx, h))
@@ -585,8 +588,12 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 		case opened.IsZero():
 			opened = l.now()
 			age = time.After(l.cfg.BatchAge)
-		case p.queued.Load() == 0 && l.now().Sub(opened) >= l.cfg.BatchAge:
-			seal()
+		case p.queued.Load() == 0:
+			now := l.now()
+			old := now.Sub(opened) - l.cfg.BatchAge
+			if old >= catchUp || old >= 0 && (wait != nil || !order.Behind(now)) {
+				seal()
+			}
 		}
 	}
 	return nil
