@@ -96,6 +96,11 @@ func TestPipelineRealData(t *testing.T) {
 	if code, said := audit(t, data); code != exitDone {
 		t.Fatalf("audit exited %d: %s", code, said)
 	}
+	if kafka == "" { // the demo's own
+		if remarks, said := examined(t, exitDone, "--data", data); !cmp.Equal(remarks, []string{"warn registry stores"}) {
+			t.Errorf("the doctor says %q: %q", remarks, said)
+		}
+	}
 	release()
 
 	once := snapshot(t, data)
