@@ -62,9 +62,9 @@ func (c *doctorCmd) Run(e *env) error {
 	case err != nil:
 		return err
 	case wrong > 0:
-		return fmt.Errorf("%d things are wrong: see fail above", wrong)
+		return fmt.Errorf("%d of %d checks failed: see above", wrong, len(all))
 	case c.Strict && looked > 0:
-		return fmt.Errorf("%d things should be looked at: see warn above", looked)
+		return fmt.Errorf("%d of %d checks should be looked at: see above", looked, len(all))
 	}
 	return nil
 }

@@ -58,3 +58,6 @@ func (s *Sink) Strangers(ctx context.Context) (x Strangers, err error) {
 	}
 	return x, nil
 }
+
+// Ping asks whether the server answers.
+func (s *Sink) Ping(ctx context.Context) error { return s.exec(ctx, "SELECT 1") }

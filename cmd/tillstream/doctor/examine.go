@@ -81,6 +81,7 @@ func worst(fails bool) Level {
 	return Warn
 }
 
+// plural counts things.
 func plural(n int, one string) string {
 	if n == 1 {
 		return "1 " + one

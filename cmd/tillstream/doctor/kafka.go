@@ -100,10 +100,10 @@ func (r *report) topic(f *Facts, t *kafka.TopicSetup, read bool) {
 		r.add(name, Fail, "", "%v", t.Err)
 		return
 	case t.Missing && !f.Kafka.Rights.Allow(kafka.Create):
-		r.add(name, Fail, create(f.Config, t.Name, read), "it is missing, and the user may not create it")
+		r.add(name, Fail, create(f, t.Name, read), "it is missing, and the user may not create it")
 		return
 	case t.Missing && read:
-		r.add(name, Warn, create(f.Config, t.Name, read), "it is missing; tillstream run makes it with the brokers' retention and replication")
+		r.add(name, Warn, create(f, t.Name, read), "it is missing; tillstream run makes it with the brokers' retention and replication")
 		return
 	case t.Missing:
 		r.ok(name, "it is missing; tillstream run makes it when it is needed")
@@ -143,13 +143,13 @@ func (r *report) rights(f *Facts, t *kafka.TopicSetup, read bool) {
 	}
 }
 
-func create(c *config.Config, topic string, read bool) string {
-	do := fmt.Sprintf("kafka-topics.sh --bootstrap-server %s --create --topic %s", c.Kafka.Brokers[0], topic)
+func create(f *Facts, topic string, read bool) string {
+	do := fmt.Sprintf("kafka-topics.sh --bootstrap-server %s --create --topic %s --replication-factor %d", f.Config.Kafka.Brokers[0], topic, min(f.Kafka.Brokers, 3))
 	switch {
 	case topic == registry.Topic:
-		do += " --partitions N --replication-factor 3 --config cleanup.policy=compact"
+		do += " --partitions N --config cleanup.policy=compact"
 	case read:
-		do += " --partitions N --replication-factor 3 --config retention.ms=1209600000"
+		do += " --partitions N --config retention.ms=1209600000"
 	}
 	if read {
 		do += " --config message.timestamp.type=LogAppendTime, with the N of the other topics"
@@ -173,7 +173,7 @@ func (r *report) settings(f *Facts, t *kafka.TopicSetup) {
 	if at := t.Settings[timestamps]; at != "LogAppendTime" && !f.Demo {
 		// What is kept for good is not deleted by the time of the till, but lateness is still judged by it.
 		r.add(t.Name, worst(kept >= 0 && !compacts), alter(timestamps+"=LogAppendTime"),
-			"%s is %s: retention deletes what tills send late before it is read, and lateness and clocks are judged by what the sender says", timestamps, at)
+			"%s is %s: %slateness and clocks are judged by what the sender says", timestamps, at, map[bool]string{true: "retention deletes what tills send late before it is read, and "}[kept >= 0 && !compacts])
 	}
 	switch {
 	case compacts && !ofRegistry:
