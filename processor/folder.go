@@ -249,6 +249,7 @@ type batch struct {
 	records   int
 	bytes     int
 	at        time.Time // sealed
+	newest    int64     // record's timestamp, ms
 }
 
 func (b *batch) end() *ending {
@@ -261,7 +262,7 @@ func (b *batch) end() *ending {
 
 // Seal closes the open batch and begins the next one where it ends.
 func (f *folder) Seal(v rollup.Version, lane string, now time.Time) *batch {
-	b := &batch{version: v, forgotten: f.forgotten.Entries(), letters: f.letters, records: f.records, bytes: f.bytes, at: now}
+	b := &batch{version: v, forgotten: f.forgotten.Entries(), letters: f.letters, records: f.records, bytes: f.bytes, at: now, newest: f.newest}
 	tps := make([]fetch.TopicPartition, 0, len(f.books))
 	for tp := range f.books {
 		tps = append(tps, tp)

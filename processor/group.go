@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -106,6 +107,8 @@ type Processor struct {
 	deps    Deps
 	metrics *metrics
 
+	joined atomic.Bool // in a generation, with lanes or without
+
 	mu    sync.Mutex
 	lanes map[int]*laneReport
 	hands map[int]*handle // of the lanes of this generation; the next one that has them, too, goes on with them
@@ -117,6 +120,9 @@ type Processor struct {
 func New(cfg Config, deps Deps) *Processor {
 	return &Processor{cfg: cfg, deps: deps, metrics: newMetrics(deps.Registerer), lanes: map[int]*laneReport{}, writing: make(chan struct{}, max(batchesAtOnce, runtime.GOMAXPROCS(0)))}
 }
+
+// Joined says whether this member takes part in the group now, as a spare without lanes, too.
+func (p *Processor) Joined() bool { return p.joined.Load() }
 
 // Progress is what each lane of this member is doing, by lane.
 func (p *Processor) Progress() []LaneProgress {
@@ -172,6 +178,7 @@ func (p *Processor) member(ctx context.Context) error {
 	var lanes sync.WaitGroup
 	defer lanes.Wait()
 	defer group.Close()
+	defer p.joined.Store(false)
 	running := ctx
 	ctx, leave := context.WithCancelCause(ctx)
 	defer leave(nil)
@@ -183,6 +190,7 @@ func (p *Processor) member(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case err != nil: // a coordinator that is not there yet, a broker that went away
+			p.joined.Store(false)
 			p.deps.Log.Warn("joining the group again", zap.Error(err))
 			continue
 		}
@@ -190,6 +198,7 @@ func (p *Processor) member(ctx context.Context) error {
 			return err
 		}
 		p.assign(ctx, leave, gen, stream, &lanes)
+		p.joined.Store(true)
 	}
 }
 

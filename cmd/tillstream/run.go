@@ -11,7 +11,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
@@ -89,7 +88,9 @@ func (c *runCmd) Run(e *env) error {
 	g.Go(func() error { return alerting(gctx, kafka, sink, proc, registry, &evaluated) })
 	g.Go(func() error { return refreshing(gctx, cfg, sink, proc, log) })
 	if cfg.Listen != "" {
-		g.Go(func() error { return serve(gctx, cfg.Listen, observe(proc, registry), log) })
+		g.Go(func() error {
+			return serve(gctx, cfg.Listen, observe(proc, pinger(sink, time.Now), registry, cfg.Pprof), log)
+		})
 	}
 	return g.Wait()
 }
@@ -183,23 +184,6 @@ func stored(now processor.Stream) clickhouse.Stream {
 		Group: now.Group, Epoch: now.Epoch, Lanes: uint32(now.Lanes), Partitions: uint32(now.Partitions), Topics: now.Topics, ClusterID: now.Cluster,
 		Start: start, Reason: now.Reason, By: now.By, Hold: now.Hold, CreatedAt: time.Now(),
 	}
-}
-
-// observe is what operators ask: /metrics, /healthz (the process works) and /readyz (no lane has stopped for good).
-func observe(proc *processor.Processor, registry *prometheus.Registry) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		for _, l := range proc.Progress() {
-			if l.State == processor.StateStopped {
-				http.Error(w, l.Error.Error(), http.StatusServiceUnavailable)
-				return
-			}
-		}
-		fmt.Fprintln(w, "ok")
-	})
-	return mux
 }
 
 // serve answers on an address until ctx ends.

@@ -14,6 +14,7 @@ type Config struct {
 	Retention  Retention  `yaml:"retention"`
 	Log        Log        `yaml:"log"`
 	Listen     string     `yaml:"listen" doc:"Address of /metrics, /healthz and /readyz; empty: none."`
+	Pprof      bool       `yaml:"pprof" doc:"Offer Go's profiles at /debug/pprof/ of listen, too. They show what is in memory, so only where nobody else can reach it."`
 }
 
 // Kafka is where events come from.
