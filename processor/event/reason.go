@@ -15,6 +15,7 @@ const (
 	ReasonMissingField          Reason = "missing_field"          // a required field is not there
 	ReasonInvalidValue          Reason = "invalid_value"          // right type, impossible value
 	ReasonOutOfRange            Reason = "out_of_range"           // a number too large to be true, or to be held
+	ReasonContradiction         Reason = "contradiction"          // the attributes of a CloudEvent say another thing than the event in it
 	ReasonUnknownType           Reason = "unknown_type"           // an event type that this version does not know
 	ReasonFuture                Reason = "future"                 // more than 10 min after Kafka got it
 	ReasonTooOld                Reason = "too_old"                // before the year 2000
@@ -29,7 +30,7 @@ const (
 func Reasons() []Reason {
 	return []Reason{
 		ReasonEmpty, ReasonTooLarge, ReasonInvalidUTF8, ReasonMalformed, ReasonWrongType, ReasonMissingField, ReasonInvalidValue, ReasonOutOfRange,
-		ReasonUnknownType, ReasonFuture, ReasonTooOld, ReasonTooLate, ReasonSequenceForgotten, ReasonCorrectionUnsupported,
+		ReasonContradiction, ReasonUnknownType, ReasonFuture, ReasonTooOld, ReasonTooLate, ReasonSequenceForgotten, ReasonCorrectionUnsupported,
 		ReasonCorrectionTooLate, ReasonCorrectionLimit,
 	}
 }
