@@ -68,7 +68,7 @@ func newFolder(cfg *Config, forgotten *forget.List) *folder {
 	f := &folder{
 		cfg:       cfg,
 		forgotten: forgotten,
-		decoder:   format.NewDecoder(cfg.EventOptions()),
+		decoder:   format.NewDecoder(cfg.FormatOptions()),
 		quality:   quality.New(quality.Config{BusinessDayCutoff: cfg.BusinessDayCutoff}),
 		books:     map[fetch.TopicPartition]*book{},
 	}
@@ -129,7 +129,7 @@ func (f *folder) Begin(tp fetch.TopicPartition, offset int64, whole bool) {
 	f.corrections.Begin(tp.Topic, tp.Partition, whole)
 }
 
-// Record takes one record. Nothing of it is kept that aliases it. After an error, which only a correction can meet, the folder is not to be used
+// Record takes one record. Nothing of it is kept that aliases it. After an error, which only a correction or an unknown schema can meet, the folder is not to be used
 // any more.
 func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) error {
 	if f.open == nil || tp != f.openTP {
@@ -144,13 +144,15 @@ func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) error {
 	in := rollup.Input{Topic: tp.Topic, Partition: tp.Partition, Offset: r.Offset, Timestamp: r.Timestamp}
 
 	e := &f.event
-	rejection := f.decoder.Record(format.Record{Topic: tp.Topic, Value: r.Value, Headers: r.Headers}, e)
+	rejection, err := f.decoder.Record(format.Record{Topic: tp.Topic, Value: r.Value, Headers: r.Headers}, e)
+	if err != nil {
+		return err
+	}
 	if rejection == nil {
 		f.unname(e)
 		rejection = f.decoder.CheckTime(e, r.Timestamp)
 	}
 	if rejection == nil && e.Type == event.TypeTransaction {
-		var err error
 		if rejection, err = f.corrections.Check(e, in); err != nil {
 			return err
 		}
@@ -179,7 +181,6 @@ func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) error {
 	}
 	verdict := correction.Counts
 	if e.Type == event.TypeTransaction && (!e.Test || len(e.Corrects.IDs) > 0) {
-		var err error
 		if verdict, err = f.corrections.Take(e, in); err != nil {
 			return err
 		}

@@ -68,10 +68,9 @@ func (c *deadLettersReplayCmd) Run(e *env) error {
 		return err
 	}
 	defer source.close()
-	p := processorConfig(cfg)
 	r := &replay{
 		source: source, letters: source.letters(), listed: listed, again: c.Again,
-		decoder: format.NewDecoder(p.EventOptions()), now: time.Now,
+		decoder: source.decoder(e.ctx), now: time.Now,
 		stamped: map[string]bool{}, sent: map[string]int{}, rejected: map[event.Reason]int{},
 	}
 	if !c.DryRun {
@@ -175,7 +174,10 @@ func (r *replay) judge(ctx context.Context, l kafka.Letter) error {
 		}
 		r.stamped[l.Topic] = stamped
 	}
-	rejection := r.decoder.Record(format.Record{Topic: l.Topic, Value: l.Value, Headers: l.Headers}, &r.event)
+	rejection, err := r.decoder.Record(format.Record{Topic: l.Topic, Value: l.Value, Headers: l.Headers}, &r.event)
+	if err != nil {
+		return err
+	}
 	if rejection == nil {
 		rejection = r.decoder.CheckTime(&r.event, l.Timestamp)
 	}

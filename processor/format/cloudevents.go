@@ -17,6 +17,8 @@ type attributes struct {
 	Type        string `json:"type"`
 	Time        string `json:"time"`
 
+	DataContentType string `json:"datacontenttype"` // of a structured one
+
 	at int64 // Time, ms
 }
 
@@ -108,7 +110,7 @@ func (d *Decoder) structured(contentType string, value []byte) ([]byte, *event.R
 	if len(data) == 0 {
 		return nil, reject(event.ReasonMissingField, "data", "the event")
 	}
-	return d.withAttributes(data)
+	return data, nil
 }
 
 // withAttributes gives an event the attributes of the CloudEvent that it lacks: they go before its own, which are later and win.
@@ -132,21 +134,4 @@ func (d *Decoder) withAttributes(data []byte) ([]byte, *event.Rejection) {
 	}
 	d.out = append(out, rest...)
 	return d.out, nil
-}
-
-// appendText appends a string as JSON has it. What is not UTF-8 stays so: package event has a reason for it.
-func appendText(out []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	out = append(out, '"')
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			out = append(out, '\\', c)
-		case c < 0x20:
-			out = append(out, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		default:
-			out = append(out, c)
-		}
-	}
-	return append(out, '"')
 }

@@ -23,11 +23,11 @@ import (
 	schemas "github.com/tillstream/tillstream/schemas/events"
 )
 
-func options() event.Options {
+func options() Options {
 	bodies := incident.Bodies()
 	maps.Copy(bodies, journey.Bodies())
 	bodies[event.TypeRegistry] = registry.Read
-	return event.Options{Secret: []byte("0123456789abcdef"), Corrections: true, Bodies: bodies}
+	return Options{Options: event.Options{Secret: []byte("0123456789abcdef"), Corrections: true, Bodies: bodies}}
 }
 
 // same compares what was decoded. Whether a slice that may be used again is empty or nil is no difference.
@@ -59,7 +59,7 @@ func examples(t testing.TB) map[string][]byte {
 func read(t testing.TB, value []byte) *event.Event {
 	t.Helper()
 	var e event.Event
-	if r := event.NewDecoder(options()).Decode(bytes.Clone(value), &e); r != nil {
+	if r := event.NewDecoder(options().Options).Decode(bytes.Clone(value), &e); r != nil {
 		t.Fatalf("%v of %s", r, value)
 	}
 	return &e
@@ -109,7 +109,7 @@ func TestCloudEvents(t *testing.T) {
 			} {
 				var e event.Event
 				r.Value = bytes.Clone(r.Value)
-				if rejection := d.Record(r, &e); rejection != nil {
+				if rejection, err := d.Record(r, &e); rejection != nil || err != nil {
 					t.Fatalf("%s, %s: %v", name, mode, rejection)
 				}
 				if diff := cmp.Diff(*want, e, same); diff != "" {
@@ -163,14 +163,14 @@ func TestCloudEventsThatAreWrong(t *testing.T) {
 	} {
 		var e event.Event
 		c.r.Value = bytes.Clone(c.r.Value)
-		got := NewDecoder(options()).Record(c.r, &e)
+		got, _ := NewDecoder(options()).Record(c.r, &e)
 		if got == nil || got.Expected == "" || got.Reason != c.want.Reason || got.Field != c.want.Field {
 			t.Errorf("%s: got %v, want %v", name, got, &c.want)
 		}
 	}
 	var e event.Event
 	for _, h := range []fetch.Headers{headers("content-type", "application/json"), headers("trace", "1", "ce_id", "of somebody else"), nil, {0}} {
-		if r := NewDecoder(options()).Record(Record{Value: bytes.Clone(sale), Headers: h}, &e); r != nil {
+		if r, _ := NewDecoder(options()).Record(Record{Value: bytes.Clone(sale), Headers: h}, &e); r != nil {
 			t.Errorf("%q: %v", h, r)
 		}
 	}
@@ -181,7 +181,7 @@ func TestCardNumberInAnAttribute(t *testing.T) {
 	const card = "4111111111111111"
 	value := without(t, examples(t)["sale.json"], "id", "source", "type")
 	var e event.Event
-	r := NewDecoder(options()).Record(Record{Value: value, Headers: headers("ce_specversion", "1.0", "ce_id", card, "ce_source", `a"b\c`+"\n", "ce_type", event.TypeTransaction)}, &e)
+	r, _ := NewDecoder(options()).Record(Record{Value: value, Headers: headers("ce_specversion", "1.0", "ce_id", card, "ce_source", `a"b\c`+"\n", "ce_type", event.TypeTransaction)}, &e)
 	if r != nil || e.ID != "************1111" || e.Source != `a"b\c`+"\n" || !e.Notes.PANMasked {
 		t.Fatalf("%v: %+v", r, e.Envelope)
 	}
