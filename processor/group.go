@@ -95,6 +95,7 @@ type Deps struct {
 	Archive    Archive   // of the same database
 	Forgotten  Forgotten // of the same database; nil: nobody
 	Streams    Streams
+	Schemas    Schemas // nil: there is no schema registry
 	Letters    DeadLetters
 	Now        func() time.Time
 	Log        *zap.Logger
@@ -379,7 +380,7 @@ func (p *Processor) assign(ctx context.Context, leave context.CancelCauseFunc, g
 		}
 		l := &lane{
 			name: name, cluster: stream.Cluster, epoch: stream.Epoch, start: start, origin: stream.origin, tps: tps, cfg: &p.cfg, fingerprint: fingerprint, share: p.cfg.share(stream.Lanes),
-			source: p.deps.Source, offsets: gen.Offsets, sink: p.deps.Sink, archive: p.deps.Archive, listed: p.deps.Forgotten, letters: p.deps.Letters, now: p.deps.Now,
+			source: p.deps.Source, offsets: gen.Offsets, sink: p.deps.Sink, archive: p.deps.Archive, listed: p.deps.Forgotten, writers: p.deps.Schemas, letters: p.deps.Letters, now: p.deps.Now,
 			log: p.deps.Log.With(zap.String("lane", name), zap.Int32("generation", gen.ID)), report: newLaneReport(n, name, p.metrics), hand: hands[n], writing: p.writing,
 		}
 		reports[n] = l.report
