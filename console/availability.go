@@ -38,23 +38,25 @@ func (p *page) calendar(ctx context.Context) figure {
 	}
 	const size = 40
 	at := p.offsets["stores"]
-	period := "hour >= {since:DateTime('UTC')} AND hour < {until:DateTime('UTC')}" + where
-	q := question{fmt.Sprintf(`SELECT %[1]s AS who, toDate(hour, {zone:String}) AS day, sum(service_down_ms) AS down,
-  sum(service_ms) - sum(excluded_ms) - sum(service_unknown_ms) AS measured, sum(service_unknown_ms) AS unknown,
-  sum(down) OVER (PARTITION BY who) / nullIf(sum(measured) OVER (PARTITION BY who), 0) AS down_share
-FROM pos.availability_hourly
-WHERE %[2]s
-  AND %[1]s IN
+	q := question{fmt.Sprintf(`SELECT who, day, down, measured, unknown
+FROM
+(
+  SELECT *, dense_rank() OVER (ORDER BY share DESC, who) AS place
+  FROM
   (
-    SELECT %[1]s
-    FROM pos.availability_hourly
-    WHERE %[2]s
-    GROUP BY %[1]s
-    ORDER BY ifNull(sum(service_down_ms) / nullIf(sum(service_ms) - sum(excluded_ms) - sum(service_unknown_ms), 0), -1) DESC, %[1]s
-    LIMIT %[3]d OFFSET %[4]d
+    SELECT *, ifNull(sum(down) OVER (PARTITION BY who) / nullIf(sum(measured) OVER (PARTITION BY who), 0), -1) AS share
+    FROM
+    (
+      SELECT %s AS who, toDate(hour, {zone:String}) AS day, sum(service_down_ms) AS down,
+        sum(service_ms) - sum(excluded_ms) - sum(service_unknown_ms) AS measured, sum(service_unknown_ms) AS unknown
+      FROM pos.availability_hourly
+      WHERE hour >= {since:DateTime('UTC')} AND hour < {until:DateTime('UTC')}%s
+      GROUP BY who, day
+    )
   )
-GROUP BY who, day
-ORDER BY ifNull(down_share, -1) DESC, who, day`, who, period, size, at), p.params(), chartTime}
+)
+WHERE place > %d AND place <= %d
+ORDER BY place, day`, who, where, at, at+size), p.params(), chartTime}
 	f, rows, ok := p.ask(ctx, "calendar", q)
 	if at > 0 {
 		f.Before = p.href(p.name, "stores", offset(at-size))

@@ -76,6 +76,7 @@ type pageKind struct {
 	name    string // in the address; nav.NAME and title.NAME are its messages
 	figures func(*page) []draw
 	ranged  bool // looks at a time range
+	byStore bool // looks at one store, if the address names it
 	live    bool // is asked for again every second
 }
 
@@ -84,11 +85,11 @@ type draw func(context.Context) figure
 
 func pageKinds() []pageKind {
 	return []pageKind{
-		{name: "now", figures: nowFigures, live: true},
-		{name: "availability", figures: availabilityFigures, ranged: true},
-		{name: "sales", figures: salesFigures, ranged: true},
+		{name: "now", figures: nowFigures, live: true, byStore: true},
+		{name: "availability", figures: availabilityFigures, ranged: true, byStore: true},
+		{name: "sales", figures: salesFigures, ranged: true, byStore: true},
 		{name: "events", figures: eventsFigures, ranged: true},
-		{name: "agreements", figures: agreementsFigures, ranged: true},
+		{name: "agreements", figures: agreementsFigures, ranged: true, byStore: true},
 		{name: "customers", figures: customersFigures},
 	}
 }
@@ -153,9 +154,10 @@ type sheet struct {
 	Missing bool // there is no such page
 }
 
-func (k pageKind) Name() string { return k.name }
-func (k pageKind) Live() bool   { return k.live }
-func (k pageKind) Ranged() bool { return k.ranged }
+func (k pageKind) Name() string  { return k.name }
+func (k pageKind) Live() bool    { return k.live }
+func (k pageKind) Ranged() bool  { return k.ranged }
+func (k pageKind) ByStore() bool { return k.byStore }
 
 func (c *console) page(w http.ResponseWriter, r *http.Request, k pageKind, kinds []pageKind) {
 	p := &page{view: parse(r, k.name, c.deps.Now()), console: c, Kind: k}

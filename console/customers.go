@@ -15,7 +15,7 @@ func (p *page) segments() draw {
 	return p.table("segments", question{`SELECT segment, currency, customers, net_per_customer, refreshed_at
 FROM pos.marketing_segments
 ORDER BY currency, customers DESC, segment`, nil, chartTime},
-		word("segment", "segment", 0), text("currency", 1), count("customers", 2), decimals("net_a_customer", 3, 2), moment("refreshed", 4))
+		word("segment", "segment", 0), text("currency", 1), count("customers", 2), money("net_a_customer", 3, 1), moment("refreshed", 4))
 }
 
 // cohorts is a row a month of first purchase and a column a month since: the share that came again. Of several currencies each has rows.

@@ -12,13 +12,13 @@ func (p *page) letters() draw {
 		return cell{Text: fmt.Sprintf("tillstream deadletters replay --topic %s --reason %s --dry-run", row[0], row[1]), Class: "code"}
 	}}
 	why := linked(code("reason", 1), func(*page, []any) string { return Prefix + "docs/dead-letters.md" })
-	return p.table("letters", question{`SELECT topic, reason, field, any(expected) AS wanted, count() AS letters, countIf(replayed_at IS NOT NULL) AS sent_again, min(at) AS first, max(at) AS latest
+	return p.table("letters", question{`SELECT topic, reason, field, any(expected) AS wanted, count() AS letters, countIf(replayed_at IS NOT NULL) AS sent_again, max(at) AS latest
 FROM pos.dead_letters
 WHERE at >= {since:DateTime('UTC')} AND at < {until:DateTime('UTC')}
 GROUP BY topic, reason, field
 ORDER BY letters DESC, topic, reason, field
 LIMIT 100`, p.params(), settled},
-		code("topic", 0), why, code("field", 2), text("expected", 3), found("letters", 4, "warn"), count("sent_again", 5), moment("first", 6), moment("latest", 7), replay)
+		code("topic", 0), why, code("field", 2), wrapped("expected", 3), found("letters", 4, "warn"), count("sent_again", 5), moment("latest", 6), replay)
 }
 
 // quality is what came of each topic, by day.

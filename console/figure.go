@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/text/currency"
 )
 
 // page is one look at a page.
@@ -178,6 +179,11 @@ func text(head string, i int) column {
 	return column{head, false, func(_ *page, row []any) cell { return cell{Text: orNothing(row[i])} }}
 }
 
+// wrapped is a sentence, which may take several lines.
+func wrapped(head string, i int) column {
+	return column{head, false, func(_ *page, row []any) cell { return cell{Text: orNothing(row[i]), Class: "wrap"} }}
+}
+
 // code is text that people compare by its letters: an id, a command.
 func code(head string, i int) column {
 	return column{head, false, func(_ *page, row []any) cell { return cell{Text: orNothing(row[i]), Class: "code"} }}
@@ -191,7 +197,7 @@ func word(head, list string, i int) column {
 func (p *page) word(list string, value any) cell {
 	s := orNothing(value)
 	if key := list + "." + s; has(key) {
-		return cell{Text: p.T(key), Class: "is " + s}
+		return cell{Text: p.T(key), Class: list + "-" + s}
 	}
 	return cell{Text: s}
 }
@@ -200,6 +206,17 @@ func count(head string, i int) column { return decimals(head, i, 0) }
 
 func decimals(head string, i, digits int) column {
 	return column{head, true, func(p *page, row []any) cell { return cell{Text: p.amount(row[i], digits)} }}
+}
+
+// money is written with the digits that its currency has, which another column names: two of EUR, none of JPY.
+func money(head string, i, code int) column {
+	return column{head, true, func(p *page, row []any) cell {
+		digits := 2
+		if unit, err := currency.ParseISO(fmt.Sprint(row[code])); err == nil {
+			digits, _ = currency.Standard.Rounding(unit)
+		}
+		return cell{Text: p.amount(row[i], digits)}
+	}}
 }
 
 // found is a count that is worth a look where it is not 0.

@@ -109,7 +109,7 @@ FROM pos.alerts
 WHERE state != 'resolved'` + where + `
 ORDER BY severity = 'page' DESC, started_at DESC
 LIMIT 20`, p.params(), fresh},
-		word("severity", "severity", 0), code("rule", 1), moment("since", 2), word("state", "alert", 3), text("summary", 6))
+		word("severity", "severity", 0), code("rule", 1), moment("since", 2), word("state", "alert", 3), wrapped("summary", 6))
 }
 
 // board is a row a store, worst first: first those that cannot sell, then by what is down and silent.
@@ -121,7 +121,7 @@ func (p *page) board() draw {
 		return p.word("shop", row[1])
 	}}
 	since := column{"since", true, func(p *page, row []any) cell {
-		if row[1] != "down" && row[1] != "unknown" {
+		if inService, _ := number(row[3]); inService == 0 || row[1] != "down" && row[1] != "unknown" {
 			return cell{}
 		}
 		return p.momentCell(row[2])

@@ -22,7 +22,7 @@ FROM pos.sales_hourly
 ` + p.traded() + `
 GROUP BY currency
 ORDER BY sales DESC`, p.params(), chartTime},
-		text("currency", 0), count("sales", 1), count("returns", 2), decimals("net", 3, 2), decimals("discount", 4, 2), decimals("a_sale", 5, 2), decimals("units_a_sale", 6, 2),
+		text("currency", 0), count("sales", 1), count("returns", 2), money("net", 3, 0), money("discount", 4, 0), money("a_sale", 5, 0), decimals("units_a_sale", 6, 2),
 		ratio("known", 7, 1))
 }
 
@@ -104,9 +104,9 @@ FROM
   WHERE business_date BETWEEN {from:Date} - ({to:Date} - {from:Date} + 1) AND {to:Date}` + p.in(" AND ") + `
   GROUP BY product_id, currency
 )
-WHERE place <= 20 AND sold > 0
+WHERE place <= 10 AND sold > 0
 ORDER BY currency, place`, p.params(), chartTime},
-		code("product", 0), text("category", 1), text("currency", 2), decimals("units", 3, 0), decimals("net", 4, 2), count("in_baskets", 5), before)
+		code("product", 0), text("category", 1), text("currency", 2), decimals("units", 3, 0), money("net", 4, 2), count("in_baskets", 5), before)
 }
 
 // baskets are what a sale is worth and holds, of each store.
@@ -118,7 +118,7 @@ FROM pos.sales_hourly
 GROUP BY store_id, currency
 ORDER BY sales DESC, store_id
 LIMIT 50`, p.params(), chartTime},
-		linked(code("store", 0), storeLink("sales", 0)), text("currency", 1), count("sales", 2), decimals("a_sale", 3, 2), decimals("units_a_sale", 4, 2), ratio("loyal", 5, 1), ratio("offline", 6, 1))
+		linked(code("store", 0), storeLink("sales", 0)), text("currency", 1), count("sales", 2), money("a_sale", 3, 1), decimals("units_a_sale", 4, 2), ratio("loyal", 5, 1), ratio("offline", 6, 1))
 }
 
 // payments are how was paid; shares are of one currency.
@@ -129,5 +129,5 @@ FROM pos.payment_mix
 GROUP BY currency, method, entry_mode, wallet
 ORDER BY currency, paid DESC
 LIMIT 100`, p.params(), chartTime},
-		text("currency", 0), text("method", 1), text("entry_mode", 2), text("wallet", 3), count("payments", 4), ratio("share", 6, 1), decimals("amount", 5, 2))
+		text("currency", 0), text("method", 1), text("entry_mode", 2), text("wallet", 3), count("payments", 4), ratio("share", 6, 1), money("amount", 5, 0))
 }

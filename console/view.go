@@ -234,11 +234,19 @@ func (v *view) Themes() []choice {
 func (v *view) Clear() string { return v.href(v.name, "store", "", "terminal", "") }
 
 // Kept are the parts of the address that a form on the page does not ask for.
-func (v *view) Kept() map[string]string {
+func (p *page) Kept() map[string]string {
 	out := map[string]string{}
-	for key, values := range v.values() {
+	for key, values := range p.values() {
 		switch key {
-		case "store", "zone", "from", "to", "range":
+		case "zone":
+		case "store", "terminal": // a form with a field for the store leaves the till behind
+			if !p.Kind.byStore {
+				out[key] = values[0]
+			}
+		case "from", "to", "range":
+			if !p.Kind.ranged {
+				out[key] = values[0]
+			}
 		default:
 			out[key] = values[0]
 		}

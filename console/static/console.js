@@ -10,7 +10,7 @@
   const say = (state) => {
     if (live.dataset.state === state) return;
     live.dataset.state = state;
-    live.textContent = live.dataset[state];
+    live.textContent = live.getAttribute("data-text-" + state);
   };
   const take = (html) => {
     const next = new DOMParser().parseFromString(html, "text/html");
