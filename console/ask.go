@@ -84,21 +84,22 @@ func (a *answers) get(ctx context.Context, q question) ([][]any, error) {
 
 func (a *answers) fill(ctx context.Context, q question, k *kept) {
 	a.slots <- struct{}{}
+	began := a.now()
 	k.err = a.ask.Ask(ctx, q.sql, q.params, func(row []any) error {
 		k.rows = append(k.rows, slices.Clone(row))
 		return nil
 	})
 	<-a.slots
 	a.mu.Lock()
-	k.until = a.now().Add(q.keep)
-	a.prune()
+	now := a.now()
+	k.until = now.Add(max(q.keep, 3*now.Sub(began))) // what takes long is asked more rarely: a quarter of the time at most
+	a.prune(now)
 	a.mu.Unlock()
 	close(k.done)
 }
 
 // prune forgets what is no longer shared, and, if that is not enough, what will be so next.
-func (a *answers) prune() {
-	now := a.now()
+func (a *answers) prune(now time.Time) {
 	maps.DeleteFunc(a.kept, func(_ string, k *kept) bool { return !k.until.IsZero() && !now.Before(k.until) })
 	if len(a.kept) <= keptMost {
 		return

@@ -259,7 +259,7 @@ func (p *page) momentCell(value any) cell {
 
 func date(head string, i int) column {
 	return column{head, true, func(_ *page, row []any) cell {
-		if t, ok := row[i].(time.Time); ok {
+		if t, ok := row[i].(time.Time); ok && t.Unix() > 0 {
 			return cell{Text: t.Format(dateForm)}
 		}
 		return cell{Text: nothing}

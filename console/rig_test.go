@@ -81,7 +81,12 @@ func texts() fs.FS { return fstest.MapFS{"dead-letters.md": {Data: []byte("# Dea
 // get asks for a page and gives what came.
 func get(t *testing.T, h http.Handler, path string, headers ...string) *http.Response {
 	t.Helper()
-	req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost"+path, nil)
+	return send(t, h, http.MethodGet, path, headers...)
+}
+
+func send(t *testing.T, h http.Handler, method, path string, headers ...string) *http.Response {
+	t.Helper()
+	req := httptest.NewRequestWithContext(t.Context(), method, "http://localhost"+path, nil)
 	for i := 0; i+1 < len(headers); i += 2 {
 		if headers[i] == "Host" {
 			req.Host = headers[i+1]
