@@ -69,6 +69,10 @@ func (c *runCmd) Run(e *env) error {
 	if err := kafka.topics(e.ctx, sinkkafka.Creation{}); err != nil {
 		return err
 	}
+	users, err := consoleUsers(cfg)
+	if err != nil {
+		return err
+	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	proc, err := kafka.processor(e.ctx, processor.Deps{Sink: sink, Archive: sink, Forgotten: sink, Streams: streams{sink}, Registerer: registry})
@@ -89,7 +93,9 @@ func (c *runCmd) Run(e *env) error {
 	g.Go(func() error { return refreshing(gctx, cfg, sink, proc, log) })
 	if cfg.Listen != "" {
 		g.Go(func() error {
-			return serve(gctx, cfg.Listen, observe(proc, pinger(sink, time.Now), registry, cfg.Pprof), log)
+			return serve(gctx, cfg.Listen, log, func(at net.Addr) (http.Handler, error) {
+				return withConsole(observe(proc, pinger(sink, time.Now), registry, cfg.Pprof), cfg, users, at, sink, proc, log)
+			})
 		})
 	}
 	return g.Wait()
@@ -186,13 +192,17 @@ func stored(now processor.Stream) clickhouse.Stream {
 	}
 }
 
-// serve answers on an address until ctx ends.
-func serve(ctx context.Context, addr string, handler http.Handler, log *zap.Logger) error {
+// serve answers on an address until ctx ends, with what handler makes for the address that it got.
+func serve(ctx context.Context, addr string, log *zap.Logger, handler func(net.Addr) (http.Handler, error)) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return usageError{fmt.Errorf("listening: %w; choose another address with the key listen", err)}
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ErrorLog: zap.NewStdLog(log.Named("http"))}
+	h, err := handler(l.Addr())
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: zap.NewStdLog(log.Named("http"))}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

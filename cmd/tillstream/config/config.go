@@ -14,7 +14,8 @@ type Config struct {
 	Privacy    Privacy    `yaml:"privacy"`
 	Retention  Retention  `yaml:"retention"`
 	Log        Log        `yaml:"log"`
-	Listen     string     `yaml:"listen" doc:"Address of /metrics, /healthz and /readyz; empty: none."`
+	Console    Console    `yaml:"console"`
+	Listen     string     `yaml:"listen" doc:"Address of the console, /metrics, /healthz and /readyz; empty: none."`
 	Pprof      bool       `yaml:"pprof" doc:"Offer Go's profiles at /debug/pprof/ of listen, too. They show what is in memory, so only where nobody else can reach it."`
 }
 
@@ -156,6 +157,14 @@ type Retention struct {
 	Orders    int `yaml:"orders" doc:"The same of orders, from their first step. 0, or at least 100."`
 }
 
+// Console is what people look at; see docs/console.md.
+type Console struct {
+	Enabled   bool     `yaml:"enabled" doc:"Show the console at /console/ of the address of listen. Without users it opens on a loopback address only."`
+	UsersFile string   `yaml:"users_file" doc:"File of who may log in, lines of name:bcrypt as htpasswd -nB NAME prints them; read at start. Empty: nobody has to, on a loopback address."`
+	Timeout   Duration `yaml:"timeout" doc:"Longest a figure may take ClickHouse."`
+	Memory    Size     `yaml:"memory" doc:"Most memory that ClickHouse may take for a figure; four are reckoned at a time."`
+}
+
 // Log says what is logged, to standard error.
 type Log struct {
 	Level  string `yaml:"level" doc:"The least that is logged: debug, info, warn or error."`
@@ -186,6 +195,7 @@ func Default() *Config {
 			Alertmanager: Alertmanager{Refresh: Duration(time.Minute)},
 		},
 		Privacy: Privacy{MinGroup: 10},
+		Console: Console{Enabled: true, Timeout: Duration(10 * time.Second), Memory: 1 << 30},
 		Log:     Log{Level: "info", Format: "console"},
 		Listen:  "127.0.0.1:9464",
 	}

@@ -186,6 +186,8 @@ func (c *Config) Validate() error {
 		}
 	}
 	number("privacy.min_group", c.Privacy.MinGroup, 5, 10_000)
+	between("console.timeout", c.Console.Timeout, time.Second, 5*time.Minute)
+	size("console.memory", c.Console.Memory, 64<<20, 1<<40)
 	oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf("log.format", c.Log.Format, "console", "json")
 	if _, ok := hostPort(c.Listen); c.Listen != "" && !ok {
