@@ -4,7 +4,9 @@
 -- Until when a terminal's status counts, and when it is taken to be gone.
 CREATE OR REPLACE VIEW tillstream.terminal_ends AS
 SELECT
-  *,
+  store_id,
+  terminal_id,
+  first_seen,
   toUnixTimestamp64Milli(now64(3)) AS at,
   toUnixTimestamp64Milli(last_seen) AS seen,
   if(toUnixTimestamp64Milli(retires_at) > 0, toUnixTimestamp64Milli(retires_at),
