@@ -724,6 +724,8 @@ func TestBatchesAgainstModel(t *testing.T) {
 
 		var stale, staleShuffled, staleWant int
 		fold := New(cfg, exclusions, func(string, string, int32) { stale++ })
+		cfg.Recall = rapid.IntRange(0, 3).Draw(t, "recall") > 0
+		limit := rapid.IntRange(1, 9).Draw(t, "limit")
 		shuffled := New(cfg, exclusions, func(string, string, int32) { staleShuffled++ })
 		got, gotShuffled, st := tables{}, tables{}, state{}
 		models := map[string]*model{}
@@ -810,6 +812,7 @@ func TestBatchesAgainstModel(t *testing.T) {
 			for _, e := range part {
 				shuffled.Fold(e, rollup.Input{Timestamp: received[e]})
 			}
+			st.answer(t, shuffled, limit)
 			s := shuffled.Seal(v)
 			gotShuffled.apply(t, s, v)
 			st.apply(s.State)

@@ -65,6 +65,8 @@ var mutants = []mutant{
 		"an epoch without its fence in Kafka", "processor/epoch.go",
 		`return e.Kafka.Outside(next.Group).Commit(ctx, entries) }); err != nil {`, `return ctx.Err() }); err != nil {`, 1000, 0,
 	},
+	{"the past is read before it is written", "processor/recall.go", `if err := settled(); err != nil {`, `if err := ctx.Err(); err != nil {`, 100, 900},
+	{"what is read of the past is not used", "processor/recall.go", `if err := h.folder.tills.Recall(r); err != nil {`, `if r.Value = nil; ctx.Err() != nil {`, 100, 0},
 	{"the end of a batch said once", "processor/lane.go", `again = time.After(idleAgain)`, `again = nil`, 100, 1300},
 }
 
