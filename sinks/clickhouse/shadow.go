@@ -14,7 +14,6 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/tillstream/tillstream/processor/commit"
-	"github.com/tillstream/tillstream/processor/rollup"
 )
 
 // shadow is the database in which tables are made anew before they take the place of those of production.
@@ -235,6 +234,8 @@ func (t *table) summary(database string) string {
 	var plain, sums []string
 	for _, c := range t.columns {
 		switch {
+		case strings.HasSuffix(c.name, "_held"): // of an order: which batch reckoned it, and that there was something between two batches, is aside
+			plain = append(plain, fmt.Sprintf("if(substring(%[1]s, 35) = '', '', concat(substring(%[1]s, 1, 14), substring(%[1]s, 35)))", c.name))
 		case c.sum:
 			sums = append(sums, "toInt64(sum("+c.name+"))")
 			fallthrough
@@ -245,8 +246,7 @@ func (t *table) summary(database string) string {
 	from, where := database+"."+t.name+" FINAL", isData(t)
 	switch t.name {
 	case commit.StateTable:
-		// What ends a row of an hour goes eight days after the hour (0011, 0028), and if the row has not been merged with it, it is back, and nobody reads it.
-		where = "mark = '' AND NOT (kind IN ('evidence', '" + rollup.KindPast + "') AND toDateTime(3600 * toUInt32OrZero(splitByChar('\\0', key)[3])) + INTERVAL 8 DAY < now())"
+		where = "mark = ''"
 	case "ledger": // its days and epochs are those of the batches: what counts is what became of each partition's offsets
 		plain = []string{"topic", "partition", "min(from_offset)", "max(to_offset)", "sum(records)", "sum(duplicates)", "sum(rejected)", "sum(gaps)"}
 		return fmt.Sprintf(`SELECT count(), toString(groupBitXor(h)), (SELECT [%s] FROM %s WHERE %s) FROM
