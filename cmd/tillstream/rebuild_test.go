@@ -101,8 +101,8 @@ func TestPipelineRebuild(t *testing.T) {
 
 	p.damage("product_sales", "revenue > 0 AND business_date = '2026-11-01'")
 	damaged := p.rows()
-	other := edited(t, cfg, "batch_records: 400", "batch_records: 100000") // how the records are cut into batches changes nothing
-	if said := p.do("rebuild", "--config", other, "--table", "product_sales", "--dry-run"); !strings.Contains(said, "revenue") || strings.Count(strings.TrimSpace(said), "\n") != 1 {
+	recut := edited(t, cfg, "batch_records: 400", "batch_records: 100000") // how the records are cut into batches changes nothing
+	if said := p.do("rebuild", "--config", recut, "--table", "product_sales", "--dry-run"); !strings.Contains(said, "revenue") || strings.Count(strings.TrimSpace(said), "\n") != 1 {
 		t.Errorf("a dry run should say what changes in product_sales, and that nothing else does:\n%s", said)
 	}
 	if d := cmp.Diff(damaged, p.rows()); d != "" {
