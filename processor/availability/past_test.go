@@ -193,6 +193,31 @@ func TestPastOfStateThatWasWhole(t *testing.T) {
 	b.batch(t, sale(at-29*hourMilli-60_000, at-29*hourMilli))
 }
 
+// A version that knew no past, and has the formats up to skewedFormat, must not take the state of a till that has one for all there is: it refuses it, and its lane waits
+// for a member that can read it. What has no past it may go on with.
+func TestPastIsRefusedByVersionsBefore(t *testing.T) {
+	b := both{New(Config{}, nil, noStale(t)), New(Config{Recall: true}, nil, noStale(t)), tables{}, tables{}, state{}, 0}
+	for at := someHour; at < someHour+5*hourMilli; at += 20 * 60_000 {
+		wrong := report(at+1, "up")
+		wrong.TerminalID, wrong.SentAt = "t2", event.Time{Milli: at + 1, OK: true}
+		b.batch(t, report(at, "up"), wrong)
+		for _, row := range b.state {
+			if known := row.Value[0] <= skewedFormat; row.Kind == KindTerminal && known != (row.Key == wrong.StoreID+"\x00"+wrong.TerminalID) {
+				t.Fatalf("batch %d: the state of %q is of format %d", b.batches, row.Key, row.Value[0])
+			}
+		}
+	}
+	before := New(Config{}, nil, noStale(t))
+	for _, row := range b.state {
+		if err := before.Load(row); (err != nil) != (row.Kind == KindTerminal && row.Value[0] == pastFormat) {
+			t.Errorf("loading %s %q: %v", row.Kind, row.Key, err)
+		}
+		if row.Kind == rollup.KindPast && row.Key[:len("s1\x00t1")] != "s1\x00t1" {
+			t.Errorf("%q has a past, and its clock is wrong", row.Key)
+		}
+	}
+}
+
 // The registry's first word of a till is later than all that is heard of it: its state can be read again.
 func TestPastOfTillThatWasKnownLater(t *testing.T) {
 	b := both{New(Config{}, nil, noStale(t)), New(Config{Recall: true}, nil, noStale(t)), tables{}, tables{}, state{}, 0}
