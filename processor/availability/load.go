@@ -143,7 +143,7 @@ func (f *Fold) adopt() {
 			}
 			t.lateSent = lateSent(f.scratch.held)
 		}
-		t.whole = f.rules.recall && t.open == 0 && t.base.at > beginningOfTime && !t.skewed
+		t.whole = f.rules.recall && t.base.at > beginningOfTime && !t.skewed && (t.open == 0 || len(t.chunks) > recentHours)
 		f.freeze(&t, true)
 		l.chunks = nil // or all of them would be there twice
 		t.home = f.storeOf(t.store, t.partition)

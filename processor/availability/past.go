@@ -274,6 +274,9 @@ func (f *Fold) putBack(st *store) {
 	}
 }
 
+// recentHours is of how many hours evidence is in memory at most, once it is where recent has it begin.
+const recentHours = 3
+
 // recent is where the evidence in memory begins once all up to newest was heard: a function of the evidence, as all of the state is, and not of the batches. Only a
 // state that was written before there was a past becomes one over some batches, an hour at a time: it would be too much for one.
 func (f *Fold) recent(t *terminal, newest int64) int64 {

@@ -109,6 +109,7 @@ type both struct {
 	want, got   tables
 	state       state // of past
 	batches     uint64
+	rows        int // of state, of the last batch
 }
 
 func (b *both) batch(t *testing.T, events ...*event.Event) {
@@ -128,6 +129,7 @@ func (b *both) batch(t *testing.T, events ...*event.Event) {
 	s := b.past.Seal(v)
 	b.got.apply(t, s, v)
 	b.state.apply(s.State)
+	b.rows = len(s.State)
 	seen := map[string]bool{}
 	for _, r := range s.State {
 		if k := r.Kind + r.Key; seen[k] {
@@ -154,7 +156,7 @@ func (b *both) restart(t *testing.T) {
 
 // What is late shows that a till's clock was wrong: its past is in memory again, as state that is loaded, and no row of state is given out twice.
 func TestPastOfClockThatWasWrong(t *testing.T) {
-	b := both{New(Config{}, nil, noStale(t)), New(Config{Recall: true}, nil, noStale(t)), tables{}, tables{}, state{}, 0}
+	b := both{New(Config{}, nil, noStale(t)), New(Config{Recall: true}, nil, noStale(t)), tables{}, tables{}, state{}, 0, 0}
 	for at := someHour; at < someHour+12*hourMilli; at += 10 * 60_000 {
 		b.batch(t, report(at, "up"))
 	}
@@ -174,15 +176,20 @@ func TestPastOfClockThatWasWrong(t *testing.T) {
 
 // A version that kept two days in memory has left its state: hour by hour it becomes past.
 func TestPastOfStateThatWasWhole(t *testing.T) {
-	b := both{New(Config{}, nil, noStale(t)), New(Config{}, nil, noStale(t)), tables{}, tables{}, state{}, 0}
+	b := both{New(Config{}, nil, noStale(t)), New(Config{}, nil, noStale(t)), tables{}, tables{}, state{}, 0, 0}
 	at := someHour
 	for ; at < someHour+50*hourMilli; at += 20 * 60_000 {
 		b.batch(t, report(at, "up"))
 	}
 	b.restart(t)
-	for range 60 {
+	for i := range 60 {
+		if i == 20 {
+			b.restart(t)
+		}
 		at += 60_000
-		b.batch(t, report(at, "up"))
+		if b.batch(t, report(at, "up")); b.rows > 10 {
+			t.Fatalf("after %d batches %d rows of state of one till", i, b.rows)
+		}
 	}
 	x := b.past.terminals[entity{"s1", "t1"}]
 	if len(x.past) == 0 || len(x.chunks) > 4 || len(x.cold.chunks) > 0 {
@@ -196,7 +203,7 @@ func TestPastOfStateThatWasWhole(t *testing.T) {
 // A version that knew no past, and has the formats up to skewedFormat, must not take the state of a till that has one for all there is: it refuses it, and its lane waits
 // for a member that can read it. What has no past it may go on with.
 func TestPastIsRefusedByVersionsBefore(t *testing.T) {
-	b := both{New(Config{}, nil, noStale(t)), New(Config{Recall: true}, nil, noStale(t)), tables{}, tables{}, state{}, 0}
+	b := both{New(Config{}, nil, noStale(t)), New(Config{Recall: true}, nil, noStale(t)), tables{}, tables{}, state{}, 0, 0}
 	for at := someHour; at < someHour+5*hourMilli; at += 20 * 60_000 {
 		wrong := report(at+1, "up")
 		wrong.TerminalID, wrong.SentAt = "t2", event.Time{Milli: at + 1, OK: true}
@@ -218,9 +225,28 @@ func TestPastIsRefusedByVersionsBefore(t *testing.T) {
 	}
 }
 
+// The clock of a till has been right for so long that nothing else is kept: all of it but the last hours goes into the past at once, and each row says what was known
+// before it.
+func TestPastOfClockThatIsRightAgain(t *testing.T) {
+	b := both{New(Config{}, nil, noStale(t)), New(Config{Recall: true}, nil, noStale(t)), tables{}, tables{}, state{}, 0, 0}
+	for i := range int64(4) {
+		e := report(someHour+i*60_000, "up")
+		e.SentAt = e.Time
+		b.batch(t, e)
+	}
+	at := someHour + hourMilli
+	for ; at < someHour+55*hourMilli; at += 21 * 60_000 {
+		b.batch(t, report(at, []string{"up", "down"}[at/hourMilli%2]))
+	}
+	if x := b.past.terminals[entity{"s1", "t1"}]; len(x.past) == 0 || x.skewed {
+		t.Errorf("the past of a till whose clock is right again is %v", x.past)
+	}
+	b.batch(t, report(at-10*hourMilli, "degraded"))
+}
+
 // The registry's first word of a till is later than all that is heard of it: its state can be read again.
 func TestPastOfTillThatWasKnownLater(t *testing.T) {
-	b := both{New(Config{}, nil, noStale(t)), New(Config{Recall: true}, nil, noStale(t)), tables{}, tables{}, state{}, 0}
+	b := both{New(Config{}, nil, noStale(t)), New(Config{Recall: true}, nil, noStale(t)), tables{}, tables{}, state{}, 0, 0}
 	b.batch(t, revision(t, 1, "2026-03-01 12:00", `{}`))
 	b.restart(t)
 	b.batch(t, report(at(t, "2026-03-01 09:10"), "up"))

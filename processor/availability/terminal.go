@@ -360,12 +360,11 @@ func (f *Fold) advance(t *terminal, edge int64, from *snapshot, hot bool) {
 	switch {
 	case hot && edge < from.at: // what is kept before the hot snapshot was not touched
 		f.step(t, edge, t.home.text.Terminal(t.id))
-	case edge == from.at:
-		t.base = *from
-	default:
-		if hot && t.base.at+hourMilli < from.at {
-			f.step(t, from.at, t.home.text.Terminal(t.id)) // for those that go into the past
-		}
+		return
+	case hot && t.base.at+hourMilli < from.at: // those between go into the past
+		f.step(t, from.at, t.home.text.Terminal(t.id))
+	}
+	if t.base = *from; edge > from.at {
 		t.base = snapshotAt(edge, from, s.placed, &s.now, s.hours)
 	}
 }
