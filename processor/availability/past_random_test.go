@@ -1,9 +1,8 @@
-//go:build measure
-
 package availability
 
 import (
 	"encoding/json"
+	flags "flag" // the package has a flag of its own
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -11,12 +10,16 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/interval"
 	"github.com/tillstream/tillstream/processor/registry"
 	"github.com/tillstream/tillstream/processor/rollup"
+)
+
+var (
+	chains     = flags.Int("chains", 3, "how many random chains are folded with all in memory and with a past")
+	firstChain = flags.Uint64("chain", 1, "the seed of the first")
 )
 
 // chain makes the events of two stores of three tills: heartbeats, silences, backlogs that are late by hours or days, clocks that go wrong, revisions of the
@@ -32,7 +35,7 @@ type chain struct {
 
 func (c *chain) pick(of ...int64) int64 { return of[c.rnd.IntN(len(of))] }
 
-func (c *chain) next(t *rapid.T) *event.Event {
+func (c *chain) next(t *testing.T) *event.Event {
 	c.now += c.pick(1, 30_000, 60_000, 300_000, 300_000, 900_000, 3_600_000)
 	if c.rnd.IntN(60) == 0 {
 		c.now += c.pick(5, 30, 80) * hourMilli
@@ -75,7 +78,7 @@ func (c *chain) next(t *rapid.T) *event.Event {
 }
 
 // text is a new revision of a store.
-func (c *chain) text(t *rapid.T, store string) *event.Event {
+func (c *chain) text(t *testing.T, store string) *event.Event {
 	type object = map[string]any
 	c.revision++
 	terminals := []object{}
@@ -113,20 +116,20 @@ func (c *chain) text(t *rapid.T, store string) *event.Event {
 // Whether evidence that is long over is kept in memory or read again when it is wanted: the rows are the same, batch by batch, also where the state was loaded between.
 func TestPastIsAsIfItWereInMemory(t *testing.T) {
 	wanted, most := 0, 0
-	rapid.Check(t, func(t *rapid.T) {
-		c := &chain{rnd: rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1)), now: someHour, received: map[*event.Event]int64{}, window: 24 * time.Hour}
-		if rapid.IntRange(0, 3).Draw(t, "clocks") == 3 {
+	play := func(t *testing.T, seed uint64) {
+		c := &chain{rnd: rand.New(rand.NewPCG(seed, 1)), now: someHour, received: map[*event.Event]int64{}, window: 24 * time.Hour}
+		if c.rnd.IntN(4) == 0 {
 			c.behind = map[string]int64{}
 		}
 		exclusions := fixed(interval.Set{{From: someHour + 3*hourMilli, To: someHour + 5*hourMilli}, {From: someHour + 40*hourMilli, To: someHour + 45*hourMilli}})
 		var stale, stalePast int
 		cfg := Config{Window: c.window}
 		whole := New(cfg, exclusions, func(string, string, int32) { stale++ })
-		cfg.Recall = rapid.IntRange(0, 3).Draw(t, "recall") > 0
+		cfg.Recall = c.rnd.IntN(4) > 0
 		begin := func() *Fold { return New(cfg, exclusions, func(string, string, int32) { stalePast++ }) }
 		past, want, got, st := begin(), tables{}, tables{}, state{}
-		largest := rapid.SampledFrom([]int{1, 5, 40}).Draw(t, "largest")
-		batches := rapid.SampledFrom([]uint64{8, 40, 160}).Draw(t, "batches")
+		largest := int(c.pick(1, 5, 40))
+		batches := uint64(c.pick(8, 40, 160))
 		for batch := uint64(1); batch <= batches; batch++ {
 			v := rollup.Version{Epoch: 1, Batch: batch}
 			part := []*event.Event{}
@@ -187,8 +190,11 @@ func TestPastIsAsIfItWereInMemory(t *testing.T) {
 				}
 			}
 		}
-	})
-	if wanted < 1000 {
+	}
+	for seed := *firstChain; seed < *firstChain+uint64(*chains); seed++ {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { play(t, seed) })
+	}
+	if wanted < 50**chains {
 		t.Errorf("%d rows were wanted", wanted)
 	}
 	t.Logf("%d rows were wanted, at most %d hours of a till in memory", wanted, most)
