@@ -4,7 +4,7 @@ SHELL = /bin/bash
 .SHELLFLAGS = -eu -o pipefail -c
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
-TIMEOUT = 20m
+TIMEOUT = 1h
 
 # Packages where goroutines meet: tested with the race detector. It needs a C compiler, which go env knows of.
 RACED = ./processor ./processor/fetch ./sinks/kafka ./deploy/embedded
