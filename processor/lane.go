@@ -58,6 +58,7 @@ type lane struct {
 	sink    Sink
 	archive Archive
 	listed  Forgotten // nil: nobody can be forgotten
+	writers Schemas   // nil: there is no schema registry
 	letters DeadLetters
 	now     func() time.Time
 	log     *zap.Logger
@@ -357,6 +358,7 @@ func (l *lane) finder(ctx context.Context, h *hand) correction.Finder {
 func (l *lane) replay(ctx context.Context, h *hand, p *commit.Pending) error {
 	f := h.folder
 	f.corrections.Find(l.finder(ctx, h))
+	f.decoder.Find(l.schemas(ctx, h))
 	walker := fetch.NewWalker()
 	open := map[fetch.TopicPartition]int64{}
 	for _, r := range p.Ranges {
@@ -510,6 +512,7 @@ const catchUp = 10 * time.Second
 func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<- []fetch.Position, in <-chan []fetch.Chunk, out chan<- *batch, p *progress) error {
 	f := h.folder
 	f.corrections.Find(l.finder(ctx, h))
+	f.decoder.Find(l.schemas(ctx, h))
 	walker := fetch.NewWalker()
 	var opened time.Time // when the open batch got its first offset
 	var age <-chan time.Time
