@@ -49,9 +49,9 @@ lint:
 fmt:
 	go tool gofumpt -w .
 
-# What is generated from code: docs/configuration.md and the printed defaults. A test fails where they are stale.
+# What is generated from code: docs/configuration.md and the printed defaults, docs/metrics.md, the dashboards. A test fails where they are stale.
 docs:
-	TILLSTREAM_WRITE_DOCS=1 go test -count 1 -run '^TestGeneratedFilesAreCurrent$$' ./cmd/tillstream/config
+	TILLSTREAM_WRITE_DOCS=1 go test -count 1 -run '^Test(GeneratedFilesAreCurrent|MetricsAreDocumented)$$' ./cmd/tillstream ./cmd/tillstream/config ./deploy/grafana
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -94,6 +95,7 @@ type Deps struct {
 	Archive    Archive   // of the same database
 	Forgotten  Forgotten // of the same database; nil: nobody
 	Streams    Streams
+	Schemas    Schemas // nil: there is no schema registry
 	Letters    DeadLetters
 	Now        func() time.Time
 	Log        *zap.Logger
@@ -106,6 +108,8 @@ type Processor struct {
 	deps    Deps
 	metrics *metrics
 
+	joined atomic.Bool // in a generation, with lanes or without
+
 	mu    sync.Mutex
 	lanes map[int]*laneReport
 	hands map[int]*handle // of the lanes of this generation; the next one that has them, too, goes on with them
@@ -117,6 +121,9 @@ type Processor struct {
 func New(cfg Config, deps Deps) *Processor {
 	return &Processor{cfg: cfg, deps: deps, metrics: newMetrics(deps.Registerer), lanes: map[int]*laneReport{}, writing: make(chan struct{}, max(batchesAtOnce, runtime.GOMAXPROCS(0)))}
 }
+
+// Joined says whether this member takes part in the group now, as a spare without lanes, too.
+func (p *Processor) Joined() bool { return p.joined.Load() }
 
 // Progress is what each lane of this member is doing, by lane.
 func (p *Processor) Progress() []LaneProgress {
@@ -172,6 +179,7 @@ func (p *Processor) member(ctx context.Context) error {
 	var lanes sync.WaitGroup
 	defer lanes.Wait()
 	defer group.Close()
+	defer p.joined.Store(false)
 	running := ctx
 	ctx, leave := context.WithCancelCause(ctx)
 	defer leave(nil)
@@ -183,6 +191,7 @@ func (p *Processor) member(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case err != nil: // a coordinator that is not there yet, a broker that went away
+			p.joined.Store(false)
 			p.deps.Log.Warn("joining the group again", zap.Error(err))
 			continue
 		}
@@ -190,6 +199,7 @@ func (p *Processor) member(ctx context.Context) error {
 			return err
 		}
 		p.assign(ctx, leave, gen, stream, &lanes)
+		p.joined.Store(true)
 	}
 }
 
@@ -199,7 +209,13 @@ var errEpoch = errors.New("another epoch has begun")
 // open reads how the data was written and how this member is to go on with it: in the same epoch, in the first, or in a new one if the
 // number of lanes was changed.
 func (p *Processor) open(ctx context.Context) (Stream, error) {
-	cluster, counts, err := p.deps.Kafka.Topics(ctx, p.cfg.Topics)
+	epochs := &Epochs{Kafka: p.deps.Kafka, Source: p.deps.Source, Ledgers: p.deps.Sink, Streams: p.deps.Streams, Now: p.deps.Now, Log: p.deps.Log}
+	var cluster string
+	var counts map[string]int
+	err := epochs.patiently(ctx, func() (err error) {
+		cluster, counts, err = p.deps.Kafka.Topics(ctx, p.cfg.Topics)
+		return err
+	})
 	if err != nil {
 		return Stream{}, fmt.Errorf("asking Kafka for topics %v: %w", p.cfg.Topics, err)
 	}
@@ -210,7 +226,6 @@ func (p *Processor) open(ctx context.Context) (Stream, error) {
 	now := Stream{
 		Group: p.cfg.Group, Lanes: min(p.cfg.Lanes, partitions), Partitions: partitions, Topics: slices.Sorted(slices.Values(p.cfg.Topics)), Cluster: cluster,
 	}
-	epochs := &Epochs{Kafka: p.deps.Kafka, Source: p.deps.Source, Ledgers: p.deps.Sink, Streams: p.deps.Streams, Now: p.deps.Now, Log: p.deps.Log}
 	for try := 0; ; try++ {
 		s, looked, err := p.join(ctx, epochs, now, try < patience)
 		if err == nil || try == tries {
@@ -365,7 +380,7 @@ func (p *Processor) assign(ctx context.Context, leave context.CancelCauseFunc, g
 		}
 		l := &lane{
 			name: name, cluster: stream.Cluster, epoch: stream.Epoch, start: start, origin: stream.origin, tps: tps, cfg: &p.cfg, fingerprint: fingerprint, share: p.cfg.share(stream.Lanes),
-			source: p.deps.Source, offsets: gen.Offsets, sink: p.deps.Sink, archive: p.deps.Archive, listed: p.deps.Forgotten, letters: p.deps.Letters, now: p.deps.Now,
+			source: p.deps.Source, offsets: gen.Offsets, sink: p.deps.Sink, archive: p.deps.Archive, listed: p.deps.Forgotten, writers: p.deps.Schemas, letters: p.deps.Letters, now: p.deps.Now,
 			log: p.deps.Log.With(zap.String("lane", name), zap.Int32("generation", gen.ID)), report: newLaneReport(n, name, p.metrics), hand: hands[n], writing: p.writing,
 		}
 		reports[n] = l.report

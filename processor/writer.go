@@ -187,6 +187,7 @@ func (w *writer) insert(ctx context.Context, b *batch, blk *rollup.Block, months
 		Token: commit.Token(w.cluster, w.name, b.version.Epoch, b.version.Batch, blk.Name()),
 	})
 	if err != nil {
+		w.report.refused(blk)
 		return fmt.Errorf("inserting block %s of batch %d: %w", blk.Name(), b.version.Batch, err)
 	}
 	w.report.inserted(blk, w.now().Sub(began))

@@ -1,7 +1,6 @@
 package kafka
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -94,11 +93,11 @@ func TestUnreachable(t *testing.T) {
 		"another host":          {Config{Brokers: tlsBroker.ListenAddrs(), TLS: TLSConfig{Enabled: true, CAFile: ca, ServerName: "kafka.example"}}, "is for another host: set kafka.tls.server_name"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-			defer cancel()
 			client, _ := newClient(t, c.cfg)
-			client.Transport.(*kafka.Transport).DialTimeout = 200 * time.Millisecond
-			_, err := EnsureTopics(ctx, client, []string{"pos.transactions"}, Creation{})
+			if name == "silence" || name == "TLS to a plain port" { // nobody answers, however long one waits; elsewhere a busy machine may take its time
+				client.Transport.(*kafka.Transport).DialTimeout = 200 * time.Millisecond
+			}
+			_, err := EnsureTopics(testContext(t), client, []string{"pos.transactions"}, Creation{})
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 				t.Fatalf("want %q, got %v", c.want, err)
 			}

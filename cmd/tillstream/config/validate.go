@@ -85,7 +85,7 @@ func (c *Config) Validate() error {
 	for _, t := range []struct {
 		key string
 		TLS
-	}{{"kafka.tls", k.TLS}, {"clickhouse.tls", c.ClickHouse.TLS}, {"alerts.alertmanager.tls", c.Alerts.Alertmanager.TLS}} {
+	}{{"kafka.tls", k.TLS}, {"clickhouse.tls", c.ClickHouse.TLS}, {"alerts.alertmanager.tls", c.Alerts.Alertmanager.TLS}, {"formats.schema_registry.tls", c.Formats.SchemaRegistry.TLS}} {
 		if (t.CertFile == "") != (t.KeyFile == "") {
 			wrong(t.key, "cert_file and key_file together", "incomplete")
 		}
@@ -126,6 +126,8 @@ func (c *Config) Validate() error {
 	if c.Marketing.RefreshEvery != 0 {
 		between("marketing.refresh_every", c.Marketing.RefreshEvery, time.Minute, 7*24*time.Hour)
 	}
+
+	problems = append(problems, c.Formats.validate(k.Topics)...)
 
 	if c.SLA.Every != 0 {
 		between("sla.every", c.SLA.Every, time.Second, time.Hour)
