@@ -187,16 +187,26 @@ func TestAnswersAreShared(t *testing.T) {
 			t.Errorf("asked %d times what takes ten seconds", n)
 		}
 		// No more than a few are asked for at a time, and what nobody waits for any more is not asked for.
-		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
+		under, leave := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
 		for i := range 12 {
-			wg.Go(func() { _, _ = a.get(ctx, question{"SELECT " + strings.Repeat("x", i+1), nil, time.Second}) })
+			of := under
+			if i == atOnce {
+				synctest.Wait()
+			}
+			if i >= atOnce {
+				of = ctx
+			}
+			wg.Go(func() { _, _ = a.get(of, question{"SELECT " + strings.Repeat("x", i+1), nil, time.Second}) })
 		}
 		synctest.Wait()
 		if n := s.under.Load(); n != atOnce {
 			t.Errorf("%d questions at a time", n)
 		}
 		cancel()
+		synctest.Wait()
+		leave()
 		wg.Wait()
 		time.Sleep(time.Minute)
 		if n := s.asked.Load(); n != 3+atOnce {
