@@ -144,7 +144,7 @@ func TestCheck(t *testing.T) {
 		}
 		return time.Now()
 	}
-	if err := slow.checkClock(t.Context()); err != nil {
+	if _, err := slow.checkClock(t.Context()); err != nil {
 		t.Errorf("answers that take their time: %v", err)
 	}
 	password := func(c *Config) { c.Password = "wrong" }
