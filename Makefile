@@ -1,5 +1,5 @@
 # The two commands of the README are demo and test; each installs what it needs, through go, npm (the ClickHouse engine) and Maven (Kafka).
-.PHONY: demo build test test-kafka lint fmt docs bench fuzz simulate endurance scale queries bench-peers clean
+.PHONY: demo build test test-kafka test-chart vulnerabilities lint fmt docs bench fuzz simulate endurance scale queries bench-peers clean
 SHELL = /bin/bash
 .SHELLFLAGS = -eu -o pipefail -c
 
@@ -34,6 +34,14 @@ endif
 test-kafka:
 	TILLSTREAM_TEST_KAFKA=real go test -timeout $(TIMEOUT) -count 1 -run '$(KAFKA_TESTS)' $(KAFKA_PACKAGES)
 	go test -timeout $(TIMEOUT) -count 1 -tags realkafka ./deploy/embedded/realkafka
+
+# The Helm chart, rendered by Helm's own library, which is a module of its own: not part of test.
+test-chart:
+	cd deploy/helm/check && go test -count 1 ./...
+
+# Known vulnerabilities in what the program calls. It asks vuln.go.dev.
+vulnerabilities:
+	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 lint:
 	@unformatted=$$(go tool gofumpt -l .); test -z "$$unformatted" || { echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; }
