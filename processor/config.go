@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/format"
 	"github.com/tillstream/tillstream/processor/incident"
 	"github.com/tillstream/tillstream/processor/journey"
 	"github.com/tillstream/tillstream/processor/registry"
@@ -40,11 +41,19 @@ type Config struct {
 	RetireAfter       time.Duration
 	Watch             []string      // products of which pairs are counted
 	CorrectionWindow  time.Duration // for how long transactions are kept so that they can be corrected; 0: they cannot
+
+	Formats        map[string]format.Format // by topic, of records that are not JSON and say nothing
+	SchemaRegistry bool                     // records may name their schema by its id
 }
 
 // EventOptions are how events are read.
 func (c *Config) EventOptions() event.Options {
 	return event.Options{Secret: c.Secret, MaxBytes: c.MaxEventBytes, MaxLateness: c.MaxLateness, Corrections: c.CorrectionWindow > 0, Bodies: bodies()}
+}
+
+// FormatOptions are how records become events.
+func (c *Config) FormatOptions() format.Options {
+	return format.Options{Options: c.EventOptions(), Topics: c.Formats}
 }
 
 // bodies are the readers of the events that come seldom.
@@ -61,6 +70,9 @@ func (c *Config) Fingerprint() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d %d %v %v %v %v %v %v %q %x", foldVersion, c.MaxEventBytes, c.MaxLateness, c.BusinessDayCutoff, c.HeartbeatTimeout,
 		c.TimelineWindow, c.RetireAfter, c.CorrectionWindow, c.Watch, event.Pseudonym(c.Secret, "fingerprint", ""))
+	if len(c.Formats) > 0 || c.SchemaRegistry { // else as it was before there were any
+		fmt.Fprintf(h, " %v %v", c.Formats, c.SchemaRegistry) // fmt sorts maps
+	}
 	return hex.EncodeToString(h.Sum(nil)[:4])
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/processor/forget"
+	"github.com/tillstream/tillstream/processor/format"
 	"github.com/tillstream/tillstream/processor/incident"
 	"github.com/tillstream/tillstream/processor/journey"
 	"github.com/tillstream/tillstream/processor/purchase"
@@ -44,7 +45,7 @@ type book struct {
 type folder struct {
 	cfg       *Config
 	forgotten *forget.List
-	decoder   *event.Decoder
+	decoder   *format.Decoder
 	event     event.Event
 	sequence  *sequence.Set
 	quality   *quality.Fold
@@ -69,7 +70,7 @@ func newFolder(cfg *Config, forgotten *forget.List) *folder {
 	f := &folder{
 		cfg:       cfg,
 		forgotten: forgotten,
-		decoder:   event.NewDecoder(cfg.EventOptions()),
+		decoder:   format.NewDecoder(cfg.FormatOptions()),
 		quality:   quality.New(quality.Config{BusinessDayCutoff: cfg.BusinessDayCutoff}),
 		books:     map[fetch.TopicPartition]*book{},
 	}
@@ -130,7 +131,7 @@ func (f *folder) Begin(tp fetch.TopicPartition, offset int64, whole bool) {
 	f.corrections.Begin(tp.Topic, tp.Partition, whole)
 }
 
-// Record takes one record. Nothing of it is kept that aliases it. After an error, which only a correction can meet, the folder is not to be used
+// Record takes one record. Nothing of it is kept that aliases it. After an error, which only a correction or an unknown schema can meet, the folder is not to be used
 // any more.
 func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) error {
 	if f.open == nil || tp != f.openTP {
@@ -145,13 +146,15 @@ func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) error {
 	in := rollup.Input{Topic: tp.Topic, Partition: tp.Partition, Offset: r.Offset, Timestamp: r.Timestamp}
 
 	e := &f.event
-	rejection := f.decoder.Decode(r.Value, e)
+	rejection, err := f.decoder.Record(format.Record{Topic: tp.Topic, Value: r.Value, Headers: r.Headers}, e)
+	if err != nil {
+		return err
+	}
 	if rejection == nil {
 		f.unname(e)
 		rejection = f.decoder.CheckTime(e, r.Timestamp)
 	}
 	if rejection == nil && e.Type == event.TypeTransaction {
-		var err error
 		if rejection, err = f.corrections.Check(e, in); err != nil {
 			return err
 		}
@@ -171,16 +174,15 @@ func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) error {
 		}
 	}
 	if rejection != nil {
-		f.other += len(r.Value)
+		f.other += len(r.Value) + len(r.Headers)
 		f.reject(b, in, r, rejection)
 		return nil
 	}
 	if e.Type != event.TypeTransaction && e.Type != event.TypeHealth {
-		f.other += len(r.Value)
+		f.other += f.decoder.Size()
 	}
 	verdict := correction.Counts
 	if e.Type == event.TypeTransaction && (!e.Test || len(e.Corrects.IDs) > 0) {
-		var err error
 		if verdict, err = f.corrections.Take(e, in); err != nil {
 			return err
 		}
@@ -217,7 +219,19 @@ func (f *folder) reject(b *book, in rollup.Input, r fetch.Record, why *event.Rej
 	}
 	event.MaskPANs(l.Key)
 	event.MaskPANs(l.Value)
+	if !r.Headers.None() {
+		l.Headers = maskedHeaders(r.Headers)
+	}
 	f.letters = append(f.letters, l)
+}
+
+// maskedHeaders are a copy of headers without card numbers.
+func maskedHeaders(h fetch.Headers) fetch.Headers {
+	h = bytes.Clone(h)
+	for _, value := range h.All {
+		event.MaskPANs(value)
+	}
+	return h
 }
 
 // Passed says that everything before next was looked at: what had no record is a gap (control records, aborted transactions,

@@ -111,3 +111,18 @@ func TestTheFirstCopyOfAReportTellsTheClock(t *testing.T) {
 		t.Errorf("last seen %v, deviation %d, corrected by %d", time.UnixMilli(int64(seen)).UTC(), skew, shift)
 	}
 }
+
+// What a record is written in may stand in its headers: they go with a dead letter, without card numbers.
+func TestALetterKeepsHeaders(t *testing.T) {
+	f := newFolder(benchConfig(), nil)
+	f.Begin(tp, 0, true)
+	headers := fetch.NewHeaders(fetch.Header{Key: "ce_specversion", Value: []byte("0.3")}, fetch.Header{Key: "card", Value: []byte("4111111111111111")})
+	sent := slices.Clone(headers)
+	if err := f.Record(tp, fetch.Record{Value: []byte("{}"), Headers: headers}); err != nil {
+		t.Fatal(err)
+	}
+	want := fetch.NewHeaders(fetch.Header{Key: "ce_specversion", Value: []byte("0.3")}, fetch.Header{Key: "card", Value: []byte("************1111")})
+	if l := f.letters[0]; l.Field != "specversion" || !slices.Equal(l.Headers, want) || !slices.Equal(headers, sent) {
+		t.Errorf("%+v", l)
+	}
+}

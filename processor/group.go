@@ -96,6 +96,7 @@ type Deps struct {
 	Archive    Archive   // of the same database
 	Forgotten  Forgotten // of the same database; nil: nobody
 	Streams    Streams
+	Schemas    Schemas // nil: there is no schema registry
 	Letters    DeadLetters
 	Now        func() time.Time
 	Log        *zap.Logger
@@ -210,7 +211,13 @@ var errEpoch = errors.New("another epoch has begun")
 // open reads how the data was written and how this member is to go on with it: in the same epoch, in the first, or in a new one if the
 // number of lanes was changed.
 func (p *Processor) open(ctx context.Context) (Stream, error) {
-	cluster, counts, err := p.deps.Kafka.Topics(ctx, p.cfg.Topics)
+	epochs := &Epochs{Kafka: p.deps.Kafka, Source: p.deps.Source, Ledgers: p.deps.Sink, Streams: p.deps.Streams, Now: p.deps.Now, Log: p.deps.Log}
+	var cluster string
+	var counts map[string]int
+	err := epochs.patiently(ctx, func() (err error) {
+		cluster, counts, err = p.deps.Kafka.Topics(ctx, p.cfg.Topics)
+		return err
+	})
 	if err != nil {
 		return Stream{}, fmt.Errorf("asking Kafka for topics %v: %w", p.cfg.Topics, err)
 	}
@@ -221,7 +228,6 @@ func (p *Processor) open(ctx context.Context) (Stream, error) {
 	now := Stream{
 		Group: p.cfg.Group, Lanes: min(p.cfg.Lanes, partitions), Partitions: partitions, Topics: slices.Sorted(slices.Values(p.cfg.Topics)), Cluster: cluster,
 	}
-	epochs := &Epochs{Kafka: p.deps.Kafka, Source: p.deps.Source, Ledgers: p.deps.Sink, Streams: p.deps.Streams, Now: p.deps.Now, Log: p.deps.Log}
 	for try := 0; ; try++ {
 		s, looked, err := p.join(ctx, epochs, now, try < patience)
 		if err == nil || try == tries {
@@ -376,8 +382,9 @@ func (p *Processor) assign(ctx context.Context, leave context.CancelCauseFunc, g
 		}
 		l := &lane{
 			name: name, cluster: stream.Cluster, epoch: stream.Epoch, start: start, origin: stream.origin, tps: tps, cfg: &p.cfg, fingerprint: fingerprint, share: p.cfg.share(stream.Lanes),
-			source: p.deps.Source, offsets: gen.Offsets, sink: p.deps.Sink, archive: p.deps.Archive, listed: p.deps.Forgotten, letters: p.deps.Letters, now: p.deps.Now,
-			log: p.deps.Log.With(zap.String("lane", name), zap.Int32("generation", gen.ID)), report: newLaneReport(n, name, p.metrics), spans: spans{p.deps.Tracer, p.deps.Now, name}, hand: hands[n], writing: p.writing,
+			source: p.deps.Source, offsets: gen.Offsets, sink: p.deps.Sink, archive: p.deps.Archive, listed: p.deps.Forgotten, writers: p.deps.Schemas, letters: p.deps.Letters, now: p.deps.Now,
+			log: p.deps.Log.With(zap.String("lane", name), zap.Int32("generation", gen.ID)), report: newLaneReport(n, name, p.metrics), spans: spans{p.deps.Tracer, p.deps.Now, name},
+			hand: hands[n], writing: p.writing,
 		}
 		reports[n] = l.report
 		running.Add(1)

@@ -59,6 +59,7 @@ type lane struct {
 	sink    Sink
 	archive Archive
 	listed  Forgotten // nil: nobody can be forgotten
+	writers Schemas   // nil: there is no schema registry
 	letters DeadLetters
 	now     func() time.Time
 	log     *zap.Logger
@@ -359,6 +360,7 @@ func (l *lane) finder(ctx context.Context, h *hand) correction.Finder {
 func (l *lane) replay(ctx context.Context, h *hand, p *commit.Pending) error {
 	f := h.folder
 	f.corrections.Find(l.finder(ctx, h))
+	f.decoder.Find(l.schemas(ctx, h))
 	walker := fetch.NewWalker()
 	open := map[fetch.TopicPartition]int64{}
 	for _, r := range p.Ranges {
@@ -507,10 +509,14 @@ func (l *lane) fetch(ctx context.Context, asks <-chan []fetch.Position, out chan
 // errLater ends a walk at a record whose turn has not come.
 var errLater = errors.New("later")
 
-// fold folds chunks into the open batch, in the order of time, and closes it when it is old and the writer has nothing to do, or when it is full.
+// catchUp is how much older a batch may get while there is more to fold: closing it would make nothing fresh, and fewer, larger batches are how a lane catches up.
+const catchUp = 10 * time.Second
+
+// fold folds chunks into the open batch, in the order of time, and closes it when it is full, or when it is old, the writer has nothing to do and there is no more to fold.
 func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<- []fetch.Position, in <-chan []fetch.Chunk, out chan<- *batch, p *progress) error {
 	f := h.folder
 	f.corrections.Find(l.finder(ctx, h))
+	f.decoder.Find(l.schemas(ctx, h))
 	walker := fetch.NewWalker()
 	var opened time.Time // when the open batch got its first offset
 	var age <-chan time.Time
@@ -591,8 +597,12 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 		case opened.IsZero():
 			opened = l.now()
 			age = time.After(l.cfg.BatchAge)
-		case p.queued.Load() == 0 && l.now().Sub(opened) >= l.cfg.BatchAge:
-			seal()
+		case p.queued.Load() == 0:
+			now := l.now()
+			old := now.Sub(opened) - l.cfg.BatchAge
+			if old >= catchUp || old >= 0 && (wait != nil || !order.Behind(now)) {
+				seal()
+			}
 		}
 	}
 	return nil

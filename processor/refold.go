@@ -20,7 +20,7 @@ type Positions map[commit.TopicPartition]int64
 
 // Refold folds once more what a stream has read from one place until exactly another, into deps.Sink, and returns when all of it is
 // written. The lanes are those of the stream and its epoch, but the group knows nothing of it: offsets are kept in memory, and dead letters
-// are listed in the sink and sent nowhere. Of deps it takes Source, Sink, Archive, Forgotten, Now and Log.
+// are listed in the sink and sent nowhere. Of deps it takes Source, Sink, Archive, Forgotten, Schemas, Now and Log.
 func Refold(ctx context.Context, cfg Config, deps Deps, stream Stream, from, until Positions) error {
 	byLane := map[int][]fetch.TopicPartition{}
 	for tp := range until {
@@ -42,7 +42,7 @@ func Refold(ctx context.Context, cfg Config, deps Deps, stream Stream, from, unt
 		name := fmt.Sprintf("%s/%d", cfg.Group, n)
 		l := &lane{
 			name: name, cluster: stream.Cluster, epoch: stream.Epoch, tps: tps, cfg: &cfg, fingerprint: fingerprint, share: cfg.share(stream.Lanes),
-			source: &section{deps.Source, from, until}, until: until, offsets: offsets, sink: deps.Sink, archive: deps.Archive, listed: deps.Forgotten, letters: nowhere{}, now: deps.Now,
+			source: &section{deps.Source, from, until}, until: until, offsets: offsets, sink: deps.Sink, archive: deps.Archive, listed: deps.Forgotten, writers: deps.Schemas, letters: nowhere{}, now: deps.Now,
 			log: deps.Log.With(zap.String("lane", name)), report: newLaneReport(n, name, metrics), hand: &handle{},
 			origin: func(_ fetch.TopicPartition, b fetch.Bounds) int64 { return b.Start },
 		}

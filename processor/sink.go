@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/tillstream/tillstream/processor/correction"
+	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/processor/forget"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
@@ -59,9 +60,10 @@ type DeadLetter struct {
 	Offset     int64
 	Timestamp  int64 // Kafka's, ms
 	Key, Value []byte
-	Reason     string // one of event.Reasons
-	Field      string // where in the event, "" if nowhere in particular
-	Expected   string // what would have been accepted
+	Headers    fetch.Headers // of the record; they may say what it is written in
+	Reason     string        // one of event.Reasons
+	Field      string        // where in the event, "" if nowhere in particular
+	Expected   string        // what would have been accepted
 }
 
 // DeadLetters takes records that could not be folded. Send returns when all are stored; it may be called again with the

@@ -63,7 +63,7 @@ func (c *slaExplainCmd) Run(e *env) error {
 		defer done()
 		w := walk{e.ctx, e.stdout, sink, d, nil}
 		if source != nil {
-			w.records = newRecords(source)
+			w.records = newRecords(e.ctx, source)
 		}
 		for i := range all {
 			if err := w.explain(&all[i]); err != nil {

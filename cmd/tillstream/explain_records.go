@@ -10,13 +10,14 @@ import (
 	"github.com/tillstream/tillstream/processor/availability"
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/fetch"
+	"github.com/tillstream/tillstream/processor/format"
 	"github.com/tillstream/tillstream/processor/interval"
 )
 
 // records finds in Kafka the very records that made a till what it was.
 type records struct {
 	fetcher *fetch.Fetcher
-	decoder *event.Decoder
+	decoder *format.Decoder
 	topics  []string // of reports and of sales
 }
 
@@ -44,9 +45,8 @@ var passes = [...]struct{ before, after time.Duration }{{2 * time.Hour, 15 * tim
 const tolerance = 2 * time.Second
 
 // newRecords reads the Kafka of a configuration.
-func newRecords(s *source) *records {
-	p := processorConfig(s.cfg)
-	return &records{fetcher: s.fetcher(), decoder: event.NewDecoder(p.EventOptions()), topics: []string{topicOf[event.TypeHealth], topicOf[event.TypeTransaction]}}
+func newRecords(ctx context.Context, s *source) *records {
+	return &records{fetcher: s.fetcher(), decoder: s.decoder(ctx), topics: []string{topicOf[event.TypeHealth], topicOf[event.TypeTransaction]}}
 }
 
 // find looks for the evidence of a till at some edges, in a partition of the topics. Of what came several times it is the first. If something
@@ -137,7 +137,11 @@ func (r *records) scan(ctx context.Context, tp fetch.TopicPartition, span interv
 				if rec.Offset >= end || string(rec.Key) != store {
 					return nil
 				}
-				if r.decoder.Decode(rec.Value, &e) != nil || r.decoder.CheckTime(&e, rec.Timestamp) != nil || e.Test || e.TerminalID != till {
+				rejection, err := r.decoder.Record(format.Record{Topic: tp.Topic, Value: rec.Value, Headers: rec.Headers}, &e)
+				if err != nil {
+					return err
+				}
+				if rejection != nil || r.decoder.CheckTime(&e, rec.Timestamp) != nil || e.Test || e.TerminalID != till {
 					return nil
 				}
 				if w, ok := witnessOf(&e, tp, &rec); ok {

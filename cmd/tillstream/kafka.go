@@ -17,10 +17,11 @@ import (
 
 // source is the Kafka of a configuration.
 type source struct {
-	client *kafkago.Client
-	dialer *kafkago.Dialer
-	cfg    *config.Config
-	log    *zap.Logger
+	client  *kafkago.Client
+	dialer  *kafkago.Dialer
+	cfg     *config.Config
+	schemas processor.Schemas // of the writers of records; nil: there is no registry
+	log     *zap.Logger
 }
 
 func openKafka(cfg *config.Config, log *zap.Logger) (*source, error) {
@@ -32,7 +33,11 @@ func openKafka(cfg *config.Config, log *zap.Logger) (*source, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	return &source{client: client, dialer: dialer, cfg: cfg, log: log}, nil
+	schemas, err := openSchemas(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &source{client: client, dialer: dialer, cfg: cfg, schemas: schemas, log: log}, nil
 }
 
 func (s *source) close() {
@@ -88,7 +93,7 @@ func (s *source) processor(ctx context.Context, deps processor.Deps) (*processor
 	}
 	deps.Letters = letters
 	deps.Kafka, deps.Now, deps.Log = s.cluster(), time.Now, s.log
-	deps.Source = s.fetcher()
+	deps.Source, deps.Schemas = s.fetcher(), s.schemas
 	return processor.New(processorConfig(s.cfg), deps), nil
 }
 

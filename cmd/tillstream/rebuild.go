@@ -76,7 +76,7 @@ func (c *rebuildCmd) Run(e *env) error {
 		return err
 	}
 	defer kafka.close()
-	r := &rebuild{cfg: processorConfig(cfg), sink: sink, source: kafka.fetcher(), epochs: kafka.epochs(sink), log: log, out: e.stdout}
+	r := &rebuild{cfg: processorConfig(cfg), sink: sink, source: kafka.fetcher(), epochs: kafka.epochs(sink), schemas: kafka.schemas, log: log, out: e.stdout}
 	if c.Abandon {
 		return r.abandon(e.ctx)
 	}
@@ -101,12 +101,13 @@ func (c *rebuildCmd) Run(e *env) error {
 // rebuild makes tables anew. Until the swap is written down nothing of production has changed, and all can be forgotten. From then on the group
 // is held and the tables made anew are known by their UUIDs, so that whoever comes can go forward (finish) or back (abandon) from any step.
 type rebuild struct {
-	cfg    processor.Config
-	sink   *clickhouse.Sink
-	source processor.Source
-	epochs *processor.Epochs
-	log    *zap.Logger
-	out    io.Writer
+	cfg     processor.Config
+	sink    *clickhouse.Sink
+	source  processor.Source
+	epochs  *processor.Epochs
+	schemas processor.Schemas
+	log     *zap.Logger
+	out     io.Writer
 }
 
 // part is what is made anew.
@@ -242,7 +243,7 @@ func (r *rebuild) refold(ctx context.Context, made *clickhouse.Sink, from, until
 	if err != nil {
 		return err
 	}
-	deps := processor.Deps{Source: r.source, Sink: made, Archive: made, Forgotten: r.sink, Now: time.Now, Log: r.log}
+	deps := processor.Deps{Source: r.source, Sink: made, Archive: made, Forgotten: r.sink, Schemas: r.schemas, Now: time.Now, Log: r.log}
 	for i, e := range epochs {
 		to := until
 		if i+1 < len(epochs) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/format"
 	"github.com/tillstream/tillstream/sinks/clickhouse"
 	"github.com/tillstream/tillstream/sinks/kafka"
 )
@@ -67,10 +68,9 @@ func (c *deadLettersReplayCmd) Run(e *env) error {
 		return err
 	}
 	defer source.close()
-	p := processorConfig(cfg)
 	r := &replay{
 		source: source, letters: source.letters(), listed: listed, again: c.Again,
-		decoder: event.NewDecoder(p.EventOptions()), now: time.Now,
+		decoder: source.decoder(e.ctx), now: time.Now,
 		stamped: map[string]bool{}, sent: map[string]int{}, rejected: map[event.Reason]int{},
 	}
 	if !c.DryRun {
@@ -93,7 +93,7 @@ type replay struct {
 	letters *kafka.DeadLetters
 	listed  map[clickhouse.LetterID]clickhouse.ListedLetter // what was asked for; what was dealt with is taken out
 	again   bool
-	decoder *event.Decoder
+	decoder *format.Decoder
 	now     func() time.Time
 	send    func(context.Context, []kafka.Letter) error // nil: nothing is sent
 
@@ -174,7 +174,10 @@ func (r *replay) judge(ctx context.Context, l kafka.Letter) error {
 		}
 		r.stamped[l.Topic] = stamped
 	}
-	rejection := r.decoder.Decode(l.Value, &r.event)
+	rejection, err := r.decoder.Record(format.Record{Topic: l.Topic, Value: l.Value, Headers: l.Headers}, &r.event)
+	if err != nil {
+		return err
+	}
 	if rejection == nil {
 		rejection = r.decoder.CheckTime(&r.event, l.Timestamp)
 	}

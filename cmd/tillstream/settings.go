@@ -67,12 +67,14 @@ func newLogger(w io.Writer, cfg *config.Config) (*zap.Logger, error) {
 // processorConfig is what the processor needs of the configuration.
 func processorConfig(cfg *config.Config) processor.Config {
 	k, p := cfg.Kafka, cfg.Processor
+	formats, _ := cfg.Formats.TopicFormats() // validated when it was loaded
 	return processor.Config{
 		Group: k.Group, Topics: k.Topics, SessionTimeout: duration(k.SessionTimeout), Heartbeat: duration(k.HeartbeatInterval),
 		RebalanceTimeout: duration(k.RebalanceTimeout), Lanes: p.Lanes, BatchAge: duration(p.BatchAge), BatchRecords: p.BatchRecords,
 		BatchBytes: int(p.BatchBytes), Memory: int64(p.Memory), Secret: []byte(cfg.Privacy.Secret), MaxEventBytes: int(p.MaxEventBytes),
 		MaxLateness: duration(p.MaxLateness), BusinessDayCutoff: duration(p.BusinessDayCutoff), HeartbeatTimeout: duration(p.HeartbeatTimeout),
 		TimelineWindow: duration(p.TimelineWindow), RetireAfter: duration(p.RetireAfter), Watch: p.WatchProducts, CorrectionWindow: duration(p.CorrectionWindow),
+		Formats: formats, SchemaRegistry: len(cfg.Formats.SchemaRegistry.URLs) > 0,
 	}
 }
 

@@ -51,7 +51,7 @@ func NewDecoder(opts Options) *Decoder {
 func (d *Decoder) Decode(value []byte, e *Event) *Rejection {
 	d.event, d.value, d.has = e, value, presence{}
 	d.customerID, d.operator = "", ""
-	e.reset()
+	e.Reset()
 	s := &d.scan
 	*s = scanner{in: value, scratch: s.scratch[:0], habits: &d.habits}
 	switch {
@@ -187,8 +187,8 @@ func (d *Decoder) forget() {
 	}
 }
 
-// reset empties an event and keeps the memory of its slices. The body that was not filled is clean already.
-func (e *Event) reset() {
+// Reset empties an event and keeps the memory of its slices. The body that was not filled is clean already.
+func (e *Event) Reset() {
 	ids := e.Corrects.IDs[:0]
 	e.Envelope, e.Notes, e.Body = Envelope{}, Notes{}, nil
 	e.Corrects.IDs = ids

@@ -15,6 +15,11 @@ const (
 	ReasonMissingField          Reason = "missing_field"          // a required field is not there
 	ReasonInvalidValue          Reason = "invalid_value"          // right type, impossible value
 	ReasonOutOfRange            Reason = "out_of_range"           // a number too large to be true, or to be held
+	ReasonContradiction         Reason = "contradiction"          // the attributes of a CloudEvent say another thing than the event in it
+	ReasonMalformedAvro         Reason = "malformed_avro"         // not one event in Avro
+	ReasonMalformedProtobuf     Reason = "malformed_protobuf"     // not one event in Protobuf
+	ReasonUnknownSchema         Reason = "unknown_schema"         // written with a schema that the schema registry does not have
+	ReasonUnusableSchema        Reason = "unusable_schema"        // written with a schema that is none of a canonical event
 	ReasonUnknownType           Reason = "unknown_type"           // an event type that this version does not know
 	ReasonFuture                Reason = "future"                 // more than 10 min after Kafka got it
 	ReasonTooOld                Reason = "too_old"                // before the year 2000
@@ -29,6 +34,7 @@ const (
 func Reasons() []Reason {
 	return []Reason{
 		ReasonEmpty, ReasonTooLarge, ReasonInvalidUTF8, ReasonMalformed, ReasonWrongType, ReasonMissingField, ReasonInvalidValue, ReasonOutOfRange,
+		ReasonContradiction, ReasonMalformedAvro, ReasonMalformedProtobuf, ReasonUnknownSchema, ReasonUnusableSchema,
 		ReasonUnknownType, ReasonFuture, ReasonTooOld, ReasonTooLate, ReasonSequenceForgotten, ReasonCorrectionUnsupported,
 		ReasonCorrectionTooLate, ReasonCorrectionLimit,
 	}

@@ -24,8 +24,9 @@ const topic = "pos.transactions"
 // quick makes trouble pass soon.
 var quick = Config{MaxWait: 50 * time.Millisecond, MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond}
 
+// testContext ends later than a busy machine takes for any test.
 func testContext(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -101,9 +102,18 @@ func produce(ctx context.Context, t testing.TB, k *kgo.Client, rnd *rand.Rand, r
 func wanted(records []*kgo.Record) []Record {
 	out := make([]Record, len(records))
 	for i, r := range records {
-		out[i] = Record{Offset: r.Offset, Timestamp: r.Timestamp.UnixMilli(), Key: r.Key, Value: r.Value}
+		out[i] = Record{Offset: r.Offset, Timestamp: r.Timestamp.UnixMilli(), Key: r.Key, Value: r.Value, Headers: headersOf(r.Headers)}
 	}
 	return out
+}
+
+// headersOf encodes headers; what kfake and encodeRecord make is compared with it.
+func headersOf(headers []kgo.RecordHeader) Headers {
+	all := make([]Header, len(headers))
+	for i, h := range headers {
+		all[i] = Header{h.Key, h.Value}
+	}
+	return NewHeaders(all...)
 }
 
 // between returns the records with from <= offset < to.
@@ -117,7 +127,7 @@ func between(records []Record, from, to int64) (out []Record) {
 }
 
 func clone(r Record) Record {
-	r.Key, r.Value = bytes.Clone(r.Key), bytes.Clone(r.Value)
+	r.Key, r.Value, r.Headers = bytes.Clone(r.Key), bytes.Clone(r.Value), bytes.Clone(r.Headers)
 	return r
 }
 

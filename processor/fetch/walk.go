@@ -6,12 +6,13 @@ import (
 	"slices"
 )
 
-// Record is one message. Key and Value alias the chunk, or the Walker's buffer: they are valid until Walk calls back with a record
+// Record is one message. Key, Value and Headers alias the chunk, or the Walker's buffer: they are valid until Walk calls back with a record
 // of another batch, or returns. Copy what is kept; assume nothing longer than the call.
 type Record struct {
 	Offset     int64
 	Timestamp  int64  // ms since 1970 UTC: the broker's where the topic says LogAppendTime, else the producer's
 	Key, Value []byte // nil where Kafka has null; a nil Value is a tombstone
+	Headers    Headers
 }
 
 // Walker goes through chunks, reusing its buffers. It is for one goroutine.
@@ -113,7 +114,7 @@ func (w *Walker) records(b *batch, next, to int64, f func(Record) error) (int64,
 		if stamped {
 			timestamp = b.maxTime
 		}
-		if err := f(Record{Offset: offset, Timestamp: timestamp, Key: r.key, Value: r.value}); err != nil {
+		if err := f(Record{Offset: offset, Timestamp: timestamp, Key: r.key, Value: r.value, Headers: r.headers}); err != nil {
 			return offset, err
 		}
 	}
@@ -145,6 +146,7 @@ func (w *Walker) isAbort(b *batch) (bool, error) {
 type record struct {
 	timeDelta, offsetDelta int64
 	key, value             []byte
+	headers                Headers
 }
 
 const (
@@ -152,7 +154,7 @@ const (
 	errRecordField  = malformed("a field reaches beyond its record")
 )
 
-// readRecord reads the first record of p, without its headers, and returns what follows it.
+// readRecord reads the first record of p and returns what follows it.
 func readRecord(p []byte) (r record, rest []byte, err error) {
 	n, k := varint(p)
 	if k <= 0 || n < 1 || n > int64(len(p)-k) {
@@ -171,9 +173,10 @@ func readRecord(p []byte) (r record, rest []byte, err error) {
 	if r.key, p, ok = field(p[k:]); !ok {
 		return r, rest, errRecordField
 	}
-	if r.value, _, ok = field(p); !ok {
+	if r.value, p, ok = field(p); !ok {
 		return r, rest, errRecordField
 	}
+	r.headers = p
 	return r, rest, nil
 }
 

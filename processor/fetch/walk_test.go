@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/snappy/xerial"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"pgregory.net/rapid"
 )
@@ -95,7 +96,7 @@ func TestWalkFields(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		diff(t, []Record{{10, times[0], []byte("key"), []byte("value")}, {11, times[1], nil, nil}, {12, times[2], []byte{}, []byte{}}}, got)
+		diff(t, []Record{{10, times[0], []byte("key"), []byte("value"), headersOf([]kgo.RecordHeader{{Key: "h", Value: []byte("x")}})}, {11, times[1], nil, nil, Headers{0}}, {12, times[2], []byte{}, []byte{}, Headers{0}}}, got)
 	}
 }
 

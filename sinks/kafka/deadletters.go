@@ -82,22 +82,33 @@ func (d *DeadLetters) Send(ctx context.Context, letters []processor.DeadLetter) 
 
 // letter is a dead letter as JSON.
 type letter struct {
-	Topic       string  `json:"topic"`
-	Partition   int32   `json:"partition"`
-	Offset      int64   `json:"offset"`
-	Timestamp   int64   `json:"timestamp"` // Kafka's, ms since 1970 UTC
-	Reason      string  `json:"reason"`
-	Field       string  `json:"field,omitempty"`
-	Expected    string  `json:"expected,omitempty"`
-	Key         *string `json:"key,omitempty"`
-	KeyBase64   []byte  `json:"key_base64,omitempty"`   // instead of key where that is not UTF-8
-	Event       *string `json:"event,omitempty"`        // neither where the record had no value
-	EventBase64 []byte  `json:"event_base64,omitempty"` // instead of event where that is not UTF-8
-	EventBytes  int     `json:"event_bytes,omitempty"`  // the length of an event that was cut
-	Truncated   bool    `json:"truncated,omitempty"`    // key or event were cut
+	Topic       string   `json:"topic"`
+	Partition   int32    `json:"partition"`
+	Offset      int64    `json:"offset"`
+	Timestamp   int64    `json:"timestamp"` // Kafka's, ms since 1970 UTC
+	Reason      string   `json:"reason"`
+	Field       string   `json:"field,omitempty"`
+	Expected    string   `json:"expected,omitempty"`
+	Key         *string  `json:"key,omitempty"`
+	KeyBase64   []byte   `json:"key_base64,omitempty"`   // instead of key where that is not UTF-8
+	Event       *string  `json:"event,omitempty"`        // neither where the record had no value
+	EventBase64 []byte   `json:"event_base64,omitempty"` // instead of event where that is not UTF-8
+	EventBytes  int      `json:"event_bytes,omitempty"`  // the length of an event that was cut
+	Headers     []header `json:"headers,omitempty"`
+	Truncated   bool     `json:"truncated,omitempty"` // key, event or headers were cut
 }
 
-const maxKey = 1024 // bytes of a key that are kept
+// header is one of the record.
+type header struct {
+	Key         string  `json:"key"`
+	Value       *string `json:"value,omitempty"`        // neither where it was null
+	ValueBase64 []byte  `json:"value_base64,omitempty"` // instead of value where that is not UTF-8
+}
+
+const (
+	maxKey     = 1024 // bytes of a key that are kept
+	maxHeaders = 1024 // bytes of headers that are kept: all of them or none
+)
 
 func encode(l *processor.DeadLetter, limit int) ([]byte, error) {
 	out := letter{
@@ -106,6 +117,15 @@ func encode(l *processor.DeadLetter, limit int) ([]byte, error) {
 	key := cut(l.Key, maxKey)
 	out.Truncated = len(key) < len(l.Key)
 	out.Key, out.KeyBase64 = text(key)
+	if len(l.Headers) > maxHeaders {
+		out.Truncated = true
+	} else {
+		for key, value := range l.Headers.All {
+			h := header{Key: key}
+			h.Value, h.ValueBase64 = text(value)
+			out.Headers = append(out.Headers, h)
+		}
+	}
 	for event := l.Value; ; {
 		out.Event, out.EventBase64 = text(event)
 		var b bytes.Buffer

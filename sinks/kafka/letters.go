@@ -22,7 +22,7 @@ const ReplayHeader = "tillstream-replay"
 // Letter is a dead letter as it lies in its topic.
 type Letter struct {
 	processor.DeadLetter
-	Truncated bool // key or value were cut
+	Truncated bool // key, value or headers were cut
 }
 
 // ID names the record that the letter is about, as topic/partition/offset.
@@ -124,10 +124,13 @@ func (d *DeadLetters) Original(ctx context.Context, log *zap.Logger, topic strin
 			at, err = walker.Walk(&chunks[i], at, offset+1, func(r fetch.Record) error {
 				there = true
 				l.DeadLetter = processor.DeadLetter{
-					Topic: topic, Partition: partition, Offset: offset, Timestamp: r.Timestamp, Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value),
+					Topic: topic, Partition: partition, Offset: offset, Timestamp: r.Timestamp, Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Headers: bytes.Clone(r.Headers),
 				}
 				event.MaskPANs(l.Key)
 				event.MaskPANs(l.Value)
+				for _, value := range l.Headers.All {
+					event.MaskPANs(value)
+				}
 				return nil
 			})
 			if err != nil {
@@ -154,19 +157,33 @@ func decode(value []byte) (Letter, bool) {
 	if in.Event != nil {
 		l.Value = []byte(*in.Event)
 	}
+	headers := make([]fetch.Header, len(in.Headers))
+	for i, h := range in.Headers {
+		headers[i] = fetch.Header{Key: h.Key, Value: h.ValueBase64}
+		if h.Value != nil {
+			headers[i].Value = []byte(*h.Value)
+		}
+	}
+	if len(headers) > 0 {
+		l.Headers = fetch.NewHeaders(headers...)
+	}
 	return l, true
 }
 
-// SendAgain stores letters in the partitions they came from, with their key and time and the header ReplayHeader, acknowledged by all replicas
+// SendAgain stores letters in the partitions they came from, with their key, headers and time and the header ReplayHeader, acknowledged by all replicas
 // in sync. Those of one partition keep their order. Partition, not key: there the lane's memory of what it has seen is.
 func (d *DeadLetters) SendAgain(ctx context.Context, letters []Letter) error {
 	batches := map[target][]message{}
 	for i := range letters {
 		l := &letters[i]
 		to := target{l.Topic, int(l.Partition)}
-		batches[to] = append(batches[to], message{
-			topic: l.Topic, key: l.Key, value: l.Value, time: time.UnixMilli(l.Timestamp), headers: []kafka.Header{{Key: ReplayHeader, Value: []byte(l.ID())}},
-		})
+		headers := []kafka.Header{{Key: ReplayHeader, Value: []byte(l.ID())}}
+		for key, value := range l.Headers.All {
+			if key != ReplayHeader { // of a replay before
+				headers = append(headers, kafka.Header{Key: key, Value: value})
+			}
+		}
+		batches[to] = append(batches[to], message{topic: l.Topic, key: l.Key, value: l.Value, time: time.UnixMilli(l.Timestamp), headers: headers})
 	}
 	return d.sender.sendTo(ctx, batches)
 }

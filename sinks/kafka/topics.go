@@ -65,9 +65,15 @@ func EnsureTopics(ctx context.Context, client *kafka.Client, topics []string, mi
 	}
 }
 
+// attempts is how often the first question is asked: a wrong address or login is to be told soon.
+const attempts = 3
+
 // partitionCounts leaves out topics that do not exist.
 func partitionCounts(ctx context.Context, client *kafka.Client, topics []string) (map[string]int, error) {
 	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
+	for try := 1; err != nil && try < attempts && wait.For(ctx, minBackoff) == nil; try++ { // a connection was cut, or a broker was busy
+		meta, err = client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("asking for the topics: %w", explain(client, err))
 	}

@@ -7,6 +7,7 @@ type Config struct {
 	Kafka      Kafka      `yaml:"kafka"`
 	ClickHouse ClickHouse `yaml:"clickhouse"`
 	Processor  Processor  `yaml:"processor"`
+	Formats    Formats    `yaml:"formats"`
 	SLA        SLA        `yaml:"sla"`
 	Alerts     Alerts     `yaml:"alerts"`
 	Marketing  Marketing  `yaml:"marketing"`
@@ -14,7 +15,8 @@ type Config struct {
 	Retention  Retention  `yaml:"retention"`
 	Log        Log        `yaml:"log"`
 	Tracing    Tracing    `yaml:"tracing"`
-	Listen     string     `yaml:"listen" doc:"Address of /metrics, /healthz and /readyz; empty: none."`
+	Console    Console    `yaml:"console"`
+	Listen     string     `yaml:"listen" doc:"Address of the console, /metrics, /healthz and /readyz; empty: none."`
 	Pprof      bool       `yaml:"pprof" doc:"Offer Go's profiles at /debug/pprof/ of listen, too. They show what is in memory, so only where nobody else can reach it."`
 }
 
@@ -67,7 +69,7 @@ type ClickHouse struct {
 // Processor says how events are folded.
 type Processor struct {
 	Lanes             int      `yaml:"lanes" doc:"Fixed shares of the partitions, the units of assignment and of inserts. 0: what the data was written with, at first as many as partitions, at most 8. A change begins a new epoch once all members are stopped."`
-	BatchAge          Duration `yaml:"batch_age" doc:"How old a batch gets before it is written; freshness against the number of inserts."`
+	BatchAge          Duration `yaml:"batch_age" doc:"How old a batch gets before it is written, and up to 10 s older while there is more to fold; freshness against the number of inserts."`
 	BatchRecords      int      `yaml:"batch_records" doc:"Most records of a batch."`
 	BatchBytes        Size     `yaml:"batch_bytes" doc:"Most bytes of records in a batch. 0: what memory allows."`
 	Memory            Size     `yaml:"memory" doc:"Bound of what all lanes of a process hold in batches; a lane that is at its share stops fetching."`
@@ -79,6 +81,23 @@ type Processor struct {
 	RetireAfter       Duration `yaml:"retire_after" doc:"Silence longer than this is unknown: the till was withdrawn."`
 	WatchProducts     []string `yaml:"watch_products" doc:"Ids of products of which pairs in one basket are counted, beside those of categories. A change counts from then on."`
 	CorrectionWindow  Duration `yaml:"correction_window" doc:"For how long after it came a transaction can be corrected (corrects); all of them are kept that long in tillstream.transactions. 0: corrections are dead letters (correction_unsupported)."`
+}
+
+// Formats say what records are written in; see docs/formats.md.
+type Formats struct {
+	Topics         []string       `yaml:"topics" doc:"What records of a topic are written in that are not JSON and do not say what they are: topic=avro or topic=protobuf."`
+	SchemaRegistry SchemaRegistry `yaml:"schema_registry"`
+}
+
+// SchemaRegistry is where the schemas are that records name by an id.
+type SchemaRegistry struct {
+	URLs         []string `yaml:"urls" doc:"Nodes of a schema registry with Confluent's API, http(s)://host:8081, for records that begin with a zero and the id of a schema. None: such records are dead letters (unknown_schema)."`
+	Username     string   `yaml:"username" doc:"Who we are, in HTTP basic authentication."`
+	Password     Secret   `yaml:"password" doc:"Our password; better in password_file."`
+	PasswordFile string   `yaml:"password_file" doc:"File with the password, white space around it left out; wins over password."`
+	Token        Secret   `yaml:"token" doc:"Bearer token, instead of a password; better in token_file."`
+	TokenFile    string   `yaml:"token_file" doc:"File with the token, white space around it left out; wins over token."`
+	TLS          TLS      `yaml:"tls"`
 }
 
 // SLA says how agreements are kept.
@@ -139,6 +158,14 @@ type Retention struct {
 	Orders    int `yaml:"orders" doc:"The same of orders, from their first step. 0, or at least 100."`
 }
 
+// Console is what people look at; see docs/console.md.
+type Console struct {
+	Enabled   bool     `yaml:"enabled" doc:"Show the console at /console/ of the address of listen. Without users it opens on a loopback address only."`
+	UsersFile string   `yaml:"users_file" doc:"File of who may log in, lines of name:bcrypt as htpasswd -nB NAME prints them; read at start. Empty: nobody has to, on a loopback address."`
+	Timeout   Duration `yaml:"timeout" doc:"Longest a figure may take ClickHouse."`
+	Memory    Size     `yaml:"memory" doc:"Most memory that ClickHouse may take for a figure; four are reckoned at a time."`
+}
+
 // Log says what is logged, to standard error.
 type Log struct {
 	Level  string `yaml:"level" doc:"The least that is logged: debug, info, warn or error."`
@@ -174,6 +201,7 @@ func Default() *Config {
 			Alertmanager: Alertmanager{Refresh: Duration(time.Minute)},
 		},
 		Privacy: Privacy{MinGroup: 10},
+		Console: Console{Enabled: true, Timeout: Duration(10 * time.Second), Memory: 1 << 30},
 		Log:     Log{Level: "info", Format: "console"},
 		Listen:  "127.0.0.1:9464",
 	}

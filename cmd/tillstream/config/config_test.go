@@ -198,6 +198,11 @@ func TestBadConfigurations(t *testing.T) {
 		{"retention: {customers: 399}", "", "retention.customers is 399; it takes 0, or 400 to 36500 days"},
 		{"log: {level: loud}", "", `log.level is "loud"; it takes debug, info, warn or error`},
 		{"log: {format: xml}", "", `log.format is "xml"; it takes console or json`},
+		{"formats: {topics: [pos.health=xml]}", "", `formats.topics is "pos.health=xml"; it takes topic=avro or topic=protobuf`},
+		{"formats: {topics: [pos.health=avro, pos.health=protobuf]}", "", `formats.topics is ["pos.health=avro" "pos.health=protobuf"]; it takes each topic once`},
+		{"formats: {topics: [other=avro]}", "", `formats.topics names "other"; it takes topics of kafka.topics`},
+		{"formats: {schema_registry: {urls: ['http://u:p@host']}}", "", "formats.schema_registry.urls is another thing; it takes http(s)://host:port, without a password"},
+		{"formats: {schema_registry: {token: t}}", "", "formats.schema_registry.urls is empty; it takes http(s)://host:port where another key of formats.schema_registry is set"},
 		{"listen: everywhere", "", `listen is "everywhere"; it takes host:port, or nothing`},
 		{"processor: {lanes: -1}\nlog: {level: loud}", "", "processor.lanes is -1; it takes 0 to 1024\nlog.level is \"loud\"; it takes debug, info, warn or error"},
 

@@ -224,6 +224,8 @@ func (c *Config) readFiles() error {
 		{"clickhouse.password_file", c.ClickHouse.PasswordFile, &c.ClickHouse.Password},
 		{"alerts.alertmanager.password_file", c.Alerts.Alertmanager.PasswordFile, &c.Alerts.Alertmanager.Password},
 		{"alerts.alertmanager.token_file", c.Alerts.Alertmanager.TokenFile, &c.Alerts.Alertmanager.Token},
+		{"formats.schema_registry.password_file", c.Formats.SchemaRegistry.PasswordFile, &c.Formats.SchemaRegistry.Password},
+		{"formats.schema_registry.token_file", c.Formats.SchemaRegistry.TokenFile, &c.Formats.SchemaRegistry.Token},
 		{"privacy.secret_file", c.Privacy.SecretFile, &c.Privacy.Secret},
 	} {
 		text, ok := read(s.key, s.path)
@@ -237,7 +239,7 @@ func (c *Config) readFiles() error {
 	for _, t := range []struct {
 		key string
 		TLS
-	}{{"kafka.tls", c.Kafka.TLS}, {"clickhouse.tls", c.ClickHouse.TLS}, {"alerts.alertmanager.tls", c.Alerts.Alertmanager.TLS}} {
+	}{{"kafka.tls", c.Kafka.TLS}, {"clickhouse.tls", c.ClickHouse.TLS}, {"alerts.alertmanager.tls", c.Alerts.Alertmanager.TLS}, {"formats.schema_registry.tls", c.Formats.SchemaRegistry.TLS}} {
 		read(t.key+".ca_file", t.CAFile)
 		read(t.key+".cert_file", t.CertFile)
 		read(t.key+".key_file", t.KeyFile)

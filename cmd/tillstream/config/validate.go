@@ -85,7 +85,7 @@ func (c *Config) Validate() error {
 	for _, t := range []struct {
 		key string
 		TLS
-	}{{"kafka.tls", k.TLS}, {"clickhouse.tls", c.ClickHouse.TLS}, {"alerts.alertmanager.tls", c.Alerts.Alertmanager.TLS}} {
+	}{{"kafka.tls", k.TLS}, {"clickhouse.tls", c.ClickHouse.TLS}, {"alerts.alertmanager.tls", c.Alerts.Alertmanager.TLS}, {"formats.schema_registry.tls", c.Formats.SchemaRegistry.TLS}} {
 		if (t.CertFile == "") != (t.KeyFile == "") {
 			wrong(t.key, "cert_file and key_file together", "incomplete")
 		}
@@ -126,6 +126,8 @@ func (c *Config) Validate() error {
 	if c.Marketing.RefreshEvery != 0 {
 		between("marketing.refresh_every", c.Marketing.RefreshEvery, time.Minute, 7*24*time.Hour)
 	}
+
+	problems = append(problems, c.Formats.validate(k.Topics)...)
 
 	if c.SLA.Every != 0 {
 		between("sla.every", c.SLA.Every, time.Second, time.Hour)
@@ -184,6 +186,8 @@ func (c *Config) Validate() error {
 		}
 	}
 	number("privacy.min_group", c.Privacy.MinGroup, 5, 10_000)
+	between("console.timeout", c.Console.Timeout, time.Second, 5*time.Minute)
+	size("console.memory", c.Console.Memory, 64<<20, 1<<40)
 	oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf("log.format", c.Log.Format, "console", "json")
 	if e := c.Tracing.Endpoint; e != "" {

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+
+	"github.com/tillstream/tillstream/cmd/tillstream/config"
+	"github.com/tillstream/tillstream/processor"
+	"github.com/tillstream/tillstream/processor/format"
+	"github.com/tillstream/tillstream/processor/format/schemaregistry"
+	"github.com/tillstream/tillstream/sinks/certs"
+)
+
+// openSchemas makes the client of the schema registry; nil if there is none.
+func openSchemas(cfg *config.Config) (processor.Schemas, error) {
+	r := &cfg.Formats.SchemaRegistry
+	if len(r.URLs) == 0 {
+		return nil, nil
+	}
+	client, err := schemaregistry.New(schemaregistry.Config{
+		URLs: append([]string(nil), r.URLs...), Username: r.Username, Password: string(r.Password), Token: string(r.Token),
+		TLS: certs.Files{CAFile: r.TLS.CAFile, CertFile: r.TLS.CertFile, KeyFile: r.TLS.KeyFile, ServerName: r.TLS.ServerName, InsecureSkipVerify: r.TLS.InsecureSkipVerify},
+	})
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return client, nil
+}
+
+// decoder reads records as the processor of this configuration does, but does not wait for a schema registry.
+func (s *source) decoder(ctx context.Context) *format.Decoder {
+	p := processorConfig(s.cfg)
+	d := format.NewDecoder(p.FormatOptions())
+	if s.schemas != nil {
+		d.Find(func(id int) (format.Schema, error) { return s.schemas.Schema(ctx, id) })
+	}
+	return d
+}
