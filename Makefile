@@ -1,5 +1,5 @@
 # The two commands of the README are demo and test; each installs what it needs, through go, npm (the ClickHouse engine) and Maven (Kafka).
-.PHONY: demo build test tests test-kafka test-console lint fmt docs bench fuzz simulate endurance scale queries bench-peers clean
+.PHONY: demo build test tests test-kafka test-console test-chart vulnerabilities lint fmt docs bench fuzz simulate endurance scale queries bench-peers clean
 SHELL = /bin/bash
 .SHELLFLAGS = -eu -o pipefail -c
 
@@ -44,6 +44,14 @@ CHROMIUM = $(shell command -v chromium || command -v google-chrome || echo chrom
 test-console:
 	cd console/browser && npm ci --silent --no-fund --no-audit
 	go test -timeout $(TIMEOUT) -count 1 -tags browser -run '^TestBrowser$$' ./console -chromium $(CHROMIUM)
+
+# The Helm chart, rendered by Helm's own library, which is a module of its own: not part of test.
+test-chart:
+	cd deploy/helm/check && go test -count 1 ./...
+
+# Known vulnerabilities in what the program calls. It asks vuln.go.dev.
+vulnerabilities:
+	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 lint:
 	@unformatted=$$(go tool gofumpt -l .); test -z "$$unformatted" || { echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; }

@@ -44,6 +44,14 @@ type demoCmd struct {
 	Config           string        `help:"Configuration file, for everything that is not embedded." type:"path" placeholder:"FILE"`
 }
 
+func (*demoCmd) Help() string {
+	return `Needs nothing but npm, through which the ClickHouse engine is fetched once.
+
+  tillstream demo
+  tillstream demo --once --data mine --input sales.jsonl.zst --input health.jsonl
+  tillstream sql --data mine "SELECT * FROM pos.ledger"`
+}
+
 func (c *demoCmd) Run(e *env) error {
 	cfg, err := c.config(e)
 	if err != nil {
