@@ -1,4 +1,3 @@
-// Package docs holds what is written for people. Its tests hold the texts to the code.
 package docs
 
 import (

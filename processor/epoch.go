@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -96,11 +98,14 @@ func (e *Epochs) Survey(ctx context.Context, group string, topics []string) (Sur
 	if err != nil {
 		return Survey{}, fmt.Errorf("asking for the members of group %s: %w", group, err)
 	}
-	cluster, counts, err := e.Kafka.Topics(ctx, topics)
+	var counts map[string]int
+	err = e.patiently(ctx, func() error {
+		s.Cluster, counts, err = e.Kafka.Topics(ctx, topics)
+		return err
+	})
 	if err != nil {
 		return Survey{}, fmt.Errorf("asking Kafka for topics %v: %w", topics, err)
 	}
-	s.Cluster = cluster
 	lanes := max(stream.Lanes, 1)
 	parts := make([][]commit.TopicPartition, lanes)
 	var all []commit.TopicPartition
@@ -381,12 +386,13 @@ func (s Stream) origin(tp fetch.TopicPartition, b fetch.Bounds) int64 {
 	return b.Start
 }
 
-// patiently asks again while the group's coordinator is not there yet, as on a cluster that was just started.
+// patiently asks again while the group's coordinator is not there yet, as on a cluster that was just started, and where a connection is cut.
 func (e *Epochs) patiently(ctx context.Context, ask func() error) error {
 	for since := e.Now(); ; {
 		err := ask()
 		var answer interface{ Temporary() bool }
-		if !errors.As(err, &answer) || !answer.Temporary() || e.Now().Sub(since) > 30*time.Second {
+		passing := errors.As(err, &answer) && answer.Temporary() || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+		if !passing || e.Now().Sub(since) > 30*time.Second {
 			return err
 		}
 		select {

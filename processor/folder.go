@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/tillstream/tillstream/processor/availability"
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/consent"
@@ -263,10 +265,13 @@ type batch struct {
 	records   int
 	bytes     int
 	at        time.Time // sealed
+	newest    int64     // record's timestamp, ms
+	opened    time.Time // when it got its first offset; zero if it was read again
+	span      trace.SpanContext
 }
 
 func (b *batch) end() *ending {
-	e := &ending{b.version, make(map[commit.TopicPartition]int64, len(b.ranges))}
+	e := &ending{b.version, make(map[commit.TopicPartition]int64, len(b.ranges)), b.span}
 	for _, r := range b.ranges {
 		e.offsets[r.TopicPartition] = r.To
 	}
@@ -275,7 +280,7 @@ func (b *batch) end() *ending {
 
 // Seal closes the open batch and begins the next one where it ends.
 func (f *folder) Seal(v rollup.Version, lane string, now time.Time) *batch {
-	b := &batch{version: v, forgotten: f.forgotten.Entries(), letters: f.letters, records: f.records, bytes: f.bytes, at: now}
+	b := &batch{version: v, forgotten: f.forgotten.Entries(), letters: f.letters, records: f.records, bytes: f.bytes, at: now, newest: f.newest}
 	tps := make([]fetch.TopicPartition, 0, len(f.books))
 	for tp := range f.books {
 		tps = append(tps, tp)

@@ -8,10 +8,12 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/tillstream/tillstream/processor/commit"
@@ -99,6 +101,7 @@ type Deps struct {
 	Now        func() time.Time
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
+	Tracer     trace.Tracer // nil: batches are not traced
 }
 
 // Processor is one member of the consumer group.
@@ -106,6 +109,8 @@ type Processor struct {
 	cfg     Config
 	deps    Deps
 	metrics *metrics
+
+	joined atomic.Bool // in a generation, with lanes or without
 
 	mu    sync.Mutex
 	lanes map[int]*laneReport
@@ -118,6 +123,9 @@ type Processor struct {
 func New(cfg Config, deps Deps) *Processor {
 	return &Processor{cfg: cfg, deps: deps, metrics: newMetrics(deps.Registerer), lanes: map[int]*laneReport{}, writing: make(chan struct{}, max(batchesAtOnce, runtime.GOMAXPROCS(0)))}
 }
+
+// Joined says whether this member takes part in the group now, as a spare without lanes, too.
+func (p *Processor) Joined() bool { return p.joined.Load() }
 
 // Progress is what each lane of this member is doing, by lane.
 func (p *Processor) Progress() []LaneProgress {
@@ -173,6 +181,7 @@ func (p *Processor) member(ctx context.Context) error {
 	var lanes sync.WaitGroup
 	defer lanes.Wait()
 	defer group.Close()
+	defer p.joined.Store(false)
 	running := ctx
 	ctx, leave := context.WithCancelCause(ctx)
 	defer leave(nil)
@@ -184,6 +193,7 @@ func (p *Processor) member(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case err != nil: // a coordinator that is not there yet, a broker that went away
+			p.joined.Store(false)
 			p.deps.Log.Warn("joining the group again", zap.Error(err))
 			continue
 		}
@@ -191,6 +201,7 @@ func (p *Processor) member(ctx context.Context) error {
 			return err
 		}
 		p.assign(ctx, leave, gen, stream, &lanes)
+		p.joined.Store(true)
 	}
 }
 
@@ -200,7 +211,13 @@ var errEpoch = errors.New("another epoch has begun")
 // open reads how the data was written and how this member is to go on with it: in the same epoch, in the first, or in a new one if the
 // number of lanes was changed.
 func (p *Processor) open(ctx context.Context) (Stream, error) {
-	cluster, counts, err := p.deps.Kafka.Topics(ctx, p.cfg.Topics)
+	epochs := &Epochs{Kafka: p.deps.Kafka, Source: p.deps.Source, Ledgers: p.deps.Sink, Streams: p.deps.Streams, Now: p.deps.Now, Log: p.deps.Log}
+	var cluster string
+	var counts map[string]int
+	err := epochs.patiently(ctx, func() (err error) {
+		cluster, counts, err = p.deps.Kafka.Topics(ctx, p.cfg.Topics)
+		return err
+	})
 	if err != nil {
 		return Stream{}, fmt.Errorf("asking Kafka for topics %v: %w", p.cfg.Topics, err)
 	}
@@ -211,7 +228,6 @@ func (p *Processor) open(ctx context.Context) (Stream, error) {
 	now := Stream{
 		Group: p.cfg.Group, Lanes: min(p.cfg.Lanes, partitions), Partitions: partitions, Topics: slices.Sorted(slices.Values(p.cfg.Topics)), Cluster: cluster,
 	}
-	epochs := &Epochs{Kafka: p.deps.Kafka, Source: p.deps.Source, Ledgers: p.deps.Sink, Streams: p.deps.Streams, Now: p.deps.Now, Log: p.deps.Log}
 	for try := 0; ; try++ {
 		s, looked, err := p.join(ctx, epochs, now, try < patience)
 		if err == nil || try == tries {
@@ -367,7 +383,8 @@ func (p *Processor) assign(ctx context.Context, leave context.CancelCauseFunc, g
 		l := &lane{
 			name: name, cluster: stream.Cluster, epoch: stream.Epoch, start: start, origin: stream.origin, tps: tps, cfg: &p.cfg, fingerprint: fingerprint, share: p.cfg.share(stream.Lanes),
 			source: p.deps.Source, offsets: gen.Offsets, sink: p.deps.Sink, archive: p.deps.Archive, listed: p.deps.Forgotten, writers: p.deps.Schemas, letters: p.deps.Letters, now: p.deps.Now,
-			log: p.deps.Log.With(zap.String("lane", name), zap.Int32("generation", gen.ID)), report: newLaneReport(n, name, p.metrics), hand: hands[n], writing: p.writing,
+			log: p.deps.Log.With(zap.String("lane", name), zap.Int32("generation", gen.ID)), report: newLaneReport(n, name, p.metrics), spans: spans{p.deps.Tracer, p.deps.Now, name},
+			hand: hands[n], writing: p.writing,
 		}
 		reports[n] = l.report
 		running.Add(1)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
@@ -63,6 +64,7 @@ type lane struct {
 	now     func() time.Time
 	log     *zap.Logger
 	report  *laneReport
+	spans   spans
 	hand    *handle
 	writing chan struct{} // has room for a batch that is being written, of all lanes of this process; nil: there is always room
 }
@@ -153,7 +155,7 @@ func (l *lane) session(ctx context.Context) error {
 			return err
 		}
 	} else if plan.Behind {
-		unsaid = &ending{rollup.Version{Epoch: l.epoch, Batch: plan.Batch}, plan.Position}
+		unsaid = &ending{rollup.Version{Epoch: l.epoch, Batch: plan.Batch}, plan.Position, trace.SpanContext{}}
 	}
 	order, err := l.begin(ctx, h, plan)
 	if err != nil {
@@ -487,10 +489,12 @@ func (l *lane) fetch(ctx context.Context, asks <-chan []fetch.Position, out chan
 		case <-ctx.Done():
 			return nil
 		}
+		began := l.now()
 		chunks, err := l.source.Fetch(ctx, at)
 		if ctx.Err() != nil {
 			return nil
 		}
+		l.spans.fetched(began, len(chunks))
 		if err != nil {
 			return fmt.Errorf("fetching for lane %s: %w", l.name, err)
 		}
@@ -505,7 +509,10 @@ func (l *lane) fetch(ctx context.Context, asks <-chan []fetch.Position, out chan
 // errLater ends a walk at a record whose turn has not come.
 var errLater = errors.New("later")
 
-// fold folds chunks into the open batch, in the order of time, and closes it when it is old and the writer has nothing to do, or when it is full.
+// catchUp is how much older a batch may get while there is more to fold: closing it would make nothing fresh, and fewer, larger batches are how a lane catches up.
+const catchUp = 10 * time.Second
+
+// fold folds chunks into the open batch, in the order of time, and closes it when it is full, or when it is old, the writer has nothing to do and there is no more to fold.
 func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<- []fetch.Position, in <-chan []fetch.Chunk, out chan<- *batch, p *progress) error {
 	f := h.folder
 	f.corrections.Find(l.finder(ctx, h))
@@ -522,7 +529,9 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 	}
 	seal := func() {
 		h.wrote(p.written.Load())
-		send(h.seal(l))
+		b := h.seal(l)
+		b.opened = opened
+		send(b)
 		opened, age = time.Time{}, nil
 	}
 	for _, b := range h.sealed {
@@ -588,8 +597,12 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 		case opened.IsZero():
 			opened = l.now()
 			age = time.After(l.cfg.BatchAge)
-		case p.queued.Load() == 0 && l.now().Sub(opened) >= l.cfg.BatchAge:
-			seal()
+		case p.queued.Load() == 0:
+			now := l.now()
+			old := now.Sub(opened) - l.cfg.BatchAge
+			if old >= catchUp || old >= 0 && (wait != nil || !order.Behind(now)) {
+				seal()
+			}
 		}
 	}
 	return nil

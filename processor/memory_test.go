@@ -102,3 +102,68 @@ func TestBatchesTakeNoMoreMemoryThanTheyHold(t *testing.T) {
 		runtime.KeepAlive(records)
 	}
 }
+
+// basket is a sale of so many lines, each of a product and a category of its own.
+func basket(i, lines int) fetch.Record {
+	value := fmt.Appendf(nil, `{"id":"l/%d","source":"t","type":"pos.transaction.v1","time":"2026-11-23T09:00:30Z","store_id":"0042","terminal_id":"t","sequence":%d,"kind":"sale","currency":"EUR","lines":[`, i, i+1)
+	for l := range lines {
+		value = fmt.Appendf(value, `{"line":%d,"product_id":"p%d-%d","category":"c%d","quantity":1,"gross":1},`, l+1, i, l, l)
+	}
+	value = fmt.Appendf(value[:len(value)-1], `],"totals":{"gross":%d,"net":%[1]d}}`, lines)
+	return fetch.Record{Offset: int64(i), Timestamp: 1_796_893_231_000, Value: value}
+}
+
+// However many keys come, and however they are spread, a lane that closes its batches when they are full keeps an open one and two that are sealed within its share, and
+// closes more of them instead. Beside that it knows names, up to a limit of theirs.
+func TestALaneStaysWithinItsShareWhateverComes(t *testing.T) {
+	const share, names = 16 << 20, 30 << 20
+	cfg := benchConfig()
+	cfg.BatchRecords = 1 << 30
+	hot := func(n int) func(int) fetch.Record { // nearly all sales in one store, the others of many categories in one of their own each
+		cold, warm := large(n/20+1), sales(rich, 0, n)
+		return func(i int) fetch.Record {
+			r := cold[i/20]
+			if i%20 != 0 {
+				r = warm[i]
+			}
+			r.Offset = int64(i)
+			return r
+		}
+	}
+	distinct := baskets(30_000)
+	for name, c := range map[string]struct {
+		n    int
+		next func(i int) fetch.Record
+	}{
+		"300,000 products":        {len(distinct), func(i int) fetch.Record { return distinct[i] }},
+		"a hot store":             {20_000, hot(20_000)},
+		"baskets of 10,000 lines": {30, func(i int) fetch.Record { return basket(i, 10_000) }},
+	} {
+		f := newFolder(cfg, nil)
+		f.Begin(tp, 0, true)
+		var sealed []*batch
+		var before, most int64
+		batches := uint64(0)
+		for i := range c.n {
+			if err := f.Record(tp, c.next(i)); err != nil {
+				t.Fatal(err)
+			}
+			if !cfg.full(f, share) {
+				continue
+			}
+			if batches > 1 {
+				most = max(most, heap()-before)
+			} else {
+				before = heap() // what outlives batches is there
+			}
+			batches++
+			sealed = append(sealed, f.Seal(rollup.Version{Epoch: 1, Batch: batches}, "g/0", time.Time{}))
+			sealed = sealed[max(len(sealed)-2, 0):]
+		}
+		t.Logf("%s: %d batches, %d MiB", name, batches, most>>20)
+		if batches < 3 || most > share+names {
+			t.Errorf("%s: %d batches, which take up to %d MiB of %d", name, batches, most>>20, (share+names)>>20)
+		}
+		runtime.KeepAlive(sealed)
+	}
+}

@@ -2,6 +2,7 @@ package processor
 
 import (
 	"maps"
+	"math"
 	"sync"
 	"time"
 
@@ -51,6 +52,9 @@ type metrics struct {
 	starts  *prometheus.CounterVec
 	lost    *prometheus.GaugeVec
 	waits   *prometheus.GaugeVec
+	failed  *prometheus.CounterVec
+	newest  *prometheus.GaugeVec
+	unsaid  *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -77,8 +81,15 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		waits: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "tillstream_lane_held_back", Help: "1 if the lane waits for a partition that is behind and cannot be read: going on would make its evidence too late.",
 		}, []string{"lane"}),
+		failed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tillstream_insert_failures_total", Help: "INSERTs that failed or of which nothing was heard; they are tried again."}, []string{"table"}),
+		newest: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "tillstream_written_time_seconds", Help: "Kafka's time of the newest record of the last batch that ClickHouse took, seconds since 1970: how fresh the data is while records come.",
+		}, []string{"lane"}),
+		unsaid: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tillstream_unaccounted_offsets_total", Help: "Offsets of written batches by which their outcomes do not add up. Always 0: otherwise the books are out of balance.",
+		}, []string{"lane"}),
 	}
-	reg.MustRegister(m.events, m.batches, m.inserts, m.rows, m.lag, m.stopped, m.trouble, m.starts, m.lost, m.waits)
+	reg.MustRegister(m.events, m.batches, m.inserts, m.rows, m.lag, m.stopped, m.trouble, m.starts, m.lost, m.waits, m.failed, m.newest, m.unsaid)
 	return m
 }
 
@@ -104,6 +115,7 @@ type laneReport struct {
 func newLaneReport(lane int, name string, m *metrics) *laneReport {
 	m.stopped.WithLabelValues(name).Set(0)
 	m.waits.WithLabelValues(name).Set(0)
+	m.unsaid.WithLabelValues(name)
 	return &laneReport{name: name, metrics: m, progress: LaneProgress{
 		Lane: lane, State: StateRecovering, Written: map[fetch.TopicPartition]int64{}, End: map[fetch.TopicPartition]int64{},
 	}}
@@ -184,7 +196,21 @@ func (r *laneReport) inserted(b *rollup.Block, took time.Duration) {
 	r.metrics.rows.WithLabelValues(b.Table).Add(float64(b.Rows))
 }
 
+func (r *laneReport) refused(b *rollup.Block) { r.metrics.failed.WithLabelValues(b.Table).Inc() }
+
+// unaccounted are offsets of a batch of which it is not said what became of them, or that were counted twice.
+func (b *batch) unaccounted() (n float64) {
+	for _, x := range b.ranges {
+		n += float64(x.To - x.From)
+	}
+	return math.Abs(n - float64(b.tally.records+b.tally.duplicates+b.tally.rejected+b.tally.gaps))
+}
+
 func (r *laneReport) wrote(b *batch) {
+	r.metrics.unsaid.WithLabelValues(r.name).Add(b.unaccounted())
+	if b.newest > 0 {
+		r.metrics.newest.WithLabelValues(r.name).Set(float64(b.newest) / 1000)
+	}
 	r.metrics.batches.WithLabelValues(r.name).Inc()
 	for outcome, n := range map[string]uint64{"folded": b.tally.records, "duplicate": b.tally.duplicates, "rejected": b.tally.rejected, "gap": b.tally.gaps} {
 		r.metrics.events.WithLabelValues(r.name, outcome).Add(float64(n))

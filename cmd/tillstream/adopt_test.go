@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -10,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/segmentio/kafka-go"
@@ -23,7 +21,7 @@ import (
 // stops runs a member until one of its lanes stops, and gives the sentence.
 func (s *site) stops(lanes int) string {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	ctx, cancel := patient(s.t)
 	defer cancel()
 	r, w := io.Pipe()
 	ended := make(chan int, 1)

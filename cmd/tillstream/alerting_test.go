@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -152,7 +151,7 @@ func TestPipelineAlerts(t *testing.T) {
 		t.Fatal("the engine does not answer")
 	}
 	am := newManager(t)
-	cfg := writeConfig(t, broker, dsn, fmt.Sprintf("alerts: {every: 500ms, clear_after: 0s, alertmanager: {urls: [%q], refresh: 1s}}\n", am.url))
+	cfg := missedSoon(t, writeConfig(t, broker, dsn, fmt.Sprintf("alerts: {every: 500ms, clear_after: 0s, alertmanager: {urls: [%q], refresh: 30s}}\n", am.url))) // what it was told lasts four refreshes
 	sequence := 0
 	ingest := func(line string) {
 		t.Helper()
@@ -163,11 +162,16 @@ func TestPipelineAlerts(t *testing.T) {
 	now := func(later time.Duration) string {
 		return time.Now().Add(later).UTC().Format("2006-01-02T15:04:05.000Z")
 	}
-	report := func(terminal, status string) {
+	// report has tills report the same, all in one batch.
+	report := func(status string, terminals ...string) {
 		t.Helper()
-		sequence++
-		ingest(fmt.Sprintf(`{"id":"h%d","source":"%s","type":"pos.health.v1","time":"%s","store_id":"S1","terminal_id":"%s","sequence":%d,"kind":"heartbeat","status":"%s"}`,
-			sequence, terminal, now(0), terminal, sequence, status))
+		var lines []string
+		for _, terminal := range terminals {
+			sequence++
+			lines = append(lines, fmt.Sprintf(`{"id":"h%d","source":"%s","type":"pos.health.v1","time":"%s","store_id":"S1","terminal_id":"%s","sequence":%d,"kind":"heartbeat","status":"%s"}`,
+				sequence, terminal, now(0), terminal, sequence, status))
+		}
+		ingest(strings.Join(lines, "\n"))
 	}
 	maintenance := func(step, more string) {
 		t.Helper()
@@ -181,9 +185,17 @@ func TestPipelineAlerts(t *testing.T) {
 		}
 		return strings.Split(strings.NewReplacer(`"`, "", "\r", "").Replace(strings.TrimSpace(out.String())), "\n")[1:]
 	}
+	var members []*member
+	start := func() *member {
+		members = append(members, startMember(t, cfg))
+		return members[len(members)-1]
+	}
 	await := func(what string, done func() bool) {
 		t.Helper()
 		until(t, what, done, func() string {
+			for i, m := range members {
+				t.Logf("member %d said:\n%s", i, m.tail(4000))
+			}
 			return fmt.Sprintf("pos.alerts has %q, Alertmanager %q", ask("SELECT rule, scope, state, reason FROM pos.alerts ORDER BY started_at"), am.open())
 		})
 	}
@@ -195,14 +207,13 @@ func TestPipelineAlerts(t *testing.T) {
 		})
 	}
 
-	first := startMember(t, cfg)
+	first := start()
 	await("the topics", func() bool { return first.said("lane assigned") })
-	report("T1", "up")
-	report("T2", "up")
-	report("T2", "down")
+	report("up", "T1", "T2")
+	report("down", "T2")
 	settled("terminal_outage S1/T2")
 	first.kill()
-	second := startMember(t, cfg)
+	second := start()
 	if am.real != nil {
 		if err := am.real.Restart(t.Context()); err != nil { // it keeps what it has notified, and no alerts
 			t.Fatal(err)
@@ -213,8 +224,8 @@ func TestPipelineAlerts(t *testing.T) {
 		am.mu.Unlock()
 	}
 	settled("terminal_outage S1/T2")
-	third := startMember(t, cfg) // a rebalance
-	report("T1", "down")
+	third := start() // a rebalance
+	report("down", "T1")
 	second.kill()
 	settled("store_outage S1")
 	window := fmt.Sprintf(`,"window":{"start":"%s","end":"%s"},"notice_given_at":"%s","approved_by":"m"`, now(-time.Minute), now(time.Hour), now(-time.Minute))
@@ -224,9 +235,9 @@ func TestPipelineAlerts(t *testing.T) {
 	settled()
 	maintenance("ended", window)
 	settled("store_outage S1")
-	report("T1", "up")
-	report("T2", "up")
+	report("up", "T1", "T2") // one after the other, the second would be down alone for a moment, and told of
 	settled()
+	steps := inKafka(t, broker, len(ask("SELECT alert_id FROM tillstream.alerts FINAL")))
 	third.stop()
 
 	want := []string{"terminal_outage part of the outage of store S1", "store_outage maintenance M1", "store_outage over"}
@@ -234,7 +245,6 @@ func TestPipelineAlerts(t *testing.T) {
 		t.Errorf("pos.alerts has %q, want %q", got, want)
 	}
 	ids := ask("SELECT alert_id FROM pos.alerts ORDER BY alert_id")
-	steps := inKafka(t, broker, len(ask("SELECT alert_id FROM tillstream.alerts FINAL")))
 	if got := slices.Sorted(maps.Keys(steps)); !slices.Equal(got, ids) {
 		t.Errorf("Kafka has the alerts %q, pos.alerts %q", got, ids)
 	}
@@ -275,7 +285,7 @@ func TestPipelineAlerts(t *testing.T) {
 // inKafka reads the topic as a consumer that drops repeats by (alert_id, sequence) until it has n steps: of each alert its steps in their order, none left out.
 func inKafka(t *testing.T, broker string, n int) map[string][]string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := patient(t)
 	defer cancel()
 	reader := kafka.NewReader(kafka.ReaderConfig{Brokers: []string{broker}, Topic: "pos.alerts", GroupID: "readers", StartOffset: kafka.FirstOffset, MaxWait: 100 * time.Millisecond})
 	defer reader.Close()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -62,21 +61,18 @@ func (p *pipeline) fold(cfg string, offsets int64) {
 	p.t.Helper()
 	stop := startMember(p.t, cfg).stop
 	defer stop()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 4*time.Minute)
-	defer cancel()
-	look := time.NewTicker(100 * time.Millisecond)
-	defer look.Stop()
-	for {
-		have := p.number("SELECT toInt64(sum(records + duplicates + rejected)) AS n FROM pos.ledger")
-		if have >= offsets {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			p.t.Fatalf("%d of %d events were folded", have, offsets)
-		case <-look.C:
-		}
-	}
+	p.until(offsets)
+}
+
+// accounted is how many offsets the ledger accounts for.
+func (p *pipeline) accounted() int64 {
+	return p.number("SELECT toInt64(sum(records + duplicates + rejected)) AS n FROM pos.ledger")
+}
+
+// until waits until the ledger accounts for so many offsets.
+func (p *pipeline) until(offsets int64) {
+	p.t.Helper()
+	until(p.t, fmt.Sprint(offsets, " offsets"), func() bool { return p.accounted() >= offsets }, func() string { return fmt.Sprint(p.accounted(), " were folded") })
 }
 
 // events makes a file of a simulated shop with its faults, and says how many lines it has.

@@ -25,6 +25,7 @@ import (
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
 	"github.com/tillstream/tillstream/cmd/tillstream/manifest"
 	"github.com/tillstream/tillstream/cmd/tillstream/simulator"
+	"github.com/tillstream/tillstream/console"
 	"github.com/tillstream/tillstream/deploy/embedded"
 	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/sinks/clickhouse"
@@ -35,7 +36,7 @@ type demoCmd struct {
 	Input            []string      `help:"Canonical events to fold instead of a simulated chain; may be given several times." placeholder:"FILE"`
 	Data             string        `help:"Where everything is kept." default:"tillstream-data" placeholder:"DIR"`
 	Once             bool          `help:"End when all is folded and committed."`
-	Listen           string        `help:"Address where ClickHouse's HTTP interface is offered, read-only." default:"127.0.0.1:8123" placeholder:"ADDR"`
+	Listen           string        `help:"Address of the console and of ClickHouse's HTTP interface, both read-only." default:"127.0.0.1:8123" placeholder:"ADDR"`
 	Kafka            []string      `help:"Use this Kafka instead of the embedded one." placeholder:"HOST:PORT"`
 	ClickHouse       string        `name:"clickhouse" help:"Use this ClickHouse instead of the embedded one." placeholder:"DSN"`
 	HeartbeatTimeout time.Duration `help:"How long a report of up holds; three times what the till announces if not given." placeholder:"DURATION"`
@@ -66,6 +67,11 @@ func (c *demoCmd) Run(e *env) error {
 		defer os.Remove(addressFile(c.Data))
 	}
 
+	users, err := consoleUsers(cfg)
+	if err != nil {
+		return err
+	}
+	offered := http.NotFoundHandler() // beside the console: ClickHouse's HTTP interface, if it is the embedded one
 	if c.ClickHouse == "" {
 		engine, err := startEngine(e, c.Data, log)
 		if err != nil {
@@ -73,13 +79,7 @@ func (c *demoCmd) Run(e *env) error {
 		}
 		defer engine.Close()
 		cfg.ClickHouse.DSN = config.Secret(engine.DSN())
-		if !c.Once {
-			stop, err := offer(c.Listen, engine, log)
-			if err != nil {
-				return err
-			}
-			defer stop()
-		}
+		offered = engine.Proxy()
 	}
 	sink, err := openChecked(e.ctx, cfg, c.Migrate)
 	if err != nil {
@@ -107,6 +107,15 @@ func (c *demoCmd) Run(e *env) error {
 	defer cancel()
 	g, gctx := errgroup.WithContext(ctx)
 	var evaluated atomic.Int64 // by evaluating, for alerting
+	if !c.Once {
+		stop, err := offer(c.Listen, log, func(at net.Addr) (http.Handler, error) {
+			return withConsole(offered, cfg, users, at, sink, proc, log)
+		})
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	g.Go(func() error { return proc.Run(gctx) })
 	g.Go(func() error { return evaluating(gctx, cfg, sink, proc, registry, &evaluated, log) })
 	g.Go(func() error { return alerting(gctx, kafka, sink, proc, registry, &evaluated) })
@@ -170,13 +179,17 @@ func ownSecret(dir string) (config.Secret, error) {
 	return config.Secret(secret), nil
 }
 
-// offer puts ClickHouse's HTTP interface, read-only and behind a proxy, where a user can reach it.
-func offer(addr string, engine *embedded.Engine, log *zap.Logger) (stop func(), err error) {
+// offer answers where a user can reach it, with what handler makes for the address that it got.
+func offer(addr string, log *zap.Logger, handler func(net.Addr) (http.Handler, error)) (stop func(), err error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("listening for queries: %w; choose another address with --listen", err)}
 	}
-	server := &http.Server{Handler: engine.Proxy(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: zap.NewStdLog(log.Named("proxy"))}
+	h, err := handler(l.Addr())
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: zap.NewStdLog(log.Named("proxy"))}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -211,7 +224,7 @@ func (c *demoCmd) work(ctx context.Context, e *env, kafka *source, sink *clickho
 	if err := answer(e, sink); err != nil || c.Once {
 		return err
 	}
-	fmt.Fprintf(e.stdout, "\nClickHouse answers at http://%s (read-only) until you press Ctrl-C; so does: tillstream sql --data %s \"SELECT …\"\n", c.Listen, c.Data)
+	fmt.Fprintf(e.stdout, "\nLook at it in a browser: http://%s%s\nClickHouse answers at http://%s (read-only) until you press Ctrl-C; so does: tillstream sql --data %s \"SELECT …\"\n", c.Listen, console.Prefix, c.Listen, c.Data)
 	if len(c.Input) > 0 {
 		<-ctx.Done()
 		return nil

@@ -96,6 +96,15 @@ func TestPipelineRealData(t *testing.T) {
 	if code, said := audit(t, data); code != exitDone {
 		t.Fatalf("audit exited %d: %s", code, said)
 	}
+	// What has no rows is about what this month does not have, and about now.
+	if d := cmp.Diff([]string{"Tills now", "What cannot sell now", "Agreements", "How it is paid", "Payments that failed", "What did not arrive"}, askDashboards(t, data)); d != "" {
+		t.Errorf("panels without rows (-want +got)\n%s", d)
+	}
+	if kafka == "" { // the demo's own
+		if remarks, said := examined(t, exitDone, "--data", data); !cmp.Equal(remarks, []string{"warn registry stores"}) {
+			t.Errorf("the doctor says %q: %q", remarks, said)
+		}
+	}
 	release()
 
 	once := snapshot(t, data)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -155,12 +154,12 @@ func (p *piece) damage(topic string, partition int32) {
 func TestPipelineFaultTransactions(t *testing.T) {
 	r := newRig(t, 12)
 	r.start()
-	producer, err := kgo.NewClient(kgo.SeedBrokers(r.broker.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.TransactionalID("rig"))
+	producer, err := kgo.NewClient(kgo.SeedBrokers(r.broker.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.TransactionalID("rig"), kgo.TransactionTimeout(10*time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer producer.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := patient(t)
 	defer cancel()
 	gaps := 0
 	for i := range 6 {

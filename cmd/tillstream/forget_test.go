@@ -96,7 +96,7 @@ const forgetful = "member-4711"
 func TestPipelineForget(t *testing.T) {
 	t.Parallel()
 	p := newPipeline(t)
-	cfg := edited(t, writeConfig(t, p.broker, p.dsn, ""), "processor: {", "processor: {timeline_window: 120h, ")
+	cfg := missedSoon(t, edited(t, writeConfig(t, p.broker, p.dsn, ""), "processor: {", "processor: {timeline_window: 120h, ")) // half a session is how long forget waits for members
 	secret := []byte("a secret of many bytes")
 	pseudonym := event.Pseudonym(secret, "loyalty", forgetful)
 
@@ -181,7 +181,7 @@ func TestPipelineForget(t *testing.T) {
 			if code, said := tillstream(t, io.Discard, "ingest", "--config", cfg, more); code != exitDone {
 				t.Errorf("ingest exited %d: %s", code, said)
 			}
-			if !p.folded(n) {
+			if !eventually(t, func() bool { return p.accounted() >= n }) {
 				t.Errorf("the events of round %d were not folded", i)
 			}
 		}
@@ -271,30 +271,6 @@ func (c *cutter) Write(b []byte) (int, error) {
 		c.cut()
 	}
 	return len(b), nil
-}
-
-// until waits until the ledger accounts for so many offsets.
-func (p *pipeline) until(offsets int64) {
-	p.t.Helper()
-	if !p.folded(offsets) {
-		p.t.Fatal("the events were not folded")
-	}
-}
-
-// folded says whether the ledger accounts for so many offsets within two minutes.
-func (p *pipeline) folded(offsets int64) bool {
-	ctx, cancel := context.WithTimeout(p.t.Context(), 2*time.Minute)
-	defer cancel()
-	look := time.NewTicker(100 * time.Millisecond)
-	defer look.Stop()
-	for p.number("SELECT toInt64(sum(records + duplicates + rejected)) AS n FROM pos.ledger") < offsets {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-look.C:
-		}
-	}
-	return true
 }
 
 // figures are rows that are not about a customer, but for how many were known.

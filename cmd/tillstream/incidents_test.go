@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -41,17 +40,7 @@ func TestIncidentsAssign(t *testing.T) {
 	}
 	p.do("ingest", "--config", cfg, file) // once more changes nothing
 	member := startMember(t, cfg)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	look := time.NewTicker(100 * time.Millisecond)
-	defer look.Stop()
-	for p.number("SELECT toInt64(sum(records + duplicates + rejected)) AS n FROM pos.ledger") < 22 {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("not all was folded: %s", member.tail(4000))
-		case <-look.C:
-		}
-	}
+	p.until(22)
 	ask := func(query string) string { return p.do("sql", "--dsn", p.dsn, "--format", "csv", query) }
 	same := func(what, want string) {
 		t.Helper()
@@ -66,7 +55,7 @@ func TestIncidentsAssign(t *testing.T) {
 	same("SELECT DISTINCT reason, field FROM pos.dead_letters", "missing_field,step")
 
 	before := time.Now()
-	said := p.do("incidents", "assign", "INC-1", "--store", "0001", "--config", cfg, "--party", "third_party", "--supplier", "telco-x", "--cause", "UnreachableHost", "--reason", "they cut the line", "--by", "ann")
+	said := p.do("incidents", "assign", "INC-1", "--store", "0001", "--config", cfg, "--wait", patience.String(), "--party", "third_party", "--supplier", "telco-x", "--cause", "UnreachableHost", "--reason", "they cut the line", "--by", "ann")
 	for _, want := range []string{"third_party", "telco-x", "they cut the line", "incident:assigned", "acknowledged"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("assign printed no %q: %s", want, said)

@@ -45,6 +45,7 @@ type cli struct {
 	Forget      forgetCmd      `cmd:"" help:"Erase customers from all tables, and fold their events without them from now on."`
 	Alerts      alertsCmd      `cmd:"" help:"List alerts."`
 	Config      configCmd      `cmd:"" help:"Check or print the configuration."`
+	Doctor      doctorCmd      `cmd:"" help:"Look at a whole set-up, from Kafka's settings to the registry, and say what to change."`
 	Ready       readyCmd       `cmd:"" help:"Ask a running processor whether all its lanes work."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }

@@ -23,13 +23,7 @@ type progress struct {
 }
 
 func newProgress(out io.Writer, proc *processor.Processor) *progress {
-	p := &progress{out: out, proc: proc, ended: make(chan struct{})}
-	if f, ok := out.(*os.File); ok {
-		if info, err := f.Stat(); err == nil {
-			p.tty = info.Mode()&os.ModeCharDevice != 0
-		}
-	}
-	return p
+	return &progress{out: out, proc: proc, tty: terminal(out), ended: make(chan struct{})}
 }
 
 func (p *progress) stop() { p.once.Do(func() { close(p.ended) }) }
@@ -72,4 +66,14 @@ func (p *progress) print(began time.Time) {
 	} else {
 		fmt.Fprintln(p.out, line)
 	}
+}
+
+// terminal says whether somebody sees what is written there.
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -1,13 +1,14 @@
 package main
 
 import (
-	"context"
+	"bytes"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -84,7 +85,7 @@ func (p *pipeline) restored(what string, want map[string]string) {
 // refused runs a command that must fail, with words.
 func (p *pipeline) refused(says string, args ...string) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
+	ctx, cancel := patient(p.t)
 	defer cancel()
 	var out strings.Builder
 	code, stderr := tillstreamWith(p.t, ctx, strings.NewReader(""), &out, args...)
@@ -129,10 +130,11 @@ func TestPipelineRebuild(t *testing.T) {
 
 	q, qcfg, _ := folded(t)
 	stop := startMember(t, qcfg).stop
-	for ctx, joined := t.Context(), false; !joined && ctx.Err() == nil; {
-		code, said := tillstream(t, io.Discard, "epoch", "--check", "--config", qcfg)
-		joined = code != exitDone && strings.Contains(said, "has members")
-	}
+	var said string
+	until(t, "the member to join", func() bool {
+		_, said = tillstream(t, io.Discard, "epoch", "--check", "--config", qcfg)
+		return strings.Contains(said, "has members")
+	}, func() string { return said })
 	q.refused("has members", "rebuild", "--config", qcfg, "--dry-run")
 	stop()
 	q.restored("with members", want)
@@ -154,19 +156,36 @@ func TestPipelineRebuildCutShort(t *testing.T) {
 	p.damage("product_sales", "revenue > 0")
 	damaged := p.rows()
 
-	// killed while it folds
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "rebuild", "--config", cfg, "--yes", "--table", "product_sales,sales_hourly")
+	// killed while it folds, at its first block, which does not come through
+	w := newWire(t, strings.TrimSuffix(strings.TrimPrefix(p.dsn, "http://default@"), "/default"), false)
+	folding := make(chan struct{})
+	var once sync.Once
+	w.suffer(func(piece *piece) (int, fate) {
+		if !bytes.Contains(piece.bytes, []byte("INSERT")) || !bytes.Contains(piece.bytes, []byte("tillstream_rebuild.")) {
+			return len(piece.bytes), flows
+		}
+		once.Do(func() { close(folding) })
+		return 0, dead
+	})
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "rebuild", "--config", edited(t, cfg, p.dsn, "http://default@"+w.addr+"/default"), "--yes", "--table", "product_sales,sales_hourly")
 	cmd.Env = append(os.Environ(), asProgram+"=1")
+	var said bytes.Buffer
+	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	for p.number("SELECT toInt64(count()) AS n FROM system.tables WHERE database = 'tillstream_rebuild'") == 0 && ctx.Err() == nil {
-		continue
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(ended)
+	}()
+	select {
+	case <-folding:
+	case <-ended:
+		t.Fatalf("it ended without a block: %s", &said)
 	}
 	_ = cmd.Process.Signal(syscall.SIGKILL)
-	_ = cmd.Wait()
+	<-ended
 	if d := cmp.Diff(damaged, p.rows()); d != "" {
 		t.Errorf("rows changed before the swap:\n%s", d)
 	}

@@ -226,7 +226,7 @@ func (r *rig) feed(share float64) {
 
 func (r *rig) produce(batch []*kgo.Record) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
+	ctx, cancel := patient(r.t)
 	defer cancel()
 	if err := r.client.ProduceSync(ctx, batch...).FirstErr(); err != nil {
 		r.t.Fatal(err)
@@ -262,7 +262,7 @@ func (r *rig) exec(statement string) {
 }
 
 func (r *rig) post(statement string) (string, error) {
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute} // ClickHouse waits for open ones when it ends
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience} // ClickHouse waits for open ones when it ends
 	res, err := client.Post("http://"+r.engine.HTTPAddr()+"/", "text/plain", strings.NewReader(statement))
 	if err != nil {
 		return "", err
@@ -292,20 +292,36 @@ func (r *rig) until(what string, condition func() bool) {
 	})
 }
 
-// until looks again and again until done, for longer than a busy machine takes; seen says what there is instead.
+// patience is for how long tests wait: longer than a busy machine takes, also where a process gets no turn for half a minute.
+const patience = 4 * time.Minute
+
+// patient is a context for what must come to an end, whatever it takes.
+func patient(t *testing.T) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), patience)
+}
+
+// until looks again and again until done; seen says what there is instead.
 func until(t *testing.T, what string, done func() bool, seen func() string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	if !eventually(t, done) {
+		t.Fatalf("waited in vain for %s; %s", what, seen())
+	}
+}
+
+// eventually is until for goroutines, which cannot end a test.
+func eventually(t *testing.T, done func() bool) bool {
+	ctx, cancel := patient(t)
 	defer cancel()
 	look := time.NewTicker(50 * time.Millisecond)
 	defer look.Stop()
 	for !done() {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("waited in vain for %s; %s", what, seen())
+			return false
 		case <-look.C:
 		}
 	}
+	return true
 }
 
 // advance waits until n more offsets have passed, or all that there are.

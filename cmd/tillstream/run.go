@@ -11,11 +11,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
+	"github.com/tillstream/tillstream/internal/wait"
 	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/fetch"
@@ -48,17 +48,18 @@ func (c *runCmd) Run(e *env) error {
 		return err
 	}
 	defer sink.Close()
-	if err := sink.PutForgetKey(e.ctx, []byte(cfg.Privacy.Secret)); err != nil {
-		return err
-	}
-	if cfg.ClickHouse.Migrate {
+	err = persistently(e.ctx, func() error {
+		if err := sink.PutForgetKey(e.ctx, []byte(cfg.Privacy.Secret)); err != nil || !cfg.ClickHouse.Migrate {
+			return err
+		}
 		changes, err := sink.Retain(e.ctx, clickhouse.Retention(cfg.Retention))
 		for _, r := range changes {
 			log.Info("rows of a table are kept for another time", zap.String("table", r.Table), zap.Int("days", r.Now), zap.Int("days_before", r.Before))
 		}
-		if err != nil {
-			return err
-		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	kafka, err := openKafka(cfg, log)
 	if err != nil {
@@ -68,9 +69,18 @@ func (c *runCmd) Run(e *env) error {
 	if err := kafka.topics(e.ctx, sinkkafka.Creation{}); err != nil {
 		return err
 	}
+	users, err := consoleUsers(cfg)
+	if err != nil {
+		return err
+	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	proc, err := kafka.processor(e.ctx, processor.Deps{Sink: sink, Archive: sink, Forgotten: sink, Streams: streams{sink}, Registerer: registry})
+	tracer, endTraces, err := openTracer(e.ctx, cfg, e.environ, log)
+	if err != nil {
+		return err
+	}
+	defer endTraces()
+	proc, err := kafka.processor(e.ctx, processor.Deps{Sink: sink, Archive: sink, Forgotten: sink, Streams: streams{sink}, Registerer: registry, Tracer: tracer})
 	if err != nil {
 		return err
 	}
@@ -87,7 +97,11 @@ func (c *runCmd) Run(e *env) error {
 	g.Go(func() error { return alerting(gctx, kafka, sink, proc, registry, &evaluated) })
 	g.Go(func() error { return refreshing(gctx, cfg, sink, proc, log) })
 	if cfg.Listen != "" {
-		g.Go(func() error { return serve(gctx, cfg.Listen, observe(proc, registry), log) })
+		g.Go(func() error {
+			return serve(gctx, cfg.Listen, log, func(at net.Addr) (http.Handler, error) {
+				return withConsole(observe(proc, pinger(sink, time.Now), registry, cfg.Pprof), cfg, users, at, sink, proc, log)
+			})
+		})
 	}
 	return g.Wait()
 }
@@ -98,22 +112,36 @@ func openChecked(ctx context.Context, cfg *config.Config, migrate bool) (*clickh
 	if err != nil {
 		return nil, err
 	}
-	if migrate {
-		_, err = sink.Migrate(ctx, clickhouse.MigrateOptions{Binary: versionString()})
-	}
-	if err == nil {
-		err = sink.Check(ctx)
-	}
-	if err == nil {
-		err = sink.PutRetireAfter(ctx, duration(cfg.Processor.RetireAfter))
-	}
-	if err == nil {
-		err = sink.PutMinGroup(ctx, cfg.Privacy.MinGroup)
-	}
+	err = persistently(ctx, func() (err error) {
+		if migrate {
+			_, err = sink.Migrate(ctx, clickhouse.MigrateOptions{Binary: versionString()})
+		}
+		if err == nil {
+			err = sink.Check(ctx)
+		}
+		if err == nil {
+			err = sink.PutRetireAfter(ctx, duration(cfg.Processor.RetireAfter))
+		}
+		if err == nil {
+			err = sink.PutMinGroup(ctx, cfg.Privacy.MinGroup)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, errors.Join(err, sink.Close())
 	}
 	return sink, nil
+}
+
+// persistently does at a start what may be done twice, again where a connection to ClickHouse is cut under way: that is no reason not to start.
+func persistently(ctx context.Context, do func() error) error {
+	const tries = 5
+	for try := 1; ; try++ {
+		err := do()
+		if !clickhouse.Cut(err) || try == tries || wait.For(ctx, time.Second) != nil {
+			return err
+		}
+	}
 }
 
 // streams keeps processor.Stream in ClickHouse.
@@ -169,30 +197,17 @@ func stored(now processor.Stream) clickhouse.Stream {
 	}
 }
 
-// observe is what operators ask: /metrics, /healthz (the process works) and /readyz (no lane has stopped for good).
-func observe(proc *processor.Processor, registry *prometheus.Registry) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		for _, l := range proc.Progress() {
-			if l.State == processor.StateStopped {
-				http.Error(w, l.Error.Error(), http.StatusServiceUnavailable)
-				return
-			}
-		}
-		fmt.Fprintln(w, "ok")
-	})
-	return mux
-}
-
-// serve answers on an address until ctx ends.
-func serve(ctx context.Context, addr string, handler http.Handler, log *zap.Logger) error {
+// serve answers on an address until ctx ends, with what handler makes for the address that it got.
+func serve(ctx context.Context, addr string, log *zap.Logger, handler func(net.Addr) (http.Handler, error)) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return usageError{fmt.Errorf("listening: %w; choose another address with the key listen", err)}
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ErrorLog: zap.NewStdLog(log.Named("http"))}
+	h, err := handler(l.Addr())
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: zap.NewStdLog(log.Named("http"))}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

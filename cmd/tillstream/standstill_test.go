@@ -115,7 +115,7 @@ func TestMeasureStandstill(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Defaults but for the group: what users have.
-	text = []byte(strings.NewReplacer(", session_timeout: 6s, heartbeat_interval: 500ms, rebalance_timeout: 10s", "", "processor: {heartbeat_timeout: 50h, batch_records: 400}", "", `listen: ""`, "").Replace(string(text)))
+	text = []byte(strings.NewReplacer(", session_timeout: 2m, heartbeat_interval: 500ms, rebalance_timeout: 2m", "", "processor: {heartbeat_timeout: 50h, batch_records: 400}", "", `listen: ""`, "").Replace(string(text)))
 	if err := os.WriteFile(cfg, text, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -27,9 +27,9 @@ func startTestBroker(t *testing.T, cfg BrokerConfig) *Broker {
 
 func kafkaClient(t *testing.T, addr string) *kafka.Client {
 	t.Helper()
-	transport := &kafka.Transport{}
+	transport := &kafka.Transport{DialTimeout: patience}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &kafka.Client{Addr: kafka.TCP(addr), Transport: transport, Timeout: 10 * time.Second}
+	return &kafka.Client{Addr: kafka.TCP(addr), Transport: transport, Timeout: patience}
 }
 
 func createTopic(t *testing.T, c *kafka.Client, name string, config ...kafka.ConfigEntry) {
@@ -142,7 +142,7 @@ func TestBrokerKeepsWhatItAcknowledgedWhenKilled(t *testing.T) {
 			w.MaxAttempts = 1
 			defer w.Close()
 			for n := int64(0); ; n++ {
-				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				err := w.WriteMessages(ctx, kafka.Message{Value: fmt.Appendf(nil, "%d/%d", round, n)})
 				if err == nil {
 					_, err = c.OffsetCommit(ctx, &kafka.OffsetCommitRequest{GroupID: "g", GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{
@@ -193,7 +193,7 @@ func TestBrokerKeepsWhatItAcknowledgedWhenKilled(t *testing.T) {
 func join(t *testing.T, addr string) (*kafka.ConsumerGroup, *kafka.Generation) {
 	t.Helper()
 	g, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: "g", Brokers: []string{addr}, Topics: []string{"t"}, SessionTimeout: 2 * time.Second, HeartbeatInterval: 100 * time.Millisecond,
+		ID: "g", Brokers: []string{addr}, Topics: []string{"t"}, SessionTimeout: patience, HeartbeatInterval: 100 * time.Millisecond,
 		RebalanceTimeout: 2 * time.Second, JoinGroupBackoff: 50 * time.Millisecond,
 	})
 	if err != nil {

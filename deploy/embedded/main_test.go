@@ -77,10 +77,13 @@ func helper(t *testing.T, as, dir string) (said string, kill func()) {
 	return strings.TrimSpace(said), kill
 }
 
+// patience is for how long tests wait: longer than a busy machine takes.
+const patience = 4 * time.Minute
+
 // eventually polls until ok or the test's patience ends.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

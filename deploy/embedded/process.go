@@ -24,9 +24,10 @@ type child struct {
 }
 
 const (
-	readyWithin  = 60 * time.Second // a quarter of a second; more on a large or damaged directory
-	stopWithin   = 15 * time.Second // 10 ms, or five seconds with open connections
-	orphanWithin = 15 * time.Second // how long the child of a killed process may take to let go of the data
+	readyWithin  = 5 * time.Minute  // a quarter of a second; more on a large or damaged directory, or a machine that has much else to do
+	stopWithin   = time.Minute      // 10 ms, or five seconds with open connections
+	orphanWithin = time.Minute      // how long the child of a killed process may take to let go of the data
+	answerWithin = 30 * time.Second // one that has a port and does not answer
 	pollEvery    = 10 * time.Millisecond
 )
 
@@ -90,7 +91,7 @@ func (e *Engine) ready(ctx context.Context, c *child) error {
 	defer cancel()
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
-	dialer := net.Dialer{Timeout: time.Second}
+	dialer := net.Dialer{Timeout: answerWithin}
 	for {
 		select {
 		case <-c.Exited():
@@ -111,7 +112,7 @@ func (e *Engine) ready(ctx context.Context, c *child) error {
 
 // answers says whether the engine with that id is at the address, and not another that has its port now.
 func answers(ctx context.Context, addr, id string) bool {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/?query=SELECT+1", nil)
 	if err != nil {

@@ -67,6 +67,16 @@ func (o *Order) Add(tp fetch.TopicPartition, from, stable, until int64, first bo
 	})
 }
 
+// soon is until when a broker that is well has answered.
+const soon = time.Second
+
+// Behind says that there is more to fold: at hand, or on its way.
+func (o *Order) Behind(now time.Time) bool {
+	return slices.ContainsFunc(o.queues, func(q *queue) bool {
+		return len(q.chunks) > 0 || q.behind() && (q.awaited.IsZero() || now.Sub(q.awaited) < soon)
+	})
+}
+
 // Ask returns what to read now, nil for nothing: where nothing is known to be there, it is only asked for when there is nothing to fold, since the broker
 // answers late.
 func (o *Order) Ask() (at []fetch.Position) {

@@ -233,3 +233,28 @@ func TestAsk(t *testing.T) {
 		t.Fatalf("%+v %+v %v at the end", s, w, o.Ask())
 	}
 }
+
+// A lane is behind while there is something to fold or a broker that is well is about to send it: not for one in trouble, whose records nobody can fold.
+func TestBehind(t *testing.T) {
+	l := log{tp: sales, times: []int64{1, 2, 3}, batch: 3}
+	o := New(window, Clocks{})
+	o.Add(sales, 0, 0, math.MaxInt64, false)
+	now := noon
+	expect := func(want bool, when string) {
+		t.Helper()
+		if o.Behind(now) != want {
+			t.Errorf("%s: behind is %t", when, !want)
+		}
+	}
+	expect(false, "nothing is there")
+	chunk := l.chunk(0, 1)
+	chunk.LastStableOffset = 5
+	o.Take(chunk)
+	expect(true, "a chunk is at hand")
+	step, _ := o.Next(now)
+	o.Passed(&step, step.To)
+	o.Next(now)
+	expect(true, "more is on its way")
+	now = now.Add(soon)
+	expect(false, "it does not come")
+}

@@ -11,10 +11,10 @@ import (
 	"github.com/tillstream/tillstream/processor/table"
 )
 
-// Limits of a Table beyond which Trim empties it.
+// Limits of a Table beyond which Trim empties it: with them it takes some 30 MiB, which nobody counts.
 const (
-	maxStrings = 1 << 20
-	maxBytes   = 64 << 20
+	maxStrings = 1 << 18
+	maxBytes   = 16 << 20
 )
 
 // Table numbers strings in the order in which they are first seen. The empty string is always 0. It is not safe for

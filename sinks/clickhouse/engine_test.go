@@ -2,6 +2,8 @@ package clickhouse
 
 import (
 	"context"
+	"io"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -98,6 +100,58 @@ func cleanUp(t *testing.T) {
 	for _, db := range []string{"pos", "tillstream"} {
 		if err := s.exec(context.Background(), "DROP DATABASE IF EXISTS "+db+" SYNC"); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// A question whose connection is cut before there is an answer is asked again, a few times.
+func TestCutConnections(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	cuts := make(chan struct{}, 2*attempts)
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			select {
+			case <-cuts:
+				_, _ = client.Read(make([]byte, 1)) // the question
+				_ = client.(*net.TCPConn).SetLinger(0)
+				client.Close()
+				continue
+			default:
+			}
+			server, err := net.Dial("tcp", engine.HTTPAddr())
+			if err != nil {
+				client.Close()
+				continue
+			}
+			go func() {
+				_, _ = io.Copy(server, client)
+				server.Close()
+			}()
+			go func() {
+				_, _ = io.Copy(client, server)
+				client.Close()
+			}()
+		}
+	}()
+	for cut, works := range map[int]bool{attempts - 1: true, attempts: false} {
+		for range cut {
+			cuts <- struct{}{}
+		}
+		s := open(t, func(c *Config) { c.Addr = []string{l.Addr().String()} })
+		got, err := values[uint8](t.Context(), s, "SELECT toUInt8(7)")
+		if works && (err != nil || len(got) != 1 || got[0] != 7) || !works && !Cut(err) {
+			t.Errorf("cut %d times: %v, %v", cut, got, err)
+		}
+		for len(cuts) > 0 { // what the driver did not ask for
+			<-cuts
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
@@ -16,7 +17,12 @@ import (
 // every column twice first, and let each grow from nothing.
 func (s *scratch) native(kinds []ch.ColumnNameAndType, in processor.Insert) ([]byte, error) {
 	n, i := in.Block.Rows+1, 0
-	b := binary.AppendUvarint(s.encoded[:0], uint64(len(kinds)))
+	head := 2*n + len(in.Lane) + len(in.Mark) // lane and mark
+	for _, k := range kinds {
+		head += len(k.Name) + len(k.Type) + 4
+	}
+	// Growing bit by bit would copy the block again and again: a sync.Pool forgets.
+	b := binary.AppendUvarint(slices.Grow(s.encoded[:0], size(in.Block)+head+16), uint64(len(kinds)))
 	b = binary.AppendUvarint(b, uint64(n))
 	err := s.columns(in, func(name string, data any) (err error) {
 		if got := length(data); got != n {

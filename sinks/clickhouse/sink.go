@@ -93,24 +93,38 @@ func (s *Sink) query(ctx context.Context, settings ch.Settings) (context.Context
 	return ch.Context(ctx, ch.WithSettings(maps.Clone(settings))), cancel
 }
 
-// rows runs a query and calls scan for every row.
+// rows runs a query and calls scan for every row. One whose connection is cut before there was a row is asked again: a server, or a balancer before it, may
+// have closed one that was idle.
 func (s *Sink) rows(ctx context.Context, scan func(driver.Rows) error, sql string, args ...any) error {
 	ctx, cancel := s.read(ctx)
 	defer cancel()
-	rows, err := s.conn.Query(ctx, s.here(sql), args...)
-	if err != nil {
-		return s.explain(err)
-	}
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			rows.Close()
+	for try := 1; ; try++ {
+		n, err := s.scan(ctx, scan, sql, args...)
+		if err == nil || n > 0 || try == attempts || !Cut(err) {
 			return err
 		}
 	}
-	if err := rows.Err(); err != nil {
-		return s.explain(err)
+}
+
+// attempts is how often something is tried whose connection is cut.
+const attempts = 3
+
+// scan is rows, once. n is how many of them there were.
+func (s *Sink) scan(ctx context.Context, scan func(driver.Rows) error, sql string, args ...any) (n int, err error) {
+	rows, err := s.conn.Query(ctx, s.here(sql), args...)
+	if err != nil {
+		return 0, s.explain(err)
 	}
-	return rows.Close()
+	for ; rows.Next(); n++ {
+		if err := scan(rows); err != nil {
+			rows.Close()
+			return n + 1, err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return n, s.explain(err)
+	}
+	return n, rows.Close()
 }
 
 // values are those of a query's only column.

@@ -29,8 +29,9 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreAnyFunction("github.com/segmentio/kafka-go.(*connGroup).connect"))
 }
 
+// testContext ends later than a busy machine takes for any test.
 func testContext(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

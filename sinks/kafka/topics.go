@@ -40,14 +40,14 @@ func EnsureTopics(ctx context.Context, client *kafka.Client, topics []string, mi
 	if err != nil {
 		return 0, err
 	}
-	if n, err := same(topics, counts); err != nil {
+	if n, err := SamePartitions(topics, counts); err != nil {
 		return 0, err
 	} else if n > 0 {
 		missing.Partitions = n
 	}
 	absent := slices.DeleteFunc(slices.Clone(topics), func(t string) bool { return counts[t] > 0 })
 	if len(absent) == 0 {
-		return same(topics, counts)
+		return SamePartitions(topics, counts)
 	}
 	if err := create(ctx, client, absent, missing); err != nil {
 		return 0, err
@@ -57,7 +57,7 @@ func EnsureTopics(ctx context.Context, client *kafka.Client, topics []string, mi
 			return 0, err
 		}
 		if len(counts) == len(topics) {
-			return same(topics, counts)
+			return SamePartitions(topics, counts)
 		}
 		if err := wait.For(ctx, 50*time.Millisecond); err != nil {
 			return 0, fmt.Errorf("waiting for the topics %s to appear after their creation: %w", strings.Join(absent, ", "), err)
@@ -65,31 +65,49 @@ func EnsureTopics(ctx context.Context, client *kafka.Client, topics []string, mi
 	}
 }
 
+// attempts is how often the first question is asked: a wrong address or login is to be told soon.
+const attempts = 3
+
 // partitionCounts leaves out topics that do not exist.
 func partitionCounts(ctx context.Context, client *kafka.Client, topics []string) (map[string]int, error) {
 	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
+	for try := 1; err != nil && try < attempts && wait.For(ctx, minBackoff) == nil; try++ { // a connection was cut, or a broker was busy
+		meta, err = client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("asking for the topics: %w", explain(client, err))
 	}
 	counts := map[string]int{}
 	for _, t := range meta.Topics {
-		switch {
-		case t.Error == nil && len(t.Partitions) == 0:
-			return nil, fmt.Errorf("topic %s has no partitions: its creation is not finished, or failed; wait, or delete it and start again", t.Name)
-		case t.Error == nil:
-			counts[t.Name] = len(t.Partitions)
-		case errors.Is(t.Error, kafka.UnknownTopicOrPartition), errors.Is(t.Error, kafka.LeaderNotAvailable):
-		case errors.Is(t.Error, kafka.TopicAuthorizationFailed):
-			return nil, fmt.Errorf("topic %s may not be described: grant the user of kafka.sasl the operations Describe and Read on it: %w", t.Name, t.Error)
-		default:
-			return nil, fmt.Errorf("asking for topic %s: %w", t.Name, t.Error)
+		n, err := partitionsOf(&t)
+		if err != nil {
+			return nil, err
+		}
+		if n > 0 {
+			counts[t.Name] = n
 		}
 	}
 	return counts, nil
 }
 
-// same returns the number of partitions that all topics that exist have, 0 if none exists.
-func same(topics []string, counts map[string]int) (int, error) {
+// partitionsOf is 0 if the topic does not exist.
+func partitionsOf(t *kafka.Topic) (int, error) {
+	switch {
+	case t.Error == nil && len(t.Partitions) == 0:
+		return 0, fmt.Errorf("topic %s has no partitions: its creation is not finished, or failed; wait, or delete it and start again", t.Name)
+	case t.Error == nil:
+		return len(t.Partitions), nil
+	case errors.Is(t.Error, kafka.UnknownTopicOrPartition), errors.Is(t.Error, kafka.LeaderNotAvailable):
+		return 0, nil
+	case errors.Is(t.Error, kafka.TopicAuthorizationFailed):
+		return 0, fmt.Errorf("topic %s may not be described: grant the user of kafka.sasl the operations Describe and Read on it: %w", t.Name, t.Error)
+	default:
+		return 0, fmt.Errorf("asking for topic %s: %w", t.Name, t.Error)
+	}
+}
+
+// SamePartitions returns the number of partitions that all topics that exist have, 0 if none exists.
+func SamePartitions(topics []string, counts map[string]int) (int, error) {
 	most, least := "", ""
 	for _, t := range topics {
 		if counts[t] == 0 {

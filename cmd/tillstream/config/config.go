@@ -18,7 +18,10 @@ type Config struct {
 	Privacy    Privacy    `yaml:"privacy"`
 	Retention  Retention  `yaml:"retention"`
 	Log        Log        `yaml:"log"`
-	Listen     string     `yaml:"listen" doc:"Address of /metrics, /healthz and /readyz; empty: none."`
+	Tracing    Tracing    `yaml:"tracing"`
+	Console    Console    `yaml:"console"`
+	Listen     string     `yaml:"listen" doc:"Address of the console, /metrics, /healthz and /readyz; empty: none."`
+	Pprof      bool       `yaml:"pprof" doc:"Offer Go's profiles at /debug/pprof/ of listen, too. They show what is in memory, so only where nobody else can reach it."`
 }
 
 // Kafka is where events come from.
@@ -70,7 +73,7 @@ type ClickHouse struct {
 // Processor says how events are folded.
 type Processor struct {
 	Lanes             int      `yaml:"lanes" doc:"Fixed shares of the partitions, the units of assignment and of inserts. 0: what the data was written with, at first as many as partitions, at most 8. A change begins a new epoch once all members are stopped."`
-	BatchAge          Duration `yaml:"batch_age" doc:"How old a batch gets before it is written; freshness against the number of inserts."`
+	BatchAge          Duration `yaml:"batch_age" doc:"How old a batch gets before it is written, and up to 10 s older while there is more to fold; freshness against the number of inserts."`
 	BatchRecords      int      `yaml:"batch_records" doc:"Most records of a batch."`
 	BatchBytes        Size     `yaml:"batch_bytes" doc:"Most bytes of records in a batch. 0: what memory allows."`
 	Memory            Size     `yaml:"memory" doc:"Bound of what all lanes of a process hold in batches; a lane that is at its share stops fetching."`
@@ -162,10 +165,23 @@ type Retention struct {
 	Orders    int `yaml:"orders" doc:"The same of orders, from their first step. 0, or at least 100."`
 }
 
+// Console is what people look at; see docs/console.md.
+type Console struct {
+	Enabled   bool     `yaml:"enabled" doc:"Show the console at /console/ of the address of listen. Without users it opens on a loopback address only."`
+	UsersFile string   `yaml:"users_file" doc:"File of who may log in, lines of name:bcrypt as htpasswd -nB NAME prints them; read at start. Empty: nobody has to, on a loopback address."`
+	Timeout   Duration `yaml:"timeout" doc:"Longest a figure may take ClickHouse."`
+	Memory    Size     `yaml:"memory" doc:"Most memory that ClickHouse may take for a figure; four are reckoned at a time."`
+}
+
 // Log says what is logged, to standard error.
 type Log struct {
 	Level  string `yaml:"level" doc:"The least that is logged: debug, info, warn or error."`
 	Format string `yaml:"format" doc:"How it is written: console for people, json for programs."`
+}
+
+// Tracing says where traces of batches go.
+type Tracing struct {
+	Endpoint string `yaml:"endpoint" doc:"Where traces of batches are sent, OTLP over HTTP: http(s)://collector:4318. Empty: as OTEL_EXPORTER_OTLP_ENDPOINT says; without that there are none. Sampling, headers and certificates are those of OpenTelemetry's own variables (OTEL_…)."`
 }
 
 // Default is what holds where nothing is said.
@@ -192,6 +208,7 @@ func Default() *Config {
 			Alertmanager: Alertmanager{Refresh: Duration(time.Minute)},
 		},
 		Privacy: Privacy{MinGroup: 10},
+		Console: Console{Enabled: true, Timeout: Duration(10 * time.Second), Memory: 1 << 30},
 		Log:     Log{Level: "info", Format: "console"},
 		Listen:  "127.0.0.1:9464",
 	}

@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	readyWithin = time.Minute
+	readyWithin = 4 * time.Minute
+	stopWithin  = time.Minute
 	pollEvery   = 20 * time.Millisecond
 )
 
@@ -53,7 +54,7 @@ func (a *Alertmanager) Close() error {
 	if a.process == nil {
 		return nil
 	}
-	orderly := a.process.Stop(func(p *os.Process) { _ = p.Signal(os.Interrupt) }, 10*time.Second)
+	orderly := a.process.Stop(func(p *os.Process) { _ = p.Signal(os.Interrupt) }, stopWithin)
 	a.process = nil
 	if !orderly {
 		return errors.New("stopping Alertmanager: it had to be killed")

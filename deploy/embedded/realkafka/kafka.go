@@ -28,9 +28,10 @@ import (
 var properties string
 
 const (
-	readyWithin = 2 * time.Minute  // three seconds on an idle machine
-	stopWithin  = 30 * time.Second // a clean stop takes about one
-	pollEvery   = 50 * time.Millisecond
+	readyWithin  = 4 * time.Minute  // three seconds on an idle machine
+	stopWithin   = 4 * time.Minute  // a clean stop takes about one second
+	answerWithin = 20 * time.Second // one that has the port
+	pollEvery    = 50 * time.Millisecond
 )
 
 // Config says how a Kafka runs.
@@ -211,9 +212,9 @@ func (k *Kafka) start(ctx context.Context) error {
 func (k *Kafka) ready(ctx context.Context, p *process.Process) error {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
-	transport := &kafka.Transport{DialTimeout: time.Second, MetadataTTL: pollEvery}
+	transport := &kafka.Transport{DialTimeout: answerWithin, MetadataTTL: pollEvery}
 	defer transport.CloseIdleConnections()
-	client := &kafka.Client{Addr: kafka.TCP(k.addr), Transport: transport, Timeout: 2 * time.Second}
+	client := &kafka.Client{Addr: kafka.TCP(k.addr), Transport: transport, Timeout: answerWithin}
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
 	for {

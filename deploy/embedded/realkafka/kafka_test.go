@@ -22,6 +22,9 @@ import (
 	"go.uber.org/goleak"
 )
 
+// patience is for how long tests wait: longer than a busy machine takes.
+const patience = 4 * time.Minute
+
 // parentEnv makes the test binary start a broker on a directory and wait to be killed.
 const parentEnv = "TILLSTREAM_TEST_KAFKA_PARENT"
 
@@ -54,15 +57,15 @@ func start(t *testing.T, dir string) *Kafka {
 
 func client(t *testing.T, addr string) *kafka.Client {
 	t.Helper()
-	transport := &kafka.Transport{}
+	transport := &kafka.Transport{DialTimeout: patience}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &kafka.Client{Addr: kafka.TCP(addr), Transport: transport, Timeout: 10 * time.Second}
+	return &kafka.Client{Addr: kafka.TCP(addr), Transport: transport, Timeout: patience}
 }
 
 // eventually repeats what a new cluster may refuse at first.
 func eventually(t *testing.T, what string, try func(context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()

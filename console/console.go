@@ -1,0 +1,202 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Prefix is where the console is, on whatever address serves it.
+const Prefix = "/console/"
+
+// Asker asks ClickHouse, read-only and within limits. An error with a method TooMuch() bool that gives true says that the question took more than
+// it may.
+type Asker interface {
+	// Ask runs one SELECT with parameters ({name:Type} in its text, values by name) and calls row for each row, whose values (nil for NULL) are valid
+	// until it returns.
+	Ask(ctx context.Context, sql string, params map[string]string, row func([]any) error) error
+}
+
+// Config says who may look.
+type Config struct {
+	// Users may log in. Without any, whoever reaches a loopback address may look, and on another address nobody.
+	Users Users
+	// Loopback says that only this machine can reach the address.
+	Loopback bool
+}
+
+// Lane is what a lane of this process is doing.
+type Lane struct {
+	Number  int
+	State   string // as the processor names it
+	Behind  int64  // offsets
+	Stopped bool   // for good: it needs a person
+	Trouble string // the newest, with what to do; empty: none
+}
+
+// Deps are what a console needs.
+type Deps struct {
+	Ask   Asker
+	Lanes func() []Lane // of this process; nil: none
+	Docs  fs.FS         // what pages link to
+	Now   func() time.Time
+	Log   *zap.Logger
+}
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+//go:embed static
+var staticFiles embed.FS
+
+type console struct {
+	deps    Deps
+	answers *answers
+	pages   *template.Template
+	assets  map[string]asset
+}
+
+// asset is a file that pages load, by a name that changes with it.
+type asset struct {
+	name, kind string
+	content    []byte
+}
+
+// pageKind is a page: its figures are reckoned at once.
+type pageKind struct {
+	name    string // in the address; nav.NAME and title.NAME are its messages
+	figures func(*page) []draw
+	ranged  bool // looks at a time range
+	byStore bool // looks at one store, if the address names it
+	live    bool // is asked for again every second
+}
+
+// draw makes one figure.
+type draw func(context.Context) figure
+
+func pageKinds() []pageKind {
+	return []pageKind{
+		{name: "now", figures: nowFigures, live: true, byStore: true},
+		{name: "availability", figures: availabilityFigures, ranged: true, byStore: true},
+		{name: "sales", figures: salesFigures, ranged: true, byStore: true},
+		{name: "events", figures: eventsFigures, ranged: true},
+		{name: "agreements", figures: agreementsFigures, ranged: true, byStore: true},
+		{name: "customers", figures: customersFigures},
+	}
+}
+
+// New makes the handler of everything below [Prefix].
+func New(cfg Config, deps Deps) (http.Handler, error) {
+	c := &console{deps: deps, answers: newAnswers(deps.Ask, deps.Now), assets: map[string]asset{}}
+	var err error
+	if c.pages, err = template.New("").Funcs(template.FuncMap{"asset": c.asset}).ParseFS(templateFiles, "templates/*.html"); err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	for file, kind := range map[string]string{"style.css": "text/css; charset=utf-8", "console.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml"} {
+		content, err := staticFiles.ReadFile("static/" + file)
+		if err != nil {
+			return nil, err
+		}
+		sum := sha256.Sum256(content)
+		a := asset{"static/" + base64.RawURLEncoding.EncodeToString(sum[:6]) + "/" + file, kind, content}
+		c.assets[file] = a
+		mux.HandleFunc("GET "+Prefix+a.name, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Cache-Control", "private, max-age=31536000, immutable")
+			w.Header().Set("Content-Type", a.kind)
+			_, _ = w.Write(a.content)
+		})
+	}
+	kinds := pageKinds()
+	for _, k := range kinds {
+		mux.HandleFunc("GET "+Prefix+k.name, func(w http.ResponseWriter, r *http.Request) { c.page(w, r, k, kinds) })
+	}
+	mux.HandleFunc("GET "+Prefix+"docs/{name}", c.doc)
+	mux.HandleFunc("GET "+Prefix+"{$}", func(w http.ResponseWriter, r *http.Request) {
+		target := Prefix + kinds[0].name
+		if r.URL.RawQuery != "" {
+			target += "?" + r.URL.RawQuery
+		}
+		http.Redirect(w, r, target, http.StatusFound)
+	})
+	mux.HandleFunc("GET "+Prefix, func(w http.ResponseWriter, r *http.Request) { c.notFound(w, r, kinds) })
+	return secured(guard(cfg, mux)), nil
+}
+
+func (c *console) asset(file string) string { return Prefix + c.assets[file].name }
+
+// doc gives a text of the documentation as it is written.
+func (c *console) doc(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	text, err := fs.ReadFile(c.deps.Docs, name)
+	if err != nil || !strings.HasSuffix(name, ".md") {
+		http.Error(w, "there is no such text; "+Prefix+" leads to the pages", http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write(text)
+}
+
+// sheet is what the templates get.
+type sheet struct {
+	*page
+	Kinds   []pageKind
+	Figures []figure
+	Missing bool // there is no such page
+}
+
+func (k pageKind) Name() string  { return k.name }
+func (k pageKind) Live() bool    { return k.live }
+func (k pageKind) Ranged() bool  { return k.ranged }
+func (k pageKind) ByStore() bool { return k.byStore }
+
+func (c *console) page(w http.ResponseWriter, r *http.Request, k pageKind, kinds []pageKind) {
+	p := &page{view: parse(r, k.name, c.deps.Now()), console: c, Kind: k}
+	s := sheet{page: p, Kinds: kinds, Figures: reckon(r.Context(), k.figures(p))}
+	if r.Context().Err() != nil {
+		return // nobody waits for it any more
+	}
+	name := "page.html"
+	if p.part {
+		name = "figures"
+	}
+	c.write(w, r, name, http.StatusOK, s)
+}
+
+func (c *console) notFound(w http.ResponseWriter, r *http.Request, kinds []pageKind) {
+	p := &page{view: parse(r, kinds[0].name, c.deps.Now()), console: c}
+	c.write(w, r, "page.html", http.StatusNotFound, sheet{page: p, Kinds: kinds, Missing: true})
+}
+
+// write renders before it sends, so that what fails does not come half. What has not changed since the viewer got it is not sent again.
+func (c *console) write(w http.ResponseWriter, r *http.Request, name string, status int, s sheet) {
+	var out bytes.Buffer
+	if err := c.pages.ExecuteTemplate(&out, name, s); err != nil {
+		c.deps.Log.Error("a page of the console cannot be drawn", zap.String("path", r.URL.Path), zap.Error(err))
+		http.Error(w, "this page cannot be drawn; the log of tillstream says why", http.StatusInternalServerError)
+		return
+	}
+	sum := sha256.Sum256(out.Bytes())
+	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+	h := w.Header()
+	h.Set("ETag", tag)
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "private, no-cache")
+	h.Set("Content-Language", s.Lang())
+	h.Add("Vary", "Accept-Language")
+	if r.Header.Get("If-None-Match") == tag && status == http.StatusOK {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	w.WriteHeader(status)
+	_, _ = out.WriteTo(w)
+}
