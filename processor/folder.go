@@ -65,7 +65,7 @@ type folder struct {
 	other   int // bytes of records whose folds do not say what they hold
 }
 
-// newFolder makes a folder that knows of nothing. Those who were forgotten are nobody to it.
+// newFolder makes a folder without state. Those who were forgotten are nobody to it. All that its past wants must be given to it before Seal.
 func newFolder(cfg *Config, forgotten *forget.List) *folder {
 	f := &folder{
 		cfg:       cfg,
@@ -85,7 +85,7 @@ func newFolder(cfg *Config, forgotten *forget.List) *folder {
 	})
 	incidents := incident.New() // before availability, which asks it what is excluded
 	f.tills = availability.New(availability.Config{
-		HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff,
+		HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff, Recall: true,
 	}, incidents, f.quality.Stale)
 	f.folds = []Fold{
 		consent.New(),
