@@ -1,5 +1,5 @@
 # The two commands of the README are demo and test; each installs what it needs, through go, npm (the ClickHouse engine) and Maven (Kafka).
-.PHONY: demo build test tests test-kafka test-console test-chart vulnerabilities lint fmt docs bench fuzz simulate endurance scale queries bench-peers clean
+.PHONY: demo build test test-kafka test-console test-chart vulnerabilities lint fmt docs bench fuzz simulate endurance scale queries bench-peers clean
 SHELL = /bin/bash
 .SHELLFLAGS = -eu -o pipefail -c
 
@@ -12,7 +12,7 @@ RACED = ./processor ./processor/fetch ./sinks/kafka ./deploy/embedded
 KAFKA_TESTS = ^TestPipeline(Fault|Truth|Shuffled|RealData|SurvivesKills|MembersComeAndGo|LanesChange|Alerts)
 # Of these, what takes minutes and is the same on the embedded Kafka: tested with the real one only.
 FAULT_TESTS = ^TestPipelineFault
-# What `make test` leaves out. CI gives $(KAFKA_TESTS), which it has just run with the real one.
+# What `make test` leaves out. CI gives $(KAFKA_TESTS), which it runs with the real one.
 SKIP = $(FAULT_TESTS)
 KAFKA_PACKAGES = ./cmd/tillstream
 
@@ -22,10 +22,8 @@ demo: build
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/tillstream ./cmd/tillstream
 
-test: lint tests
-
-# make test without make lint. What go vet says lint has said of all of it.
-tests:
+# What go vet says lint has said of all of it.
+test: lint
 ifeq ($(shell go env CGO_ENABLED),1)
 	go test -vet=off -timeout $(TIMEOUT) -race $(RACED)
 	go test -vet=off -timeout $(TIMEOUT) -skip '$(SKIP)' $$(go list ./... | grep -vxF "$$(go list $(RACED))")
