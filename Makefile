@@ -1,12 +1,12 @@
 # The two commands of the README are demo and test; each installs what it needs, through go, npm (the ClickHouse engine) and Maven (Kafka).
-.PHONY: demo build test test-kafka lint fmt docs bench fuzz simulate endurance scale queries bench-peers clean
+.PHONY: demo build test tests test-kafka lint fmt docs bench fuzz simulate endurance scale queries bench-peers clean
 SHELL = /bin/bash
 .SHELLFLAGS = -eu -o pipefail -c
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 TIMEOUT = 20m
 
-# Packages where goroutines meet: tested with the race detector too. It needs a C compiler, which go env knows of.
+# Packages where goroutines meet: tested with the race detector. It needs a C compiler, which go env knows of.
 RACED = ./processor ./processor/fetch ./sinks/kafka ./deploy/embedded
 # Tests that take TILLSTREAM_TEST_KAFKA=real, and where they are.
 KAFKA_TESTS = ^TestPipeline(Fault|Truth|Shuffled|RealData|SurvivesKills|MembersComeAndGo|LanesChange|Alerts)
@@ -22,17 +22,21 @@ demo: build
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/tillstream ./cmd/tillstream
 
-test: lint
+test: lint tests
+
+# make test without make lint. What go vet says lint has said of all of it.
+tests:
 ifeq ($(shell go env CGO_ENABLED),1)
-	go test -timeout $(TIMEOUT) -race $(RACED)
+	go test -vet=off -timeout $(TIMEOUT) -race $(RACED)
+	go test -vet=off -timeout $(TIMEOUT) -skip '$(SKIP)' $$(go list ./... | grep -vxF "$$(go list $(RACED))")
 else
 	@echo "no C compiler here: $(RACED) are tested without the race detector"
+	go test -vet=off -timeout $(TIMEOUT) -skip '$(SKIP)' ./...
 endif
-	go test -timeout $(TIMEOUT) -skip '$(SKIP)' ./...
 
 # The pipeline again, with a real Apache Kafka (Java 17 and Maven needed) in place of the embedded one, and a real Alertmanager, built once through Go.
 test-kafka:
-	TILLSTREAM_TEST_KAFKA=real go test -timeout $(TIMEOUT) -count 1 -run '$(KAFKA_TESTS)' $(KAFKA_PACKAGES)
+	TILLSTREAM_TEST_KAFKA=real go test -vet=off -timeout $(TIMEOUT) -count 1 -run '$(KAFKA_TESTS)' $(KAFKA_PACKAGES)
 	go test -timeout $(TIMEOUT) -count 1 -tags realkafka ./deploy/embedded/realkafka
 
 lint:
@@ -54,7 +58,7 @@ bench:
 FUZZTIME = 20000x
 fuzz:
 	@grep -rnoE --include='*_test.go' '^func Fuzz\w+' . | sed -E 's|/[^/]+:[0-9]+:func | |' | sort | while read -r package target; do \
-		echo "$$target in $$package"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "$$package" < /dev/null; done
+		echo "$$target in $$package"; go test -vet=off -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "$$package" < /dev/null; done
 
 # Real processors against models of Kafka and ClickHouse that fail by the seed; see processor/simulation. A failing seed is shrunk.
 SEEDS = 1000

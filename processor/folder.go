@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/tillstream/tillstream/processor/availability"
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/consent"
@@ -264,10 +266,12 @@ type batch struct {
 	bytes     int
 	at        time.Time // sealed
 	newest    int64     // record's timestamp, ms
+	opened    time.Time // when it got its first offset; zero if it was read again
+	span      trace.SpanContext
 }
 
 func (b *batch) end() *ending {
-	e := &ending{b.version, make(map[commit.TopicPartition]int64, len(b.ranges))}
+	e := &ending{b.version, make(map[commit.TopicPartition]int64, len(b.ranges)), b.span}
 	for _, r := range b.ranges {
 		e.offsets[r.TopicPartition] = r.To
 	}

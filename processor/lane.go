@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
@@ -63,6 +64,7 @@ type lane struct {
 	now     func() time.Time
 	log     *zap.Logger
 	report  *laneReport
+	spans   spans
 	hand    *handle
 	writing chan struct{} // has room for a batch that is being written, of all lanes of this process; nil: there is always room
 }
@@ -153,7 +155,7 @@ func (l *lane) session(ctx context.Context) error {
 			return err
 		}
 	} else if plan.Behind {
-		unsaid = &ending{rollup.Version{Epoch: l.epoch, Batch: plan.Batch}, plan.Position}
+		unsaid = &ending{rollup.Version{Epoch: l.epoch, Batch: plan.Batch}, plan.Position, trace.SpanContext{}}
 	}
 	order, err := l.begin(ctx, h, plan)
 	if err != nil {
@@ -499,10 +501,12 @@ func (l *lane) fetch(ctx context.Context, asks <-chan []fetch.Position, out chan
 		case <-ctx.Done():
 			return nil
 		}
+		began := l.now()
 		chunks, err := l.source.Fetch(ctx, at)
 		if ctx.Err() != nil {
 			return nil
 		}
+		l.spans.fetched(began, len(chunks))
 		if err != nil {
 			return fmt.Errorf("fetching for lane %s: %w", l.name, err)
 		}
@@ -550,7 +554,9 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 			return err
 		}
 		h.wrote(p.written.Load())
-		send(h.seal(l))
+		b := h.seal(l)
+		b.opened = opened
+		send(b)
 		opened, age = time.Time{}, nil
 		return nil
 	}

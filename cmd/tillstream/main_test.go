@@ -2,11 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/zap"
@@ -24,8 +29,17 @@ func TestMain(m *testing.M) {
 		profiled()
 		main()
 	}
-	os.Exit(m.Run())
+	var err error
+	if ofAll, err = os.MkdirTemp("", "tillstream-test"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(ofAll)
+	os.Exit(code)
 }
+
+var ofAll string // a directory of all tests of the process
 
 // tillstream runs the program in this process and returns its exit code and what it wrote to standard error.
 func tillstream(t *testing.T, stdout io.Writer, args ...string) (int, string) {
@@ -40,9 +54,36 @@ func tillstreamWith(t *testing.T, ctx context.Context, stdin io.Reader, stdout i
 	return code, stderr.String()
 }
 
-// openEngine keeps the embedded ClickHouse of a data directory running, so that queries in between find it.
+// migrated is a data directory whose ClickHouse has this binary's tables and nothing in them. It is made once a process: making the tables takes more CPU than
+// most tests do. That they are made out of nothing is tested where a demo begins, and in sinks/clickhouse.
+var migrated = sync.OnceValues(func() (dir string, err error) {
+	dir = filepath.Join(ofAll, "migrated")
+	e := &env{ctx: context.Background(), environ: os.Environ(), stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard}
+	engine, err := startEngine(e, dir, zap.NewNop())
+	if err != nil {
+		return dir, err
+	}
+	var said strings.Builder
+	e.stderr = &said
+	if code := run(e, []string{"migrate", "--dsn", engine.DSN()}); code != exitDone {
+		err = errors.New(said.String())
+	}
+	return dir, errors.Join(err, engine.Close())
+})
+
+// openEngine keeps the embedded ClickHouse of a data directory running, so that queries in between find it. A new one has this binary's tables.
 func openEngine(t *testing.T, data string) *embedded.Engine {
 	t.Helper()
+	const kept = "data" // of the engine's directory; the rest is about one process
+	if _, err := os.Stat(filepath.Join(engineDir(data), kept)); errors.Is(err, fs.ErrNotExist) {
+		from, err := migrated()
+		if err == nil {
+			err = os.CopyFS(filepath.Join(engineDir(data), kept), os.DirFS(filepath.Join(engineDir(from), kept)))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	e := &env{ctx: t.Context(), environ: os.Environ(), stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard}
 	engine, err := startEngine(e, data, zap.NewNop())
 	if err != nil {

@@ -75,7 +75,12 @@ func (c *runCmd) Run(e *env) error {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	proc, err := kafka.processor(e.ctx, processor.Deps{Sink: sink, Archive: sink, Forgotten: sink, Streams: streams{sink}, Registerer: registry})
+	tracer, endTraces, err := openTracer(e.ctx, cfg, e.environ, log)
+	if err != nil {
+		return err
+	}
+	defer endTraces()
+	proc, err := kafka.processor(e.ctx, processor.Deps{Sink: sink, Archive: sink, Forgotten: sink, Streams: streams{sink}, Registerer: registry, Tracer: tracer})
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -59,10 +60,27 @@ type asking struct {
 
 func newWire(t *testing.T, to string, kafka bool) *wire {
 	t.Helper()
-	w := &wire{to: to, kafka: kafka, addr: "127.0.0.1:0", links: map[*link]struct{}{}}
+	w := &wire{to: to, kafka: kafka, addr: reserve(t), links: map[*link]struct{}{}}
 	w.up(t)
 	t.Cleanup(w.down)
 	return w
+}
+
+// reserve finds an address of loopback that stays ours while nobody listens on it: a socket that is bound to it keeps Linux from giving the port to others
+// who ask for any.
+func reserve(t *testing.T) string {
+	t.Helper()
+	s, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(s) })
+	err = errors.Join(syscall.SetsockoptInt(s, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1), syscall.Bind(s, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	at, got := syscall.Getsockname(s)
+	if err = errors.Join(err, got); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint("127.0.0.1:", at.(*syscall.SockaddrInet4).Port)
 }
 
 // up listens, on the same address each time.

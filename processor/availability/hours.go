@@ -106,7 +106,7 @@ const Usual = int64(90_000)
 
 // appendGaps finds the gaps that end after a snapshot, in the order of time. The evidence is in order, and none is before the snapshot.
 func appendGaps(dst []gap, from *snapshot, ev []Evidence, hold int64) []gap {
-	first := len(dst)
+	first, report := len(dst), len(ev)
 	next := Open // the earliest instant, of what comes later, of which something is proved
 	for i := len(ev) - 1; i >= -1; i-- {
 		last, start := from.last(), Open
@@ -119,8 +119,17 @@ func appendGaps(dst []gap, from *snapshot, ev []Evidence, hold int64) []gap {
 		if last == beginningOfTime {
 			break
 		}
-		if silence := next - last; next != Open && next >= from.at && silence > min(Usual, from.holding(ev[:i+1], hold)/2) {
-			dst = append(dst, gap{last, next})
+		if next != Open && next >= from.at {
+			// Of many sales without a report among them each is looked at once: a till in haste would cost its square.
+			for report = min(report, i); report >= 0 && (ev[report].Sale || ev[report].registers()); report-- {
+			}
+			holds := from.holding(hold)
+			if report >= 0 {
+				holds = ev[report].Hold
+			}
+			if next-last > min(Usual, holds/2) {
+				dst = append(dst, gap{last, next})
+			}
 		}
 		next = min(next, start)
 	}
@@ -140,13 +149,8 @@ func (s *snapshot) last() int64 {
 	return at
 }
 
-// holding is how long the newest of some reports holds, or of those before the snapshot; hold if there is none.
-func (s *snapshot) holding(ev []Evidence, hold int64) int64 {
-	for i := len(ev) - 1; i >= 0; i-- {
-		if !ev[i].Sale && !ev[i].registers() {
-			return ev[i].Hold
-		}
-	}
+// holding is how long the newest report before a snapshot holds; hold if there is none.
+func (s *snapshot) holding(hold int64) int64 {
 	if s.status != None && s.cause != registered {
 		return s.heard.hold
 	}

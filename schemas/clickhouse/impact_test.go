@@ -529,6 +529,19 @@ func TestOutageImpact(t *testing.T) {
 	exec(t, conn, fmt.Sprintf("INSERT INTO tillstream.outages (lane, store_id, terminal_id, started_at, version, outage_id, resolved_at, repair_ms, service_ms) VALUES ('', '%s', '%s', %d, 2, '%s/%d', %d, 1, 1)",
 		s.id, r.till, r.from.UnixMilli(), s.id, i, r.to.UnixMilli()))
 	compareImpact(t, conn, w)
+	// what is reckoned gathers the runs of pos.outages in a way of its own: they flap, here
+	var flaps []string
+	for at, gap := w.now.Add(-9*time.Hour).UnixMilli(), int64(29_997); gap < 30_003; gap++ {
+		flaps = append(flaps, fmt.Sprintf("('', 'city', 'c4', %d, 1, 'flap/%d', %d, 1, 1)", at, gap, at+60_000))
+		at += 60_000 + gap
+	}
+	exec(t, conn, "INSERT INTO tillstream.outages (lane, store_id, terminal_id, started_at, version, outage_id, resolved_at, repair_ms, service_ms) VALUES "+strings.Join(flaps, ","))
+	const since = "from_ms >= (SELECT ms FROM tillstream.impact_from) ORDER BY outage_id"
+	want := query(t, conn, "SELECT outage_id, store_id, terminal_id, from_ms, if(ended, to_ms, 0), ended FROM tillstream.outage_runs WHERE "+since)
+	got := query(t, conn, "SELECT r.5 AS outage_id, store_id, r.1, r.2 AS from_ms, if(r.4, r.3, 0), r.4 FROM tillstream.store_runs ARRAY JOIN runs AS r WHERE "+since)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-outages +reckoned)\n%s", diff)
+	}
 }
 
 func compareImpact(t *testing.T, conn driver.Conn, w *world) {

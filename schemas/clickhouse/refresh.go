@@ -11,8 +11,9 @@ func Refreshed() []string {
 	}
 }
 
-// RefreshStatement writes a generation of a refreshed table. Groups that do not fit into memory go to disk.
+// RefreshStatement writes a generation of a refreshed table, as if it had been empty: outage_impact_now leaves out what the table keeps. Groups that do not fit
+// into memory go to disk.
 func RefreshStatement(table string, generation uint64) string {
-	return fmt.Sprintf("INSERT INTO tillstream.%s SELECT *, toUInt64(%d) FROM tillstream.%[1]s_now SETTINGS max_bytes_before_external_group_by = 1000000000, max_bytes_before_external_sort = 1000000000, async_insert = 0",
+	return fmt.Sprintf("INSERT INTO tillstream.%s SELECT *, toUInt64(%d) FROM tillstream.%[1]s_now SETTINGS additional_table_filters = {'tillstream.%[1]s': '0'}, max_bytes_before_external_group_by = 1000000000, max_bytes_before_external_sort = 1000000000, async_insert = 0",
 		table, generation)
 }

@@ -96,7 +96,7 @@ func TestLooks(t *testing.T) {
 	do(t, s, `INSERT INTO tillstream.maintenance (lane, store_id, maintenance_id, version, terminals, excluded_from, excluded_to)
 		SELECT '', 's', 'now', 1, ['2'], [x - 60000], [x + 600000] FROM (SELECT toUnixTimestamp64Milli(now64(3)) AS x) UNION ALL
 		SELECT '', 's', 'past', 1, [], [x - 60000], [x - 30000] FROM (SELECT toUnixTimestamp64Milli(now64(3)) AS x) UNION ALL
-		SELECT '', 's', 'to come', 1, [], [x + 60000], [x + 90000] FROM (SELECT toUnixTimestamp64Milli(now64(3)) AS x)`)
+		SELECT '', 's', 'to come', 1, [], [x + 86400000], [x + 90000000] FROM (SELECT toUnixTimestamp64Milli(now64(3)) AS x)`)
 	do(t, s, `INSERT INTO tillstream.data_quality (lane, topic, terminal_id, business_date, missing) VALUES ('', 'pos.transactions', 't', today() - 3, 4), ('', 'pos.transactions', 't', today(), 9)`)
 	do(t, s, `INSERT INTO tillstream.dead_letters (lane, topic, partition, offset, at, reason) VALUES ('', 'a', 0, 1, now64(3), 'json'), ('', 'a', 0, 2, now64(3), 'json'), ('', 'a', 0, 3, now64(3) - 7200, 'json')`)
 	var got alert.Snapshot
