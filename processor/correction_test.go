@@ -71,6 +71,9 @@ func (w *till) send(at time.Time, value string) {
 func (w *till) seal(check tabletest.Schema) *batch {
 	w.t.Helper()
 	w.number++
+	if err := (Core{w.f}).Answer(func(k rollup.PastKey) rollup.StateRow { return w.state[rollup.KindPast+" "+k.Key] }); err != nil {
+		w.t.Fatalf("%v", err)
+	}
 	b := w.f.Seal(rollup.Version{Epoch: 1, Batch: w.number}, "g/0", time.Time{})
 	w.blocks = append(w.blocks, b.blocks...)
 	if check != nil {
