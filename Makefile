@@ -1,10 +1,10 @@
 # The two commands of the README are demo and test; each installs what it needs, through go, npm (the ClickHouse engine) and Maven (Kafka).
-.PHONY: demo build test tests test-kafka lint fmt docs bench fuzz simulate endurance scale queries bench-peers clean
+.PHONY: demo build test tests test-kafka test-console test-chart vulnerabilities lint fmt docs bench fuzz simulate endurance scale queries bench-peers clean
 SHELL = /bin/bash
 .SHELLFLAGS = -eu -o pipefail -c
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
-TIMEOUT = 20m
+TIMEOUT = 1h
 
 # Packages where goroutines meet: tested with the race detector. It needs a C compiler, which go env knows of.
 RACED = ./processor ./processor/fetch ./sinks/kafka ./deploy/embedded
@@ -38,6 +38,20 @@ endif
 test-kafka:
 	TILLSTREAM_TEST_KAFKA=real go test -vet=off -timeout $(TIMEOUT) -count 1 -run '$(KAFKA_TESTS)' $(KAFKA_PACKAGES)
 	go test -timeout $(TIMEOUT) -count 1 -tags realkafka ./deploy/embedded/realkafka
+
+# The console in a real browser, with an accessibility checker: needs Chromium (CHROMIUM=/path) and npm. Not part of the tests, which have no browser.
+CHROMIUM = $(shell command -v chromium || command -v google-chrome || echo chromium)
+test-console:
+	cd console/browser && npm ci --silent --no-fund --no-audit
+	go test -timeout $(TIMEOUT) -count 1 -tags browser -run '^TestBrowser$$' ./console -chromium $(CHROMIUM)
+
+# The Helm chart, rendered by Helm's own library, which is a module of its own: not part of test.
+test-chart:
+	cd deploy/helm/check && go test -count 1 ./...
+
+# Known vulnerabilities in what the program calls. It asks vuln.go.dev.
+vulnerabilities:
+	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 lint:
 	@unformatted=$$(go tool gofumpt -l .); test -z "$$unformatted" || { echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/tillstream/tillstream/processor/availability"
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/consent"
@@ -63,7 +65,7 @@ type folder struct {
 	other   int // bytes of records whose folds do not say what they hold
 }
 
-// newFolder makes a folder that knows of nothing. Those who were forgotten are nobody to it.
+// newFolder makes a folder without state. Those who were forgotten are nobody to it. All that its past wants must be given to it before Seal.
 func newFolder(cfg *Config, forgotten *forget.List) *folder {
 	f := &folder{
 		cfg:       cfg,
@@ -83,7 +85,7 @@ func newFolder(cfg *Config, forgotten *forget.List) *folder {
 	})
 	incidents := incident.New() // before availability, which asks it what is excluded
 	f.tills = availability.New(availability.Config{
-		HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff,
+		HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff, Recall: true,
 	}, incidents, f.quality.Stale)
 	f.folds = []Fold{
 		consent.New(),
@@ -264,10 +266,12 @@ type batch struct {
 	bytes     int
 	at        time.Time // sealed
 	newest    int64     // record's timestamp, ms
+	opened    time.Time // when it got its first offset; zero if it was read again
+	span      trace.SpanContext
 }
 
 func (b *batch) end() *ending {
-	e := &ending{b.version, make(map[commit.TopicPartition]int64, len(b.ranges))}
+	e := &ending{b.version, make(map[commit.TopicPartition]int64, len(b.ranges)), b.span}
 	for _, r := range b.ranges {
 		e.offsets[r.TopicPartition] = r.To
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/tillstream/tillstream/processor/commit"
@@ -100,6 +101,7 @@ type Deps struct {
 	Now        func() time.Time
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
+	Tracer     trace.Tracer // nil: batches are not traced
 }
 
 // Processor is one member of the consumer group.
@@ -381,7 +383,8 @@ func (p *Processor) assign(ctx context.Context, leave context.CancelCauseFunc, g
 		l := &lane{
 			name: name, cluster: stream.Cluster, epoch: stream.Epoch, start: start, origin: stream.origin, tps: tps, cfg: &p.cfg, fingerprint: fingerprint, share: p.cfg.share(stream.Lanes),
 			source: p.deps.Source, offsets: gen.Offsets, sink: p.deps.Sink, archive: p.deps.Archive, listed: p.deps.Forgotten, writers: p.deps.Schemas, letters: p.deps.Letters, now: p.deps.Now,
-			log: p.deps.Log.With(zap.String("lane", name), zap.Int32("generation", gen.ID)), report: newLaneReport(n, name, p.metrics), hand: hands[n], writing: p.writing,
+			log: p.deps.Log.With(zap.String("lane", name), zap.Int32("generation", gen.ID)), report: newLaneReport(n, name, p.metrics), spans: spans{p.deps.Tracer, p.deps.Now, name},
+			hand: hands[n], writing: p.writing,
 		}
 		reports[n] = l.report
 		running.Add(1)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
@@ -63,6 +64,7 @@ type lane struct {
 	now     func() time.Time
 	log     *zap.Logger
 	report  *laneReport
+	spans   spans
 	hand    *handle
 	writing chan struct{} // has room for a batch that is being written, of all lanes of this process; nil: there is always room
 }
@@ -153,7 +155,7 @@ func (l *lane) session(ctx context.Context) error {
 			return err
 		}
 	} else if plan.Behind {
-		unsaid = &ending{rollup.Version{Epoch: l.epoch, Batch: plan.Batch}, plan.Position}
+		unsaid = &ending{rollup.Version{Epoch: l.epoch, Batch: plan.Batch}, plan.Position, trace.SpanContext{}}
 	}
 	order, err := l.begin(ctx, h, plan)
 	if err != nil {
@@ -321,34 +323,43 @@ func (l *lane) finder(ctx context.Context, h *hand) correction.Finder {
 				}
 			}
 		}
-		wait := pauses()
-		for {
-			var found []correction.Row
-			asking, cancel := context.WithTimeout(ctx, l.window())
-			err := l.archive.Transactions(asking, q, before, func(r correction.Row) error {
+		var found []correction.Row
+		err := l.ask(ctx, func(asking context.Context) error {
+			found = nil
+			return l.archive.Transactions(asking, q, before, func(r correction.Row) error {
 				found = append(found, r)
 				return nil
 			})
-			cancel()
-			if err == nil {
-				for _, r := range found {
-					if err := row(r); err != nil {
-						return err
-					}
-				}
-				return nil
+		})
+		if err != nil {
+			return fmt.Errorf("looking for what is corrected: %w", err)
+		}
+		for _, r := range found {
+			if err := row(r); err != nil {
+				return err
 			}
-			if ctx.Err() != nil || final(err) {
-				return fmt.Errorf("looking for what is corrected: %w", err)
-			}
-			pause := wait.NextBackOff()
-			l.log.Warn("transactions not found yet, trying again", zap.Error(err), zap.Duration("in", pause))
-			l.report.trouble(err)
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(pause):
-			}
+		}
+		return nil
+	}
+}
+
+// ask has ClickHouse asked for what a lane cannot go on without, until there is an answer, trying again cannot help, or ctx ends.
+func (l *lane) ask(ctx context.Context, try func(ctx context.Context) error) error {
+	wait := pauses()
+	for {
+		asking, cancel := context.WithTimeout(ctx, l.window()) // a connection may be dead without saying so
+		err := try(asking)
+		cancel()
+		if err == nil || ctx.Err() != nil || final(err) {
+			return err
+		}
+		pause := wait.NextBackOff()
+		l.log.Warn("ClickHouse has not answered what the open batch needs, trying again", zap.Error(err), zap.Duration("in", pause))
+		l.report.trouble(err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
 		}
 	}
 }
@@ -391,6 +402,9 @@ func (l *lane) replay(ctx context.Context, h *hand, p *commit.Pending) error {
 				delete(open, tp)
 			}
 		}
+	}
+	if err := l.recall(ctx, h, func() error { return nil }); err != nil { // nothing is sealed yet
+		return err
 	}
 	h.seal(l)
 	return nil
@@ -487,10 +501,12 @@ func (l *lane) fetch(ctx context.Context, asks <-chan []fetch.Position, out chan
 		case <-ctx.Done():
 			return nil
 		}
+		began := l.now()
 		chunks, err := l.source.Fetch(ctx, at)
 		if ctx.Err() != nil {
 			return nil
 		}
+		l.spans.fetched(began, len(chunks))
 		if err != nil {
 			return fmt.Errorf("fetching for lane %s: %w", l.name, err)
 		}
@@ -523,10 +539,26 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 		case <-ctx.Done():
 		}
 	}
-	seal := func() {
+	settled := func() error { // what is sealed is written
+		for p.queued.Load() > 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-p.done:
+			}
+		}
+		return nil
+	}
+	seal := func() error {
+		if err := l.recall(ctx, h, settled); err != nil {
+			return err
+		}
 		h.wrote(p.written.Load())
-		send(h.seal(l))
+		b := h.seal(l)
+		b.opened = opened
+		send(b)
 		opened, age = time.Time{}, nil
+		return nil
 	}
 	for _, b := range h.sealed {
 		send(b)
@@ -565,7 +597,9 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 				return err
 			}
 			if l.cfg.full(f, l.share) {
-				seal()
+				if err := seal(); err != nil {
+					return leave(ctx, err)
+				}
 			}
 		} else {
 			var patience <-chan time.Time
@@ -595,7 +629,9 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 			now := l.now()
 			old := now.Sub(opened) - l.cfg.BatchAge
 			if old >= catchUp || old >= 0 && (wait != nil || !order.Behind(now)) {
-				seal()
+				if err := seal(); err != nil {
+					return leave(ctx, err)
+				}
 			}
 		}
 	}

@@ -88,6 +88,9 @@ func TestMeasureHeartbeats(t *testing.T) {
 		due = due.Add(*measured.age)
 		batch++
 		began = spent()
+		if want := f.tills.Wants(1); len(want) > 0 {
+			t.Fatalf("batch %d wants %v", batch, want)
+		}
 		b := f.Seal(rollup.Version{Epoch: 1, Batch: batch}, "g/0", at)
 		if !last {
 			continue
@@ -122,7 +125,7 @@ func TestMeasureHeartbeats(t *testing.T) {
 	f.sequence = nil
 	was := heap() - before
 	fmt.Fprintf(w, "of which sequence\t%.0f\t\n", per(float64(all-was)))
-	f.quality = nil
+	f.quality, f.tills = nil, nil
 	f.folds = f.folds[2:] // availability is left; its fold holds on to quality
 	fmt.Fprintf(w, "purchase\t%.0f\t\n", per(float64(was-(heap()-before))))
 	was = heap() - before

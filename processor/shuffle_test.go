@@ -133,6 +133,11 @@ func foldAll(t *testing.T, all []sent, rnd *rand.Rand, largest int) map[string]m
 			next[r.tp]++
 		}
 		all = all[n:]
+		if err := core.Answer(func(k rollup.PastKey) rollup.StateRow {
+			return state[fmt.Sprintf("g#%d\x00%s\x00%s", k.Partition, rollup.KindPast, k.Key)]
+		}); err != nil {
+			t.Fatal(err)
+		}
 		written, left := core.Close(batch)
 		blocks = append(blocks, written...)
 		keep(state, left)

@@ -32,17 +32,20 @@ type Sink interface {
 	// Marks reads, from every table and month, the newest mark of a lane; from commit.ClaimTable the newest of each epoch. One query. Only
 	// from some tables if they are named.
 	Marks(ctx context.Context, lane string, tables ...string) ([]TableMark, error)
-	// State reads the state rows of the given owners ("group#partition"), newest version, deleted ones left out, by ascending
+	// State reads the state rows of the given owners ("group#partition") but for those of rollup.KindPast, newest version, deleted ones left out, by ascending
 	// version: of two rows of one entity under two owners, the later is the newer. The row
 	// is valid during the call.
 	State(ctx context.Context, owners []string, row func(rollup.StateRow) error) error
 }
 
-// Archive finds transactions that batches have written.
+// Archive finds what batches have written and lanes do not keep.
 type Archive interface {
 	// Transactions gives those that a query asks for, of batches before the given one: in the partition, and wherever they were in epochs before. Rows
 	// may be kept.
 	Transactions(ctx context.Context, q correction.Query, before rollup.Version, row func(correction.Row) error) error
+	// Past reads the rows of rollup.KindPast that one owner ("group#partition") has under these keys, newest version, deleted ones left out, in any
+	// order, and says their versions. The row is valid during the call.
+	Past(ctx context.Context, owner string, keys []string, row func(r rollup.StateRow, version uint64) error) error
 }
 
 // Forgotten is the list of the customers who were forgotten. It only grows.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
@@ -26,7 +27,9 @@ type writer struct{ *lane }
 // write brings one batch in: intent, dead letters, claim, a look at who was forgotten, blocks, verification, state. It tries until it is done, the lane is fenced or
 // overtaken, or the sink refuses for good. After ctx has ended it goes on for as long as a rebalance waits for this member: a batch that was begun is
 // better finished than left to a new owner, who would have to wait for its deadline. pending is nil unless it was begun before.
-func (w *writer) write(ctx context.Context, b *batch, pending *commit.Pending) error {
+func (w *writer) write(ctx context.Context, b *batch, pending *commit.Pending) (err error) {
+	ctx, traced := w.spans.batch(ctx, b)
+	defer func() { traced.end(err) }()
 	wait := pauses()
 	wait.MaxInterval = 10 * time.Second
 	var giveUp time.Time
@@ -78,9 +81,12 @@ func (w *writer) round(ctx context.Context, b *batch, pending *commit.Pending, a
 			Deadline: start.Add(w.window()).UnixMilli(), Fingerprint: w.fingerprint,
 		}.String()}
 	}
+	_, traced := w.spans.start(ctx, "intent")
 	if err := w.offsets.Commit(ctx, intent); err != nil {
+		traced.end(err)
 		return fmt.Errorf("committing the intent of batch %d: %w", b.version.Batch, err)
 	}
+	traced.end(nil)
 	if err := w.letters.Send(ctx, b.letters); err != nil {
 		return fmt.Errorf("sending dead letters of batch %d: %w", b.version.Batch, err)
 	}
@@ -180,12 +186,14 @@ func (w *writer) mark(b *batch, months int) commit.Mark {
 
 func (w *writer) insert(ctx context.Context, b *batch, blk *rollup.Block, months int) error {
 	began := w.now()
+	ctx, traced := w.spans.insert(ctx, blk.Table, blk.Rows)
 	err := w.sink.Insert(ctx, Insert{
 		Block: blk,
 		Lane:  w.name,
 		Mark:  w.mark(b, months).String(),
 		Token: commit.Token(w.cluster, w.name, b.version.Epoch, b.version.Batch, blk.Name()),
 	})
+	traced.end(err)
 	if err != nil {
 		w.report.refused(blk)
 		return fmt.Errorf("inserting block %s of batch %d: %w", blk.Name(), b.version.Batch, err)
@@ -198,6 +206,7 @@ func (w *writer) insert(ctx context.Context, b *batch, blk *rollup.Block, months
 type ending struct {
 	version rollup.Version
 	offsets map[commit.TopicPartition]int64
+	span    trace.SpanContext // of the batch
 }
 
 // idle commits the end of a batch whose state has landed, and says whether that was acknowledged. An error is for good.
@@ -208,7 +217,9 @@ func (w *writer) idle(ctx context.Context, e *ending) (said bool, err error) {
 	for tp, end := range e.offsets {
 		entries[tp] = commit.Committed{Offset: end, Metadata: commit.Metadata{Epoch: e.version.Epoch, Batch: e.version.Batch}.String()}
 	}
+	ctx, traced := w.spans.commit(ctx, e.span)
 	err = w.offsets.Commit(ctx, entries)
+	traced.end(err)
 	if err == nil || errors.Is(err, ErrFenced) || errors.Is(err, ErrUnacknowledged) {
 		return err == nil, err
 	}

@@ -46,6 +46,8 @@ type cli struct {
 	Config      configCmd      `cmd:"" help:"Check or print the configuration."`
 	Doctor      doctorCmd      `cmd:"" help:"Look at a whole set-up, from Kafka's settings to the registry, and say what to change."`
 	Ready       readyCmd       `cmd:"" help:"Ask a running processor whether all its lanes work."`
+	Completion  completionCmd  `cmd:"" help:"Make the shell complete commands and flags."`
+	Complete    completeCmd    `cmd:"" hidden:""`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 

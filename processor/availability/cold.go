@@ -41,6 +41,10 @@ func (f *Fold) thaw(t *terminal) {
 	if oldest == Open || oldest >= t.base.at && (len(f.scratch.fresh) == 0 || f.scratch.fresh[0] >= t.cold.until) {
 		return
 	}
+	f.thawAll(t)
+}
+
+func (f *Fold) thawAll(t *terminal) {
 	var chunks []chunk
 	for c := range t.cold.all {
 		chunks = append(chunks, c)
@@ -80,8 +84,8 @@ func (f *Fold) freeze(t *terminal, loaded bool) {
 
 // giveOut adds a row of the terminal that is being sealed to the state, in the place of one with its key.
 func (f *Fold) giveOut(row rollup.StateRow) {
-	for i := len(f.state) - 1; i >= 0 && f.state[i].Kind == KindEvidence; i-- {
-		if f.state[i].Key == row.Key {
+	for i := len(f.state) - 1; i >= 0 && f.state[i].Kind != KindTerminal; i-- {
+		if f.state[i].Kind == row.Kind && f.state[i].Key == row.Key {
 			f.state[i] = row
 			return
 		}

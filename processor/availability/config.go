@@ -32,6 +32,8 @@ type Config struct {
 	// RetireAfter is how long after its last evidence a till counts as silent; then it is taken as withdrawn. 0: 31 days. No less
 	// than Window + 2 h is used, so that late evidence can shorten no silence that has been written as hours.
 	RetireAfter time.Duration
+	// Recall says that rows of rollup.KindPast can be read again: see Fold.Wants. Without it all evidence of the window is kept in memory.
+	Recall bool
 	// BusinessDayCutoff is when a day of trade ends, after midnight. It dates stale evidence, nothing else.
 	BusinessDayCutoff time.Duration
 }
@@ -41,6 +43,7 @@ type rules struct {
 	timeout, window, retire, cutoff int64              // timeout 0: what the report announces
 	hold                            int64              // of what announces nothing
 	registered                      *registry.Terminal // nil: the registry does not know it
+	recall                          bool
 }
 
 // lacks is a component type that a till lacks, by the cause of its report, and without which it cannot sell, by what the registry says as of an
@@ -72,7 +75,7 @@ func (r *rules) changes(after int64) int64 {
 func newRules(c Config) rules {
 	r := rules{
 		timeout: max(c.HeartbeatTimeout, 0).Milliseconds(), window: c.Window.Milliseconds(),
-		retire: c.RetireAfter.Milliseconds(), cutoff: c.BusinessDayCutoff.Milliseconds(),
+		retire: c.RetireAfter.Milliseconds(), cutoff: c.BusinessDayCutoff.Milliseconds(), recall: c.Recall,
 	}
 	if r.window <= 0 {
 		r.window = defaultWindow.Milliseconds()

@@ -48,7 +48,7 @@
 //
 // A terminal (of a store: one that moved begins a new life) keeps its evidence from Config.Window, and one hour for the sales
 // that reach back, before its newest evidence on, in chunks of one hour, a few bytes a report (chunk.go; packed once it is over: pack.go, cold.go); and a [snapshot]
-// of what held where they begin. What is older than the window was before the batch is stale: it is not used, and counted.
+// of what held where they begin. With Config.Recall only the last hours of that are in memory (past.go). What is older than the window was before the batch is stale: it is not used, and counted.
 // Both are told by the till's own, uncorrected clock, and a clock that is set back further than the window is not heard until it has caught up. Of a
 // till with deviations evidence is kept an hour or two longer, and as much as was sent later: since so late may be what makes it move.
 // Sealing a batch evaluates a touched terminal twice, with and without what is new, from the last snapshot before the earliest

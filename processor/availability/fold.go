@@ -32,7 +32,9 @@ type Fold struct {
 	pending []pending
 	touched []*terminal
 	told    []*store
-	turns   int // how often evidence was of another hour or status than its terminal's before
+	turns   int  // how often evidence was of another hour or status than its terminal's before
+	begun   bool // touched is in order and complete
+	done    int  // how many of touched are sealed
 
 	// The batch being sealed.
 	scratch   scratch
@@ -88,7 +90,7 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 	case !t.known:
 		t.partition = min(t.partition, in.Partition) // whatever the order
 	case t.awaited():
-	case ev.Time < max(t.base.at, f.rules.edge(t.newest))+proofLimit:
+	case ev.Time < max(t.kept, f.rules.edge(t.newest))+proofLimit:
 		// Judged against the state before the batch, by the till's own clock. What is kept reaches an hour further back, as sales may.
 		f.stale(in.Topic, e.TerminalID, e.BusinessDate(f.rules.cutoff))
 		return
@@ -114,6 +116,7 @@ func (f *Fold) pend(t *terminal, ev Evidence) {
 		}
 	}
 	t.last = n
+	t.turned = t.turned || ev.Skew != 0
 }
 
 // What a terminal, a turn and evidence take in an open batch and in two that are sealed: rows and state.
@@ -128,9 +131,12 @@ func (f *Fold) Held() int {
 	return len(f.touched)*terminalBytes + f.turns*turnBytes + len(f.pending)*evidenceBytes
 }
 
-// Seal closes the open batch: the rows that changed, one block a table and month, and the changed state.
-func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
-	f.adopt()
+// begin puts what the open batch touches in order.
+func (f *Fold) begin() {
+	if f.begun {
+		return
+	}
+	f.begun = true
 	for _, st := range f.told {
 		for _, t := range st.terminals {
 			if t.first == 0 {
@@ -139,21 +145,18 @@ func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 		}
 	}
 	slices.SortFunc(f.touched, func(a, b *terminal) int { return a.compare(b.entity) })
-	told := f.told
-	for i := 0; i < len(f.touched); {
-		n := i + 1
-		for n < len(f.touched) && f.touched[n].home == f.touched[i].home {
-			n++
-		}
-		f.sealStore(f.touched[i].home, f.touched[i:n])
-		i = n
-	}
-	for _, st := range told { // also those without a terminal
+}
+
+// Seal closes the open batch: the rows that changed, one block a table and month, and the changed state. With Config.Recall nothing may be wanted.
+func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
+	f.Wants(1)
+	for _, st := range f.told { // also those without a terminal
 		f.endTelling(st)
 	}
 	slices.SortFunc(f.windows, func(a, b windowsRow) int { return a.compare(&b) })
 	out := rollup.Sealed{Blocks: f.blocks(v), State: f.state}
 	f.pending, f.touched, f.told, f.turns = f.pending[:0], f.touched[:0], f.told[:0], 0
+	f.begun, f.done = false, 0
 	f.storeRows.reset()
 	f.responses, f.responded, f.unheard = nil, len(f.responses), f.unheard[:0]
 	f.hours, f.intervals, f.outages, f.status = f.hours[:0], f.intervals[:0], f.outages[:0], f.status[:0]

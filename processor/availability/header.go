@@ -7,41 +7,27 @@ import (
 )
 
 // headerFormat is the first byte of a header, of terminals whose clock is wrong skewedFormat: they say whence evidence is read. Format 1 has no
-// boots, and both statuses and the flag in one byte.
+// boots, and both statuses and the flag in one byte. pastFormat is skewedFormat, and says at the end where the kept evidence begins and which hours are past, and has the evidence of the newest hour.
 const (
 	headerFormat = 2
 	skewedFormat = 3
+	pastFormat   = 4
 )
 
 // appendHeader encodes all of a terminal but its evidence. Instants are told against the newest.
 func (t *terminal) appendHeader(dst []byte) []byte {
 	format := byte(headerFormat)
-	if t.base.from != t.base.at || t.hot.from != t.hot.at {
+	switch {
+	case len(t.past) > 0 || t.kept != t.base.at || t.open != 0:
+		format = pastFormat
+	case t.base.from != t.base.at || t.hot.from != t.hot.at:
 		format = skewedFormat
 	}
 	dst = append(dst, format)
 	dst = binary.AppendVarint(dst, t.newest)
 	dst = binary.AppendVarint(dst, t.newest-t.firstSeen)
 	for _, s := range []*snapshot{&t.base, &t.hot} {
-		dst = binary.AppendVarint(dst, t.newest-s.at)
-		dst = append(dst, byte(s.status)<<4|byte(s.run.status), flag(s.sale)|byte(s.hidden)<<1)
-		if format == skewedFormat {
-			dst = binary.AppendUvarint(dst, uint64(s.at-s.from))
-		}
-		dst = binary.AppendUvarint(dst, uint64(s.boot))
-		if s.status != None {
-			dst = binary.AppendVarint(dst, t.newest-s.reported)
-			dst = binary.AppendUvarint(dst, uint64(s.hold))
-			dst = appendText(dst, s.cause)
-		}
-		if s.sale {
-			dst = binary.AppendVarint(dst, t.newest-s.sold)
-		}
-		dst = binary.AppendVarint(dst, t.newest-s.run.start)
-		dst = appendText(dst, s.run.cause)
-		dst = binary.AppendUvarint(dst, s.rows.hours)
-		dst = binary.AppendUvarint(dst, s.rows.intervals)
-		dst = binary.AppendUvarint(dst, s.rows.outages)
+		dst = s.append(binary.AppendVarint(dst, t.newest-s.at), t.newest, format >= skewedFormat)
 	}
 	p := &t.profile
 	for i := range p.texts {
@@ -54,7 +40,65 @@ func (t *terminal) appendHeader(dst []byte) []byte {
 	dst = t.appendStamp(dst, p.battery)
 	dst = t.appendStamp(dst, p.backlog)
 	dst = binary.AppendUvarint(dst, uint64(p.unsent))
-	return binary.AppendVarint(dst, int64(p.oldest))
+	dst = binary.AppendVarint(dst, int64(p.oldest))
+	if format == pastFormat {
+		dst = t.past.append(binary.AppendVarint(dst, t.newest-t.kept), t.kept)
+		dst = binary.AppendVarint(dst, t.open/hourMilli)
+		if i := t.chunkAt(t.open); t.open != 0 && i < len(t.chunks) {
+			dst = append(dst, t.chunks[i].data...)
+		}
+	}
+	return dst
+}
+
+// append encodes a snapshot but for its instant. Instants are told against one that is given; from is told only if it may differ.
+func (s *snapshot) append(dst []byte, against int64, from bool) []byte {
+	dst = append(dst, byte(s.status)<<4|byte(s.run.status), flag(s.sale)|byte(s.hidden)<<1)
+	if from {
+		dst = binary.AppendUvarint(dst, uint64(s.at-s.from))
+	}
+	dst = binary.AppendUvarint(dst, uint64(s.boot))
+	if s.status != None {
+		dst = binary.AppendVarint(dst, against-s.reported)
+		dst = binary.AppendUvarint(dst, uint64(s.hold))
+		dst = appendText(dst, s.cause)
+	}
+	if s.sale {
+		dst = binary.AppendVarint(dst, against-s.sold)
+	}
+	dst = binary.AppendVarint(dst, against-s.run.start)
+	dst = appendText(dst, s.run.cause)
+	dst = binary.AppendUvarint(dst, s.rows.hours)
+	dst = binary.AppendUvarint(dst, s.rows.intervals)
+	return binary.AppendUvarint(dst, s.rows.outages)
+}
+
+// read is the inverse of append, of the header's format.
+func (s *snapshot) read(r *reader, at, against int64, format byte, keep texts) {
+	*s = snapshot{at: at, from: at}
+	if flags := r.byte(); format == 1 {
+		s.status, s.run.status, s.sale = Status(flags>>4), Status(flags>>1&7), flags&1 != 0
+	} else {
+		more := r.byte()
+		s.status, s.run.status, s.sale, s.hidden = Status(flags>>4), Status(flags&15), more&1 != 0, Status(more>>1)
+		if format >= skewedFormat {
+			s.from = s.at - int64(r.uvarint())
+		}
+		boot := r.uvarint()
+		s.boot = uint32(boot)
+		r.bad = r.bad || uint64(s.boot) != boot
+	}
+	if s.status != None {
+		s.reported = against - r.varint()
+		s.hold = int64(r.uvarint())
+		s.cause = r.text(keep)
+	}
+	if s.sale {
+		s.sold = against - r.varint()
+	}
+	s.run.start = against - r.varint()
+	s.run.cause = r.text(keep)
+	s.rows.hours, s.rows.intervals, s.rows.outages = r.uvarint(), r.uvarint(), r.uvarint()
 }
 
 func (t *terminal) appendStamp(dst []byte, s stamp) []byte {
@@ -62,42 +106,17 @@ func (t *terminal) appendStamp(dst []byte, s stamp) []byte {
 	return binary.AppendUvarint(dst, s.sequence)
 }
 
-// readHeader is the inverse of appendHeader.
-func (t *terminal) readHeader(data []byte, keep texts) error {
+// readHeader is the inverse of appendHeader. open is the chunk of the newest hour, if it is there: not read, and part of data.
+func (t *terminal) readHeader(data []byte, keep texts) (open []byte, err error) {
 	r := reader{b: data}
 	format := r.byte()
-	if format < 1 || format > skewedFormat {
-		return errState
+	if format < 1 || format > pastFormat {
+		return nil, errState
 	}
 	t.newest = r.varint()
 	t.firstSeen = t.newest - r.varint()
 	for _, s := range []*snapshot{&t.base, &t.hot} {
-		*s = snapshot{at: t.newest - r.varint()}
-		s.from = s.at
-		if flags := r.byte(); format == 1 {
-			s.status, s.run.status, s.sale = Status(flags>>4), Status(flags>>1&7), flags&1 != 0
-		} else {
-			more := r.byte()
-			s.status, s.run.status, s.sale, s.hidden = Status(flags>>4), Status(flags&15), more&1 != 0, Status(more>>1)
-			if format == skewedFormat {
-				s.from = s.at - int64(r.uvarint())
-			}
-			boot := r.uvarint()
-			s.boot = uint32(boot)
-			r.bad = r.bad || uint64(s.boot) != boot
-		}
-		if s.status != None {
-			s.reported = t.newest - r.varint()
-			s.hold = int64(r.uvarint())
-			s.cause = r.text(keep)
-		}
-		if s.sale {
-			s.sold = t.newest - r.varint()
-		}
-		s.run.start = t.newest - r.varint()
-		s.run.cause = r.text(keep)
-		s.rows.hours, s.rows.intervals, s.rows.outages = r.uvarint(), r.uvarint(), r.uvarint()
-		if !s.sound(t.newest) {
+		if s.read(&r, t.newest-r.varint(), t.newest, format, keep); !s.sound(t.newest) {
 			r.bad = true
 		}
 	}
@@ -113,12 +132,21 @@ func (t *terminal) readHeader(data []byte, keep texts) error {
 	unsent := r.uvarint()
 	p.oldest = rollup.NullMillis(r.varint())
 	p.batteryPc, p.unsent = rollup.NullUint8(battery), uint32(unsent)
-	t.profile = p
+	t.profile, t.kept, t.past, t.open = p, t.base.at, nil, 0
+	if format == pastFormat {
+		t.kept = t.newest - r.varint()
+		t.past = readPast(&r, t.kept)
+		r.bad = r.bad || t.kept > t.base.at || t.kept < t.newest-maxHold || t.kept%hourMilli != 0 || len(t.past) > 0 && t.past.last()+hourMilli > t.base.at
+		if hour := r.varint(); hour != 0 {
+			r.bad = r.bad || hour > t.newest/hourMilli || hour < t.base.at/hourMilli
+			t.open, open, r.b = hour*hourMilli, r.b, nil
+		}
+	}
 	if r.bad || len(r.b) > 0 || battery < -1 || battery > 255 || unsent != uint64(p.unsent) ||
 		t.newest < -maxInstant || t.newest > maxInstant || t.base.at > t.hot.at {
-		return errState
+		return nil, errState
 	}
-	return nil
+	return open, nil
 }
 
 func (t *terminal) readStamp(r *reader) stamp {

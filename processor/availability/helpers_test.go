@@ -134,9 +134,31 @@ func (st state) rows(backwards bool) []rollup.StateRow {
 	}
 	var out []rollup.StateRow
 	for _, k := range keys {
-		out = append(out, st[k])
+		if st[k].Kind != rollup.KindPast {
+			out = append(out, st[k])
+		}
 	}
 	return out
+}
+
+// answer gives a fold what it wants, and says how much that was.
+func (st state) answer(t fataler, f *Fold, limit int) (rows int) {
+	for {
+		want := f.Wants(limit)
+		if len(want) == 0 {
+			return rows
+		}
+		for _, k := range want {
+			row, ok := st[fmt.Sprintf("%d %s %s", k.Partition, rollup.KindPast, k.Key)]
+			if !ok {
+				t.Fatalf("the state has no %q of partition %d", k.Key, k.Partition)
+			}
+			if err := f.Recall(row); err != nil {
+				t.Fatalf("%v", err)
+			}
+			rows++
+		}
+	}
 }
 
 type fataler interface {

@@ -14,6 +14,7 @@ import (
 var (
 	errKey  = errors.New("not a key of this kind")
 	errLate = errors.New("folding has begun; load all state first")
+	errPast = errors.New("evidence of it is to be read again when it is wanted, which this fold cannot")
 )
 
 // origin tells a terminal's state in one partition from that in another: there may be two, after its store's key has moved.
@@ -63,7 +64,16 @@ func (f *Fold) load(row rollup.StateRow) error {
 	if row.Kind == KindTerminal {
 		l := f.loadingOf(store, rest, row.Partition)
 		l.order = len(f.loading)
-		return l.readHeader(row.Value, f.texts)
+		open, err := l.readHeader(row.Value, f.texts)
+		switch {
+		case err != nil:
+			return err
+		case len(l.past) > 0 && !f.rules.recall:
+			return errPast
+		case l.open == 0:
+			return nil
+		}
+		return f.loadChunk(l, l.open, open)
 	}
 	i := strings.LastIndexByte(rest, 0)
 	if i < 0 {
@@ -73,13 +83,19 @@ func (f *Fold) load(row rollup.StateRow) error {
 	if err != nil {
 		return errKey
 	}
-	start := hour * hourMilli
-	if f.scratch.held, err = readChunk(f.scratch.held[:0], start, row.Value, f.texts); err != nil {
+	l := f.loadingOf(store, rest[:i], row.Partition)
+	if l.open != 0 && l.open == hour*hourMilli {
+		return nil // it is from before the header had it
+	}
+	return f.loadChunk(l, hour*hourMilli, row.Value)
+}
+
+func (f *Fold) loadChunk(l *loading, start int64, data []byte) (err error) {
+	if f.scratch.held, err = readChunk(f.scratch.held[:0], start, data, f.texts); err != nil {
 		return err
 	}
-	l := f.loadingOf(store, rest[:i], row.Partition)
 	l.skewed = l.skewed || slices.ContainsFunc(f.scratch.held, isSkewed)
-	c := chunk{start, slices.Clone(row.Value)}
+	c := chunk{start, slices.Clone(data)}
 	if i, found := l.find(start); found {
 		l.chunks[i] = c
 	} else {
@@ -127,6 +143,7 @@ func (f *Fold) adopt() {
 			}
 			t.lateSent = lateSent(f.scratch.held)
 		}
+		t.whole = f.rules.recall && t.base.at > beginningOfTime && !t.skewed && (t.open == 0 || len(t.chunks) > recentHours)
 		f.freeze(&t, true)
 		l.chunks = nil // or all of them would be there twice
 		t.home = f.storeOf(t.store, t.partition)

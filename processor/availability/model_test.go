@@ -724,6 +724,8 @@ func TestBatchesAgainstModel(t *testing.T) {
 
 		var stale, staleShuffled, staleWant int
 		fold := New(cfg, exclusions, func(string, string, int32) { stale++ })
+		cfg.Recall = rapid.Bool().Draw(t, "recall")
+		limit := rapid.IntRange(1, 9).Draw(t, "limit")
 		shuffled := New(cfg, exclusions, func(string, string, int32) { staleShuffled++ })
 		got, gotShuffled, st := tables{}, tables{}, state{}
 		models := map[string]*model{}
@@ -799,6 +801,7 @@ func TestBatchesAgainstModel(t *testing.T) {
 			got.apply(t, fold.Seal(v), v)
 
 			if rapid.Bool().Draw(t, "restart") {
+				cfg.Recall = cfg.Recall || rapid.Bool().Draw(t, "upgrade") // a version that knew no past has left its state
 				shuffled = New(cfg, exclusions, func(string, string, int32) { staleShuffled++ })
 				for _, row := range st.rows(rapid.Bool().Draw(t, "backwards")) {
 					if err := shuffled.Load(row); err != nil {
@@ -810,6 +813,7 @@ func TestBatchesAgainstModel(t *testing.T) {
 			for _, e := range part {
 				shuffled.Fold(e, rollup.Input{Timestamp: received[e]})
 			}
+			st.answer(t, shuffled, limit)
 			s := shuffled.Seal(v)
 			gotShuffled.apply(t, s, v)
 			st.apply(s.State)

@@ -20,6 +20,11 @@ func theBeginning() snapshot {
 	return snapshot{at: beginningOfTime, from: beginningOfTime, run: run{start: beginningOfTime}}
 }
 
+// nothing says that nothing is known of the time before.
+func (s *snapshot) nothing() bool {
+	return s.status == None && !s.sale && s.run.status == None && s.rows == totals{}
+}
+
 // snapshotAt moves a snapshot on, to a full hour that the walk has passed.
 func snapshotAt(at int64, from *snapshot, ev []Evidence, w *walk, hours []hour) snapshot {
 	s := snapshot{at: at, from: at, heard: from.heard}

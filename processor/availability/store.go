@@ -71,7 +71,7 @@ func (f *Fold) register(e *event.Event, in rollup.Input) {
 		r := &text.Terminals[i]
 		at := e.Time.Milli
 		t := f.terminals[entity{st.id, r.ID}]
-		if r.Lives.Holds(at) && (t == nil || !t.known || (at < t.firstSeen || t.skewed) && (t.awaited() || at >= t.base.at+proofLimit)) {
+		if r.Lives.Holds(at) && (t == nil || !t.known || (at < t.firstSeen || t.skewed) && (t.awaited() || at >= t.kept+proofLimit)) {
 			f.pend(f.terminal(st.id, r.ID, in.Partition), Evidence{Time: at, Start: at, Status: Unknown, Cause: registered, Hold: f.rules.hold})
 		}
 	}
@@ -119,21 +119,29 @@ func (f *Fold) remember(st *store) {
 	}
 }
 
-// sealStore seals the terminals that the batch touched, and evaluates the store as a whole as far as that may have changed.
-func (f *Fold) sealStore(st *store, touched []*terminal) {
-	since, newest, seen, awaited := f.reach(st, touched)
-	heard, heardBefore := seen > beginningOfTime, st.heard()
-	x := interval.Span{From: floorHour(since), To: seen}
-	if !heard {
-		x.To, newest = awaited, awaited
+// stretch is the time of a store that the open batch changes.
+type stretch struct {
+	interval.Span
+	since              int64 // the first instant that its evidence is of, or reaches back to
+	newest, seen       int64 // the store's evidence, after it
+	heard, heardBefore bool  // whether any till was
+}
+
+func (f *Fold) stretch(st *store, touched []*terminal) (x stretch) {
+	var awaited int64
+	x.since, x.newest, x.seen, awaited = f.reach(st, touched)
+	x.heard, x.heardBefore = x.seen > beginningOfTime, st.heard()
+	x.Span = interval.Span{From: floorHour(x.since), To: x.seen}
+	if !x.heard {
+		x.To, x.newest = awaited, awaited
 	}
 	if st.newest > beginningOfTime {
 		edge := f.rules.edge(st.newest)
-		if x.From = max(floorHour(min(since, st.seen, x.To)), edge); st.told {
+		if x.From = max(floorHour(min(x.since, st.seen, x.To)), edge); st.told {
 			x.From = edge
 		}
-		if !heardBefore { // no hours are written yet
-			x.From = min(x.From, floorHour(since))
+		if !x.heardBefore { // no hours are written yet
+			x.From = min(x.From, floorHour(x.since))
 			for _, t := range st.terminals {
 				if t.known {
 					x.From = min(x.From, floorHour(t.firstSeen))
@@ -141,14 +149,20 @@ func (f *Fold) sealStore(st *store, touched []*terminal) {
 			}
 		}
 	}
-	seenWas := st.seen
-	st.newest, st.seen = newest, x.To
+	return x
+}
+
+// sealStore seals the terminals that the batch touched, and evaluates the store as a whole as far as that may have changed.
+func (f *Fold) sealStore(st *store, touched []*terminal, reach stretch) {
+	defer f.putBack(st)
+	x, seenWas := reach.Span, st.seen
+	st.newest, st.seen = reach.newest, x.To
 	s, news := &f.sweep, st.told
 	s.begin()
 	for _, t := range st.terminals {
 		if len(touched) > 0 && touched[0] == t {
 			news = f.seal(t, x) || news
-			t.first, t.last, t.told = 0, 0, false
+			t.first, t.last, t.told, t.turned = 0, 0, false, false
 			touched = touched[1:]
 			continue
 		}
@@ -159,11 +173,11 @@ func (f *Fold) sealStore(st *store, touched []*terminal) {
 	}
 	s.evaluate(st.text, x, f.serviceOf(st.id, st.text, "", x))
 	hours := s.hours
-	for h := x.From; heard && h <= max(seen, seenWas); h += hourMilli { // else what is heard may be older
+	for h := x.From; reach.heard && h <= max(reach.seen, seenWas); h += hourMilli { // else what is heard may be older
 		if len(hours) > 0 && hours[0].start == h {
 			f.storeHours = append(f.storeHours, storeHour{st, hours[0]})
 			hours = hours[1:]
-		} else if heardBefore && st.had(interval.Span{From: h, To: min(h+hourMilli, seenWas)}) { // what belongs elsewhere, or what no life reaches any more
+		} else if reach.heardBefore && st.had(interval.Span{From: h, To: min(h+hourMilli, seenWas)}) { // what belongs elsewhere, or what no life reaches any more
 			f.storeHours = append(f.storeHours, storeHour{st, storeTime{start: h}})
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tillstream/tillstream/processor/interval"
+	"github.com/tillstream/tillstream/processor/registry"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
 
@@ -31,14 +32,20 @@ type terminal struct {
 	newest, firstSeen int64    // newest: as the till's own clock has it
 	seen              int64    // newest evidence, where it belongs
 	lateSent, edge    int64    // of one whose clock is wrong: when evidence was sent last that was not sent at once, 0 if there is none; and rules.edge when all was read last
-	base              snapshot // where the kept evidence begins
+	base              snapshot // where the evidence in memory begins
 	hot               snapshot // a recent one, to spare work
 	chunks            []chunk  // by hour, those that are not cold
 	cold              cold
+	kept              int64     // where the kept evidence begins: base.at, or earlier with a past
+	past              past      // hours before base.at
+	back              *recalled // of the past, while it is needed
+	whole             bool      // a version that had no past has left its state
+	open              int64     // the hour whose evidence is in the header, not in a row of its own; 0: none is
 	profile           profile
 
 	first, last int32 // of the open batch's evidence: 1 + index into Fold.pending; 0 is none
 	told        bool  // the open batch changed the profile
+	turned      bool  // some of its evidence has a Skew
 	skewed      bool  // some of the kept evidence has a Skew
 }
 
@@ -96,17 +103,22 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	rulesWas, rules := f.rules.of(was), f.rules.of(now)
 
 	// Begin as late as the change and the new edge allow.
-	from, hot := theBeginning(), false
+	from, hot, archives := theBeginning(), false, f.archives(awaited, skewed)
 	if t.known {
 		if hot = t.hot.at <= x.From && !t.home.told; skewed {
 			hot = hot && edge == t.edge && f.placeHot(t)
 		} else {
+			if edge = max(edge, t.kept); archives {
+				edge = max(edge, f.recent(t, newest))
+			}
 			edge = max(edge, t.base.at)
-			hot = hot && earliest >= t.hot.at && (edge == t.base.at || edge+proofLimit <= t.hot.at)
+			hot = hot && earliest >= t.hot.at && (edge == t.base.at || edge+proofLimit <= t.hot.at || edge >= t.hot.at)
 		}
 		if from = t.base; hot {
 			from = t.hot
 		}
+	} else if archives {
+		edge = max(edge, f.recent(t, newest))
 	}
 	if !hot || !skewed {
 		f.place(t, &from, skewed)
@@ -176,6 +188,10 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		t.firstSeen = earliest
 	}
 	t.newest, t.seen = newest, seen
+	base := t.base
+	if !t.known {
+		base = from
+	}
 	switch {
 	case awaited:
 		t.base, t.hot = from, from
@@ -193,13 +209,23 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		}
 		t.lateSent = max(t.lateSent, lateSent(s.all))
 	}
+	switch {
+	case !archives:
+		t.kept = t.base.at
+	case t.known:
+		t.kept = max(t.kept, f.rules.edge(newest))
+	default:
+		t.kept = f.rules.edge(newest)
+	}
 	t.known = true
 	f.thaw(t)
-	f.store(t, skewed)
+	f.store(t, skewed, archives, &base, &from)
 	if skewed && !hot {
 		t.skewed = slices.ContainsFunc(s.all[before(s.all, t.base.first(true)):], isSkewed)
 	}
-	f.freeze(t, false)
+	if !archives {
+		f.freeze(t, false)
+	}
 	f.statusRow(t, count(&from, &s.now, s.hours, Open))
 	if seen > x.To { // it is awaited later than the store was heard
 		f.attend(t, x)
@@ -331,19 +357,29 @@ func rawFrom(placed []Evidence, at int64) int64 {
 // advance moves the base to a later edge.
 func (f *Fold) advance(t *terminal, edge int64, from *snapshot, hot bool) {
 	s := &f.scratch
-	if !hot {
-		t.base = snapshotAt(edge, from, s.placed, &s.now, s.hours)
+	switch {
+	case hot && edge < from.at: // what is kept before the hot snapshot was not touched
+		f.step(t, edge, t.home.text.Terminal(t.id))
 		return
+	case hot && t.base.at+hourMilli < from.at: // those between go into the past
+		f.step(t, from.at, t.home.text.Terminal(t.id))
 	}
-	// What is kept before the hot snapshot was not touched. A sale up to an hour behind the edge may reach before it.
+	if t.base = *from; edge > from.at {
+		t.base = snapshotAt(edge, from, s.placed, &s.now, s.hours)
+	}
+}
+
+// step moves the base on by what is in memory. A sale up to an hour behind the edge may reach before it.
+func (f *Fold) step(t *terminal, edge int64, text *registry.Terminal) {
+	s, base := &f.scratch, t.base
 	s.early = f.decode(s.early[:0], t, t.base.at, edge+proofLimit)
-	rules := f.rules.of(t.home.text.Terminal(t.id))
+	rules := f.rules.of(text)
 	s.edge.run(&rules, &t.base, s.early, edge)
-	if now := t.home.text.Terminal(t.id); now != nil {
-		s.edge.withdraw(now.Lives, t.base.at, edge)
+	if text != nil {
+		s.edge.withdraw(text.Lives, t.base.at, edge)
 	}
 	s.hoursEdge = appendHours(s.hoursEdge[:0], &s.edge, s.early, t.base.at, edge)
-	t.base = snapshotAt(edge, &t.base, s.early, &s.edge, s.hoursEdge)
+	t.base = snapshotAt(edge, &base, s.early, &s.edge, s.hoursEdge)
 }
 
 // firstWord is when the registry first said that it knows a terminal that nobody has heard before the open batch.
@@ -427,14 +463,34 @@ func (t *terminal) chunkAt(start int64) int {
 	return i
 }
 
-// store gives out the state: the header, the chunks that changed, and the end of those that nobody needs any more.
-func (f *Fold) store(t *terminal, skewed bool) {
+// archives says whether a terminal has a past, or may have one.
+func (f *Fold) archives(awaited, skewed bool) bool {
+	return f.rules.recall && !awaited && !skewed
+}
+
+// store gives out the state: the header, the chunks that changed, and the end of those that nobody needs any more, or that go into the past.
+func (f *Fold) store(t *terminal, skewed, archives bool, base, from *snapshot) {
 	s := &f.scratch
 	edge := t.base.first(skewed)
-	s.encoded = t.appendHeader(s.encoded[:0])
-	f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindTerminal, Key: t.key, Value: slices.Clone(s.encoded)})
+	header := len(f.state)
+	f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindTerminal, Key: t.key})
+	defer func() {
+		s.encoded = t.appendHeader(s.encoded[:0])
+		f.state[header].Value = slices.Clone(s.encoded)
+	}()
+	open := int64(0) // an hour that goes on is written with every batch: one row of state is cheaper than two
+	if archives {
+		open = floorHour(t.newest)
+	}
+	if i := t.chunkAt(t.open); t.open != open && t.open >= edge && !slices.Contains(s.fresh, t.open) && i < len(t.chunks) && t.chunks[i].start == t.open {
+		f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindEvidence, Key: chunkKey(t.key, t.open), Value: t.chunks[i].data})
+	}
+	if i := t.chunkAt(open); t.open == 0 && open != 0 && i < len(t.chunks) && t.chunks[i].start == open {
+		f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindEvidence, Key: chunkKey(t.key, open), Deleted: true}) // the header has it now
+	}
+	t.open = open
 	for _, h := range s.fresh {
-		if h < edge {
+		if h < edge && !archives {
 			continue // a batch longer than the window
 		}
 		ev := within(s.all, h)
@@ -452,7 +508,16 @@ func (f *Fold) store(t *terminal, skewed bool) {
 		} else {
 			t.chunks = slices.Insert(t.chunks, i, c)
 		}
-		f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindEvidence, Key: chunkKey(t.key, h), Value: c.data})
+		if h >= edge && h != open {
+			f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindEvidence, Key: chunkKey(t.key, h), Value: c.data})
+		}
+	}
+	if archives {
+		f.archive(t, base, from)
+		return
+	}
+	if t.back != nil {
+		f.keepWhole(t)
 	}
 	n := 0
 	for ; n < len(t.chunks) && t.chunks[n].start < edge; n++ {

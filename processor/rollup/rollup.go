@@ -36,6 +36,15 @@ type StateRow struct {
 	Deleted   bool
 }
 
+// KindPast is the kind of state that a fold does not keep in memory. It is not loaded when a lane starts, but read again, row by row, when it is wanted.
+const KindPast = "past"
+
+// PastKey names a row of KindPast.
+type PastKey struct {
+	Partition int32
+	Key       string
+}
+
 // Sealed is what closing a batch yields.
 type Sealed struct {
 	Blocks []*Block

@@ -195,6 +195,7 @@ func (s sink) State(ctx context.Context, owners []string, row func(rollup.StateR
 	if err != nil {
 		return err
 	}
+	rows = slices.DeleteFunc(rows, func(r versioned) bool { return r.Kind == rollup.KindPast })
 	for _, r := range rows {
 		if err := row(r.StateRow); err != nil {
 			return err
@@ -239,6 +240,26 @@ func (s sink) Transactions(ctx context.Context, q correction.Query, before rollu
 		}
 	}
 	return err
+}
+
+func (s sink) Past(ctx context.Context, owner string, keys []string, row func(r rollup.StateRow, version uint64) error) error {
+	var rows []versioned
+	err := s.world.call(ctx, s.member, kindRead, fmt.Sprint("past ", owner, len(keys)), nil, func() error {
+		rows = s.world.clickhouse.state([]string{owner}, s.world.visible())
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if r.Kind != rollup.KindPast || !slices.Contains(keys, r.Key) {
+			continue
+		}
+		if err := row(r.StateRow, r.version); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s sink) Stream(ctx context.Context, _ string) (stream processor.Stream, ok bool, err error) {

@@ -54,6 +54,7 @@ type expected struct {
 // order of their steps, what the registry says, and corrections; sent again, late, with holes that are filled or not, broken, and in transactions that are aborted.
 type traffic struct {
 	rnd        *rand.Rand
+	late       time.Time // when reports are of; zero: now
 	partitions int
 	want       expected
 	out        []produce
@@ -87,10 +88,13 @@ type purchased struct {
 	gone     bool // corrected before it came
 }
 
+// began is when the first event of a run happens.
+var began = time.Date(2026, 11, 29, 8, 0, 0, 0, time.UTC)
+
 func newTraffic(rnd *rand.Rand, partitions, events int) *traffic {
 	t := &traffic{
 		rnd: rnd, partitions: partitions, ends: map[fetch.TopicPartition]int64{}, sent: map[fetch.TopicPartition][]message{}, sequence: map[string]int{},
-		now: time.Date(2026, 11, 29, 8, 0, 0, 0, time.UTC),
+		now: began,
 		want: expected{
 			books: map[fetch.TopicPartition]*book{}, sales: map[string]sales{}, products: map[string]int64{}, tenders: map[string]uint64{},
 			letters: map[fetch.Position]string{}, accepted: map[string]uint64{}, missing: map[string]int64{},
@@ -192,7 +196,7 @@ func (t *traffic) message(tp fetch.TopicPartition, store int, offset int64) mess
 		status := [...]string{"up", "up", "up", "degraded", "down"}[t.rnd.IntN(5)]
 		return message{millis(t.now), name, fmt.Appendf(nil,
 			`{"id":"h%d/%d","source":"s","type":"pos.health.v1","time":"%s","store_id":"%s","terminal_id":"%s","kind":"heartbeat","status":"%s","heartbeat_interval_s":300}`,
-			tp.Partition, offset, t.now.Format(time.RFC3339), name, terminal, status)}
+			tp.Partition, offset, t.reported().Format(time.RFC3339), name, terminal, status)}
 	}
 	for i, h := range t.holes { // a till that has found its way back
 		if strings.HasPrefix(h.terminal, name) && t.rnd.IntN(2) == 0 {
@@ -218,6 +222,14 @@ func (t *traffic) message(tp fetch.TopicPartition, store int, offset int64) mess
 	t.want.accepted[terminal]++
 	t.counts(what)
 	return m
+}
+
+// reported is when a report is of.
+func (t *traffic) reported() time.Time {
+	if t.late.IsZero() {
+		return t.now
+	}
+	return t.late
 }
 
 // correction corrects what counts, itself a correction perhaps, or what its till has not sent yet.

@@ -35,25 +35,56 @@ func TestHistoryIsFoldedInTheOrderOfTime(t *testing.T) {
 			for _, h := range traffic.holes {
 				traffic.want.missing[h.terminal]++
 			}
-			w := newWorld(Options{Seed: seed}, processor.Config{
-				Group: "g", Topics: topics, Lanes: 1, BatchAge: time.Second, BatchRecords: 20, Memory: 1 << 30, SessionTimeout: 15 * time.Second, Heartbeat: 3 * time.Second,
-				RebalanceTimeout: time.Minute, Secret: []byte("secret"), MaxEventBytes: 1 << 20, TimelineWindow: 48 * time.Hour, RetireAfter: 31 * 24 * time.Hour, CorrectionWindow: 8 * 24 * time.Hour,
-			}, traffic, 1)
-			for _, p := range traffic.out {
-				w.append(p)
-			}
-			w.healed = true
+			w := written(seed, traffic)
 			if away := []fetch.TopicPartition{{}, reports, sales}[seed]; seed > 0 {
 				w.dark = map[fetch.TopicPartition]time.Time{away: time.Now().Add(2 * time.Minute)}
 			}
-			w.start()
-			problem, _ := w.play()
-			if problem != "" {
-				t.Fatal(problem)
-			}
-			if wrong := w.check(traffic.want); len(wrong) > 0 {
-				t.Errorf("seed %d: %d rows are wrong:\n%s", seed, len(wrong), strings.Join(wrong[:min(3, len(wrong))], "\n"))
-			}
+			isRight(t, seed, w, traffic)
 		})
+	}
+}
+
+// A line was cut for an hour, and a day later what its tills did meanwhile comes, in many batches: each wants of the past what the one before it has changed, and is
+// just writing.
+func TestBacklogOfManyBatches(t *testing.T) {
+	for seed := range uint64(3) {
+		synctest.Test(t, func(t *testing.T) {
+			toStart()
+			traffic := newTraffic(rand.New(rand.NewPCG(seed, 1)), 1, 0)
+			reports := fetch.TopicPartition{Topic: health}
+			for traffic.now.Before(began.Add(26 * time.Hour)) {
+				traffic.batch(reports, 1, 1)
+			}
+			for i := range 100 {
+				traffic.late = began.Add(time.Hour + time.Duration(i*35)*time.Second)
+				traffic.batch(reports, 1, 1)
+			}
+			isRight(t, seed, written(seed, traffic), traffic)
+		})
+	}
+}
+
+// written is a world without faults whose log has all that is to come.
+func written(seed uint64, traffic *traffic) *World {
+	w := newWorld(Options{Seed: seed}, processor.Config{
+		Group: "g", Topics: topics, Lanes: 1, BatchAge: time.Second, BatchRecords: 20, Memory: 1 << 30, SessionTimeout: 15 * time.Second, Heartbeat: 3 * time.Second,
+		RebalanceTimeout: time.Minute, Secret: []byte("secret"), MaxEventBytes: 1 << 20, TimelineWindow: 48 * time.Hour, RetireAfter: 31 * 24 * time.Hour, CorrectionWindow: 8 * 24 * time.Hour,
+	}, traffic, 1)
+	for _, p := range traffic.out {
+		w.append(p)
+	}
+	w.healed = true
+	return w
+}
+
+func isRight(t *testing.T, seed uint64, w *World, traffic *traffic) {
+	t.Helper()
+	w.start()
+	problem, _ := w.play()
+	if problem != "" {
+		t.Fatal(problem)
+	}
+	if wrong := w.check(traffic.want); len(wrong) > 0 {
+		t.Errorf("seed %d is wrong in %d rows:\n%s", seed, len(wrong), strings.Join(wrong[:min(3, len(wrong))], "\n"))
 	}
 }

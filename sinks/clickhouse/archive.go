@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -33,6 +34,32 @@ func (s *Sink) Transactions(ctx context.Context, q correction.Query, before roll
 		ch.Named("before", before.Uint64()), ch.Named("epoch", rollup.Version{Epoch: before.Epoch}.Uint64()))
 	if err != nil {
 		return fmt.Errorf("reading tillstream.transactions: %w", err)
+	}
+	return nil
+}
+
+// keysAtOnce is how many keys one query asks for: they are part of its text.
+const keysAtOnce = 2000
+
+// Past reads the live rows of rollup.KindPast that an owner has under these keys. The row is valid during the call.
+func (s *Sink) Past(ctx context.Context, owner string, keys []string, row func(r rollup.StateRow, version uint64) error) error {
+	_, partition, err := parseOwner(owner)
+	if err != nil {
+		return err
+	}
+	state := rollup.StateRow{Partition: partition, Kind: rollup.KindPast}
+	for keys := range slices.Chunk(keys, keysAtOnce) {
+		err := s.rows(ctx, func(r driver.Rows) error {
+			var version uint64
+			if err := r.Scan(&state.Key, &state.Value, &version); err != nil {
+				return err
+			}
+			return row(state, version)
+		}, "SELECT key, value, version FROM tillstream.state FINAL WHERE lane = {owner:String} AND kind = '"+rollup.KindPast+"' AND key IN {keys:Array(String)}",
+			ch.Named("owner", owner), ch.Named("keys", keys))
+		if err != nil {
+			return fmt.Errorf("reading past state of %s: %w", owner, err)
+		}
 	}
 	return nil
 }

@@ -70,7 +70,7 @@ func (s *Sink) Marks(ctx context.Context, lane string, tables ...string) ([]proc
 // stateQueries is how many times as long as another query State may take.
 const stateQueries = 12
 
-// State reads the live state rows of the given owners ("group#partition"), by ascending version. The row is valid during the call. Of a
+// State reads the live state rows of the given owners ("group#partition") but for those of rollup.KindPast, by ascending version. The row is valid during the call. Of a
 // million tills they are more than the server's memory: it sorts them on its disk.
 func (s *Sink) State(ctx context.Context, owners []string, row func(rollup.StateRow) error) error {
 	if _, ok := ctx.Deadline(); !ok { // it may be gigabytes; a connection that is dead is noticed before
@@ -90,7 +90,7 @@ func (s *Sink) State(ctx context.Context, owners []string, row func(rollup.State
 			return err
 		}
 		return row(state)
-	}, `SELECT lane, kind, key, version, value FROM tillstream.state FINAL WHERE lane IN {owners:Array(String)}
+	}, `SELECT lane, kind, key, version, value FROM tillstream.state FINAL WHERE lane IN {owners:Array(String)} AND kind != '`+rollup.KindPast+`'
 		ORDER BY version, lane, kind, key
 		SETTINGS max_bytes_before_external_sort = 268435456, max_bytes_ratio_before_external_sort = 0`, ch.Named("owners", owners))
 	if err != nil {

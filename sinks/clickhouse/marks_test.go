@@ -113,6 +113,12 @@ func TestStateRoundTrip(t *testing.T) {
 	insert(t, s, stateBlock("g", v1, row(0, "terminal", "s\x00kept", "older", false), row(3, "terminal", "elsewhere", "x", false)), "g/0", "m1", "1") // a zombie
 	insert(t, s, stateBlock("g", v3, row(0, "terminal", "s\x00kept", "new", false), row(0, "terminal", "s\x00gone", "", true)), "g/0", "m3", "3")
 	insert(t, s, stateBlock("h", v3, row(0, "terminal", "other group", "x", false)), "h/0", "m3", "4")
+	v4 := rollup.Version{Epoch: 2, Batch: 2}
+	past := func(key, value string, deleted bool) rollup.StateRow {
+		return row(0, rollup.KindPast, key, value, deleted)
+	}
+	insert(t, s, stateBlock("g", v3, past("it's\x00t\\1\x00592000", "old", false), past("s\x00t\x00592001", "\x00\xff", false), past("s\x00t\x00592002", "x", false), past("s\x00t\x00592003", "x", false)), "g/0", "m3", "5")
+	insert(t, s, stateBlock("g", v4, past("it's\x00t\\1\x00592000", "new", false), past("s\x00t\x00592003", "", true)), "g/0", "m4", "6")
 	for range 2 {
 		var got []rollup.StateRow
 		err := s.State(t.Context(), []string{"g#0", "g#1", "g#2"}, func(r rollup.StateRow) error {
@@ -125,6 +131,21 @@ func TestStateRoundTrip(t *testing.T) {
 		}
 		// by ascending version
 		if diff := gocmp.Diff([]rollup.StateRow{row(1, "sequence", "t", "\x00\xff\n", false), row(0, "terminal", "s\x00kept", "new", false)}, got); diff != "" {
+			t.Error(diff)
+		}
+		got = nil
+		if err := s.Past(t.Context(), "g#0", []string{"it's\x00t\\1\x00592000", "s\x00t\x00592001", "s\x00t\x00592003", "s\x00t\x00592009"}, func(r rollup.StateRow, version uint64) error {
+			if want := map[string]rollup.Version{"it's\x00t\\1\x00592000": v4, "s\x00t\x00592001": v3}[r.Key]; version != want.Uint64() {
+				t.Errorf("%q is of version %d, want %v", r.Key, version, want)
+			}
+			r.Value = slices.Clone(r.Value)
+			got = append(got, r)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		slices.SortFunc(got, func(x, y rollup.StateRow) int { return cmp.Compare(x.Key, y.Key) })
+		if diff := gocmp.Diff([]rollup.StateRow{past("it's\x00t\\1\x00592000", "new", false), past("s\x00t\x00592001", "\x00\xff", false)}, got); diff != "" {
 			t.Error(diff)
 		}
 		do(t, s, "OPTIMIZE TABLE tillstream.state FINAL")

@@ -234,6 +234,8 @@ func (t *table) summary(database string) string {
 	var plain, sums []string
 	for _, c := range t.columns {
 		switch {
+		case strings.HasSuffix(c.name, "_held"): // of an order: which batch reckoned it, and that there was something between two batches, is aside
+			plain = append(plain, fmt.Sprintf("if(substring(%[1]s, 35) = '', '', concat(substring(%[1]s, 1, 14), substring(%[1]s, 35)))", c.name))
 		case c.sum:
 			sums = append(sums, "toInt64(sum("+c.name+"))")
 			fallthrough

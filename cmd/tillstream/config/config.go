@@ -14,6 +14,7 @@ type Config struct {
 	Privacy    Privacy    `yaml:"privacy"`
 	Retention  Retention  `yaml:"retention"`
 	Log        Log        `yaml:"log"`
+	Tracing    Tracing    `yaml:"tracing"`
 	Console    Console    `yaml:"console"`
 	Listen     string     `yaml:"listen" doc:"Address of the console, /metrics, /healthz and /readyz; empty: none."`
 	Pprof      bool       `yaml:"pprof" doc:"Offer Go's profiles at /debug/pprof/ of listen, too. They show what is in memory, so only where nobody else can reach it."`
@@ -169,6 +170,11 @@ type Console struct {
 type Log struct {
 	Level  string `yaml:"level" doc:"The least that is logged: debug, info, warn or error."`
 	Format string `yaml:"format" doc:"How it is written: console for people, json for programs."`
+}
+
+// Tracing says where traces of batches go.
+type Tracing struct {
+	Endpoint string `yaml:"endpoint" doc:"Where traces of batches are sent, OTLP over HTTP: http(s)://collector:4318. Empty: as OTEL_EXPORTER_OTLP_ENDPOINT says; without that there are none. Sampling, headers and certificates are those of OpenTelemetry's own variables (OTEL_…)."`
 }
 
 // Default is what holds where nothing is said.

@@ -190,6 +190,11 @@ func (c *Config) Validate() error {
 	size("console.memory", c.Console.Memory, 64<<20, 1<<40)
 	oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf("log.format", c.Log.Format, "console", "json")
+	if e := c.Tracing.Endpoint; e != "" {
+		if u, err := url.Parse(e); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			wrong("tracing.endpoint", "http(s)://host:port, or nothing", strconv.Quote(withoutPassword(e)))
+		}
+	}
 	if _, ok := hostPort(c.Listen); c.Listen != "" && !ok {
 		wrong("listen", "host:port, or nothing", strconv.Quote(c.Listen))
 	}
