@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -178,6 +179,57 @@ func TestRoles(t *testing.T) {
 		must("rebuild", s.DropShadow(t.Context()))
 	})
 
+	t.Run("eraser", func(t *testing.T) {
+		const customer = 1 << 40
+		for _, sql := range []string{
+			"customer_days (lane, customer, business_date, transactions) VALUES ('', %d, '2026-01-01', 1)",
+			"customer_consent (lane, customer, latest, lists) VALUES ('', %d, '01767225600000marketing', 1)",
+			"sales_hourly (lane, store_id, business_date, transactions, identified_transactions, customers_in) VALUES ('', 's', '2026-01-01', 1, 1, [%d])",
+			"order_journeys (lane, store_id, order_id, customer_said) VALUES ('', 's', 'o', '01767225600000%d')",
+			"transactions (store_id, id, customer, events, keep_days) VALUES ('s', 't', %d, 1, 30)",
+		} {
+			ask("INSERT INTO tillstream." + fmt.Sprintf(sql, uint64(customer)))
+		}
+		s, secret := sinkAs(t, engine, "eraser"), []byte("a secret of many bytes")
+		must("members know", s.PutForgetKey(t.Context(), secret))
+		_, _, err := s.IsForgetKey(t.Context(), secret)
+		must("members know", err)
+		begun, err := s.Erasure(t.Context(), "ann", "DSR", []uint64{customer}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, err := s.Resume(t.Context())
+		if err != nil || x.ID != begun.ID {
+			t.Fatalf("%v, %v", x, err)
+		}
+		before, err := x.Search(t.Context())
+		must("search", err)
+		if len(before) != 5 {
+			t.Errorf("found in %v, want five tables", before)
+		}
+		must("list", x.List(t.Context(), secret))
+		_, err = s.Rebuilding(t.Context())
+		must("rebuilding", err)
+		must("erase", x.Erase(t.Context()))
+		at, err := x.Clock(t.Context())
+		must("clock", err)
+		_, _, err = x.Outdated(t.Context(), at)
+		must("outdated", err)
+		left, err := x.Search(t.Context())
+		must("search", err)
+		if len(left) > 0 {
+			t.Errorf("left: %v", left)
+		}
+		must("record", x.Record(t.Context(), before))
+		must("close", x.Close(t.Context()))
+		eraser := asking(t, engine, "eraser")
+		for _, sql := range []string{"DROP TABLE tillstream.customer_days", "TRUNCATE TABLE tillstream.customer_days", "ALTER TABLE pos.customer_days DELETE WHERE 1", "DROP DATABASE tillstream"} {
+			if _, err := eraser(sql); !denied(err) {
+				t.Errorf("%s: %v", sql, err)
+			}
+		}
+	})
+
 	t.Run("auditor", func(t *testing.T) {
 		_, err := sinkAs(t, engine, "auditor").Audit(t.Context())
 		must("audit", err)
@@ -328,7 +380,7 @@ func TestRoles(t *testing.T) {
 
 	t.Run("no right that is not needed", func(t *testing.T) {
 		ask("SYSTEM FLUSH LOGS")
-		for _, role := range []string{"writer", "operator"} {
+		for _, role := range []string{"writer", "operator", "eraser"} {
 			var used []string
 			for _, row := range ask("SELECT DISTINCT p FROM system.query_log ARRAY JOIN used_privileges AS p WHERE user = '" + role + "'") {
 				// "SELECT(a, b), INSERT ON tillstream.x"
@@ -337,7 +389,7 @@ func TestRoles(t *testing.T) {
 					used = append(used, right+" ON "+object)
 				}
 			}
-			for _, g := range Grants(role)[len(Grants(map[string]string{"operator": "writer"}[role])):] {
+			for _, g := range Grants(role)[len(Grants(map[string]string{"operator": "writer", "eraser": "writer"}[role])):] {
 				rights, object, _ := strings.Cut(strings.TrimPrefix(g, "GRANT "), " ON ")
 				for right := range strings.SplitSeq(regexp.MustCompile(`\([^)]*\)`).ReplaceAllString(rights, ""), ", ") {
 					if !slices.ContainsFunc(used, func(u string) bool {
