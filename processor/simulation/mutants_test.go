@@ -80,12 +80,24 @@ var unneeded = []mutant{
 	{"no verification before the state", "processor/writer.go", `if err := commit.Verify(w.name, b.version.Epoch, b.version.Batch, b.ranges, verify, held); err != nil {`, `if len(held) < 0 {`, 1000, 0},
 }
 
+// What brings somebody back who was forgotten.
+var remembering = []mutant{
+	{"no look at who was forgotten before a batch is written", "processor/writer.go", `} else if n != b.forgotten {`, `} else if n < b.forgotten {`, 100, 0},
+	{"state names whom it named", "processor/folder.go", `Forgotten: forgotten.Has}`, `}`, 200, 0},
+}
+
 // A simulation that finds nothing proves nothing: each of these must be caught by it, within so many seeds.
 func TestMutantsAreCaught(t *testing.T) {
 	for _, m := range append(mutants, unclaimed) {
 		t.Run(strings.ReplaceAll(m.name, " ", "-"), func(t *testing.T) {
 			t.Parallel()
 			caught(t, 1+m.after, m.within, []mutant{m})
+		})
+	}
+	for _, m := range remembering {
+		t.Run(strings.ReplaceAll(m.name, " ", "-"), func(t *testing.T) {
+			t.Parallel()
+			caught(t, 1+m.after, m.within, []mutant{m}, "-forget")
 		})
 	}
 	for _, m := range unneeded {
