@@ -101,40 +101,42 @@ var unneeded = []mutant{
 	{"no verification before the state", "processor/writer.go", `if err := commit.Verify(w.name, b.version.Epoch, b.version.Batch, b.ranges, verify, held); err != nil {`, `if err := commit.Verify(w.name, b.version.Epoch, b.version.Batch, b.ranges, verify, held); err != nil && !$ {`, 1000, 450},
 }
 
-// mutantsEnv says which mutants run, by their numbers in all().
-const mutantsEnv = "TILLSTREAM_TEST_MUTANTS"
-
-// all are the mutants of one binary; where they run is decided by mutantsEnv.
-func all() []mutant {
-	return append(append(append(mutants[:len(mutants):len(mutants)], unclaimed), unneeded...), early)
+// remembering brings somebody back who was forgotten.
+var remembering = []mutant{
+	{"no look at who was forgotten before a batch is written", "processor/writer.go", `} else if n != b.forgotten {`, `} else if n != b.forgotten && (!$ || n < b.forgotten) {`, 100, 0},
+	{"state names whom it named", "processor/folder.go", `Forgotten: forgotten.Has}`, `Forgotten: either($, nil, forgotten.Has)}`, 200, 0},
 }
+
+// mutantsEnv says which mutants of a binary run, by their numbers.
+const mutantsEnv = "TILLSTREAM_TEST_MUTANTS"
 
 // A simulation that finds nothing proves nothing: each of these must be caught by it, within so many seeds.
 func TestMutantsAreCaught(t *testing.T) {
+	claimless := len(mutants)
+	groups := []struct {
+		mutants []mutant
+		with    string // another that is broken together with each
+		args    []string
+	}{
+		{append(mutants[:claimless:claimless], unclaimed), "", nil},
+		{unneeded, fmt.Sprint(",", claimless), []string{"-unclaimed"}},
+		{remembering, "", []string{"-forget"}},
+		{[]mutant{early}, "", []string{"-test.run", "^TestBacklogOfManyBatches$"}},
+	}
+	var all []mutant
+	for _, g := range groups {
+		all = append(all, g.mutants...)
+	}
 	binary := filepath.Join(t.TempDir(), "mutants")
-	mutated(t, binary, all())
-	claimless, last := len(mutants), len(all())-1
-	for i, m := range all() {
-		switch name := strings.ReplaceAll(m.name, " ", "-"); {
-		case i == last:
-			t.Run(name, func(t *testing.T) {
+	mutated(t, binary, all)
+	n := 0
+	for _, g := range groups {
+		for _, m := range g.mutants {
+			which := fmt.Sprint(n) + g.with
+			n++
+			t.Run(strings.ReplaceAll(m.name, " ", "-"), func(t *testing.T) {
 				t.Parallel()
-				caught(t, binary, m, fmt.Sprint(i), "-test.run", "^TestBacklogOfManyBatches$")
-			})
-		case i <= claimless:
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				caught(t, binary, m, fmt.Sprint(i))
-			})
-		case m.name == early.name:
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				caught(t, binary, m, fmt.Sprint(i), "-test.run", "^TestBacklogOfManyBatches$")
-			})
-		default:
-			t.Run(name+"-and-no-claim", func(t *testing.T) {
-				t.Parallel()
-				caught(t, binary, m, fmt.Sprint(i, ",", claimless), "-unclaimed")
+				caught(t, binary, m, which, g.args...)
 			})
 		}
 	}
