@@ -61,14 +61,14 @@ var mutants = []mutant{
 	{"state of the lane's first partition only", "processor/lane.go", `!slices.Contains(owners, o)`, `(!$ || len(owners) == 0) && !slices.Contains(owners, o)`, 50, 0},
 	{"a gap ignored", "processor/folder.go", `b.gaps += uint64(next - b.next)`, `b.gaps += either($, 0, uint64(next-b.next))`, 10, 0},
 	{"aborted transactions counted", "processor/fetch/walk.go", `} else if i >= 0 {`, `} else if i >= either($, 1, 0) {`, 10, 0},
-	{"dead letters not sent again", "processor/writer.go", `err := w.letters.Send(ctx, b.letters); err != nil {`, `err := w.letters.Send(ctx, b.letters); err != nil && !($ && again) {`, 1000, 150},
+	{"dead letters not sent again", "processor/writer.go", `err := w.letters.Send(ctx, b.letters); err != nil {`, `err := w.letters.Send(ctx, b.letters); err != nil && !($ && again) {`, 1000, 600},
 	{"rows in the order of arrival", "processor/table/order.go", `for w := len(differ) - 1; w >= 0; w-- {`, `for w := either($, 0, len(differ)-1); w >= 0; w-- {`, 300, 0},
 	{"the clock in a row", "processor/folder.go", `day := rollup.Days(f.newest / 86_400_000)`, `day := rollup.Days(either($, now.Unix()%50, f.newest/86_400_000))`, 300, 0},
 	{"memory is trusted whatever another owner did", "processor/hand.go", `	h.wrote(plan.Batch)
 	if h.last`, `	if h.wrote(plan.Batch); $ && h.epoch > 0 {
 		return true
 	}
-	if h.last`, 1000, 300},
+	if h.last`, 1000, 400},
 	{
 		"an epoch without its fence in Kafka", "processor/epoch.go",
 		`return e.Kafka.Outside(next.Group).Commit(ctx, entries) }); err != nil {`, `if $ { return ctx.Err() }; return e.Kafka.Outside(next.Group).Commit(ctx, entries) }); err != nil {`, 1000, 0,
