@@ -122,7 +122,7 @@ func (f *Fold) pend(t *terminal, ev Evidence) {
 // What a terminal, a turn and evidence take in an open batch and in two that are sealed: rows and state.
 const (
 	terminalBytes = 1800
-	turnBytes     = 1200
+	turnBytes     = 1300
 	evidenceBytes = 160
 )
 
