@@ -68,7 +68,7 @@ var mutants = []mutant{
 	if h.last`, `	if h.wrote(plan.Batch); $ && h.epoch > 0 {
 		return true
 	}
-	if h.last`, 300, 100},
+	if h.last`, 300, 400},
 	{
 		"an epoch without its fence in Kafka", "processor/epoch.go",
 		`return e.Kafka.Outside(next.Group).Commit(ctx, entries) }); err != nil {`, `if $ { return ctx.Err() }; return e.Kafka.Outside(next.Group).Commit(ctx, entries) }); err != nil {`, 1000, 0,

@@ -5,5 +5,5 @@
 ALTER TABLE tillstream.state ADD COLUMN IF NOT EXISTS written_at DateTime DEFAULT now() CODEC(DoubleDelta, ZSTD);
 
 ALTER TABLE tillstream.state
-  MODIFY TTL written_at + INTERVAL 8 DAY DELETE WHERE deleted = 1 AND kind IN ('evidence', 'past')
+  MODIFY TTL written_at + INTERVAL 8 DAY DELETE WHERE deleted = 1 AND (kind = 'evidence' OR kind = 'past')
   SETTINGS materialize_ttl_after_modify = 0;
