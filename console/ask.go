@@ -13,7 +13,7 @@ import (
 
 const (
 	atOnce    = 4               // questions under way, of all viewers: the others wait
-	keptMost  = 512             // answers that are shared
+	keptMost  = 128             // answers that are shared
 	fresh     = time.Second     // how old is an answer that is as of now
 	settled   = 5 * time.Second // the same of what takes longer to reckon than to change
 	chartTime = time.Minute     // and of what looks at days
@@ -52,10 +52,12 @@ type answers struct {
 
 // kept is an answer, or one that is on its way.
 type kept struct {
-	done  chan struct{} // closed when rows and err are there
-	rows  [][]any
-	err   error
-	until time.Time // when somebody else has to be asked; zero while it is on its way
+	done    chan struct{} // closed when rows and err are there
+	rows    [][]any
+	err     error
+	until   time.Time // when it has to be asked for anew; zero while it is on its way
+	waiting int       // viewers, while it is on its way
+	cancel  context.CancelFunc
 }
 
 func newAnswers(ask Asker, now func() time.Time) *answers {
@@ -69,30 +71,52 @@ func (a *answers) get(ctx context.Context, q question) ([][]any, error) {
 	k, ok := a.kept[key]
 	if !ok || !k.until.IsZero() && !a.now().Before(k.until) {
 		k = &kept{done: make(chan struct{})}
+		var asking context.Context
+		asking, k.cancel = context.WithCancel(context.WithoutCancel(ctx)) // the first viewer may leave: the others wait for it too
 		a.kept[key] = k
-		// The first viewer may leave: the others wait for it too. The asker bounds how long it takes.
-		go a.fill(context.WithoutCancel(ctx), q, k)
+		go a.fill(asking, q, k)
 	}
+	k.waiting++
 	a.mu.Unlock()
 	select {
 	case <-k.done:
 		return k.rows, k.err
 	case <-ctx.Done():
-		return nil, ctx.Err()
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if k.waiting--; k.waiting == 0 && k.until.IsZero() {
+		k.cancel() // nobody waits for it any more
+		if a.kept[key] == k {
+			delete(a.kept, key)
+		}
+	}
+	return nil, ctx.Err()
 }
 
 func (a *answers) fill(ctx context.Context, q question, k *kept) {
-	a.slots <- struct{}{}
-	began := a.now()
-	k.err = a.ask.Ask(ctx, q.sql, q.params, func(row []any) error {
-		k.rows = append(k.rows, slices.Clone(row))
-		return nil
-	})
-	<-a.slots
+	defer k.cancel()
+	keep := q.keep
+	select {
+	case a.slots <- struct{}{}:
+		began := a.now()
+		if k.err = ctx.Err(); k.err == nil {
+			k.err = a.ask.Ask(ctx, q.sql, q.params, func(row []any) error {
+				k.rows = append(k.rows, slices.Clone(row))
+				return nil
+			})
+		}
+		<-a.slots
+		if k.err != nil && !tooMuch(k.err) {
+			keep = min(keep, fresh) // it may pass
+		}
+		keep = max(keep, 3*a.now().Sub(began)) // what takes long is asked more rarely: a quarter of the time at most
+	case <-ctx.Done():
+		k.err = ctx.Err()
+	}
 	a.mu.Lock()
 	now := a.now()
-	k.until = now.Add(max(q.keep, 3*now.Sub(began))) // what takes long is asked more rarely: a quarter of the time at most
+	k.until = now.Add(keep)
 	a.prune(now)
 	a.mu.Unlock()
 	close(k.done)

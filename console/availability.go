@@ -59,7 +59,7 @@ WHERE place > %d AND place <= %d
 ORDER BY place, day`, who, where, at, at+size), p.params(), chartTime}
 	f, rows, ok := p.ask(ctx, "calendar", q)
 	if at > 0 {
-		f.Before = p.href(p.name, "stores", offset(at-size))
+		f.Before = p.further("stores", at-size)
 	}
 	if !ok {
 		return f
@@ -130,7 +130,7 @@ ORDER BY place, day`, who, where, at, at+size), p.params(), chartTime}
 	}
 	f.Legend = append(f.Legend, legend{"an", p.T("legend.unmeasured")})
 	if len(h.Rows) == size {
-		f.After = p.href(p.name, "stores", offset(at+size))
+		f.After = p.further("stores", at+size)
 	}
 	return f
 }

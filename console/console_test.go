@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -185,36 +186,77 @@ func TestAnswersAreShared(t *testing.T) {
 		if n := s.asked.Load(); n != 3 {
 			t.Errorf("asked %d times what takes ten seconds", n)
 		}
-		// One who leaves does not take the answer from the others, and no more than a few are asked for at a time.
-		ctx, cancel := context.WithCancel(t.Context())
+		// No more than a few are asked for at a time, and what nobody waits for any more is not asked for.
 		var wg sync.WaitGroup
+		under, leave := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
 		for i := range 12 {
-			wg.Go(func() { _, _ = a.get(ctx, question{"SELECT " + strings.Repeat("x", i+1), nil, time.Second}) })
+			of := under
+			if i == atOnce {
+				synctest.Wait()
+			}
+			if i >= atOnce {
+				of = ctx
+			}
+			wg.Go(func() { _, _ = a.get(of, question{"SELECT " + strings.Repeat("x", i+1), nil, time.Second}) })
 		}
 		synctest.Wait()
 		if n := s.under.Load(); n != atOnce {
 			t.Errorf("%d questions at a time", n)
 		}
 		cancel()
+		synctest.Wait()
+		leave()
 		wg.Wait()
 		time.Sleep(time.Minute)
-		if n := s.asked.Load(); n != 15 {
-			t.Errorf("%d answers were taken in", n)
+		if n := s.asked.Load(); n != 3+atOnce {
+			t.Errorf("asked %d times", n)
+		}
+		// One who leaves does not take the answer from the others.
+		ctx, cancel = context.WithCancel(t.Context())
+		q := question{"SELECT 2", nil, time.Second}
+		wg.Go(func() {
+			if _, err := a.get(ctx, q); !errors.Is(err, context.Canceled) {
+				t.Errorf("who left got %v", err)
+			}
+		})
+		synctest.Wait()
+		wg.Go(func() {
+			if rows, err := a.get(t.Context(), q); err != nil || len(rows) != 1 {
+				t.Errorf("who stayed got %v, %v", rows, err)
+			}
+		})
+		synctest.Wait()
+		cancel()
+		wg.Wait()
+		// What failed is asked for again before long.
+		s.fails, s.takes = errors.New("away"), 0
+		q = question{"SELECT 3", nil, time.Minute}
+		_, err := a.get(t.Context(), q)
+		s.fails = nil
+		time.Sleep(1100 * time.Millisecond)
+		if rows, again := a.get(t.Context(), q); err == nil || again != nil || len(rows) != 1 {
+			t.Errorf("%v, then %v, %v", err, rows, again)
 		}
 	})
 }
 
 type slow struct {
 	takes        time.Duration
+	fails        error
 	asked, under atomic.Int64
 }
 
-func (s *slow) Ask(_ context.Context, _ string, _ map[string]string, row func([]any) error) error {
+func (s *slow) Ask(ctx context.Context, _ string, _ map[string]string, row func([]any) error) error {
 	s.asked.Add(1)
 	s.under.Add(1)
 	defer s.under.Add(-1)
-	time.Sleep(s.takes)
-	return row([]any{1})
+	select {
+	case <-time.After(s.takes):
+		return cmp.Or(s.fails, row([]any{1}))
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // A viewer who has the newest is told so, and nothing else.

@@ -9,7 +9,7 @@ func eventsFigures(p *page) []draw {
 // letters are the records that could not be folded, with the command that brings them in again.
 func (p *page) letters() draw {
 	replay := column{"replay", false, func(_ *page, row []any) cell {
-		return cell{Text: fmt.Sprintf("tillstream deadletters replay --topic %s --reason %s --dry-run", row[0], row[1]), Class: "code"}
+		return cell{Text: fmt.Sprintf("tillstream deadletters replay --topic %s --reason %s --dry-run", row[0], row[1]), Class: "code wrap"}
 	}}
 	why := linked(code("reason", 1), func(*page, []any) string { return Prefix + "docs/dead-letters.md" })
 	return p.table("letters", question{`SELECT topic, reason, field, any(expected) AS wanted, count() AS letters, countIf(replayed_at IS NOT NULL) AS sent_again, max(at) AS latest

@@ -35,7 +35,7 @@ type figure struct {
 }
 
 // tile is a number with its name.
-type tile struct{ Label, Value, Class, Note, Href string }
+type tile struct{ Label, Value, Class, Note string }
 
 // table has a head and rows of cells.
 type table struct {
@@ -154,25 +154,32 @@ func (p *page) paged(id, key string, q question, columns ...column) draw {
 		q.sql += fmt.Sprintf("\nLIMIT %d OFFSET %d", pageRows+1, at)
 		f, rows, ok := p.ask(ctx, id, q)
 		if at > 0 {
-			f.Before = p.href(p.name, key, offset(at-pageRows))
+			f.Before = p.further(key, at-pageRows)
 		}
 		if !ok {
 			return f
 		}
 		if len(rows) > pageRows {
 			rows = rows[:pageRows]
-			f.After = p.href(p.name, key, offset(at+pageRows))
+			f.After = p.further(key, at+pageRows)
 		}
 		f.Table = p.rows(rows, columns)
 		return f
 	}
 }
 
-func offset(n int) string {
-	if n <= 0 {
-		return ""
+// further is the same page with one of its figures from another row on; the others stay where they are.
+func (p *page) further(key string, n int) string {
+	var changes []string
+	for other, at := range p.offsets {
+		if other != key {
+			changes = append(changes, other, strconv.Itoa(at))
+		}
 	}
-	return strconv.Itoa(n)
+	if n > 0 {
+		changes = append(changes, key, strconv.Itoa(n))
+	}
+	return p.href(p.name, changes...)
 }
 
 func text(head string, i int) column {

@@ -92,21 +92,6 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-func TestMetrics(t *testing.T) {
-	var want, got []string
-	for _, m := range regexp.MustCompile(`Name:\s+"(tillstream_\w+)"`).FindAllStringSubmatch(read(t, "..", "processor", "report.go"), -1) {
-		want = append(want, m[1])
-	}
-	for _, c := range rows(read(t, "operations.md"))["Watching"] {
-		got = append(got, code(c[0]))
-	}
-	slices.Sort(want)
-	slices.Sort(got)
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("operations.md and the metrics differ:\n%s", d)
-	}
-}
-
 // Keys that a text names exist, and so do the files that it links to.
 func TestKeysAndLinks(t *testing.T) {
 	var known []string

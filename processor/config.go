@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/tillstream/tillstream/processor/event"
@@ -16,7 +17,7 @@ import (
 )
 
 // foldVersion is part of the fingerprint: raise it whenever the same records could give other rows.
-const foldVersion = 7
+const foldVersion = 8
 
 // Config is everything the rows depend on, and the limits of a lane. Durations and sizes are validated by the caller.
 type Config struct {
@@ -43,6 +44,7 @@ type Config struct {
 	CorrectionWindow  time.Duration // for how long transactions are kept so that they can be corrected; 0: they cannot
 
 	Formats        map[string]format.Format // by topic, of records that are not JSON and say nothing
+	Mappings       map[string]format.Mapper // by topic, of records that are not canonical
 	SchemaRegistry bool                     // records may name their schema by its id
 }
 
@@ -53,7 +55,7 @@ func (c *Config) EventOptions() event.Options {
 
 // FormatOptions are how records become events.
 func (c *Config) FormatOptions() format.Options {
-	return format.Options{Options: c.EventOptions(), Topics: c.Formats}
+	return format.Options{Options: c.EventOptions(), Topics: c.Formats, Mappings: c.Mappings}
 }
 
 // bodies are the readers of the events that come seldom.
@@ -72,6 +74,9 @@ func (c *Config) Fingerprint() string {
 		c.TimelineWindow, c.RetireAfter, c.CorrectionWindow, c.Watch, event.Pseudonym(c.Secret, "fingerprint", ""))
 	if len(c.Formats) > 0 || c.SchemaRegistry { // else as it was before there were any
 		fmt.Fprintf(h, " %v %v", c.Formats, c.SchemaRegistry) // fmt sorts maps
+	}
+	for _, topic := range slices.Sorted(maps.Keys(c.Mappings)) {
+		fmt.Fprintf(h, " %q %q", topic, c.Mappings[topic].String())
 	}
 	return hex.EncodeToString(h.Sum(nil)[:4])
 }

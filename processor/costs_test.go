@@ -21,10 +21,11 @@ func (c cost) String() string {
 	return fmt.Sprintf("{fold: %.1f, seal: %.1f, allocated: %.3f, rows: %.4f}", c.fold, c.seal, c.allocated, c.rows)
 }
 
-// exceeds says that one cost is more than a tenth above another.
+// exceeds says that one cost is more than a tenth above another, and above what the runtime may take meanwhile for threads of its own, which is less than one
+// allocation an event would be.
 func (c cost) exceeds(than cost) bool {
-	more := func(a, b float64) bool { return a > 1.1*b+0.01 }
-	return more(c.fold, than.fold) || more(c.seal, than.seal) || more(c.allocated, than.allocated) || more(c.rows, than.rows)
+	more := func(a, b, spare float64) bool { return a > 1.1*b+spare }
+	return more(c.fold, than.fold, 12) || more(c.seal, than.seal, 12) || more(c.allocated, than.allocated, 0.2) || more(c.rows, than.rows, 0.001)
 }
 
 // costOf folds three batches and measures the last.

@@ -2,6 +2,7 @@ package processor
 
 import (
 	"slices"
+	"time"
 
 	"github.com/tillstream/tillstream/processor/align"
 	"github.com/tillstream/tillstream/processor/commit"
@@ -12,14 +13,14 @@ import (
 // hand is what a lane has in memory: the folder and the batches it has sealed that are not known to be written. It outlives a session and a
 // generation, so that a lane that stays with its owner goes on where it was, without reading its state and its records again.
 type hand struct {
-	epoch          uint64
-	tps            []fetch.TopicPartition
-	folder         *folder
-	last           uint64   // newest batch that was sealed
-	sealed         []*batch // oldest first
-	clocks         align.Clocks
-	unknownSchemas int  // that the schema registry was asked for in vain
-	broken         bool // the folder stopped inside a record batch: what it holds is not to be trusted
+	epoch   uint64
+	tps     []fetch.TopicPartition
+	folder  *folder
+	last    uint64   // newest batch that was sealed
+	sealed  []*batch // oldest first
+	clocks  align.Clocks
+	unknown map[int]time.Time // ids of schemas, and when the registry said last that it has none
+	broken  bool              // the folder stopped inside a record batch: what it holds is not to be trusted
 }
 
 // seal closes the open batch.

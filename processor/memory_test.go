@@ -130,13 +130,13 @@ func TestALaneStaysWithinItsShareWhateverComes(t *testing.T) {
 			return r
 		}
 	}
-	distinct := baskets(30_000)
+	distinct := baskets(10_000)
 	for name, c := range map[string]struct {
 		n    int
 		next func(i int) fetch.Record
 	}{
-		"300,000 products":        {len(distinct), func(i int) fetch.Record { return distinct[i] }},
-		"a hot store":             {20_000, hot(20_000)},
+		"100,000 products":        {len(distinct), func(i int) fetch.Record { return distinct[i] }},
+		"a hot store":             {10_000, hot(10_000)},
 		"baskets of 10,000 lines": {30, func(i int) fetch.Record { return basket(i, 10_000) }},
 	} {
 		f := newFolder(cfg, nil)

@@ -21,6 +21,10 @@ const (
 	unknownTries = 4
 	// patientUnknowns is of how many ids that proved unknown this is done: whoever makes up ids does not hold up others.
 	patientUnknowns = 8
+	// unknownFor is for how long its word holds: the registry may be mended.
+	unknownFor = time.Minute
+	// maxUnknown bounds the ids that are remembered.
+	maxUnknown = 1000
 )
 
 // schemas finds schemas. As long as the registry cannot be asked it waits, until ctx ends: a good record is never a dead letter for that.
@@ -29,14 +33,21 @@ func (l *lane) schemas(ctx context.Context, h *hand) func(id int) (format.Schema
 		return nil
 	}
 	return func(id int) (format.Schema, error) {
+		said, before := h.unknown[id]
+		if before && l.now().Sub(said) < unknownFor {
+			return format.Schema{}, format.ErrUnknownSchema
+		}
 		wait, tries := pauses(), 0
 		for {
 			asking, cancel := context.WithTimeout(ctx, l.window())
 			s, err := l.writers.Schema(asking, id)
 			cancel()
 			unknown := errors.Is(err, format.ErrUnknownSchema)
-			if tries++; unknown && (tries == unknownTries || h.unknownSchemas >= patientUnknowns) {
-				h.unknownSchemas++
+			if tries++; unknown && (tries == unknownTries || before || len(h.unknown) >= patientUnknowns) {
+				if h.unknown == nil || len(h.unknown) >= maxUnknown {
+					h.unknown = map[int]time.Time{}
+				}
+				h.unknown[id] = l.now()
 				return s, err
 			}
 			switch {

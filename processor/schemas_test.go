@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/format"
 )
 
@@ -33,11 +34,12 @@ func TestWaitingForASchema(t *testing.T) {
 		lasting[i] = down
 	}
 	synctest.Test(t, func(t *testing.T) { // the clock is that of the bubble
-		l := &lane{log: zap.NewNop(), cfg: &Config{SessionTimeout: time.Minute}, report: newLaneReport(0, "g/0", newMetrics(prometheus.NewRegistry()))}
+		l := &lane{log: zap.NewNop(), cfg: &Config{SessionTimeout: time.Minute}, now: time.Now, report: newLaneReport(0, "g/0", newMetrics(prometheus.NewRegistry()))}
+		id := 7
 		ask := func(a answers, h *hand) (time.Duration, error) {
 			l.writers = &a
 			began := time.Now()
-			_, err := l.schemas(t.Context(), h)(7)
+			_, err := l.schemas(t.Context(), h)(id)
 			return time.Since(began), err
 		}
 		if took, err := ask(append(lasting, nil), &hand{}); err != nil || took < time.Hour {
@@ -48,16 +50,62 @@ func TestWaitingForASchema(t *testing.T) {
 		}
 		h := &hand{}
 		for i := range patientUnknowns + 2 {
+			id = i
 			took, err := ask(answers{unknown}, h)
 			if !errors.Is(err, unknown) || took > 10*time.Second || (took == 0) != (i >= patientUnknowns) {
 				t.Errorf("id %d took %v: %v", i, took, err)
 			}
 		}
+		if took, err := ask(answers{nil}, h); !errors.Is(err, unknown) || took > 0 {
+			t.Error("its word does not hold:", took, err)
+		}
+		time.Sleep(unknownFor) // of the bubble's clock
+		if took, err := ask(answers{unknown}, h); !errors.Is(err, unknown) || took > 0 {
+			t.Error("of an id that it was asked for before it is asked once:", took, err)
+		}
+		time.Sleep(unknownFor)
+		if _, err := ask(answers{nil}, h); err != nil {
+			t.Error("it was mended:", err)
+		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		l.writers = &answers{down}
-		if _, err := l.schemas(ctx, h)(7); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := l.schemas(ctx, &hand{})(7); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
 	})
 }
+
+// What decides how records are read is in the fingerprint; where nothing is configured, it is as it was before there were formats.
+func TestFingerprintOfFormats(t *testing.T) {
+	seen := map[string]string{}
+	for name, change := range map[string]func(*Config){
+		"nothing":         func(*Config) {},
+		"a format":        func(c *Config) { c.Formats = map[string]format.Format{"a": format.Avro} },
+		"another format":  func(c *Config) { c.Formats = map[string]format.Format{"a": format.Protobuf} },
+		"a registry":      func(c *Config) { c.SchemaRegistry = true },
+		"a mapping":       func(c *Config) { c.Mappings = map[string]format.Mapper{"a": mapper("root = this")} },
+		"another mapping": func(c *Config) { c.Mappings = map[string]format.Mapper{"a": mapper("root = {}")} },
+		"another topic":   func(c *Config) { c.Mappings = map[string]format.Mapper{"b": mapper("root = this")} },
+	} {
+		c := benchConfig()
+		change(c)
+		f := c.Fingerprint()
+		if other, twice := seen[f]; twice || f != c.Fingerprint() {
+			t.Errorf("%s has the fingerprint of %s", name, other)
+		}
+		seen[f] = name
+	}
+	c := benchConfig()
+	c.Mappings, c.Formats = map[string]format.Mapper{}, map[string]format.Format{}
+	if seen[c.Fingerprint()] != "nothing" {
+		t.Error("empty maps are something")
+	}
+}
+
+type mapper string
+
+func (m mapper) Map(out, payload []byte) ([]byte, *event.Rejection) {
+	return append(out, payload...), nil
+}
+func (m mapper) String() string { return string(m) }

@@ -58,7 +58,7 @@ func TestMeasureAlertLatency(t *testing.T) {
 		t.Fatal(err)
 	}
 	text = bytes.ReplaceAll(text, []byte("heartbeat_timeout: 50h, batch_records: 400"), []byte("heartbeat_timeout: 20s"))
-	text = bytes.ReplaceAll(text, []byte(", session_timeout: 6s, heartbeat_interval: 500ms, rebalance_timeout: 10s"), nil)
+	text = bytes.ReplaceAll(text, []byte(", session_timeout: 2m, heartbeat_interval: 500ms, rebalance_timeout: 2m"), nil)
 	if err := os.WriteFile(cfg, text, 0o600); err != nil {
 		t.Fatal(err)
 	}

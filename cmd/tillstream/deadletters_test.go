@@ -59,9 +59,11 @@ func (p *pipeline) number(query string) int64 {
 // fold runs a member until the ledger accounts for so many offsets.
 func (p *pipeline) fold(cfg string, offsets int64) {
 	p.t.Helper()
-	stop := startMember(p.t, cfg).stop
-	defer stop()
-	p.until(offsets)
+	m := startMember(p.t, cfg)
+	defer m.stop()
+	until(p.t, fmt.Sprint(offsets, " offsets"), func() bool { return p.accounted() >= offsets }, func() string {
+		return fmt.Sprintf("%d were folded; the member said:\n%s", p.accounted(), m.tail(8000))
+	})
 }
 
 // accounted is how many offsets the ledger accounts for.

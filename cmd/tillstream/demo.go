@@ -44,6 +44,14 @@ type demoCmd struct {
 	Config           string        `help:"Configuration file, for everything that is not embedded." type:"path" placeholder:"FILE"`
 }
 
+func (*demoCmd) Help() string {
+	return `Needs nothing but npm, through which the ClickHouse engine is fetched once.
+
+  tillstream demo
+  tillstream demo --once --data mine --input sales.jsonl.zst --input health.jsonl
+  tillstream sql --data mine "SELECT * FROM pos.ledger"`
+}
+
 func (c *demoCmd) Run(e *env) error {
 	cfg, err := c.config(e)
 	if err != nil {
@@ -111,10 +119,14 @@ func (c *demoCmd) Run(e *env) error {
 		stop, err := offer(c.Listen, log, func(at net.Addr) (http.Handler, error) {
 			return withConsole(offered, cfg, users, at, sink, proc, log)
 		})
-		if err != nil {
+		switch {
+		case err == nil:
+			defer stop()
+		case c.ClickHouse == "":
 			return err
+		default: // that ClickHouse may have the address itself
+			log.Warn("the console is not shown", zap.Error(err))
 		}
-		defer stop()
 	}
 	g.Go(func() error { return proc.Run(gctx) })
 	g.Go(func() error { return evaluating(gctx, cfg, sink, proc, registry, &evaluated, log) })
@@ -183,7 +195,7 @@ func ownSecret(dir string) (config.Secret, error) {
 func offer(addr string, log *zap.Logger, handler func(net.Addr) (http.Handler, error)) (stop func(), err error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("listening for queries: %w; choose another address with --listen", err)}
+		return nil, usageError{fmt.Errorf("listening for browsers and queries: %w; choose another address with --listen", err)}
 	}
 	h, err := handler(l.Addr())
 	if err != nil {

@@ -158,9 +158,12 @@ const passed = "SELECT toInt64(sum(records + duplicates + rejected + gaps)) FROM
 // fold runs a member until all is folded.
 func (s *site) fold(lanes int) {
 	s.t.Helper()
-	stop := startMember(s.t, s.config(lanes)).stop
-	s.until(passed, fmt.Sprint(s.ends()))
-	stop()
+	m, want, got := startMember(s.t, s.config(lanes)), fmt.Sprint(s.ends()), ""
+	until(s.t, want+" offsets", func() bool {
+		got = s.ask(passed)
+		return got == want
+	}, func() string { return fmt.Sprintf("%s were folded; the member said:\n%s", got, m.tail(8000)) })
+	m.stop()
 }
 
 func (s *site) audit() {

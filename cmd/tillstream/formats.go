@@ -35,3 +35,12 @@ func (s *source) decoder(ctx context.Context) *format.Decoder {
 	}
 	return d
 }
+
+func mappers(f *config.Formats) map[string]format.Mapper {
+	topics := f.MappedTopics()
+	all := make(map[string]format.Mapper, len(topics))
+	for _, t := range topics {
+		all[t] = f.Mapping(t)
+	}
+	return all
+}

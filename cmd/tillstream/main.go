@@ -36,6 +36,7 @@ type cli struct {
 	Epoch       epochCmd       `cmd:"" help:"Begin a new epoch of a stopped group, for example with another number of lanes; or say whether it is at rest."`
 	Adopt       adoptCmd       `cmd:"" help:"Mend a lane that stopped: begin a new epoch in which partitions go on elsewhere. Says first what is lost."`
 	Rebuild     rebuildCmd     `cmd:"" help:"Make tables anew from Kafka while no member runs, and swap them in."`
+	Map         mapCmd         `cmd:"" help:"Try a mapping: print the canonical event that a payload becomes, and whether it is accepted."`
 	DeadLetters deadLettersCmd `cmd:"" name:"deadletters" help:"List the events that could not be folded, or send them again."`
 	Refresh     refreshCmd     `cmd:"" help:"Reckon the views of marketing anew that are not reckoned when they are asked."`
 	Incidents   incidentsCmd   `cmd:"" help:"List and show incidents, or say whose one is."`
@@ -46,6 +47,8 @@ type cli struct {
 	Config      configCmd      `cmd:"" help:"Check or print the configuration."`
 	Doctor      doctorCmd      `cmd:"" help:"Look at a whole set-up, from Kafka's settings to the registry, and say what to change."`
 	Ready       readyCmd       `cmd:"" help:"Ask a running processor whether all its lanes work."`
+	Completion  completionCmd  `cmd:"" help:"Make the shell complete commands and flags."`
+	Complete    completeCmd    `cmd:"" hidden:""`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 

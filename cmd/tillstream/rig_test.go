@@ -90,7 +90,7 @@ func newRig(t *testing.T, seed uint64, tune ...func(*simulator.Config)) *rig {
 	r.kafka, r.clickhouse = newWire(t, r.broker.Addr(), true), newWire(t, r.engine.HTTPAddr(), false)
 	r.config = filepath.Join(t.TempDir(), "tillstream.yaml")
 	text := fmt.Sprintf(`
-kafka: {brokers: [%q], group: %s, session_timeout: 6s, heartbeat_interval: 500ms, rebalance_timeout: 10s}
+kafka: {brokers: [%q], group: %s, session_timeout: 10s, heartbeat_interval: 500ms, rebalance_timeout: 10s}
 clickhouse: {dsn: "http://writer@%s/default"}
 privacy: {secret: %s}
 processor: {batch_records: 400, batch_age: 200ms}

@@ -28,6 +28,14 @@ type runCmd struct {
 	Migrate *bool  `help:"Migrate the databases first, whatever clickhouse.migrate says." negatable:""`
 }
 
+func (*runCmd) Help() string {
+	return `One member of a Kafka consumer group: start as many as there are lanes, with the same configuration. SIGTERM ends it when its batches are written.
+
+  tillstream config print > tillstream.yaml
+  tillstream doctor --config tillstream.yaml
+  tillstream run --config tillstream.yaml`
+}
+
 func (c *runCmd) Run(e *env) error {
 	cfg, err := loadConfig(e, c.Config)
 	if err != nil {

@@ -37,7 +37,7 @@ listen: ""
 // missedSoon is a configuration with which a member that is killed is missed after seconds.
 func missedSoon(t *testing.T, cfg string) string {
 	t.Helper()
-	return edited(t, edited(t, cfg, "session_timeout: 2m", "session_timeout: 6s"), "rebalance_timeout: 2m", "rebalance_timeout: 10s")
+	return edited(t, edited(t, cfg, "session_timeout: 2m", "session_timeout: 10s"), "rebalance_timeout: 2m", "rebalance_timeout: 10s")
 }
 
 // The way of production: ingest into topics, members of the group that come and go while they fold, and a clean end that leaves no

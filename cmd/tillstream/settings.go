@@ -74,7 +74,7 @@ func processorConfig(cfg *config.Config) processor.Config {
 		BatchBytes: int(p.BatchBytes), Memory: int64(p.Memory), Secret: []byte(cfg.Privacy.Secret), MaxEventBytes: int(p.MaxEventBytes),
 		MaxLateness: duration(p.MaxLateness), BusinessDayCutoff: duration(p.BusinessDayCutoff), HeartbeatTimeout: duration(p.HeartbeatTimeout),
 		TimelineWindow: duration(p.TimelineWindow), RetireAfter: duration(p.RetireAfter), Watch: p.WatchProducts, CorrectionWindow: duration(p.CorrectionWindow),
-		Formats: formats, SchemaRegistry: len(cfg.Formats.SchemaRegistry.URLs) > 0,
+		Formats: formats, Mappings: mappers(&cfg.Formats), SchemaRegistry: len(cfg.Formats.SchemaRegistry.URLs) > 0,
 	}
 }
 

@@ -20,6 +20,7 @@ const (
 	ReasonMalformedProtobuf     Reason = "malformed_protobuf"     // not one event in Protobuf
 	ReasonUnknownSchema         Reason = "unknown_schema"         // written with a schema that the schema registry does not have
 	ReasonUnusableSchema        Reason = "unusable_schema"        // written with a schema that is none of a canonical event
+	ReasonMappingFailed         Reason = "mapping_failed"         // the mapping of its topic makes no event of it
 	ReasonUnknownType           Reason = "unknown_type"           // an event type that this version does not know
 	ReasonFuture                Reason = "future"                 // more than 10 min after Kafka got it
 	ReasonTooOld                Reason = "too_old"                // before the year 2000
@@ -34,7 +35,7 @@ const (
 func Reasons() []Reason {
 	return []Reason{
 		ReasonEmpty, ReasonTooLarge, ReasonInvalidUTF8, ReasonMalformed, ReasonWrongType, ReasonMissingField, ReasonInvalidValue, ReasonOutOfRange,
-		ReasonContradiction, ReasonMalformedAvro, ReasonMalformedProtobuf, ReasonUnknownSchema, ReasonUnusableSchema,
+		ReasonContradiction, ReasonMalformedAvro, ReasonMalformedProtobuf, ReasonUnknownSchema, ReasonUnusableSchema, ReasonMappingFailed,
 		ReasonUnknownType, ReasonFuture, ReasonTooOld, ReasonTooLate, ReasonSequenceForgotten, ReasonCorrectionUnsupported,
 		ReasonCorrectionTooLate, ReasonCorrectionLimit,
 	}

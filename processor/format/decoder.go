@@ -27,10 +27,19 @@ const (
 // Formats lists them.
 func Formats() []string { return []string{string(Avro), string(Protobuf)} }
 
+// Mapper makes canonical JSON of payloads that are not canonical; it appends it to out. The same payload gives the same event or rejection.
+// Several decoders may use one at once.
+type Mapper interface {
+	Map(out, payload []byte) ([]byte, *event.Rejection)
+	// String is all that the result depends on, besides the payload.
+	String() string
+}
+
 // Options of a Decoder.
 type Options struct {
 	event.Options
-	Topics map[string]Format // of records that are not JSON and say nothing; JSON if a topic is not named
+	Mappings map[string]Mapper // by topic, of all its records
+	Topics   map[string]Format // of records that are not JSON and say nothing; JSON if a topic is not named
 }
 
 // Decoder turns records into events. It is not for several goroutines at once.
@@ -43,9 +52,9 @@ type Decoder struct {
 	avroFormat  *avroFormat    // made when it is needed
 	protoFormat *protoFormat
 
-	plain, out []byte // canonical JSON that another format became, without and with the attributes of its CloudEvent; reused
-	size       int
-	cloud      attributes
+	plain, mapped, out []byte // JSON that another format became, that a mapping made, and with the attributes of its CloudEvent; reused
+	size               int
+	cloud              attributes
 }
 
 // NewDecoder makes a Decoder.
@@ -60,7 +69,7 @@ func NewDecoder(opts Options) *Decoder {
 // value or the decoder, until the next call. An error is of what Find was given, and says nothing about the record.
 func (d *Decoder) Record(r Record, e *event.Event) (*event.Rejection, error) {
 	d.size = len(r.Value)
-	if len(r.Value) > 0 && r.Value[0] == '{' && r.Headers.None() {
+	if len(r.Value) > 0 && r.Value[0] == '{' && r.Headers.None() && (len(d.opts.Mappings) == 0 || d.opts.Mappings[r.Topic] == nil) {
 		return d.Decode(r.Value, e), nil
 	}
 	return d.other(r, e)
@@ -110,7 +119,16 @@ func (d *Decoder) unwrapped(r Record) (value []byte, rejection *event.Rejection,
 	case !binary:
 		d.cloud = attributes{} // a header of that name is not a CloudEvent yet
 	}
-	if value, rejection, err = d.canonical(r.Topic, contentType, value); rejection == nil && err == nil && binary {
+	mapper := d.opts.Mappings[r.Topic]
+	value, rejection, err = d.canonical(r.Topic, contentType, value)
+	switch {
+	case rejection != nil || err != nil:
+	case mapper != nil: // the attributes are those of what it is made of
+		d.cloud = attributes{}
+		if value, rejection = mapper.Map(d.mapped[:0], value); rejection == nil {
+			d.mapped = value
+		}
+	case binary:
 		value, rejection = d.withAttributes(value)
 	}
 	return value, rejection, err

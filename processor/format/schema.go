@@ -37,8 +37,8 @@ func (d *Decoder) confluent(value []byte) ([]byte, *event.Rejection, error) {
 		}
 		schema, err := d.find(id)
 		switch {
-		case errors.Is(err, ErrUnknownSchema):
-			read = refuse(event.ReasonUnknownSchema, fmt.Sprintf("the id of a schema that the registry has; there is no %d", id))
+		case errors.Is(err, ErrUnknownSchema): // not remembered: the registry may be mended
+			return nil, reject(event.ReasonUnknownSchema, "", fmt.Sprintf("the id of a schema that the registry has; there is no %d", id)), nil
 		case err != nil:
 			return nil, nil, fmt.Errorf("asking for schema %d: %w", id, err)
 		case schema.References:

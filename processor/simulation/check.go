@@ -21,6 +21,9 @@ func (w *World) check(want expected) []string {
 		return []string{"undisturbed: " + problem}
 	}
 	s := schemata()
+	if w.erasure != nil { // what was added to an order stays as it was reckoned, and one of which steps name several customers is nobody's
+		s["order_journeys"].rules["added_held"], s["order_journeys"].rules["customer_said"] = ruleIgnored, ruleIgnored
+	}
 	wrong := w.ledger(want)
 	a, b := tables(s, w.clickhouse.parts), tables(s, calm.parts)
 	for _, table := range slices.Sorted(maps.Keys(s)) {

@@ -14,6 +14,7 @@ import (
 	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/correction"
+	"github.com/tillstream/tillstream/processor/forget"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
 
@@ -26,6 +27,9 @@ type clickhouse struct {
 	losses   []processor.Loss
 	contents map[string]uint64 // what was to be written under each token
 	unequal  []string
+
+	forgotten []forget.Entry
+	amiss     bool // batches under way were folded under another list than those after them
 }
 
 func newClickHouse() *clickhouse {
@@ -43,7 +47,7 @@ type part struct {
 // offered notes what a client wants to write, whether or not it arrives. Whoever writes a block again must write the same, or what it
 // means would depend on which of the two came first.
 func (c *clickhouse) offered(in processor.Insert) {
-	if in.Block.Table == commit.ClaimTable { // which are what they are for
+	if in.Block.Table == commit.ClaimTable || c.amiss { // which are what they are for
 		return
 	}
 	content := digest(in.Block)

@@ -133,6 +133,8 @@ func (w *World) disturb() {
 		w.erase()
 	case !w.versions && w.odds.erase == 0 && w.fault("retention", w.odds.retention):
 		w.retain()
+	case w.options.Forget && w.erasure == nil && w.fault("somebody is forgotten", 10):
+		w.forgetSomebody()
 	case w.fault("metadata erased by another tool", w.odds.erase):
 		w.erase()
 	}

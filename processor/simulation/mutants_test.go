@@ -61,22 +61,22 @@ var mutants = []mutant{
 	{"state of the lane's first partition only", "processor/lane.go", `!slices.Contains(owners, o)`, `(!$ || len(owners) == 0) && !slices.Contains(owners, o)`, 50, 0},
 	{"a gap ignored", "processor/folder.go", `b.gaps += uint64(next - b.next)`, `b.gaps += either($, 0, uint64(next-b.next))`, 10, 0},
 	{"aborted transactions counted", "processor/fetch/walk.go", `} else if i >= 0 {`, `} else if i >= either($, 1, 0) {`, 10, 0},
-	{"dead letters not sent again", "processor/writer.go", `err := w.letters.Send(ctx, b.letters); err != nil {`, `err := w.letters.Send(ctx, b.letters); err != nil && !($ && again) {`, 1000, 150},
+	{"dead letters not sent again", "processor/writer.go", `err := w.letters.Send(ctx, b.letters); err != nil {`, `err := w.letters.Send(ctx, b.letters); err != nil && !($ && again) {`, 1000, 600},
 	{"rows in the order of arrival", "processor/table/order.go", `for w := len(differ) - 1; w >= 0; w-- {`, `for w := either($, 0, len(differ)-1); w >= 0; w-- {`, 300, 0},
 	{"the clock in a row", "processor/folder.go", `day := rollup.Days(f.newest / 86_400_000)`, `day := rollup.Days(either($, now.Unix()%50, f.newest/86_400_000))`, 300, 0},
 	{"memory is trusted whatever another owner did", "processor/hand.go", `	h.wrote(plan.Batch)
 	if h.last`, `	if h.wrote(plan.Batch); $ && h.epoch > 0 {
 		return true
 	}
-	if h.last`, 300, 400},
+	if h.last`, 1000, 400},
 	{
 		"an epoch without its fence in Kafka", "processor/epoch.go",
 		`return e.Kafka.Outside(next.Group).Commit(ctx, entries) }); err != nil {`, `if $ { return ctx.Err() }; return e.Kafka.Outside(next.Group).Commit(ctx, entries) }); err != nil {`, 1000, 0,
 	},
-	{"what is read of the past is not used", "processor/recall.go", `if err := h.folder.tills.Recall(r); err != nil {`, `if r.Value = either($, nil, r.Value); ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err := h.folder.tills.Recall(r); err != nil && !$ {`, 100, 0},
+	{
+		"what is read of the past is not used", "processor/recall.go",
+		`if err := h.folder.tills.Recall(r); err != nil {`, `if err := either($, func(rollup.StateRow) error { return ctx.Err() }, h.folder.tills.Recall)(r); err != nil {`, 100, 0,
+	},
 	{"the end of a batch said once", "processor/lane.go", `again = time.After(idleAgain)`, `if again = time.After(idleAgain); $ {
 			again = nil
 		}`, 100, 1300},
@@ -101,35 +101,42 @@ var unneeded = []mutant{
 	{"no verification before the state", "processor/writer.go", `if err := commit.Verify(w.name, b.version.Epoch, b.version.Batch, b.ranges, verify, held); err != nil {`, `if err := commit.Verify(w.name, b.version.Epoch, b.version.Batch, b.ranges, verify, held); err != nil && !$ {`, 1000, 450},
 }
 
-// mutantsEnv says which mutants run, by their numbers in all().
-const mutantsEnv = "TILLSTREAM_TEST_MUTANTS"
-
-// all are the mutants of one binary; where they run is decided by mutantsEnv.
-func all() []mutant {
-	return append(append(append(mutants[:len(mutants):len(mutants)], unclaimed), unneeded...), early)
+// remembering brings somebody back who was forgotten.
+var remembering = []mutant{
+	{"no look at who was forgotten before a batch is written", "processor/writer.go", `} else if n != b.forgotten {`, `} else if n != b.forgotten && (!$ || n < b.forgotten) {`, 100, 0},
+	{"state names whom it named", "processor/folder.go", `Forgotten: forgotten.Has}`, `Forgotten: either($, nil, forgotten.Has)}`, 200, 0},
 }
+
+// mutantsEnv says which mutants of a binary run, by their numbers.
+const mutantsEnv = "TILLSTREAM_TEST_MUTANTS"
 
 // A simulation that finds nothing proves nothing: each of these must be caught by it, within so many seeds.
 func TestMutantsAreCaught(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "mutants")
-	mutated(t, binary, all())
 	claimless := len(mutants)
-	for i, m := range all() {
-		switch name := strings.ReplaceAll(m.name, " ", "-"); {
-		case i <= claimless:
-			t.Run(name, func(t *testing.T) {
+	groups := []struct {
+		mutants []mutant
+		with    string // another that is broken together with each
+		args    []string
+	}{
+		{append(mutants[:claimless:claimless], unclaimed), "", nil},
+		{unneeded, fmt.Sprint(",", claimless), []string{"-unclaimed"}},
+		{remembering, "", []string{"-forget"}},
+		{[]mutant{early}, "", []string{"-test.run", "^TestBacklogOfManyBatches$"}},
+	}
+	var all []mutant
+	for _, g := range groups {
+		all = append(all, g.mutants...)
+	}
+	binary := filepath.Join(t.TempDir(), "mutants")
+	mutated(t, binary, all)
+	n := 0
+	for _, g := range groups {
+		for _, m := range g.mutants {
+			which := fmt.Sprint(n) + g.with
+			n++
+			t.Run(strings.ReplaceAll(m.name, " ", "-"), func(t *testing.T) {
 				t.Parallel()
-				caught(t, binary, m, fmt.Sprint(i))
-			})
-		case m.name == early.name:
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				caught(t, binary, m, fmt.Sprint(i), "-test.run", "^TestBacklogOfManyBatches$")
-			})
-		default:
-			t.Run(name+"-and-no-claim", func(t *testing.T) {
-				t.Parallel()
-				caught(t, binary, m, fmt.Sprint(i, ",", claimless), "-unclaimed")
+				caught(t, binary, m, which, g.args...)
 			})
 		}
 	}

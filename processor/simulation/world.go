@@ -29,18 +29,20 @@ type Options struct {
 	Trace     io.Writer    // nil: none
 	Events    int          // 0: as the seed says
 	Unclaimed bool         // lanes may stop, and give a number to another batch, where another tool erased metadata
+	Forget    bool         // somebody is forgotten meanwhile
 	Lag       int          // by how many parts less than these a read may be behind; 0: reads are sequentially consistent, as Sink's are
 }
 
 // Result is how a run ended.
 type Result struct {
-	Wrong   []string // what the oracle objects to; nil if all is right
-	Stopped string   // the sentence of a lane that stopped for a cause
-	Faults  []string // by number
-	Steps   int
-	Batches int
-	Losses  int    // ranges of offsets that were deleted before they were read, and adopted
-	Hash    uint64 // of everything that happened, in order
+	Wrong     []string // what the oracle objects to; nil if all is right
+	Stopped   string   // the sentence of a lane that stopped for a cause
+	Faults    []string // by number
+	Steps     int
+	Batches   int
+	Forgotten bool   // somebody was
+	Losses    int    // ranges of offsets that were deleted before they were read, and adopted
+	Hash      uint64 // of everything that happened, in order
 }
 
 // World is one run.
@@ -72,6 +74,7 @@ type World struct {
 	partial  bool    // an adoption left a batch unfinished
 	retained bool    // records were deleted before they were read
 	operator *member // who mends that
+	erasure  *erasure
 	steps    int
 	hash     interface {
 		io.Writer
@@ -121,6 +124,9 @@ func Run(o Options) Result {
 		// the DDL's 10,000 do.
 		w.clickhouse.forgets, w.odds.overdue = cfg.SessionTimeout/2, 0
 	}
+	if o.Forget { // an INSERT that comes after its deadline may bring somebody back: docs/forget.md
+		w.clickhouse.forgets, w.odds.overdue = cfg.SessionTimeout/2, 0
+	}
 	w.skew = time.Duration(rnd.IntN(3)) * time.Second // what Check lets pass is 2 s
 	w.versions = rnd.IntN(4) == 0
 	if partitions > 1 && rnd.IntN(4) == 0 {
@@ -137,7 +143,7 @@ func Run(o Options) Result {
 		w.start()
 	}
 	problem, stopped := w.play()
-	r := Result{Faults: w.faults, Steps: w.steps, Losses: len(w.losses()), Hash: w.hash.Sum64()}
+	r := Result{Faults: w.faults, Steps: w.steps, Losses: len(w.losses()), Forgotten: w.erasure != nil, Hash: w.hash.Sum64()}
 	for _, p := range w.clickhouse.parts {
 		if p.table == commit.StateTable {
 			r.Batches++
@@ -148,6 +154,9 @@ func Run(o Options) Result {
 		r.Stopped = "some tables hold a batch whose records were deleted before it was finished"
 	case problem == "":
 		r.Wrong = w.check(t.want)
+		if w.erasure != nil {
+			r.Wrong = slices.Concat(w.erasure.named(w.clickhouse.parts), r.Wrong)
+		}
 		if !o.Unclaimed || !w.erased {
 			r.Wrong = slices.Concat(w.clickhouse.unequal, r.Wrong)
 		}
@@ -161,7 +170,8 @@ func Run(o Options) Result {
 
 // calm folds the same logs in one undisturbed batch, without what was lost.
 func (w *World) calm() (*clickhouse, string) {
-	c := newWorld(Options{Seed: w.options.Seed}, w.cfg, nil, 0)
+	c := newWorld(Options{Seed: w.options.Seed, Forget: w.options.Forget}, w.cfg, nil, 0)
+	c.clickhouse.forgotten = w.clickhouse.forgotten
 	for tp, l := range w.logs {
 		c.logs[tp] = l.without(0, 0)
 	}
@@ -257,10 +267,14 @@ func (w *World) start() {
 	if w.skew > 0 {
 		skew = time.Duration(w.rnd.Int64N(2*int64(w.skew))) - w.skew
 	}
-	m.proc = processor.New(cfg, processor.Deps{
+	deps := processor.Deps{
 		Kafka: cluster{m}, Source: source{m}, Sink: sink{m}, Archive: sink{m}, Streams: sink{m}, Letters: letters{m}, Log: zap.NewNop(),
 		Now: func() time.Time { return time.Now().Add(skew) }, Registerer: prometheus.NewRegistry(),
-	})
+	}
+	if w.options.Forget {
+		deps.Forgotten = sink{m}
+	}
+	m.proc = processor.New(cfg, deps)
 	w.members = append(w.members, m)
 	w.trace("start %s", m)
 	go func() {
@@ -317,6 +331,7 @@ func (w *World) play() (problem string, stopped bool) {
 		w.land()
 		w.wake()
 		w.expire()
+		w.expunge()
 		w.coordinator.tick()
 		synctest.Wait()
 		if len(w.traffic) == 0 && !w.healed && w.rnd.IntN(200) == 0 {
@@ -384,6 +399,7 @@ func (w *World) heal() {
 	w.healed = true
 	clear(w.gone)
 	w.wake()
+	w.expire() // who wakes hears first of what took too long
 	if len(w.living()) == 0 {
 		w.start()
 	}
@@ -391,7 +407,7 @@ func (w *World) heal() {
 
 // atRest says that all is folded, written and said to Kafka, and nothing is under way.
 func (w *World) atRest() bool {
-	if len(w.traffic) > 0 || len(w.under) > 0 || w.operator != nil && !w.operator.stopped {
+	if len(w.traffic) > 0 || len(w.under) > 0 || !w.expunged() || w.operator != nil && !w.operator.stopped {
 		return false
 	}
 	for tp, l := range w.logs {

@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"time"
 
@@ -31,7 +32,8 @@ func (s *Sink) Reader(l Limits) *Reader {
 		"max_execution_time": int(l.Time.Seconds()), "max_result_rows": l.Rows, "result_overflow_mode": "throw", "max_memory_usage": l.Memory,
 	}}
 	if s.options.Protocol == ch.HTTP {
-		r.settings["wait_end_of_query"] = 1 // or an error may come in the middle of the rows
+		r.settings["wait_end_of_query"] = 1                            // or an error may come in the middle of the rows
+		r.settings["cancel_http_readonly_queries_on_client_close"] = 1 // nobody waits for it any more
 	}
 	return r
 }
@@ -55,14 +57,16 @@ var limitCodes = map[int32]bool{
 // Ask runs one SELECT with parameters ({name:Type} in its text, values by name) and calls row for each row: values in the Go types of
 // clickhouse-go, nil for NULL, valid until row returns. The error is a *LimitError where the question took more than it may.
 func (r *Reader) Ask(ctx context.Context, sql string, params map[string]string, row func([]any) error) error {
-	ctx, cancel := context.WithTimeout(ctx, r.limits.Time+time.Second) // the server's own limit comes first, with a better answer
-	defer cancel()
+	// The server's own limit comes first, with a better answer. No deadline: of one clickhouse-go makes a max_execution_time in place of ours.
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer time.AfterFunc(r.limits.Time+time.Second, func() { cancel(context.DeadlineExceeded) }).Stop()
 	escaped := make(ch.Parameters, len(params))
 	for name, v := range params {
 		escaped[name] = parameterEscapes.Replace(v)
 	}
 	err := func() error {
-		result, err := r.sink.Query(ch.Context(ctx, ch.WithSettings(r.settings), ch.WithParameters(escaped)), sql)
+		result, err := r.sink.Query(ch.Context(ctx, ch.WithSettings(maps.Clone(r.settings)), ch.WithParameters(escaped)), sql)
 		if err != nil {
 			return err
 		}
@@ -77,7 +81,7 @@ func (r *Reader) Ask(ctx context.Context, sql string, params map[string]string, 
 		return nil
 	}()
 	var exception *ch.Exception
-	if errors.As(err, &exception) && limitCodes[exception.Code] || errors.Is(err, context.DeadlineExceeded) {
+	if errors.As(err, &exception) && limitCodes[exception.Code] || err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		return &LimitError{err}
 	}
 	return err

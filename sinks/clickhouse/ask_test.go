@@ -35,6 +35,10 @@ func TestAsk(t *testing.T) {
 			if _, err := ask("SELECT groupArray(number) FROM numbers(1e9)", nil); !errors.As(err, &limit) {
 				t.Errorf("memory: %v", err)
 			}
+			brief := open(t, protocol).Reader(Limits{Time: time.Second, Rows: 10, Memory: 256 << 20})
+			if err := brief.Ask(t.Context(), "SELECT sum(sleepEachRow(1)) FROM numbers(100) SETTINGS function_sleep_max_microseconds_per_block = 1000000000, max_block_size = 1", nil, func([]any) error { return nil }); !errors.As(err, &limit) {
+				t.Errorf("time: %v", err)
+			}
 			if rows, err := ask("SELECT number FROM numbers(10)", nil); err != nil || len(rows) != 10 {
 				t.Errorf("10 rows: %d, %v", len(rows), err)
 			}

@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"github.com/tillstream/tillstream/processor/format/mapping"
+)
 
 // Config is everything that can be configured.
 type Config struct {
@@ -86,7 +90,10 @@ type Processor struct {
 // Formats say what records are written in; see docs/formats.md.
 type Formats struct {
 	Topics         []string       `yaml:"topics" doc:"What records of a topic are written in that are not JSON and do not say what they are: topic=avro or topic=protobuf."`
+	Mappings       []string       `yaml:"mappings" doc:"How the records of a topic become canonical events that are not: topic=file, a mapping in Bloblang. All records of the topic go through it; tillstream map tries it."`
 	SchemaRegistry SchemaRegistry `yaml:"schema_registry"`
+
+	mappings map[string]*mapping.Mapping // Mappings, read, by topic
 }
 
 // SchemaRegistry is where the schemas are that records name by an id.

@@ -11,10 +11,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.yaml.in/yaml/v3"
 )
+
+// asGiven compares what is configured, not what was read of it.
+var asGiven = cmpopts.IgnoreUnexported(Formats{})
 
 func TestDefaultIsValidAndDocumented(t *testing.T) {
 	if err := Default().Validate(); err != nil {
@@ -71,7 +75,7 @@ func TestEnvironmentWinsOverTheFile(t *testing.T) {
 	}
 	want := Default()
 	want.Kafka.Group, want.Kafka.Topics, want.Processor.Lanes = "b", []string{"y", "z"}, 3
-	if d := cmp.Diff(want, got); d != "" {
+	if d := cmp.Diff(want, got, asGiven); d != "" {
 		t.Error(d)
 	}
 }
@@ -203,6 +207,8 @@ func TestBadConfigurations(t *testing.T) {
 		{"formats: {topics: [other=avro]}", "", `formats.topics names "other"; it takes topics of kafka.topics`},
 		{"formats: {schema_registry: {urls: ['http://u:p@host']}}", "", "formats.schema_registry.urls is another thing; it takes http(s)://host:port, without a password"},
 		{"formats: {schema_registry: {token: t}}", "", "formats.schema_registry.urls is empty; it takes http(s)://host:port where another key of formats.schema_registry is set"},
+		{"formats: {mappings: [pos.orders]}", "", `formats.mappings is "pos.orders"; it takes topic=file, each topic once`},
+		{"formats: {mappings: [pos.orders=/nowhere/at/all]}", "", "formats.mappings: open /nowhere/at/all: no such file or directory"},
 		{"listen: everywhere", "", `listen is "everywhere"; it takes host:port, or nothing`},
 		{"processor: {lanes: -1}\nlog: {level: loud}", "", "processor.lanes is -1; it takes 0 to 1024\nlog.level is \"loud\"; it takes debug, info, warn or error"},
 
@@ -234,7 +240,7 @@ func TestNothingSaidIsDefault(t *testing.T) {
 		got, err := Load(file(t, text), nil)
 		if err != nil {
 			t.Errorf("%q: %v", text, err)
-		} else if d := cmp.Diff(Default(), got); d != "" {
+		} else if d := cmp.Diff(Default(), got, asGiven); d != "" {
 			t.Errorf("%q: %s", text, d)
 		}
 	}
@@ -264,4 +270,30 @@ func file(t *testing.T, text string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// Mappings are read and compiled with the configuration: what is wrong with one is said at the start, with its line.
+func TestMappings(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	good, bad := write("good.blobl", "root = this"), write("bad.blobl", "root = this\nroot.id = now()")
+	c, err := Load("", []string{"TILLSTREAM_FORMATS_MAPPINGS=pos.orders=" + good + ",pos.health=" + good})
+	if err != nil || len(c.Formats.MappedTopics()) != 2 || c.Formats.Mapping("pos.orders").String() != "root = this" || c.Formats.Mapping("pos.registry") != nil {
+		t.Fatal(err, c)
+	}
+	for mappings, says := range map[string]string{
+		"pos.orders=" + bad: "formats.mappings: " + bad + ": line 2: unrecognised function 'now'",
+		"other=" + good:     `formats.mappings names "other"; it takes topics of kafka.topics`,
+		"pos.orders=" + good + ",pos.orders=" + good: "each topic once",
+	} {
+		if _, err := Load("", []string{"TILLSTREAM_FORMATS_MAPPINGS=" + mappings}); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s:\n got %v\nwant %s", mappings, err, says)
+		}
+	}
 }

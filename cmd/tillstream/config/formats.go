@@ -2,11 +2,14 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/tillstream/tillstream/processor/format"
+	"github.com/tillstream/tillstream/processor/format/mapping"
+	"github.com/tillstream/tillstream/processor/registry"
 )
 
 // TopicFormats are Topics, read. Those that are wrong are in problems.
@@ -28,11 +31,25 @@ func (f *Formats) TopicFormats() (byTopic map[string]format.Format, problems []e
 	return byTopic, problems
 }
 
+// Mapping is that of a topic; nil if it has none.
+func (f *Formats) Mapping(topic string) *mapping.Mapping { return f.mappings[topic] }
+
+// MappedTopics are the topics that have a mapping, sorted.
+func (f *Formats) MappedTopics() []string { return slices.Sorted(maps.Keys(f.mappings)) }
+
 func (f *Formats) validate(topics []string) []error {
 	byTopic, problems := f.TopicFormats()
 	for topic := range byTopic {
 		if !slices.Contains(topics, topic) {
 			problems = append(problems, fmt.Errorf("formats.topics names %q; it takes topics of kafka.topics", topic))
+		}
+	}
+	for _, topic := range f.MappedTopics() {
+		if topic == registry.Topic {
+			problems = append(problems, fmt.Errorf("formats.mappings names %s, which has what tillstream apply sends; it takes other topics", topic))
+		}
+		if !slices.Contains(topics, topic) {
+			problems = append(problems, fmt.Errorf("formats.mappings names %q; it takes topics of kafka.topics", topic))
 		}
 	}
 	r := &f.SchemaRegistry

@@ -31,6 +31,9 @@ func walk(v reflect.Value, prefix string) []Key {
 	var out []Key
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
+		if !field.IsExported() {
+			continue
+		}
 		path := prefix + field.Tag.Get("yaml")
 		if field.Type.Kind() == reflect.Struct {
 			out = append(out, walk(v.Field(i), path+".")...)

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tillstream/tillstream/processor/format/mapping"
 )
 
 const envPrefix = "TILLSTREAM_"
@@ -235,6 +237,26 @@ func (c *Config) readFiles() error {
 		} else if ok {
 			*s.into = Secret(text)
 		}
+	}
+	for _, m := range c.Formats.Mappings {
+		topic, path, _ := strings.Cut(m, "=")
+		if !topicName(topic) || path == "" || c.Formats.mappings[topic] != nil {
+			problems = append(problems, fmt.Errorf("formats.mappings is %q; it takes topic=file, each topic once", m))
+			continue
+		}
+		text, ok := read("formats.mappings", path)
+		if !ok {
+			continue
+		}
+		parsed, err := mapping.Parse(string(text))
+		if err != nil {
+			problems = append(problems, fmt.Errorf("formats.mappings: %s: %w", path, err))
+			continue
+		}
+		if c.Formats.mappings == nil {
+			c.Formats.mappings = map[string]*mapping.Mapping{}
+		}
+		c.Formats.mappings[topic] = parsed
 	}
 	for _, t := range []struct {
 		key string

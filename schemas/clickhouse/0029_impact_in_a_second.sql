@@ -222,6 +222,43 @@ FROM
 GROUP BY outage_id, store_id, date, currency
 SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0;
 
+-- An outage has a row for each currency that its till sold in, else one.
+CREATE OR REPLACE VIEW tillstream.outage_impact_of AS
+SELECT
+  outage_id, store_id, days, parts,
+  arrayJoin(if(arrayExists(x -> x.2, coins), arrayFilter(x -> x.2, coins), [arraySort(x -> (-x.3, x.1), coins)[1]])) AS x,
+  x.1 AS currency, x.4 AS level, x.5 AS actual_transactions, x.6 AS expected_transactions, x.7 AS actual, x.8 AS low, x.9 AS expected, x.10 AS high,
+  x.11 AS diverted, x.12 AS late
+FROM
+(
+  SELECT
+    outage_id, store_id,
+    min(fewest) AS days, max(dates) AS parts,
+    groupArray((currency, own, sold, level, actual_transactions, expected_transactions, actual, low, expected, high, diverted, late)) AS coins
+  FROM
+  (
+    SELECT
+      outage_id, store_id, currency,
+      max(own_sold) AS own,
+      sum(all_sold) AS sold,
+      count() AS dates,
+      min(compared) AS fewest,
+      least(greatest(ifNotFinite(sumIf(before_t_is, first) / sumIf(before_t_was, first), 1), 0.5), 2) AS level,
+      sum(own_t_is) AS actual_transactions,
+      level * sumIf(own_t_was, first) + sumIf(own_t_was, NOT first) AS expected_transactions,
+      sum(own_n_is) AS actual,
+      level * sumIf(own_n_was[1], first) + sumIf(own_n_was[1], NOT first) AS low,
+      level * sumIf(own_n_was[2], first) + sumIf(own_n_was[2], NOT first) AS expected,
+      level * sumIf(own_n_was[3], first) + sumIf(own_n_was[3], NOT first) AS high,
+      greatest(sum(other_n_is) - level * sumIf(other_n_was, first) - sumIf(other_n_was, NOT first), 0) / any(together) AS diverted,
+      greatest(sum(after_n_is) - level * sumIf(after_n_was, first) - sumIf(after_n_was, NOT first), 0) AS late
+    FROM tillstream.outage_sums
+    GROUP BY outage_id, store_id, currency
+  )
+  GROUP BY outage_id, store_id
+)
+SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0;
+
 CREATE OR REPLACE VIEW tillstream.outage_impact_now AS
 WITH
   multiIf(
@@ -262,42 +299,7 @@ SELECT
   if(known, money(greatest(lost - e.expected + e.high, 0)), NULL) AS lost_net_high
 FROM tillstream.store_zones AS z
 RIGHT JOIN tillstream.outages_to_reckon AS r ON z.store_id = r.store_id
-LEFT JOIN
-(
-  SELECT
-    outage_id, store_id, days, parts,
-    arrayJoin(if(arrayExists(x -> x.2, coins), arrayFilter(x -> x.2, coins), [arraySort(x -> (-x.3, x.1), coins)[1]])) AS x,
-    x.1 AS currency, x.4 AS level, x.5 AS actual_transactions, x.6 AS expected_transactions, x.7 AS actual, x.8 AS low, x.9 AS expected, x.10 AS high,
-    x.11 AS diverted, x.12 AS late
-  FROM
-  (
-    SELECT
-      outage_id, store_id,
-      min(fewest) AS days, max(dates) AS parts,
-      groupArray((currency, own, sold, level, actual_transactions, expected_transactions, actual, low, expected, high, diverted, late)) AS coins
-    FROM
-    (
-      SELECT
-        outage_id, store_id, currency,
-        max(own_sold) AS own,
-        sum(all_sold) AS sold,
-        count() AS dates,
-        min(compared) AS fewest,
-        least(greatest(ifNotFinite(sumIf(before_t_is, first) / sumIf(before_t_was, first), 1), 0.5), 2) AS level,
-        sum(own_t_is) AS actual_transactions,
-        level * sumIf(own_t_was, first) + sumIf(own_t_was, NOT first) AS expected_transactions,
-        sum(own_n_is) AS actual,
-        level * sumIf(own_n_was[1], first) + sumIf(own_n_was[1], NOT first) AS low,
-        level * sumIf(own_n_was[2], first) + sumIf(own_n_was[2], NOT first) AS expected,
-        level * sumIf(own_n_was[3], first) + sumIf(own_n_was[3], NOT first) AS high,
-        greatest(sum(other_n_is) - level * sumIf(other_n_was, first) - sumIf(other_n_was, NOT first), 0) / any(together) AS diverted,
-        greatest(sum(after_n_is) - level * sumIf(after_n_was, first) - sumIf(after_n_was, NOT first), 0) AS late
-      FROM tillstream.outage_sums
-      GROUP BY outage_id, store_id, currency
-    )
-    GROUP BY outage_id, store_id
-  )
-) AS e ON r.outage_id = e.outage_id AND r.store_id = e.store_id
+LEFT JOIN tillstream.outage_impact_of AS e ON r.outage_id = e.outage_id AND r.store_id = e.store_id
 SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0;
 
 CREATE OR REPLACE VIEW pos.outage_impact
