@@ -162,7 +162,7 @@ func (r *report) markdown() string {
 	}
 	p("- %s\n", strings.Join(r.versions, "; "))
 	p("Every peer folds lines, quantity and amount by store, product and %s, and puts what has changed into ClickHouse every %s. Medians, and in brackets the least and the most.", r.cfg.grain, r.cfg.flush)
-	p("Start-up is not in the rates; the second half is the rate after half of the events were committed, when compilers have warmed up.")
+	p("Start-up is not in the rates; the second half is the rate after half of the events were committed, when compilers have warmed up. Of peers that commit in few large steps (tillstream, Flink) it says little: much of it was folded before.")
 	for _, w := range r.workloads {
 		r.workload(p, w)
 	}
