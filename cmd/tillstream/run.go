@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -141,12 +142,12 @@ func openChecked(ctx context.Context, cfg *config.Config, migrate bool) (*clickh
 	return sink, nil
 }
 
-// persistently does at a start what may be done twice, again where a connection to ClickHouse is cut under way: that is no reason not to start.
+// persistently does at a start what may be done twice, again where a connection to ClickHouse is cut or not taken for a moment: that is no reason not to start.
 func persistently(ctx context.Context, do func() error) error {
 	const tries = 5
 	for try := 1; ; try++ {
 		err := do()
-		if !clickhouse.Cut(err) || try == tries || wait.For(ctx, time.Second) != nil {
+		if passing := clickhouse.Cut(err) || errors.Is(err, syscall.ECONNREFUSED); !passing || try == tries || wait.For(ctx, time.Second) != nil {
 			return err
 		}
 	}

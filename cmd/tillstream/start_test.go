@@ -21,6 +21,7 @@ func TestPersistently(t *testing.T) {
 		"cut twice":      {[]error{reset, reset, nil}, 3, nil},
 		"refused":        {[]error{refused}, 1, refused},
 		"cut, refused":   {[]error{reset, refused}, 2, refused},
+		"not taken once": {[]error{fmt.Errorf("dialing: %w", syscall.ECONNREFUSED), nil}, 2, nil},
 		"cut every time": {[]error{reset, reset, reset, reset, reset, reset}, 5, reset},
 	} {
 		synctest.Test(t, func(t *testing.T) {

@@ -121,7 +121,7 @@ func (s *Sink) explain(err error) error {
 	case errors.As(err, &dns):
 		return fmt.Errorf("clickhouse.addr: the name %s is not known: correct clickhouse.addr", dns.Name)
 	case errors.As(err, &op) && op.Op == "dial":
-		return fmt.Errorf("clickhouse.addr: nothing answers at %s (%v): start ClickHouse or correct clickhouse.addr", at, op.Err)
+		return fmt.Errorf("clickhouse.addr: nothing answers at %s (%w): start ClickHouse or correct clickhouse.addr", at, op.Err)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, ch.ErrAcquireConnTimeout):
 		return fmt.Errorf("clickhouse.addr: ClickHouse at %s did not answer in time: %w", at, err)
 	case strings.Contains(err.Error(), "unexpected packet"), strings.Contains(err.Error(), "malformed HTTP"):
