@@ -49,13 +49,9 @@ func (p *page) budgets() draw {
 		}
 		return cell{Text: p.span(time.Duration((total - spent) * 1e9))}
 	}}
-	where := ""
-	if p.store != "" {
-		where = " AND store_id = {store:String}"
-	}
 	return p.paged("budgets", "stores", question{`SELECT contract, objective, scope, verdict, target, if(has_figure, actual, 0) AS figure, coverage, unit, budget_total, budget_spent, has_figure, 1 AS known
 FROM pos.sla_compliance
-WHERE running` + where + `
+WHERE running` + p.in(" AND ") + `
 ORDER BY verdict = 'breached' DESC, verdict = 'at_risk' DESC, budget_spent / nullIf(budget_total, 0) DESC NULLS LAST, contract, objective, scope`, p.params(), settled},
 		code("contract", 0), code("objective", 1), code("scope", 2), word("verdict", "verdict", 3), promised("target", 4, 7, 11), promised("figure", 5, 7, 10), ratio("coverage", 6, 1),
 		span("budget", 8, time.Second), span("spent", 9, time.Second), left)
@@ -63,10 +59,6 @@ ORDER BY verdict = 'breached' DESC, verdict = 'at_risk' DESC, budget_spent / nul
 
 // burn is how fast budgets burn now, by window.
 func (p *page) burn() draw {
-	where := ""
-	if p.store != "" {
-		where = "\nWHERE store_id = {store:String}"
-	}
 	columns := []column{code("contract", 0), code("objective", 1), code("scope", 2)}
 	for i, w := range [...]string{"5m", "1h", "6h", "1d", "3d"} {
 		columns = append(columns, column{"burn_" + w, true, func(p *page, row []any) cell {
@@ -84,7 +76,7 @@ func (p *page) burn() draw {
 	columns = append(columns, moment("reckoned", 8))
 	return p.table("burn", question{`SELECT contract, objective, scope, maxIf(burn_rate, window = '5m') AS r5m, maxIf(burn_rate, window = '1h') AS r1h, maxIf(burn_rate, window = '6h') AS r6h,
   maxIf(burn_rate, window = '1d') AS r1d, maxIf(burn_rate, window = '3d') AS r3d, max(at) AS reckoned
-FROM pos.sla_burn` + where + `
+FROM pos.sla_burn` + p.in("\nWHERE ") + `
 GROUP BY contract, objective, scope
 HAVING max(burn_rate) > 0
 ORDER BY r1h DESC, r6h DESC, r3d DESC, contract, objective, scope

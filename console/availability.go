@@ -32,9 +32,9 @@ func availabilityClass(share float64) string {
 // calendar is a row a store, or of one store a till, and a column a day: the share of its service time that was measured in which it was not down. The
 // worst come first.
 func (p *page) calendar(ctx context.Context) figure {
-	who, where := "store_id", ""
+	who := "store_id"
 	if p.store != "" {
-		who, where = "terminal_id", " AND store_id = {store:String}"
+		who = "terminal_id"
 	}
 	const size = 40
 	at := p.offsets["stores"]
@@ -56,7 +56,7 @@ FROM
   )
 )
 WHERE place > %d AND place <= %d
-ORDER BY place, day`, who, where, at, at+size), p.params(), chartTime}
+ORDER BY place, day`, who, p.in(" AND "), at, at+size), p.params(), chartTime}
 	f, rows, ok := p.ask(ctx, "calendar", q)
 	if at > 0 {
 		f.Before = p.further("stores", at-size)
@@ -142,15 +142,11 @@ const maxIntervals = 2000
 
 // timeline is a line a day of one till, and under it what is not up as a table, which the bars refer to: the evidence.
 func (p *page) timeline(ctx context.Context) figure {
-	where := ""
-	if p.store != "" {
-		where = " AND store_id = {store:String}"
-	}
 	f, rows, ok := p.ask(ctx, "timeline", question{fmt.Sprintf(`SELECT status, started_at, ifNull(ended_at, now64(3)) AS until, ended_at IS NULL AS open, cause, store_id
 FROM pos.status_intervals
 WHERE terminal_id = {terminal:String}%s AND started_at < {until:DateTime('UTC')} AND until > {since:DateTime('UTC')}
 ORDER BY started_at
-LIMIT %d`, where, maxIntervals), p.params(), settled})
+LIMIT %d`, p.in(" AND "), maxIntervals), p.params(), settled})
 	f.Title = p.terminal
 	if !ok {
 		return f
@@ -218,10 +214,7 @@ func (p *page) spread(lines []dayLine, index map[string]int, from, to time.Time,
 
 // outages of the range, with who answers for them.
 func (p *page) outages() draw {
-	where := ""
-	if p.store != "" {
-		where += " AND store_id = {store:String}"
-	}
+	where := p.in(" AND ")
 	if p.terminal != "" {
 		where += " AND terminal_id = {terminal:String}"
 	}

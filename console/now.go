@@ -100,13 +100,9 @@ FROM pos.ledger`, nil, fresh})
 }
 
 func (p *page) openAlerts() draw {
-	where := ""
-	if p.store != "" {
-		where = " AND store_id = {store:String}"
-	}
 	return p.table("alerts", question{`SELECT severity, rule, started_at, state, store_id, terminal_id, summary
 FROM pos.alerts
-WHERE state != 'resolved'` + where + `
+WHERE state != 'resolved'` + p.in(" AND ") + `
 ORDER BY severity = 'page' DESC, started_at DESC
 LIMIT 20`, p.params(), fresh},
 		word("severity", "severity", 0), code("rule", 1), moment("since", 2), word("state", "alert", 3), wrapped("summary", 6))
