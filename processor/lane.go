@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tillstream/tillstream/internal/wait"
 	"github.com/tillstream/tillstream/processor/align"
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/correction"
@@ -79,7 +80,7 @@ func (l *lane) window() time.Duration { return l.cfg.SessionTimeout / 2 }
 // run works until ctx ends, then finishes the batch in flight. Passing trouble is retried from recovery on; an error is for good, but for
 // ErrUnacknowledged and commit.ErrNewerEpoch: those end when the group is joined again.
 func (l *lane) run(ctx context.Context) error {
-	wait := pauses()
+	growing := pauses()
 	for {
 		began := l.now()
 		err := l.session(ctx)
@@ -90,17 +91,20 @@ func (l *lane) run(ctx context.Context) error {
 			return err
 		}
 		if l.now().Sub(began) > time.Minute {
-			wait.Reset()
+			growing.Reset()
 		}
-		pause := wait.NextBackOff()
-		l.log.Warn("lane starts again from recovery", zap.Error(err), zap.Duration("in", pause))
 		l.report.trouble(err)
-		select {
-		case <-ctx.Done():
+		if l.pause(ctx, growing, "lane starts again from recovery", err) != nil {
 			return nil
-		case <-time.After(pause):
 		}
 	}
+}
+
+// pause says why something is tried again, and waits before that, or until ctx ends, whose error it returns then.
+func (l *lane) pause(ctx context.Context, growing *backoff.ExponentialBackOff, said string, err error, about ...zap.Field) error {
+	pause := growing.NextBackOff()
+	l.log.Warn(said, append(about, zap.Error(err), zap.Duration("in", pause))...)
+	return wait.For(ctx, pause)
 }
 
 // idleAgain is how long after a failure the end of a batch is committed again.
@@ -345,7 +349,7 @@ func (l *lane) finder(ctx context.Context, h *hand) correction.Finder {
 
 // ask has ClickHouse asked for what a lane cannot go on without, until there is an answer, trying again cannot help, or ctx ends.
 func (l *lane) ask(ctx context.Context, try func(ctx context.Context) error) error {
-	wait := pauses()
+	growing := pauses()
 	for {
 		asking, cancel := context.WithTimeout(ctx, l.window()) // a connection may be dead without saying so
 		err := try(asking)
@@ -353,13 +357,9 @@ func (l *lane) ask(ctx context.Context, try func(ctx context.Context) error) err
 		if err == nil || ctx.Err() != nil || final(err) {
 			return err
 		}
-		pause := wait.NextBackOff()
-		l.log.Warn("ClickHouse has not answered what the open batch needs, trying again", zap.Error(err), zap.Duration("in", pause))
 		l.report.trouble(err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
+		if err := l.pause(ctx, growing, "ClickHouse has not answered what the open batch needs, trying again", err); err != nil {
+			return err
 		}
 	}
 }

@@ -37,7 +37,7 @@ func (l *lane) schemas(ctx context.Context, h *hand) func(id int) (format.Schema
 		if before && l.now().Sub(said) < unknownFor {
 			return format.Schema{}, format.ErrUnknownSchema
 		}
-		wait, tries := pauses(), 0
+		growing, tries := pauses(), 0
 		for {
 			asking, cancel := context.WithTimeout(ctx, l.window())
 			s, err := l.writers.Schema(asking, id)
@@ -56,15 +56,11 @@ func (l *lane) schemas(ctx context.Context, h *hand) func(id int) (format.Schema
 			case ctx.Err() != nil:
 				return s, ctx.Err()
 			}
-			pause := wait.NextBackOff()
-			l.log.Warn("schema not found yet, trying again", zap.Int("id", id), zap.Error(err), zap.Duration("in", pause))
 			if !unknown {
 				l.report.trouble(err)
 			}
-			select {
-			case <-ctx.Done():
-				return s, ctx.Err()
-			case <-time.After(pause):
+			if err := l.pause(ctx, growing, "schema not found yet, trying again", err, zap.Int("id", id)); err != nil {
+				return s, err
 			}
 		}
 	}
