@@ -217,21 +217,11 @@ func (f *folder) reject(b *book, in rollup.Input, r fetch.Record, why *event.Rej
 		Topic: in.Topic, Partition: in.Partition, Offset: in.Offset, Timestamp: in.Timestamp,
 		Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Reason: string(why.Reason), Field: why.Field, Expected: why.Expected,
 	}
-	event.MaskPANs(l.Key)
-	event.MaskPANs(l.Value)
 	if !r.Headers.None() {
-		l.Headers = maskedHeaders(r.Headers)
+		l.Headers = bytes.Clone(r.Headers)
 	}
+	l.Mask()
 	f.letters = append(f.letters, l)
-}
-
-// maskedHeaders are a copy of headers without card numbers.
-func maskedHeaders(h fetch.Headers) fetch.Headers {
-	h = bytes.Clone(h)
-	for _, value := range h.All {
-		event.MaskPANs(value)
-	}
-	return h
 }
 
 // Passed says that everything before next was looked at: what had no record is a gap (control records, aborted transactions,

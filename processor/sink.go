@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/tillstream/tillstream/processor/correction"
+	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/processor/forget"
 	"github.com/tillstream/tillstream/processor/rollup"
@@ -67,6 +68,15 @@ type DeadLetter struct {
 	Reason     string        // one of event.Reasons
 	Field      string        // where in the event, "" if nowhere in particular
 	Expected   string        // what would have been accepted
+}
+
+// Mask masks card numbers, in place.
+func (l *DeadLetter) Mask() {
+	event.MaskPANs(l.Key)
+	event.MaskPANs(l.Value)
+	for _, value := range l.Headers.All {
+		event.MaskPANs(value)
+	}
 }
 
 // DeadLetters takes records that could not be folded. Send returns when all are stored; it may be called again with the

@@ -410,7 +410,7 @@ func TestTimesLikeGo(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, offset := ref.Zone()
-		got, ok := parseTime(text)
+		got, ok := ParseTime(text)
 		if !ok || got.Milli != ref.UnixMilli() || int(got.Offset) != offset {
 			t.Fatalf("%s read as %+v, %v; want %d", text, got, ok, ref.UnixMilli())
 		}

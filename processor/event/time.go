@@ -9,7 +9,7 @@ func (s *scanner) time(into *Time) bool {
 	if !s.string(&text) {
 		return false
 	}
-	t, ok := parseTime(text)
+	t, ok := ParseTime(text)
 	if !ok {
 		return s.fail(ReasonInvalidValue, "a time as 2026-11-23T10:00:00.000+01:00")
 	}
@@ -35,11 +35,8 @@ func (s *scanner) date(into *Opt[int32]) bool {
 	return s.fail(ReasonInvalidValue, "a day as 2026-11-23")
 }
 
-// ParseTime reads an RFC 3339 instant as the times of events are read.
-func ParseTime(t string) (Time, bool) { return parseTime(t) }
-
-// parseTime reads RFC 3339. Digits after the millisecond are cut off; a leap second is not accepted, as in Go.
-func parseTime(t string) (Time, bool) {
+// ParseTime reads the instant of an event, in RFC 3339. Digits after the millisecond are cut off; a leap second is not accepted, as in Go.
+func ParseTime(t string) (Time, bool) {
 	if len(t) < 20 || t[10] != 'T' && t[10] != 't' || t[13] != ':' || t[16] != ':' {
 		return Time{}, false
 	}

@@ -12,7 +12,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tillstream/tillstream/processor"
-	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/fetch"
 )
 
@@ -126,11 +125,7 @@ func (d *DeadLetters) Original(ctx context.Context, log *zap.Logger, topic strin
 				l.DeadLetter = processor.DeadLetter{
 					Topic: topic, Partition: partition, Offset: offset, Timestamp: r.Timestamp, Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Headers: bytes.Clone(r.Headers),
 				}
-				event.MaskPANs(l.Key)
-				event.MaskPANs(l.Value)
-				for _, value := range l.Headers.All {
-					event.MaskPANs(value)
-				}
+				l.Mask()
 				return nil
 			})
 			if err != nil {
