@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/tillstream/tillstream/internal/broken"
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/fetch"
 )
@@ -391,7 +390,7 @@ func (e *Epochs) patiently(ctx context.Context, ask func() error) error {
 	for since := e.Now(); ; {
 		err := ask()
 		var answer interface{ Temporary() bool }
-		passing := errors.As(err, &answer) && answer.Temporary() || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+		passing := errors.As(err, &answer) && answer.Temporary() || broken.Connection(err)
 		if !passing || e.Now().Sub(since) > 30*time.Second {
 			return err
 		}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
+	"github.com/tillstream/tillstream/internal/broken"
 	"github.com/tillstream/tillstream/internal/wait"
 	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/processor/commit"
@@ -147,7 +148,7 @@ func persistently(ctx context.Context, do func() error) error {
 	const tries = 5
 	for try := 1; ; try++ {
 		err := do()
-		if passing := clickhouse.Cut(err) || errors.Is(err, syscall.ECONNREFUSED); !passing || try == tries || wait.For(ctx, time.Second) != nil {
+		if passing := broken.Connection(err) || errors.Is(err, syscall.ECONNREFUSED); !passing || try == tries || wait.For(ctx, time.Second) != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tillstream/tillstream/deploy/embedded"
 	"github.com/tillstream/tillstream/deploy/embedded/embeddedtest"
+	"github.com/tillstream/tillstream/internal/broken"
 	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
@@ -147,7 +148,7 @@ func TestCutConnections(t *testing.T) {
 		}
 		s := open(t, func(c *Config) { c.Addr = []string{l.Addr().String()} })
 		got, err := values[uint8](t.Context(), s, "SELECT toUInt8(7)")
-		if works && (err != nil || len(got) != 1 || got[0] != 7) || !works && !Cut(err) {
+		if works && (err != nil || len(got) != 1 || got[0] != 7) || !works && !broken.Connection(err) {
 			t.Errorf("cut %d times: %v, %v", cut, got, err)
 		}
 		for len(cuts) > 0 { // what the driver did not ask for

@@ -5,11 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"slices"
 	"strings"
-	"syscall"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 
@@ -61,12 +59,6 @@ func Classify(err error) Outcome {
 		return Retryable
 	}
 	return Unknown
-}
-
-// Cut says whether an error is that of a connection which ended under way. What may be done twice is worth another try.
-func Cut(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
-		err != nil && strings.Contains(err.Error(), "server closed idle connection") // net/http does not export it
 }
 
 // InsertError is why a block did not get in. It is processor.ErrRejected if, and only if, the outcome is Permanent.

@@ -11,6 +11,7 @@ import (
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"github.com/tillstream/tillstream/internal/broken"
 	"github.com/tillstream/tillstream/processor"
 )
 
@@ -100,7 +101,7 @@ func (s *Sink) rows(ctx context.Context, scan func(driver.Rows) error, sql strin
 	defer cancel()
 	for try := 1; ; try++ {
 		n, err := s.scan(ctx, scan, sql, args...)
-		if err == nil || n > 0 || try == attempts || !Cut(err) {
+		if err == nil || n > 0 || try == attempts || !broken.Connection(err) {
 			return err
 		}
 	}
