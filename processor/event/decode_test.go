@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	schemas "github.com/tillstream/tillstream/schemas/events"
+	"github.com/tillstream/tillstream/schemas/events/eventstest"
 )
 
 var secret = []byte("0123456789abcdef")
@@ -50,23 +51,7 @@ func schemaOf(t testing.TB, value []byte) *jsonschema.Schema {
 	if err := json.Unmarshal(value, &head); err != nil {
 		t.Fatal(err)
 	}
-	raw, err := schemas.FS.ReadFile(head.Type + ".schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	if err := c.AddResource(head.Type, doc); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Compile(head.Type)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, _ := eventstest.Schema(t, head.Type)
 	return s
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/interval"
 	schemas "github.com/tillstream/tillstream/schemas/events"
+	"github.com/tillstream/tillstream/schemas/events/eventstest"
 )
 
 // examples are those of this package's types.
@@ -45,28 +46,6 @@ func examples(t *testing.T, pattern string) map[string][]byte {
 	return out
 }
 
-func schemaOf(t *testing.T, typ string) (*jsonschema.Schema, map[string]any) {
-	t.Helper()
-	raw, err := schemas.FS.ReadFile(typ + ".schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	if err := c.AddResource(typ, doc); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Compile(typ)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s, doc.(map[string]any)
-}
-
 func read(value []byte) (event.Event, *event.Rejection) {
 	var e event.Event
 	r := event.NewDecoder(event.Options{Bodies: Bodies()}).Decode(slices.Clone(value), &e)
@@ -79,7 +58,7 @@ func TestExamples(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		schema, _ := schemaOf(t, doc.(map[string]any)["type"].(string))
+		schema, _ := eventstest.Schema(t, doc.(map[string]any)["type"].(string))
 		if err := schema.Validate(doc); err != nil {
 			t.Errorf("%s against its schema: %v", name, err)
 		}
@@ -110,7 +89,7 @@ func TestFieldsOfTypesSchemasAndExamples(t *testing.T) {
 		event.TypeMaintenance: {"examples/maintenance-every-field.json", reflect.TypeFor[saidMaintenance]()},
 	} {
 		inSchema, inTypes, inExample := map[string]bool{}, map[string]bool{}, map[string]bool{}
-		_, schema := schemaOf(t, typ)
+		_, schema := eventstest.Schema(t, typ)
 		fieldsOfSchema(schema, "", inSchema)
 		fieldsOfType(c.body, "", inTypes)
 		for _, f := range strings.Fields("id source time recorded_at sent_at sequence sequence_epoch corrects corrects.ids corrects.reason store_id terminal_id gln test") {

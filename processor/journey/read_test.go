@@ -16,6 +16,7 @@ import (
 
 	"github.com/tillstream/tillstream/processor/event"
 	schemas "github.com/tillstream/tillstream/schemas/events"
+	"github.com/tillstream/tillstream/schemas/events/eventstest"
 )
 
 func read(value []byte) (event.Event, *event.Rejection) {
@@ -40,30 +41,8 @@ func examples(t testing.TB, pattern string) map[string][]byte {
 	return out
 }
 
-func schema(t *testing.T) (*jsonschema.Schema, map[string]any) {
-	t.Helper()
-	raw, err := schemas.FS.ReadFile(event.TypeOrder + ".schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	if err := c.AddResource("order", doc); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Compile("order")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s, doc.(map[string]any)
-}
-
 func TestExamples(t *testing.T) {
-	s, _ := schema(t)
+	s, _ := eventstest.Schema(t, event.TypeOrder)
 	for name, value := range examples(t, "examples/order-*.json") {
 		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(value))
 		if err != nil {
@@ -92,7 +71,7 @@ func TestExamples(t *testing.T) {
 // What is read, what the schema says and what the example uses are the same fields.
 func TestFieldsOfTypeSchemaAndExample(t *testing.T) {
 	inSchema, inType, inExample := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	_, doc := schema(t)
+	_, doc := eventstest.Schema(t, event.TypeOrder)
 	fieldsOfSchema(doc, "", inSchema)
 	fieldsOfType(reflect.TypeFor[said](), "", inType)
 	for _, f := range strings.Fields("id source type time recorded_at sent_at sequence sequence_epoch corrects corrects.ids corrects.reason store_id terminal_id gln test " +

@@ -3,7 +3,6 @@ package registry
 import (
 	"bytes"
 	"encoding"
-	"encoding/json"
 	"maps"
 	"path"
 	"reflect"
@@ -16,32 +15,13 @@ import (
 
 	"github.com/tillstream/tillstream/processor/event"
 	schemas "github.com/tillstream/tillstream/schemas/events"
+	"github.com/tillstream/tillstream/schemas/events/eventstest"
 )
 
 // The Go types and the schema name the same fields, at every depth, the example uses all of them, and it is read.
 func TestFieldsOfTypesSchemaAndExample(t *testing.T) {
-	raw, err := schemas.FS.ReadFile(event.TypeRegistry + ".schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	schema, root := eventstest.Schema(t, event.TypeRegistry)
 	example, err := schemas.FS.ReadFile("examples/registry/every-field.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var root map[string]any
-	if err := json.Unmarshal(raw, &root); err != nil {
-		t.Fatal(err)
-	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	if err := c.AddResource("registry", doc); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := c.Compile("registry")
 	if err != nil {
 		t.Fatal(err)
 	}

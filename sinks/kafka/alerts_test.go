@@ -13,6 +13,7 @@ import (
 
 	"github.com/tillstream/tillstream/processor/alert"
 	"github.com/tillstream/tillstream/schemas/events"
+	"github.com/tillstream/tillstream/schemas/events/eventstest"
 )
 
 // What is sent, and the example, are pos.alert.v1; transitions of one alert keep their order.
@@ -33,20 +34,7 @@ func TestAlerts(t *testing.T) {
 	if err := a.Send(ctx, []alert.Transition{first, second, third}); err != nil {
 		t.Fatal(err)
 	}
-	schema, err := fs.ReadFile(events.FS, "pos.alert.v1.schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	compiler := jsonschema.NewCompiler()
-	compiler.AssertFormat()
-	if err := compiler.AddResource("alert", doc); err != nil {
-		t.Fatal(err)
-	}
-	valid := compiler.MustCompile("alert")
+	valid, _ := eventstest.Schema(t, "pos.alert.v1")
 	check := func(text []byte) {
 		t.Helper()
 		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))

@@ -18,7 +18,7 @@ import (
 	"github.com/tillstream/tillstream/processor/journey"
 	"github.com/tillstream/tillstream/processor/rollup"
 	"github.com/tillstream/tillstream/processor/sequence"
-	"github.com/tillstream/tillstream/schemas/events"
+	"github.com/tillstream/tillstream/schemas/events/eventstest"
 )
 
 // run collects what a chain sends, with the events that can be accepted decoded, each once.
@@ -444,25 +444,9 @@ func checkTimelines(t *testing.T, r run) {
 
 // checkSchemas validates what can be accepted against the published schemas: all transactions that are not plain, and a share of the rest.
 func checkSchemas(t *testing.T, r run) {
-	compiler := jsonschema.NewCompiler()
-	compiler.AssertFormat()
 	schemas := map[string]*jsonschema.Schema{}
 	for _, typ := range []string{event.TypeTransaction, event.TypeHealth, event.TypeIncident, event.TypeMaintenance, event.TypeOrder} {
-		f, err := events.FS.Open(typ + ".schema.json")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		doc, err := jsonschema.UnmarshalJSON(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := compiler.AddResource(typ, doc); err != nil {
-			t.Fatal(err)
-		}
-		if schemas[typ], err = compiler.Compile(typ); err != nil {
-			t.Fatal(err)
-		}
+		schemas[typ], _ = eventstest.Schema(t, typ)
 	}
 	plain, checked := 0, 0
 	for _, ev := range r.events {

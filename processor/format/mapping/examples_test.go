@@ -11,7 +11,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/tillstream/tillstream/processor/event"
-	schemas "github.com/tillstream/tillstream/schemas/events"
+	"github.com/tillstream/tillstream/schemas/events/eventstest"
 )
 
 type sample struct {
@@ -47,28 +47,6 @@ func samples(t testing.TB) map[string]sample {
 		all[filepath.Base(base)] = sample{m, payload}
 	}
 	return all
-}
-
-func schemaOf(t testing.TB, typ string) *jsonschema.Schema {
-	t.Helper()
-	raw, err := schemas.FS.ReadFile(typ + ".schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	if err := c.AddResource(typ, doc); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Compile(typ)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
 }
 
 // read maps a payload to an event that its JSON Schema allows, that the decoder accepts and whose sums add up.
@@ -119,7 +97,8 @@ func TestExamples(t *testing.T) {
 			event.Totals{Gross: 1872, Discount: 20, Tax: 136, Net: 1852, Paid: event.Some[int64](1988)},
 		},
 	}
-	schema, got := schemaOf(t, event.TypeTransaction), map[string]sums{}
+	got := map[string]sums{}
+	schema, _ := eventstest.Schema(t, event.TypeTransaction)
 	for name, s := range samples(t) {
 		e := read(t, schema, s, s.payload)
 		x := &e.Transaction
@@ -136,7 +115,8 @@ func TestExamples(t *testing.T) {
 
 // The other ways through the examples' mappings.
 func TestExamplesOtherwise(t *testing.T) {
-	schema, all := schemaOf(t, event.TypeTransaction), samples(t)
+	all := samples(t)
+	schema, _ := eventstest.Schema(t, event.TypeTransaction)
 	change := func(name string, oldNew ...string) []byte {
 		out := strings.NewReplacer(oldNew...).Replace(string(all[name].payload))
 		if out == string(all[name].payload) {
