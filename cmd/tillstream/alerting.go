@@ -17,7 +17,6 @@ import (
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/sinks/alertmanager"
-	"github.com/tillstream/tillstream/sinks/certs"
 	"github.com/tillstream/tillstream/sinks/clickhouse"
 	sinkkafka "github.com/tillstream/tillstream/sinks/kafka"
 )
@@ -108,7 +107,7 @@ func receivers(kafka *source, log *zap.Logger) (all []alert.Receiver, closeAll f
 	if a := cfg.Alertmanager; len(a.URLs) > 0 {
 		client, err := alertmanager.New(alertmanager.Config{
 			URLs: append([]string(nil), a.URLs...), Username: a.Username, Password: string(a.Password), Token: string(a.Token), Source: a.Source, Log: log,
-			TLS:   certs.Files{CAFile: a.TLS.CAFile, CertFile: a.TLS.CertFile, KeyFile: a.TLS.KeyFile, ServerName: a.TLS.ServerName, InsecureSkipVerify: a.TLS.InsecureSkipVerify},
+			TLS:   certFiles(a.TLS),
 			Lasts: 4 * max(duration(a.Refresh), duration(kafka.cfg.Kafka.SessionTimeout)), // it must outlive the time that passes until another member judges
 		}, time.Now)
 		if err != nil {

@@ -95,10 +95,7 @@ func gather(ctx context.Context, cfg *config.Config) (*doctor.Facts, error) {
 	k, c, g, r := &facts.Kafka, &facts.ClickHouse, &facts.Group, &facts.Registry
 	k.Err = within(func(ctx context.Context) error { return kafka.inspect(ctx, k) })
 	_ = within(func(ctx context.Context) error { inspectClickHouse(ctx, sink, c); return nil })
-	migrated := false
-	for _, p := range c.Proofs {
-		migrated = migrated || p.What == clickhouse.ProofMigrations && p.Err == nil
-	}
+	migrated := c.Proved(clickhouse.ProofMigrations)
 	if r.Asked = migrated; migrated {
 		r.Err = within(func(ctx context.Context) error { return inspectRegistry(ctx, sink, r) })
 	}

@@ -7,7 +7,6 @@ import (
 	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/processor/format"
 	"github.com/tillstream/tillstream/processor/format/schemaregistry"
-	"github.com/tillstream/tillstream/sinks/certs"
 )
 
 // openSchemas makes the client of the schema registry; nil if there is none.
@@ -18,7 +17,7 @@ func openSchemas(cfg *config.Config) (processor.Schemas, error) {
 	}
 	client, err := schemaregistry.New(schemaregistry.Config{
 		URLs: append([]string(nil), r.URLs...), Username: r.Username, Password: string(r.Password), Token: string(r.Token),
-		TLS: certs.Files{CAFile: r.TLS.CAFile, CertFile: r.TLS.CertFile, KeyFile: r.TLS.KeyFile, ServerName: r.TLS.ServerName, InsecureSkipVerify: r.TLS.InsecureSkipVerify},
+		TLS: certFiles(r.TLS),
 	})
 	if err != nil {
 		return nil, usageError{err}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
 	"github.com/tillstream/tillstream/processor"
+	"github.com/tillstream/tillstream/sinks/certs"
 )
 
 type configCmd struct {
@@ -62,6 +63,11 @@ func newLogger(w io.Writer, cfg *config.Config) (*zap.Logger, error) {
 		encoder = zapcore.NewJSONEncoder(enc)
 	}
 	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)), nil
+}
+
+// certFiles are what a TLS connection of the configuration is made with.
+func certFiles(t config.TLS) certs.Files {
+	return certs.Files{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify}
 }
 
 // processorConfig is what the processor needs of the configuration.

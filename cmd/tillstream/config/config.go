@@ -98,13 +98,18 @@ type Formats struct {
 
 // SchemaRegistry is where the schemas are that records name by an id.
 type SchemaRegistry struct {
-	URLs         []string `yaml:"urls" doc:"Nodes of a schema registry with Confluent's API, http(s)://host:8081, for records that begin with a zero and the id of a schema. None: such records are dead letters (unknown_schema)."`
-	Username     string   `yaml:"username" doc:"Who we are, in HTTP basic authentication."`
-	Password     Secret   `yaml:"password" doc:"Our password; better in password_file."`
-	PasswordFile string   `yaml:"password_file" doc:"File with the password, white space around it left out; wins over password."`
-	Token        Secret   `yaml:"token" doc:"Bearer token, instead of a password; better in token_file."`
-	TokenFile    string   `yaml:"token_file" doc:"File with the token, white space around it left out; wins over token."`
-	TLS          TLS      `yaml:"tls"`
+	URLs      []string `yaml:"urls" doc:"Nodes of a schema registry with Confluent's API, http(s)://host:8081, for records that begin with a zero and the id of a schema. None: such records are dead letters (unknown_schema)."`
+	HTTPLogin `yaml:",inline"`
+}
+
+// HTTPLogin is how we show a server of HTTP who we are.
+type HTTPLogin struct {
+	Username     string `yaml:"username" doc:"Who we are, in HTTP basic authentication."`
+	Password     Secret `yaml:"password" doc:"Our password; better in password_file."`
+	PasswordFile string `yaml:"password_file" doc:"File with the password, white space around it left out; wins over password."`
+	Token        Secret `yaml:"token" doc:"Bearer token, instead of a password; better in token_file."`
+	TokenFile    string `yaml:"token_file" doc:"File with the token, white space around it left out; wins over token."`
+	TLS          TLS    `yaml:"tls"`
 }
 
 // SLA says how agreements are kept.
@@ -140,15 +145,10 @@ type Alerts struct {
 
 // Alertmanager is who else is told.
 type Alertmanager struct {
-	URLs         []string `yaml:"urls" doc:"Members of an Alertmanager cluster, http(s)://host:9093; all of them are told. None: it is not."`
-	Username     string   `yaml:"username" doc:"Who we are, in HTTP basic authentication."`
-	Password     Secret   `yaml:"password" doc:"Our password; better in password_file."`
-	PasswordFile string   `yaml:"password_file" doc:"File with the password, white space around it left out; wins over password."`
-	Token        Secret   `yaml:"token" doc:"Bearer token, instead of a password; better in token_file."`
-	TokenFile    string   `yaml:"token_file" doc:"File with the token, white space around it left out; wins over token."`
-	TLS          TLS      `yaml:"tls"`
-	Refresh      Duration `yaml:"refresh" doc:"How often it is told again of what is open. Four times as long without that, or four times kafka.session_timeout if that is more, and an alert ends there."`
-	Source       string   `yaml:"source_url" doc:"Where one looks further: the generatorURL of alerts."`
+	URLs      []string `yaml:"urls" doc:"Members of an Alertmanager cluster, http(s)://host:9093; all of them are told. None: it is not."`
+	HTTPLogin `yaml:",inline"`
+	Refresh   Duration `yaml:"refresh" doc:"How often it is told again of what is open. Four times as long without that, or four times kafka.session_timeout if that is more, and an alert ends there."`
+	Source    string   `yaml:"source_url" doc:"Where one looks further: the generatorURL of alerts."`
 }
 
 // Privacy keeps customers out of the data.

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -54,13 +53,11 @@ func (f *Formats) validate(topics []string) []error {
 	}
 	r := &f.SchemaRegistry
 	for _, u := range r.URLs {
-		if p, err := url.Parse(u); err != nil || p.Host == "" || p.User != nil || p.Scheme != "http" && p.Scheme != "https" {
+		if p := httpURL(u); p == nil || p.User != nil {
 			problems = append(problems, fmt.Errorf("formats.schema_registry.urls is another thing; it takes http(s)://host:port, without a password"))
 		}
 	}
-	if r.Username != "" && r.Token != "" {
-		problems = append(problems, fmt.Errorf("formats.schema_registry is given both; it takes either username and password, or token"))
-	}
+	problems = append(problems, r.validate("formats.schema_registry")...)
 	if len(r.URLs) == 0 && (r.Username != "" || r.Token != "" || r.TLS.Enabled) {
 		problems = append(problems, fmt.Errorf("formats.schema_registry.urls is empty; it takes http(s)://host:port where another key of formats.schema_registry is set"))
 	}

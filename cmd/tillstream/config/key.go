@@ -34,6 +34,10 @@ func walk(v reflect.Value, prefix string) []Key {
 		if !field.IsExported() {
 			continue
 		}
+		if field.Anonymous {
+			out = append(out, walk(v.Field(i), prefix)...)
+			continue
+		}
 		path := prefix + field.Tag.Get("yaml")
 		if field.Type.Kind() == reflect.Struct {
 			out = append(out, walk(v.Field(i), path+".")...)

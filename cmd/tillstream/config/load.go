@@ -258,13 +258,10 @@ func (c *Config) readFiles() error {
 		}
 		c.Formats.mappings[topic] = parsed
 	}
-	for _, t := range []struct {
-		key string
-		TLS
-	}{{"kafka.tls", c.Kafka.TLS}, {"clickhouse.tls", c.ClickHouse.TLS}, {"alerts.alertmanager.tls", c.Alerts.Alertmanager.TLS}, {"formats.schema_registry.tls", c.Formats.SchemaRegistry.TLS}} {
-		read(t.key+".ca_file", t.CAFile)
-		read(t.key+".cert_file", t.CertFile)
-		read(t.key+".key_file", t.KeyFile)
+	for _, t := range c.TLSKeys() {
+		read(t.Key+".ca_file", t.CAFile)
+		read(t.Key+".cert_file", t.CertFile)
+		read(t.Key+".key_file", t.KeyFile)
 	}
 	return errors.Join(problems...)
 }

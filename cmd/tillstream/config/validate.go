@@ -82,15 +82,12 @@ func (c *Config) Validate() error {
 			wrong("kafka.sasl", "username and password (or password_file) where mechanism is set", "incomplete")
 		}
 	}
-	for _, t := range []struct {
-		key string
-		TLS
-	}{{"kafka.tls", k.TLS}, {"clickhouse.tls", c.ClickHouse.TLS}, {"alerts.alertmanager.tls", c.Alerts.Alertmanager.TLS}, {"formats.schema_registry.tls", c.Formats.SchemaRegistry.TLS}} {
+	for _, t := range c.TLSKeys() {
 		if (t.CertFile == "") != (t.KeyFile == "") {
-			wrong(t.key, "cert_file and key_file together", "incomplete")
+			wrong(t.Key, "cert_file and key_file together", "incomplete")
 		}
 		if !t.Enabled && (t.TLS != TLS{}) {
-			wrong(t.key+".enabled", "true where another key of "+t.key+" is set", false)
+			wrong(t.Key+".enabled", "true where another key of "+t.Key+" is set", false)
 		}
 	}
 
@@ -166,13 +163,11 @@ func (c *Config) Validate() error {
 		}
 	}
 	for _, u := range a.Alertmanager.URLs {
-		if p, err := url.Parse(u); err != nil || p.Host == "" || p.User != nil || p.Scheme != "http" && p.Scheme != "https" {
+		if p := httpURL(u); p == nil || p.User != nil {
 			wrong("alerts.alertmanager.urls", "http(s)://host:port, without a password", "another thing")
 		}
 	}
-	if a.Alertmanager.Username != "" && a.Alertmanager.Token != "" {
-		wrong("alerts.alertmanager", "either username and password, or token", "given both")
-	}
+	problems = append(problems, a.Alertmanager.validate("alerts.alertmanager")...)
 	between("alerts.alertmanager.refresh", a.Alertmanager.Refresh, time.Second, time.Hour)
 	if n := len(c.Privacy.Secret); n > 0 && n < 16 {
 		wrong("privacy.secret", "at least 16 bytes", fmt.Sprintf("%d bytes", n))
@@ -190,10 +185,8 @@ func (c *Config) Validate() error {
 	size("console.memory", c.Console.Memory, 64<<20, 1<<40)
 	oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf("log.format", c.Log.Format, "console", "json")
-	if e := c.Tracing.Endpoint; e != "" {
-		if u, err := url.Parse(e); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			wrong("tracing.endpoint", "http(s)://host:port, or nothing", strconv.Quote(withoutPassword(e)))
-		}
+	if e := c.Tracing.Endpoint; e != "" && httpURL(e) == nil {
+		wrong("tracing.endpoint", "http(s)://host:port, or nothing", strconv.Quote(withoutPassword(e)))
 	}
 	if _, ok := hostPort(c.Listen); c.Listen != "" && !ok {
 		wrong("listen", "host:port, or nothing", strconv.Quote(c.Listen))
@@ -207,6 +200,35 @@ func (c *Config) RequireSecret() error {
 		return errors.New("privacy.secret is empty; put at least 16 random bytes into a file (head -c 32 /dev/urandom | base64) and name it in privacy.secret_file; keep it: another secret makes other customers")
 	}
 	return nil
+}
+
+// TLSKey is a connection that may be encrypted, by the key that says how.
+type TLSKey struct {
+	Key string
+	TLS
+}
+
+// TLSKeys are all of them.
+func (c *Config) TLSKeys() []TLSKey {
+	return []TLSKey{
+		{"kafka.tls", c.Kafka.TLS}, {"clickhouse.tls", c.ClickHouse.TLS}, {"alerts.alertmanager.tls", c.Alerts.Alertmanager.TLS}, {"formats.schema_registry.tls", c.Formats.SchemaRegistry.TLS},
+	}
+}
+
+func (l *HTTPLogin) validate(key string) []error {
+	if l.Username != "" && l.Token != "" {
+		return []error{fmt.Errorf("%s is given both; it takes either username and password, or token", key)}
+	}
+	return nil
+}
+
+// httpURL reads http(s)://host…; nil if it is another thing.
+func httpURL(s string) *url.URL {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil
+	}
+	return u
 }
 
 // topicName says whether Kafka takes the name.

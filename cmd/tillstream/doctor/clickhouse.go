@@ -23,7 +23,7 @@ func (r *report) clickHouse(f *Facts) {
 		}
 		r.err(p.What, p.Err, p.Found)
 	}
-	if !c.proved(clickhouse.ProofVersion) {
+	if !c.Proved(clickhouse.ProofVersion) {
 		r.add("rights", Skip, "", "ClickHouse could not be asked")
 		r.add("disk", Skip, "", "ClickHouse could not be asked")
 		return

@@ -18,12 +18,9 @@ func (r *report) config(f *Facts) {
 		r.fine(before)
 		return
 	}
-	for _, t := range []struct {
-		key  string
-		skip bool
-	}{{"kafka.tls", c.Kafka.TLS.InsecureSkipVerify}, {"clickhouse.tls", c.ClickHouse.TLS.InsecureSkipVerify}, {"alerts.alertmanager.tls", c.Alerts.Alertmanager.TLS.InsecureSkipVerify}} {
-		if t.skip {
-			r.add("tls", Warn, "set "+t.key+".ca_file to the authority that signed it and remove insecure_skip_verify", "%s.insecure_skip_verify is true: whoever sits between sees and changes everything", t.key)
+	for _, t := range c.TLSKeys() {
+		if t.InsecureSkipVerify {
+			r.add("tls", Warn, "set "+t.Key+".ca_file to the authority that signed it and remove insecure_skip_verify", "%s.insecure_skip_verify is true: whoever sits between sees and changes everything", t.Key)
 		}
 	}
 	if c.Kafka.SASL.Mechanism == "plain" && !c.Kafka.TLS.Enabled && slices.ContainsFunc(c.Kafka.Brokers, remote) {

@@ -34,8 +34,8 @@ type ClickHouse struct {
 	Free, Total uint64 // bytes of its default disk
 }
 
-// proved says whether a proof was made and holds.
-func (c *ClickHouse) proved(what string) bool {
+// Proved says whether a proof was made and holds.
+func (c *ClickHouse) Proved(what string) bool {
 	for _, p := range c.Proofs {
 		if p.What == what {
 			return p.Err == nil
