@@ -193,15 +193,10 @@ func ownSecret(dir string) (config.Secret, error) {
 
 // offer answers where a user can reach it, with what handler makes for the address that it got.
 func offer(addr string, log *zap.Logger, handler func(net.Addr) (http.Handler, error)) (stop func(), err error) {
-	l, err := net.Listen("tcp", addr)
+	l, server, err := listen(addr, "--listen", log.Named("proxy"), handler)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("listening for browsers and queries: %w; choose another address with --listen", err)}
+		return nil, err
 	}
-	h, err := handler(l.Addr())
-	if err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: zap.NewStdLog(log.Named("proxy"))}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -207,17 +207,25 @@ func stored(now processor.Stream) clickhouse.Stream {
 	}
 }
 
-// serve answers on an address until ctx ends, with what handler makes for the address that it got.
-func serve(ctx context.Context, addr string, log *zap.Logger, handler func(net.Addr) (http.Handler, error)) error {
+// listen takes an address and makes a server of what handler makes for the address that it got. choice is where one chooses another address.
+func listen(addr, choice string, log *zap.Logger, handler func(net.Addr) (http.Handler, error)) (net.Listener, *http.Server, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return usageError{fmt.Errorf("listening: %w; choose another address with the key listen", err)}
+		return nil, nil, usageError{fmt.Errorf("listening: %w; choose another address with %s", err, choice)}
 	}
 	h, err := handler(l.Addr())
 	if err != nil {
-		return errors.Join(err, l.Close())
+		return nil, nil, errors.Join(err, l.Close())
 	}
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: zap.NewStdLog(log.Named("http"))}
+	return l, &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: zap.NewStdLog(log)}, nil
+}
+
+// serve answers on an address until ctx ends, with what handler makes for the address that it got.
+func serve(ctx context.Context, addr string, log *zap.Logger, handler func(net.Addr) (http.Handler, error)) error {
+	l, server, err := listen(addr, "the key listen", log.Named("http"), handler)
+	if err != nil {
+		return err
+	}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
