@@ -38,10 +38,13 @@ type presence struct {
 	at         int    // its index
 }
 
+// DefaultMaxBytes bounds an event where Options say nothing.
+const DefaultMaxBytes = 1 << 20
+
 // NewDecoder makes a Decoder.
 func NewDecoder(opts Options) *Decoder {
 	if opts.MaxBytes == 0 {
-		opts.MaxBytes = 1 << 20
+		opts.MaxBytes = DefaultMaxBytes
 	}
 	return &Decoder{opts: opts, names: pseudonymiser{secret: opts.Secret}}
 }

@@ -60,7 +60,7 @@ type Decoder struct {
 // NewDecoder makes a Decoder.
 func NewDecoder(opts Options) *Decoder {
 	if opts.MaxBytes == 0 {
-		opts.MaxBytes = 1 << 20
+		opts.MaxBytes = event.DefaultMaxBytes
 	}
 	return &Decoder{Decoder: event.NewDecoder(opts.Options), opts: opts}
 }
