@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"text/tabwriter"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -28,7 +29,7 @@ var throughput = struct {
 	flag.Int("sales", 1_000_000, "transactions that wait in Kafka"),
 	flag.Int("cores", 1, "of the member: it is pinned to as many"),
 	flag.Bool("reports", false, "health reports instead of transactions"),
-	flag.Bool("costs", false, "tell what ClickHouse spends on each table; it costs a little itself"),
+	flag.Bool("costs", false, "tell what ClickHouse spends on each table, and keeps after all merges; it costs a little itself"),
 	flag.String("profile", "", "profile the member into this file with .cpu and .allocs behind"),
 }
 
@@ -148,6 +149,10 @@ privacy: {secret: a secret of many bytes}
 		t.Errorf("audit exited %d: %s", code, said)
 	}
 	fmt.Println(member.numbers("tillstream_events_total"), r.ask("SELECT reason, count() FROM pos.dead_letters GROUP BY reason"))
+	if *throughput.costs {
+		r.merge()
+		r.tables(tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight))
+	}
 	fmt.Println(strings.TrimSpace(r.ask("SELECT sum(transactions), sum(units), sum(net) FROM pos.sales_hourly")))
 }
 
