@@ -27,8 +27,7 @@ type source struct {
 func openKafka(cfg *config.Config, log *zap.Logger) (*source, error) {
 	k := cfg.Kafka
 	client, dialer, err := kafka.Client(kafka.Config{
-		Brokers: k.Brokers, ClientID: k.ClientID, TLS: kafka.TLSConfig(k.TLS),
-		SASL: kafka.SASLConfig{Mechanism: k.SASL.Mechanism, Username: k.SASL.Username, Password: kafka.Secret(k.SASL.Password)},
+		Brokers: k.Brokers, ClientID: k.ClientID, TLS: kafka.TLSConfig(k.TLS), SASL: saslConfig(&k.SASL), Renewed: cfg.Renewed,
 	})
 	if err != nil {
 		return nil, usageError{err}
@@ -38,6 +37,14 @@ func openKafka(cfg *config.Config, log *zap.Logger) (*source, error) {
 		return nil, err
 	}
 	return &source{client: client, dialer: dialer, cfg: cfg, schemas: schemas, log: log}, nil
+}
+
+func saslConfig(s *config.SASL) kafka.SASLConfig {
+	out := kafka.SASLConfig{Mechanism: s.Mechanism, Username: s.Username, PasswordFile: s.PasswordFile}
+	if s.PasswordFile == "" {
+		out.Password = kafka.Secret(s.Password)
+	}
+	return out
 }
 
 func (s *source) close() {

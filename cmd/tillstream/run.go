@@ -53,6 +53,9 @@ func (c *runCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	cfg.WhenRenewed(newRenewals(registry, log).tell)
 	sink, err := openChecked(e.ctx, cfg, cfg.ClickHouse.Migrate)
 	if err != nil {
 		return err
@@ -83,8 +86,6 @@ func (c *runCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	tracer, endTraces, err := openTracer(e.ctx, cfg, e.environ, log)
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/tillstream/tillstream/internal/renewed"
 	"github.com/tillstream/tillstream/processor/alert"
 	"github.com/tillstream/tillstream/sinks/certs"
 )
@@ -23,13 +24,12 @@ import (
 // Config says where Alertmanager is and how to log in. Of URLs all are told: the members of a cluster share silences and what they have notified, so
 // that only one of them notifies, but not alerts.
 type Config struct {
-	URLs               []string // http(s)://host:9093, with a path prefix if it has one
-	Username, Password string   // HTTP basic authentication
-	Token              string   // bearer token, instead
-	TLS                certs.Files
-	Source             string        // generatorURL of alerts, where one looks further; may be empty
-	Lasts              time.Duration // how long an open alert holds without being told again
-	Log                *zap.Logger   // of members that could not be told, and alerts that were not taken, where all in all it went well
+	URLs    []string // http(s)://host:9093, with a path prefix if it has one
+	Login   certs.Login
+	Renewed renewed.Report // of the login's files; may be nil
+	Source  string         // generatorURL of alerts, where one looks further; may be empty
+	Lasts   time.Duration  // how long an open alert holds without being told again
+	Log     *zap.Logger    // of members that could not be told, and alerts that were not taken, where all in all it went well
 }
 
 // Client posts alerts. It implements alert.Refresher.
@@ -57,11 +57,11 @@ func New(cfg Config, now func() time.Time) (*Client, error) {
 		}
 		cfg.URLs[i] = strings.TrimRight(u, "/") + "/api/v2/alerts"
 	}
-	conf, err := certs.Client("alerts.alertmanager.tls", cfg.TLS)
+	base := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: 90 * time.Second, MaxIdleConnsPerHost: 1}
+	transport, err := certs.NewTransport("alerts.alertmanager", base, cfg.Login, cfg.URLs, cfg.Renewed)
 	if err != nil {
 		return nil, err
 	}
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: conf, ForceAttemptHTTP2: true, IdleConnTimeout: 90 * time.Second, MaxIdleConnsPerHost: 1}
 	return &Client{cfg: cfg, http: &http.Client{Transport: transport, Timeout: requestTime}, now: now}, nil
 }
 
@@ -217,12 +217,6 @@ func (c *Client) once(ctx context.Context, to string, body []byte) (err error, a
 		return fmt.Errorf("asking Alertmanager: %w", err), false
 	}
 	req.Header.Set("Content-Type", "application/json")
-	switch {
-	case c.cfg.Token != "":
-		req.Header.Set("Authorization", "Bearer "+c.cfg.Token)
-	case c.cfg.Username != "":
-		req.SetBasicAuth(c.cfg.Username, c.cfg.Password)
-	}
 	res, err := c.http.Do(req)
 	if err != nil {
 		return fmt.Errorf("telling Alertmanager: %w; check alerts.alertmanager.urls", err), true
