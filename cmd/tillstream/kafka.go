@@ -11,6 +11,7 @@ import (
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
 	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/processor/fetch"
+	"github.com/tillstream/tillstream/processor/registry"
 	"github.com/tillstream/tillstream/sinks/clickhouse"
 	"github.com/tillstream/tillstream/sinks/kafka"
 )
@@ -55,6 +56,11 @@ func (s *source) close() {
 
 // reachable bounds how long the first questions to Kafka may take, so that a wrong address ends in a sentence.
 const reachable = 30 * time.Second
+
+// newTopics is how topics are made that are missing: the registry's keeps what was registered last, for good, as a rebuild needs it.
+func newTopics() kafka.Creation {
+	return kafka.Creation{Own: map[string]map[string]string{registry.Topic: {"cleanup.policy": "compact"}}}
+}
 
 // topics makes the topics that are missing and checks that they are co-partitioned.
 func (s *source) topics(ctx context.Context, missing kafka.Creation) error {

@@ -22,7 +22,6 @@ import (
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/sinks/clickhouse"
-	sinkkafka "github.com/tillstream/tillstream/sinks/kafka"
 )
 
 type runCmd struct {
@@ -79,7 +78,7 @@ func (c *runCmd) Run(e *env) error {
 		return err
 	}
 	defer kafka.close()
-	if err := kafka.topics(e.ctx, sinkkafka.Creation{}); err != nil {
+	if err := kafka.topics(e.ctx, newTopics()); err != nil {
 		return err
 	}
 	users, err := consoleUsers(cfg)

@@ -45,6 +45,7 @@ const (
 	batch       = 500 // alerts in a request
 	requestTime = 10 * time.Second
 	minPause    = 200 * time.Millisecond
+	alertsPath  = "/api/v2/alerts"
 	tries       = 3 // of one request; then whoever called tries again later
 )
 
@@ -55,7 +56,7 @@ func New(cfg Config, now func() time.Time) (*Client, error) {
 		if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
 			return nil, fmt.Errorf("alerts.alertmanager.urls: %q is not http(s)://host:port", u)
 		}
-		cfg.URLs[i] = strings.TrimRight(u, "/") + "/api/v2/alerts"
+		cfg.URLs[i] = strings.TrimRight(u, "/") + alertsPath
 	}
 	base := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: 90 * time.Second, MaxIdleConnsPerHost: 1}
 	transport, err := certs.NewTransport("alerts.alertmanager", base, cfg.Login, cfg.URLs, cfg.Renewed)
@@ -211,8 +212,22 @@ func (c *Client) try(ctx context.Context, to string, body []byte) error {
 	}
 }
 
+// Check asks each member whether it would take alerts from us, and tells it of none: by URL, nil if it would.
+func (c *Client) Check(ctx context.Context) map[string]error {
+	all := map[string]error{}
+	for _, u := range c.cfg.URLs {
+		base := strings.TrimSuffix(u, alertsPath)
+		all[base], _ = c.ask(ctx, http.MethodGet, base+"/api/v2/status", nil)
+	}
+	return all
+}
+
 func (c *Client) once(ctx context.Context, to string, body []byte) (err error, again bool) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	return c.ask(ctx, http.MethodPost, to, body)
+}
+
+func (c *Client) ask(ctx context.Context, method, to string, body []byte) (err error, again bool) {
+	req, err := http.NewRequestWithContext(ctx, method, to, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("asking Alertmanager: %w", err), false
 	}

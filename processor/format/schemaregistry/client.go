@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"sync"
 	"time"
@@ -45,6 +46,14 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("formats.schema_registry: %w", err)
 	}
 	return &Client{sr: client, known: map[int]format.Schema{}}, nil
+}
+
+// Check asks for a schema that is not there: nil if that is the answer.
+func (c *Client) Check(ctx context.Context) error {
+	if _, err := c.Schema(ctx, math.MaxInt32); err != nil && !errors.Is(err, format.ErrUnknownSchema) {
+		return err
+	}
+	return nil
 }
 
 // notFound is the registry's own code for an id that it does not have: another 404 is of something else that answers at its address.
