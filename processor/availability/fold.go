@@ -24,6 +24,7 @@ type Fold struct {
 
 	stores    map[string]*store
 	terminals map[entity]*terminal
+	senders   rollup.Senders[*terminal]
 	loading   map[origin]*loading // nil once folding has begun
 	texts     texts
 	joined    []byte // a text being put together
@@ -78,7 +79,11 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 	if !ok {
 		return
 	}
-	t := f.terminal(e.StoreID, e.TerminalID, in.Partition)
+	sent := f.senders.Of(in)
+	if *sent == nil || (*sent).store != e.StoreID {
+		*sent = f.terminal(e.StoreID, e.TerminalID, in.Partition)
+	}
+	t := *sent
 	switch {
 	case !t.known:
 		t.partition = min(t.partition, in.Partition) // whatever the order
