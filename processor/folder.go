@@ -193,7 +193,7 @@ func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) error {
 		return nil
 	}
 	b.records++
-	f.quality.Fold(e, in)
+	f.quality.Fold(e, in, f.sequence.Last())
 	if e.Test || verdict == correction.Correction {
 		return nil // a correction is no evidence of anything but itself: it may have been made in an office
 	}

@@ -26,6 +26,15 @@ type Fold struct {
 	topic, terminal intern.Recent
 	sums            table.Table[key, sums]
 	late            []table.Sample[uint32] // seconds: late_in
+	places          []place                // of terminals, by the caller's numbers
+	batch           uint32
+}
+
+// place is where the sums of a terminal were when it was last seen. Looking them up by name takes several times as long, where terminals are many.
+type place struct {
+	batch uint32
+	date  int32
+	index int32
 }
 
 type key struct {
@@ -45,7 +54,7 @@ type sums struct {
 
 // New makes a fold with an empty batch.
 func New(cfg Config) *Fold {
-	return &Fold{cutoff: cfg.BusinessDayCutoff.Milliseconds(), names: intern.New()}
+	return &Fold{cutoff: cfg.BusinessDayCutoff.Milliseconds(), names: intern.New(), batch: 1}
 }
 
 // Load does nothing: deltas need no state.
@@ -57,9 +66,9 @@ func (f *Fold) at(topic, terminal string, date int32) (index int, s *sums) {
 	return f.sums.At(k.hash(), k)
 }
 
-// Fold counts an accepted event, test events among them.
-func (f *Fold) Fold(e *event.Event, in rollup.Input) {
-	index, s := f.at(in.Topic, e.TerminalID, e.BusinessDate(f.cutoff))
+// Fold counts an accepted event, test events among them. terminal is a small number that is always that of this terminal of this topic, and of no other.
+func (f *Fold) Fold(e *event.Event, in rollup.Input, terminal int) {
+	index, s := f.place(e, in, terminal)
 	s.accepted++
 	if late := in.Timestamp - e.Time.Milli; late > lateAfter && len(e.Corrects.IDs) == 0 { // a correction has the time of what it corrects
 		s.late++
@@ -79,6 +88,19 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 		s.panMasked++
 	}
 	s.other += uint64(e.Notes.Other)
+}
+
+func (f *Fold) place(e *event.Event, in rollup.Input, terminal int) (index int, s *sums) {
+	if terminal >= len(f.places) {
+		f.places = append(f.places, make([]place, terminal+1-len(f.places))...)
+	}
+	p, date := &f.places[terminal], e.BusinessDate(f.cutoff)
+	if p.batch == f.batch && p.date == date {
+		return int(p.index), &f.sums.Entries()[p.index].Value
+	}
+	index, s = f.at(in.Topic, e.TerminalID, date)
+	*p = place{f.batch, date, int32(index)}
+	return index, s
 }
 
 // online says that an event was sent as it happened: the time between sending and Kafka then tells the skew of the sender's clock.
@@ -144,6 +166,7 @@ func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 	}
 	f.sums.Reset()
 	f.late = f.late[:0]
+	f.batch++
 	if f.names.Trim() {
 		f.topic, f.terminal = intern.Recent{}, intern.Recent{}
 	}

@@ -56,6 +56,7 @@ type Set struct {
 	room      []terminal // for the next ones
 	changed   []*terminal
 	stats     Stats
+	last      int // see Last
 }
 
 type key struct {
@@ -95,6 +96,9 @@ func (s *Set) See(e *event.Event, in rollup.Input, businessDate int32) Verdict {
 	return v
 }
 
+// Last is the number of the terminal that See looked at last: they are counted from 0, as they are first seen.
+func (s *Set) Last() int { return s.last }
+
 // Stats are the totals now.
 func (s *Set) Stats() Stats {
 	st := s.stats
@@ -119,6 +123,7 @@ func (s *Set) terminal(topic string, partition int32, id string) *terminal {
 	k := key{id, int32(i), partition}
 	hash := table.Mix(maphash.String(s.seed, id), table.Pack(uint32(i), uint32(partition)))
 	if at, ok := s.terminals.Find(hash, k); ok {
+		s.last = int(at)
 		return s.terminals.Entries()[at].Value
 	}
 	if len(s.room) == 0 {
@@ -128,7 +133,8 @@ func (s *Set) terminal(topic string, partition int32, id string) *terminal {
 	s.room = s.room[1:]
 	t.epochs = t.first[:0]
 	k.terminal = strings.Clone(id)
-	t.index = int32(s.terminals.Add(hash, k))
+	s.last = int(s.terminals.Add(hash, k))
+	t.index = int32(s.last)
 	s.terminals.Entries()[t.index].Value = t
 	return t
 }
