@@ -47,12 +47,12 @@ func TestConsoleBesideMetrics(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer sink.Close()
-		who, err := consoleUsers(cfg)
+		who, err := consoleAccess(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
 		rest := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-		h, err := withConsole(rest, cfg, who, &net.TCPAddr{IP: net.ParseIP(c.address), Port: 9464}, sink, new(processor.Processor), zap.NewNop())
+		h, err := withConsole(rest, cfg, who, &net.TCPAddr{IP: net.ParseIP(c.address), Port: 9464}, sink, nil, new(processor.Processor), zap.NewNop())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,12 +73,12 @@ func TestConsoleBesideMetrics(t *testing.T) {
 			t.Fatal(err)
 		}
 		cfg.Console.UsersFile = users
-		if _, err := consoleUsers(cfg); err == nil || !strings.HasPrefix(err.Error(), "console.users_file: ") || !strings.Contains(err.Error(), want) {
+		if _, err := consoleAccess(cfg); err == nil || !strings.HasPrefix(err.Error(), "console.users_file: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
 	cfg.Console.UsersFile = users + ".none"
-	if _, err := consoleUsers(cfg); err == nil || !strings.Contains(err.Error(), "console.users_file") {
+	if _, err := consoleAccess(cfg); err == nil || !strings.Contains(err.Error(), "console.users_file") {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }

@@ -75,7 +75,7 @@ func (c *demoCmd) Run(e *env) error {
 		defer os.Remove(addressFile(c.Data))
 	}
 
-	users, err := consoleUsers(cfg)
+	access, err := consoleAccess(cfg)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (c *demoCmd) Run(e *env) error {
 	var evaluated atomic.Int64 // by evaluating, for alerting
 	if !c.Once {
 		stop, err := offer(c.Listen, log, func(at net.Addr) (http.Handler, error) {
-			return withConsole(offered, cfg, users, at, sink, proc, log)
+			return withConsole(offered, cfg, access, at, sink, kafka, proc, log)
 		})
 		switch {
 		case err == nil:
