@@ -86,7 +86,9 @@ func withConsole(rest http.Handler, cfg *config.Config, access console.Config, a
 		Docs:  docs.Texts, Now: time.Now, Log: log.Named("console"),
 	}
 	if kafka != nil {
-		deps.Replay = func(ctx context.Context, what console.Replay) (console.Replayed, error) { return consoleReplay(ctx, kafka, sink, what) }
+		deps.Replay = func(ctx context.Context, what console.Replay) (console.Replayed, error) {
+			return consoleReplay(ctx, kafka, sink, what)
+		}
 	}
 	pages, err := console.New(access, deps)
 	if err != nil {

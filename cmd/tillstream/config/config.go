@@ -230,7 +230,7 @@ func Default() *Config {
 			Enabled: true, Timeout: Duration(10 * time.Second), Memory: 1 << 30,
 			OIDC: OIDC{Scopes: []string{"profile", "email"}, GroupsClaim: "groups", Session: Duration(8 * time.Hour)},
 		},
-		Log:     Log{Level: "info", Format: "console"},
-		Listen:  "127.0.0.1:9464",
+		Log:    Log{Level: "info", Format: "console"},
+		Listen: "127.0.0.1:9464",
 	}
 }

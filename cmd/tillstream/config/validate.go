@@ -216,7 +216,10 @@ type TLSKey struct {
 // TLSKeys are all of them.
 func (c *Config) TLSKeys() []TLSKey {
 	return []TLSKey{
-		{"kafka.tls", c.Kafka.TLS}, {"clickhouse.tls", c.ClickHouse.TLS}, {"alerts.alertmanager.tls", c.Alerts.Alertmanager.TLS}, {"formats.schema_registry.tls", c.Formats.SchemaRegistry.TLS},
+		{"kafka.tls", c.Kafka.TLS},
+		{"clickhouse.tls", c.ClickHouse.TLS},
+		{"alerts.alertmanager.tls", c.Alerts.Alertmanager.TLS},
+		{"formats.schema_registry.tls", c.Formats.SchemaRegistry.TLS},
 		{"console.oidc.tls", c.Console.OIDC.TLS},
 	}
 }
