@@ -236,6 +236,17 @@ func code(head string, i int) column {
 	return column{head, false, func(_ *page, row []any) cell { return cell{Text: orNothing(row[i]), Class: "code"} }}
 }
 
+// short is the beginning of what only programs read to the end.
+func short(head string, i int) column {
+	return column{head, false, func(_ *page, row []any) cell {
+		c := cell{Text: orNothing(row[i]), Class: "code"}
+		if len(c.Text) > 20 {
+			c.Title, c.Text = c.Text, c.Text[:19]+"…"
+		}
+		return c
+	}}
+}
+
 // word is one of a closed list that has a message for each.
 func word(head, list string, i int) column {
 	return column{head, false, func(p *page, row []any) cell { return p.word(list, row[i]) }}

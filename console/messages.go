@@ -34,7 +34,7 @@ var catalogue = map[string][len(languages)]string{
 	"store":            {"Store", "Magasin"},
 	"store.all":        {"all", "tous"},
 	"store.clear":      {"show all", "tout montrer"},
-	"zone":             {"Time zone", "Fuseau horaire"},
+	"zone":             {"Time zone", "Fuseau"},
 	"show":             {"Show", "Montrer"},
 	"live.on":          {"live", "en direct"},
 	"live.off":         {"paused", "en pause"},
