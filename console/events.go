@@ -11,7 +11,7 @@ func (p *page) letters() draw {
 	replay := column{"replay", false, func(_ *page, row []any) cell {
 		return cell{Text: fmt.Sprintf("tillstream deadletters replay --topic %s --reason %s --dry-run", row[0], row[1]), Class: "code wrap"}
 	}}
-	why := linked(code("reason", 1), func(*page, []any) string { return Prefix + "docs/dead-letters.md" })
+	why := linked(code("reason", 1), func(*page, []any) string { return Prefix + "docs/dead-letters.html" })
 	return p.table("letters", question{`SELECT topic, reason, field, any(expected) AS wanted, count() AS letters, countIf(replayed_at IS NOT NULL) AS sent_again, max(at) AS latest
 FROM pos.dead_letters
 WHERE at >= {since:DateTime('UTC')} AND at < {until:DateTime('UTC')}

@@ -12,6 +12,7 @@ import (
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
 	"github.com/tillstream/tillstream/console"
 	"github.com/tillstream/tillstream/docs"
+	"github.com/tillstream/tillstream/docs/pages"
 	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/sinks/clickhouse"
 )
@@ -46,16 +47,19 @@ func withConsole(rest http.Handler, cfg *config.Config, users console.Users, at 
 	if !loopback && !users.Any() {
 		log.Warn("the console is closed: other machines can reach the address, and console.users_file names nobody who may log in", zap.Stringer("address", at))
 	}
-	pages, err := console.New(console.Config{Users: users, Loopback: loopback}, console.Deps{
+	handler, err := console.New(console.Config{Users: users, Loopback: loopback}, console.Deps{
 		Ask:   sink.Reader(clickhouse.Limits{Time: time.Duration(cfg.Console.Timeout), Rows: consoleRows, Memory: int64(cfg.Console.Memory)}),
 		Lanes: func() []console.Lane { return consoleLanes(proc) },
-		Docs:  docs.Texts, Now: time.Now, Log: log.Named("console"),
+		Docs:  pages.Handler(docs.Texts, versionString(), log.Named("docs")), Now: time.Now, Log: log.Named("console"),
 	})
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle(console.Prefix, pages)
+	mux.Handle(console.Prefix, handler)
+	mux.Handle("/docs/", http.StripPrefix("/docs/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, console.Prefix+"docs/"+r.URL.Path, http.StatusFound)
+	})))
 	mux.Handle("/", rest)
 	return mux, nil
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -47,6 +48,7 @@ type cli struct {
 	Config      configCmd      `cmd:"" help:"Check or print the configuration."`
 	Doctor      doctorCmd      `cmd:"" help:"Look at a whole set-up, from Kafka's settings to the registry, and say what to change."`
 	Ready       readyCmd       `cmd:"" help:"Ask a running processor whether all its lanes work."`
+	Docs        docsCmd        `cmd:"" help:"Write the documentation of this version to a folder, as pages for a browser."`
 	Completion  completionCmd  `cmd:"" help:"Make the shell complete commands and flags."`
 	Complete    completeCmd    `cmd:"" hidden:""`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
@@ -75,6 +77,9 @@ func main() {
 
 // run is the program without its process.
 func run(e *env, args []string) int {
+	if slices.Equal(args, []string{"--version"}) { // no flag of all commands: sla what-if has one of that name
+		args = []string{"version"}
+	}
 	var c cli
 	exited := -1
 	parser, err := kong.New(&c,

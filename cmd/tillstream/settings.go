@@ -22,6 +22,12 @@ type configCheckCmd struct {
 	File string `arg:"" optional:"" type:"path" help:"Configuration file."`
 }
 
+func (*configCheckCmd) Help() string {
+	return `Asks neither Kafka nor ClickHouse; tillstream doctor does.
+
+  tillstream config check tillstream.yaml`
+}
+
 func (c *configCheckCmd) Run(e *env) error {
 	if _, err := loadConfig(e, c.File); err != nil {
 		return err
@@ -32,6 +38,13 @@ func (c *configCheckCmd) Run(e *env) error {
 
 type configPrintCmd struct {
 	File string `arg:"" optional:"" type:"path" help:"Configuration file; the defaults without one."`
+}
+
+func (*configPrintCmd) Help() string {
+	return `What is printed is a whole configuration file, secrets left out.
+
+  tillstream config print > tillstream.yaml
+  tillstream config print tillstream.yaml`
 }
 
 func (c *configPrintCmd) Run(e *env) error {

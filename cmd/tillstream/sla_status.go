@@ -92,7 +92,10 @@ type slaListCmd struct {
 }
 
 func (*slaListCmd) Help() string {
-	return `The agreements that were applied: the text of each that is in force today, or the first to come, and what keeps it from being measured.`
+	return `The agreements that were applied: the text of each that is in force today, or the first to come, and what keeps it from being measured.
+
+  tillstream sla list
+  tillstream sla list --config tillstream.yaml --format csv`
 }
 
 func (c *slaListCmd) Run(e *env) error {
