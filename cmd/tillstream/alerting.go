@@ -44,7 +44,7 @@ func (c *alertsListCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
-		return all.Write(e.stdout, clickhouse.Format(c.Format))
+		return show(e, all, clickhouse.Format(c.Format))
 	})
 }
 

@@ -78,7 +78,7 @@ func (c *deadLettersListCmd) Run(e *env) error {
 			return err
 		}
 		if !c.Payload {
-			return result.Write(e.stdout, clickhouse.Format(c.Format))
+			return show(e, result, clickhouse.Format(c.Format))
 		}
 		examples, err := examplesOf(result)
 		if err != nil {

@@ -44,7 +44,7 @@ func (c *incidentsListCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
-		return result.Write(e.stdout, clickhouse.Format(c.Format))
+		return show(e, result, clickhouse.Format(c.Format))
 	})
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/tillstream/tillstream/sinks/kafka"
 )
@@ -23,6 +24,9 @@ func (*ingestCmd) Help() string {
 func (c *ingestCmd) Run(e *env) error {
 	cfg, err := loadConfig(e, c.Config)
 	if err != nil {
+		return err
+	}
+	if err := canOpen(c.Files); err != nil {
 		return err
 	}
 	if c.Data != "" {
@@ -51,6 +55,21 @@ func (c *ingestCmd) Run(e *env) error {
 			return err
 		}
 		fmt.Fprintln(e.stdout, report.describe(name))
+	}
+	return nil
+}
+
+// canOpen says before anything is begun whether files can be read.
+func canOpen(files []string) error {
+	for _, name := range files {
+		if name == "-" {
+			continue
+		}
+		f, err := os.Open(name)
+		if err != nil {
+			return usageError{fmt.Errorf("reading events: %w", err)}
+		}
+		f.Close()
 	}
 	return nil
 }

@@ -77,7 +77,12 @@ func main() {
 
 // run is the program without its process.
 func run(e *env, args []string) int {
-	if slices.Equal(args, []string{"--version"}) { // no flag of all commands: sla what-if has one of that name
+	switch { // what newcomers try
+	case len(args) == 0:
+		args = []string{"--help"}
+	case args[0] == "help":
+		args = append(slices.Clone(args[1:]), "--help")
+	case len(args) == 1 && args[0] == "--version": // no flag of all commands: sla what-if has one of that name
 		args = []string{"version"}
 	}
 	var c cli
@@ -95,7 +100,12 @@ func run(e *env, args []string) int {
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintf(e.stderr, "tillstream: %v; see tillstream --help\n", err)
+		at := "tillstream"
+		var wrong *kong.ParseError
+		if errors.As(err, &wrong) && wrong.Context.Selected() != nil {
+			at = wrong.Context.Selected().FullPath()
+		}
+		fmt.Fprintf(e.stderr, "tillstream: %v; see %s --help\n", err, at)
 		return exitUsage
 	}
 	err = parsed.Run(e)

@@ -30,7 +30,7 @@ func (c *readyCmd) Run(e *env) error {
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("asking the processor: %w", err)
+		return fmt.Errorf("asking the processor: %w: see that tillstream run works there, and that --addr is its listen", err)
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, 4096))

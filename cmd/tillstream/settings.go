@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"go.uber.org/zap"
@@ -57,6 +59,9 @@ func (c *configPrintCmd) Run(e *env) error {
 
 func loadConfig(e *env, path string) (*config.Config, error) {
 	cfg, err := config.Load(path, e.environ)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w; tillstream config print > FILE makes one", err)
+	}
 	if err != nil {
 		return nil, usageError{err}
 	}

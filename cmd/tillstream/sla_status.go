@@ -39,7 +39,7 @@ func (c *slaStatusCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
-		if err := result.Write(e.stdout, clickhouse.Format(c.Format)); err != nil {
+		if err := show(e, result, clickhouse.Format(c.Format)); err != nil {
 			return err
 		}
 		to := e.stdout
@@ -116,7 +116,7 @@ func (c *slaListCmd) Run(e *env) error {
 				}
 			}
 		}
-		return result.Write(e.stdout, clickhouse.Format(c.Format))
+		return show(e, result, clickhouse.Format(c.Format))
 	})
 }
 
