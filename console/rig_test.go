@@ -3,7 +3,6 @@ package console
 import (
 	"fmt"
 	"html"
-	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"

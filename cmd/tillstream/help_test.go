@@ -72,7 +72,7 @@ var (
 	goesOn   = regexp.MustCompile(`\s*\\\n\s*`)
 	indented = regexp.MustCompile(`(?m)^ {2,4}(?:.*\| *|source <\()?(?:bin/)?tillstream ([a-z].*)$`)
 	remark   = regexp.MustCompile(` {2,}\S.*$| +#.*$`)
-	open     = regexp.MustCompile(`\[[^]]*\]|…`) // for the reader to fill in
+	open     = regexp.MustCompile(`\[[^]]*\]|…|\$\(`) // for the reader to fill in
 )
 
 // commandLines are the arguments of the lines of a text that are indented, as code is, and call tillstream; without remarks beside them.

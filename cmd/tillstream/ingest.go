@@ -67,7 +67,7 @@ func canOpen(files []string) error {
 		}
 		f, err := os.Open(name)
 		if err != nil {
-			return usageError{fmt.Errorf("reading events: %w", err)}
+			return fmt.Errorf("reading events: %w", err)
 		}
 		f.Close()
 	}

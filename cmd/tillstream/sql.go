@@ -41,7 +41,7 @@ func printQuery(e *env, sink *clickhouse.Sink, query string, format clickhouse.F
 
 // show prints rows, and says it to a person where there are none.
 func show(e *env, result *clickhouse.Result, format clickhouse.Format) error {
-	out := &counted{Writer: e.stdout}
+	out := &writtenTo{Writer: e.stdout}
 	if err := result.Write(out, format); err != nil {
 		return err
 	}
@@ -51,13 +51,13 @@ func show(e *env, result *clickhouse.Result, format clickhouse.Format) error {
 	return nil
 }
 
-// counted counts the bytes that were written.
-type counted struct {
+// writtenTo counts the bytes that were written.
+type writtenTo struct {
 	io.Writer
 	n int
 }
 
-func (c *counted) Write(p []byte) (int, error) {
+func (c *writtenTo) Write(p []byte) (int, error) {
 	n, err := c.Writer.Write(p)
 	c.n += n
 	return n, err
