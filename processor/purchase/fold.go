@@ -49,6 +49,9 @@ type Fold struct {
 	tries, triesOff           []table.Sample[uint32] // of payments of a till: tries_in, tries_out
 	answers, answersOff       []table.Sample[uint32] // of payments of a till: auth_in, auth_out
 
+	soldLines table.Queue[productKey, productSums]
+	pairUps   table.Queue[pairKey, int64]
+
 	serial uint64    // of the transaction being folded
 	known  []product // by number of its id
 	basket basket
@@ -327,15 +330,9 @@ func (f *Fold) item(l *event.Line, r role, returned bool, at *place, a *amounts,
 	if f.watch != nil && !known.looked {
 		known.looked, known.watched = true, f.watch[l.ProductID]
 	}
-	k := productKey{at.store, id, known.category, at.currency, at.date}
-	_, p := f.products.At(k.hash(), k)
-	p.units += a.units
-	p.revenue += a.net
-	p.discount += a.discount
-	p.lines += at.sign
-	p.corrections += at.taken()
+	p := productSums{units: a.units, revenue: a.net, discount: a.discount, lines: at.sign, corrections: at.taken()}
 	if len(l.Promotions) > 0 {
-		p.promoted += a.units
+		p.promoted = a.units
 		f.promote(l, id, known.category, at, a)
 	}
 	if identified {
@@ -345,11 +342,33 @@ func (f *Fold) item(l *event.Line, r role, returned bool, at *place, a *amounts,
 	case r == voidAfter:
 		// Neither bought nor brought back.
 	case returned:
-		p.returned -= a.units
+		p.returned = -a.units
 	case r == sale && known.sold != f.serial:
 		known.sold = f.serial
-		p.baskets += at.once()
+		p.baskets = at.once()
 		f.basket.put(id, known)
+	}
+	k := productKey{at.store, id, known.category, at.currency, at.date}
+	if f.soldLines.Push(k.hash(), k, p) {
+		f.addProducts()
+	}
+}
+
+// addProducts adds the lines that wait to product_sales.
+func (f *Fold) addProducts() {
+	located := f.products.Locate(&f.soldLines)
+	all := f.products.Entries()
+	for i := range located {
+		p := &located[i].Value
+		s := &all[located[i].Index].Value
+		s.units += p.units
+		s.revenue += p.revenue
+		s.discount += p.discount
+		s.returned += p.returned
+		s.promoted += p.promoted
+		s.baskets += p.baskets
+		s.lines += p.lines
+		s.corrections += p.corrections
 	}
 }
 

@@ -25,6 +25,8 @@ func (f *Fold) Held() int {
 
 // Seal closes the open batch: one block a table and month, rows in the order of the table's key.
 func (f *Fold) Seal(rollup.Version) rollup.Sealed {
+	f.addProducts()
+	f.addPairs()
 	ranks := f.names.Ranks()
 	var blocks []*rollup.Block
 	blocks = f.sealSales(blocks, ranks)
