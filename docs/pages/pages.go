@@ -25,12 +25,13 @@ const Index = "README.md"
 // repository is where links to files outside of the texts lead.
 const repository = "https://github.com/tillstream/tillstream/blob/"
 
-//go:embed page.html style.css site.js
+//go:embed page.html style.css site.js icon.svg
 var own embed.FS
 
 var (
-	release = regexp.MustCompile(`^v?(\d+\.\d+\.\d+)$`)
-	notSlug = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
+	headless = regexp.MustCompile(`<thead>\s*<tr>\s*(<th></th>\s*)+</tr>\s*</thead>\s*`)
+	release  = regexp.MustCompile(`^v?(\d+\.\d+\.\d+)$`)
+	notSlug  = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
 )
 
 // page is one text.
@@ -116,7 +117,7 @@ func Render(texts fs.FS, version string) (map[string][]byte, error) {
 			return nil, fmt.Errorf("rendering %s: %w", p.source, err)
 		}
 		if err := layout.Execute(&out, map[string]any{
-			"Page": p, "Kinds": kinds, "Body": template.HTML(body.String()), "Version": version, "Root": strings.Repeat("../", strings.Count(p.source, "/")),
+			"Page": p, "Kinds": kinds, "Body": template.HTML(reachable(body.String())), "Version": version, "Root": strings.Repeat("../", strings.Count(p.source, "/")),
 		}); err != nil {
 			return nil, fmt.Errorf("laying out %s: %w", p.source, err)
 		}
@@ -128,7 +129,7 @@ func Render(texts fs.FS, version string) (map[string][]byte, error) {
 	}
 	// A script, not JSON: pages that are opened from a folder may not fetch.
 	files["search.js"] = append(append([]byte("searchable("), found...), ");\n"...)
-	for _, name := range []string{"style.css", "site.js"} {
+	for _, name := range []string{"style.css", "site.js", "icon.svg"} {
 		if files[name], err = own.ReadFile(name); err != nil {
 			return nil, err
 		}
@@ -147,6 +148,11 @@ func markdown() goldmark.Markdown {
 // parse names headings as GitHub does, so that one link serves both.
 func parse(content []byte) ast.Node {
 	return markdown().Parser().Parse(text.NewReader(content), parser.WithContext(parser.NewContext(parser.WithIDs(slugs{}))))
+}
+
+// reachable lets the keyboard scroll what is wide, and leaves out what reads as a heading and is none.
+func reachable(body string) string {
+	return strings.NewReplacer("<pre>", `<pre tabindex="0">`, "<table>", `<table tabindex="0">`, "<th></th>", "<td></td>").Replace(headless.ReplaceAllString(body, ""))
 }
 
 // read parses a text and has its links lead to pages.
