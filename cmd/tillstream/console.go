@@ -15,6 +15,7 @@ import (
 	"github.com/tillstream/tillstream/console"
 	"github.com/tillstream/tillstream/console/login"
 	"github.com/tillstream/tillstream/docs"
+	"github.com/tillstream/tillstream/docs/pages"
 	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/sinks/certs"
 	"github.com/tillstream/tillstream/sinks/clickhouse"
@@ -83,19 +84,22 @@ func withConsole(rest http.Handler, cfg *config.Config, access console.Config, a
 	deps := console.Deps{
 		Ask:   sink.Reader(clickhouse.Limits{Time: time.Duration(cfg.Console.Timeout), Rows: consoleRows, Memory: int64(cfg.Console.Memory)}),
 		Lanes: func() []console.Lane { return consoleLanes(proc) },
-		Docs:  docs.Texts, Now: time.Now, Log: log.Named("console"),
+		Docs:  pages.Handler(docs.Texts, versionString(), log.Named("docs")), Now: time.Now, Log: log.Named("console"),
 	}
 	if kafka != nil {
 		deps.Replay = func(ctx context.Context, what console.Replay) (console.Replayed, error) {
 			return consoleReplay(ctx, kafka, sink, what)
 		}
 	}
-	pages, err := console.New(access, deps)
+	handler, err := console.New(access, deps)
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle(console.Prefix, pages)
+	mux.Handle(console.Prefix, handler)
+	mux.Handle("/docs/", http.StripPrefix("/docs/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, console.Prefix+"docs/"+r.URL.Path, http.StatusFound)
+	})))
 	mux.Handle("/", rest)
 	return mux, nil
 }
