@@ -86,7 +86,7 @@ func (f *Fold) pairUp(all []uint32, day uint32, baskets, huge *int64, sign int64
 }
 
 func (f *Fold) pair(k pairKey, sign int64) {
-	if f.pairUps.Push(k.hash(), k, sign) {
+	if f.pairUps.Push(k.hash(), k, int32(sign)) {
 		f.addPairs()
 	}
 }
@@ -140,7 +140,7 @@ func (f *Fold) sealPairs(blocks []*rollup.Block, ranks []uint32) []*rollup.Block
 				baskets[i], huge[i] = s.baskets[day&1], s.huge[day&1]
 			} else {
 				k := &pairs[r.Index].Key
-				day, baskets[i] = k.day, pairs[r.Index].Value
+				day, baskets[i] = k.day, int64(pairs[r.Index].Value)
 				left[i], right[i] = f.names.String(k.left), f.names.String(k.right)
 				if k.right != 0 && ranks[k.right] < ranks[k.left] {
 					left[i], right[i] = right[i], left[i]

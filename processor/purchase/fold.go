@@ -28,6 +28,7 @@ type Fold struct {
 	senders rollup.Senders[sender]
 
 	sales     table.Table[salesKey, salesSums]
+	shelves   table.Table[shelfKey, struct{}]
 	products  table.Table[productKey, productSums]
 	customers table.Table[customerKey, customerSums]
 	payments  table.Table[paymentKey, paymentSums]
@@ -37,7 +38,7 @@ type Fold struct {
 
 	mix        table.Table[mixKey, mixSums]
 	days       table.Table[dayKey, dayBaskets]
-	pairs      table.Table[pairKey, int64]
+	pairs      table.Table[pairKey, int32]
 	items      table.Table[itemKey, itemSums]
 	hours      table.Table[habitKey, int64]
 	promotions table.Table[promotionKey, promotionSums]
@@ -51,7 +52,7 @@ type Fold struct {
 	answers, answersOff       []table.Sample[uint32] // of payments of a till: auth_in, auth_out
 
 	soldLines table.Queue[productKey, productSums]
-	pairUps   table.Queue[pairKey, int64]
+	pairUps   table.Queue[pairKey, int32]
 
 	serial uint64    // of the transaction being folded
 	known  []product // by number of its id
@@ -169,6 +170,7 @@ func (f *Fold) add(e *event.Event, sign int64, s sender) {
 // place is when and where a transaction counts, and with which sign.
 type place struct {
 	store, terminal, channel, currency uint32
+	shelf                              uint32 // once it has lines
 	date, hour                         int32
 	id                                 string // of the event
 	localHour                          uint32
@@ -297,6 +299,9 @@ func (a *amounts) times(sign int64) {
 func (f *Fold) lines(x *event.Transaction, r role, at *place, total *amounts) (n int) {
 	f.serial++
 	f.bought = f.bought[:0]
+	shelf := shelfKey{at.store, at.currency, at.date}
+	index, _ := f.shelves.At(shelf.hash(), shelf)
+	at.shelf = uint32(index)
 	taxed := false
 	for i := range x.Lines {
 		l := &x.Lines[i]
@@ -347,7 +352,7 @@ func (f *Fold) item(l *event.Line, r role, returned bool, at *place, a *amounts,
 	if f.watch != nil && !known.looked {
 		known.looked, known.watched = true, f.watch[l.ProductID]
 	}
-	p := productSums{units: a.units, revenue: a.net, discount: a.discount, lines: at.sign, corrections: at.taken()}
+	p := productSums{units: a.units, revenue: a.net, discount: a.discount, lines: int32(at.sign), corrections: int32(at.taken())}
 	if len(l.Promotions) > 0 {
 		p.promoted = a.units
 		f.promote(l, id, known.category, at, a)
@@ -362,10 +367,10 @@ func (f *Fold) item(l *event.Line, r role, returned bool, at *place, a *amounts,
 		p.returned = -a.units
 	case r == sale && known.sold != f.serial:
 		known.sold = f.serial
-		p.baskets = at.once()
+		p.baskets = int32(at.sign)
 		f.basket.put(id, known)
 	}
-	k := productKey{at.store, id, known.category, at.currency, at.date}
+	k := productKey{at.shelf, id, known.category}
 	if f.soldLines.Push(k.hash(), k, p) {
 		f.addProducts()
 	}

@@ -15,14 +15,21 @@ func (k *salesKey) hash() uint64 {
 	return table.Mix(h, table.Pack(uint32(k.date), k.localHour))
 }
 
-type productKey struct {
-	store, product, category, currency uint32
-	date                               int32
+// shelfKey is what the products that a transaction sells have in common.
+type shelfKey struct {
+	store, currency uint32
+	date            int32
 }
 
+func (k *shelfKey) hash() uint64 {
+	return table.Mix(table.Pack(k.store, k.currency), uint64(uint32(k.date)))
+}
+
+// productKey has the index of the shelf, so that an entry is no more than one line of the cache.
+type productKey struct{ shelf, product, category uint32 }
+
 func (k *productKey) hash() uint64 {
-	h := table.Mix(table.Pack(k.store, k.product), table.Pack(k.category, k.currency))
-	return table.Mix(h, uint64(uint32(k.date)))
+	return table.Mix(table.Pack(k.shelf, k.product), uint64(k.category))
 }
 
 type customerKey struct {
@@ -73,11 +80,10 @@ type salesSums struct {
 	corrections                      uint64 // transactions taken off again
 }
 
+// productSums counts in 32 bits: a batch has fewer lines, since each takes some bytes of it.
 type productSums struct {
 	units, revenue, discount, returned, promoted int64
-	baskets                                      uint64
-	lines                                        int64
-	corrections                                  uint64 // lines taken off again
+	lines, baskets, corrections                  int32 // corrections: lines taken off again
 }
 
 type customerSums struct {

@@ -46,6 +46,7 @@ func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 	blocks = f.sealReturns(blocks, ranks)
 
 	f.sales.Reset()
+	f.shelves.Reset()
 	f.products.Reset()
 	f.customers.Reset()
 	f.payments.Reset()
@@ -120,15 +121,16 @@ func (f *Fold) sealSales(blocks []*rollup.Block, ranks []uint32) []*rollup.Block
 }
 
 func (f *Fold) sealProducts(blocks []*rollup.Block, ranks []uint32) []*rollup.Block {
-	entries := f.products.Entries()
+	entries, shelves := f.products.Entries(), f.shelves.Entries()
 	rows := make([]table.Row, len(entries))
 	var m months
 	for i := range entries {
 		k := &entries[i].Key
-		rows[i] = table.Row{Month: m.of(k.date), Index: int32(i), Key: [3]uint64{
-			table.Pack(table.Signed(k.date), ranks[k.store]),
+		shelf := &shelves[k.shelf].Key
+		rows[i] = table.Row{Month: m.of(shelf.date), Index: int32(i), Key: [3]uint64{
+			table.Pack(table.Signed(shelf.date), ranks[shelf.store]),
 			table.Pack(ranks[k.product], ranks[k.category]),
-			uint64(ranks[k.currency]),
+			uint64(ranks[shelf.currency]),
 		}}
 	}
 	for month, rows := range table.Months(rows) {
@@ -140,11 +142,12 @@ func (f *Fold) sealProducts(blocks []*rollup.Block, ranks []uint32) []*rollup.Bl
 		lines, corrections := b.SumInt64("lines"), b.SumUint64("corrections")
 		for i, r := range rows {
 			k, s := &entries[r.Index].Key, &entries[r.Index].Value
-			store[i], date[i], product[i] = f.names.String(k.store), rollup.Days(k.date), f.names.String(k.product)
-			category[i], currency[i] = f.names.String(k.category), f.names.String(k.currency)
+			shelf := &shelves[k.shelf].Key
+			store[i], date[i], product[i] = f.names.String(shelf.store), rollup.Days(shelf.date), f.names.String(k.product)
+			category[i], currency[i] = f.names.String(k.category), f.names.String(shelf.currency)
 			units[i], revenue[i], discount[i] = s.units, s.revenue, s.discount
-			baskets[i], returned[i], promoted[i] = s.baskets, s.returned, s.promoted
-			lines[i], corrections[i] = s.lines, s.corrections
+			baskets[i], returned[i], promoted[i] = uint64(s.baskets), s.returned, s.promoted
+			lines[i], corrections[i] = int64(s.lines), uint64(s.corrections)
 		}
 		blocks = append(blocks, b.Seal())
 	}
