@@ -177,7 +177,7 @@ func (l *lane) load(ctx context.Context, plan commit.Plan) (*hand, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &hand{epoch: l.epoch, tps: l.tps, folder: newFolder(l.cfg, forgotten), last: plan.Batch, clocks: align.Clocks{}}
+	h := &hand{epoch: l.epoch, tps: l.tps, folder: newFolder(l.cfg, forgotten), last: plan.Batch, clocks: align.Clocks{}, judged: l.unjudged()}
 	owners := make([]string, 0, len(l.tps))
 	for _, tp := range l.tps {
 		if o := owner(l.cfg.Group, tp.Partition); !slices.Contains(owners, o) {
@@ -369,7 +369,11 @@ func (l *lane) ask(ctx context.Context, try func(ctx context.Context) error) err
 func (l *lane) replay(ctx context.Context, h *hand, p *commit.Pending) error {
 	f := h.folder
 	f.corrections.Find(l.finder(ctx, h))
-	f.decoder.Find(l.schemas(ctx, h))
+	judged := p.Unknown != nil
+	if judged {
+		h.judged = p.Unknown
+	}
+	f.decoder.Find(l.schemas(ctx, h, judged))
 	walker := fetch.NewWalker()
 	open := map[fetch.TopicPartition]int64{}
 	for _, r := range p.Ranges {
@@ -528,7 +532,7 @@ const catchUp = 10 * time.Second
 func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<- []fetch.Position, in <-chan []fetch.Chunk, out chan<- *batch, p *progress) error {
 	f := h.folder
 	f.corrections.Find(l.finder(ctx, h))
-	f.decoder.Find(l.schemas(ctx, h))
+	f.decoder.Find(l.schemas(ctx, h, false))
 	walker := fetch.NewWalker()
 	var opened time.Time // when the open batch got its first offset
 	var age <-chan time.Time
@@ -596,7 +600,7 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 			if err := l.step(h, walker, order, &step); err != nil {
 				return err
 			}
-			if l.cfg.full(f, l.share) {
+			if l.cfg.full(f, l.share) || len(h.judged) >= commit.MaxUnknown {
 				if err := seal(); err != nil {
 					return leave(ctx, err)
 				}
@@ -642,6 +646,10 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 func (l *lane) step(h *hand, walker *fetch.Walker, order *align.Order, s *align.Step) error {
 	f, tp := h.folder, s.Chunk.TopicPartition
 	next, err := walker.Walk(s.Chunk, f.books[tp].next, s.To, func(r fetch.Record) error {
+		if len(h.judged) >= commit.MaxUnknown {
+			s.Later(r.Timestamp)
+			return errLater
+		}
 		if !s.Admit(r.Timestamp) {
 			return errLater
 		}

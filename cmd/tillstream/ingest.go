@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-
-	"github.com/tillstream/tillstream/sinks/kafka"
 )
 
 type ingestCmd struct {
@@ -25,7 +23,7 @@ func (c *ingestCmd) Run(e *env) error {
 		return err
 	}
 	defer source.close()
-	if err := source.topics(e.ctx, kafka.Creation{}); err != nil {
+	if err := source.topics(e.ctx, newTopics()); err != nil {
 		return err
 	}
 	for _, name := range c.Files {

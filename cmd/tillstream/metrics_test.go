@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	dto "github.com/prometheus/client_model/go"
+	"go.uber.org/zap"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/tillstream/tillstream/deploy/grafana"
@@ -37,6 +38,7 @@ func allMetrics() metrics {
 	processor.New(processor.Config{}, processor.Deps{Registerer: &all})
 	alert.NewMetrics(&all)
 	newSLAMetrics(&all)
+	newRenewals(&all, zap.NewNop())
 	return all
 }
 

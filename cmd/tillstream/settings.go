@@ -65,9 +65,13 @@ func newLogger(w io.Writer, cfg *config.Config) (*zap.Logger, error) {
 	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)), nil
 }
 
-// certFiles are what a TLS connection of the configuration is made with.
-func certFiles(t config.TLS) certs.Files {
-	return certs.Files{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify}
+// login is how a server of HTTP is told who we are.
+func login(l *config.HTTPLogin) certs.Login {
+	t := &l.TLS
+	return certs.Login{
+		Username: l.Username, Password: string(l.Password), PasswordFile: l.PasswordFile, Token: string(l.Token), TokenFile: l.TokenFile,
+		TLS: certs.Files{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify},
+	}
 }
 
 // processorConfig is what the processor needs of the configuration.

@@ -147,8 +147,11 @@ func startEngine(e *env, data string, log *zap.Logger) (*embedded.Engine, error)
 func openSink(cfg *config.Config) (*clickhouse.Sink, error) {
 	c := cfg.ClickHouse
 	out := clickhouse.Config{
-		DSN: clickhouse.DSN(c.DSN), Username: c.Username, Password: clickhouse.Secret(c.Password),
+		DSN: clickhouse.DSN(c.DSN), Username: c.Username, PasswordFile: c.PasswordFile, Renewed: cfg.Renewed,
 		TLS: clickhouse.TLSConfig(c.TLS), MaxInsertTime: time.Duration(c.InsertTimeout),
+	}
+	if c.PasswordFile == "" {
+		out.Password = clickhouse.Secret(c.Password)
 	}
 	if c.InsertQuorum != "" {
 		out.InsertSettings = map[string]string{"insert_quorum": c.InsertQuorum}

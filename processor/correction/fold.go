@@ -118,7 +118,18 @@ func (f *Fold) Begin(topic string, partition int32, whole bool) {
 	g := f.graph(topic, partition)
 	if !g.begun && whole {
 		g.since, g.window = math.MinInt64, f.window
-		g.begun, g.clock = true, math.MinInt64
+		g.begun, g.clock, g.unsaid = true, math.MinInt64, true
+	}
+}
+
+// Passed says that the open batch has offsets of a partition, of whatever is in them: that it was kept from its beginning must not be forgotten, should
+// there be no transaction among them.
+func (f *Fold) Passed(topic string, partition int32) {
+	if f.window == 0 {
+		return
+	}
+	if g := f.graph(topic, partition); g.unsaid {
+		g.unsaid, g.moved = false, true
 	}
 }
 

@@ -25,16 +25,9 @@ type Fold struct {
 	names           *intern.Table
 	topic, terminal intern.Recent
 	sums            table.Table[key, sums]
-	late            []table.Sample[uint32] // seconds: late_in
-	places          []place                // of terminals, by the caller's numbers
+	senders         rollup.Senders[sender]
 	batch           uint32
-}
-
-// place is where the sums of a terminal were when it was last seen. Looking them up by name takes several times as long, where terminals are many.
-type place struct {
-	batch uint32
-	date  int32
-	index int32
+	late            []table.Sample[uint32] // seconds: late_in
 }
 
 type key struct {
@@ -44,6 +37,13 @@ type key struct {
 
 func (k *key) hash() uint64 {
 	return table.Mix(table.Pack(k.topic, k.terminal), uint64(uint32(k.date)))
+}
+
+// sender is where the sums of a sender's terminal and date are, in a batch.
+type sender struct {
+	batch uint32
+	date  int32
+	index int32
 }
 
 type sums struct {
@@ -66,9 +66,14 @@ func (f *Fold) at(topic, terminal string, date int32) (index int, s *sums) {
 	return f.sums.At(k.hash(), k)
 }
 
-// Fold counts an accepted event, test events among them. terminal is a small number that is always that of this terminal of this topic, and of no other.
-func (f *Fold) Fold(e *event.Event, in rollup.Input, terminal int) {
-	index, s := f.place(e, in, terminal)
+// Fold counts an accepted event, test events among them.
+func (f *Fold) Fold(e *event.Event, in rollup.Input) {
+	date, known := e.BusinessDate(f.cutoff), f.senders.Of(in)
+	if known.batch != f.batch || known.date != date {
+		index, _ := f.at(in.Topic, e.TerminalID, date)
+		*known = sender{f.batch, date, int32(index)}
+	}
+	index, s := int(known.index), &f.sums.Entries()[known.index].Value
 	s.accepted++
 	if late := in.Timestamp - e.Time.Milli; late > lateAfter && len(e.Corrects.IDs) == 0 { // a correction has the time of what it corrects
 		s.late++
@@ -88,19 +93,6 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input, terminal int) {
 		s.panMasked++
 	}
 	s.other += uint64(e.Notes.Other)
-}
-
-func (f *Fold) place(e *event.Event, in rollup.Input, terminal int) (index int, s *sums) {
-	if terminal >= len(f.places) {
-		f.places = append(f.places, make([]place, terminal+1-len(f.places))...)
-	}
-	p, date := &f.places[terminal], e.BusinessDate(f.cutoff)
-	if p.batch == f.batch && p.date == date {
-		return int(p.index), &f.sums.Entries()[p.index].Value
-	}
-	index, s = f.at(in.Topic, e.TerminalID, date)
-	*p = place{f.batch, date, int32(index)}
-	return index, s
 }
 
 // online says that an event was sent as it happened: the time between sending and Kafka then tells the skew of the sender's clock.
@@ -165,8 +157,8 @@ func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 		sealed.Blocks = append(sealed.Blocks, f.block(month, rows, lateIn))
 	}
 	f.sums.Reset()
-	f.late = f.late[:0]
 	f.batch++
+	f.late = f.late[:0]
 	if f.names.Trim() {
 		f.topic, f.terminal = intern.Recent{}, intern.Recent{}
 	}

@@ -3,7 +3,6 @@ package quality
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +26,7 @@ func received(before time.Duration, change ...func(*event.Event)) func(*Fold) {
 	for _, c := range change {
 		c(e)
 	}
-	return func(f *Fold) { f.Fold(e, rollup.Input{Topic: "x", Timestamp: noon}, 0) }
+	return func(f *Fold) { f.Fold(e, rollup.Input{Topic: "x", Timestamp: noon}) }
 }
 
 // sent says that the till's clock was so far behind when it sent the event.
@@ -56,7 +55,7 @@ func TestRules(t *testing.T) {
 			heard: []func(*Fold){func(f *Fold) {
 				e := &event.Event{}
 				e.Time.OK = true
-				f.Fold(e, rollup.Input{Topic: "x", Timestamp: (math.MaxUint32 + 9) * 1000}, 0)
+				f.Fold(e, rollup.Input{Topic: "x", Timestamp: (math.MaxUint32 + 9) * 1000})
 			}},
 			want: "data_quality x - 1970-01-01 accepted=1 late=1 late_in=[4294967295]",
 		},
@@ -186,7 +185,6 @@ func TestAgainstNaive(t *testing.T) {
 		}
 
 		f := New(Config{})
-		var numbers []string // of terminals
 		got := tabletest.Content{}
 		var sealed [][]*rollup.Block // looked at when later batches have been folded
 		for _, h := range rapid.Permutation(all).Draw(t, "order") {
@@ -197,12 +195,7 @@ func TestAgainstNaive(t *testing.T) {
 				e.Time = event.Time{Milli: int64(h.date)*86_400_000 + 5, OK: true}
 				timestamp := e.Time.Milli + h.late
 				e.SentAt = event.Time{Milli: timestamp - h.skew, OK: true}
-				number := slices.Index(numbers, h.topic+h.terminal)
-				if number < 0 {
-					number = len(numbers)
-					numbers = append(numbers, h.topic+h.terminal)
-				}
-				f.Fold(e, rollup.Input{Topic: h.topic, Timestamp: timestamp}, number)
+				f.Fold(e, rollup.Input{Topic: h.topic, Timestamp: timestamp})
 			case "duplicates":
 				f.Duplicate(h.topic, h.terminal, h.date)
 			case "rejected":
@@ -253,7 +246,7 @@ func TestNoAllocations(t *testing.T) {
 	fold := func() {
 		for i := range 1000 {
 			e.TerminalID = terminals[i%3]
-			f.Fold(e, rollup.Input{Topic: "x", Timestamp: noon}, i%3)
+			f.Fold(e, rollup.Input{Topic: "x", Timestamp: noon})
 			f.Missing("x", e.TerminalID, 20514, 1)
 		}
 	}
@@ -279,6 +272,6 @@ func BenchmarkFold(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		e.TerminalID = terminals[i%len(terminals)]
-		f.Fold(e, rollup.Input{Topic: "pos.transactions", Timestamp: noon}, i%len(terminals))
+		f.Fold(e, rollup.Input{Topic: "pos.transactions", Timestamp: noon})
 	}
 }

@@ -56,7 +56,6 @@ type Set struct {
 	room      []terminal // for the next ones
 	changed   []*terminal
 	stats     Stats
-	last      int // see Last
 }
 
 type key struct {
@@ -70,9 +69,19 @@ func New(cfg Config) *Set {
 	return &Set{cfg: cfg, limits: limits{maxHoles, maxEpochs}, seed: maphash.MakeSeed()}
 }
 
+// Sender is a number that stands for a terminal of a topic and a partition as long as the Set lives: see rollup.Input.
+func (s *Set) Sender(topic string, partition int32, terminal string) uint32 {
+	return uint32(s.terminal(topic, partition, terminal).index) + 1
+}
+
 // See judges an event and remembers it. businessDate (days since 1970) is where numbers that it reveals are missing.
 func (s *Set) See(e *event.Event, in rollup.Input, businessDate int32) Verdict {
-	t := s.terminal(in.Topic, in.Partition, e.TerminalID)
+	var t *terminal
+	if in.Sender > 0 {
+		t = s.terminals.Entries()[in.Sender-1].Value
+	} else {
+		t = s.terminal(in.Topic, in.Partition, e.TerminalID)
+	}
 	if !e.Sequence.OK {
 		if t.ids == nil {
 			t.ids = &ids{}
@@ -95,9 +104,6 @@ func (s *Set) See(e *event.Event, in rollup.Input, businessDate int32) Verdict {
 	}
 	return v
 }
-
-// Last is the number of the terminal that See looked at last: they are counted from 0, as they are first seen.
-func (s *Set) Last() int { return s.last }
 
 // Stats are the totals now.
 func (s *Set) Stats() Stats {
@@ -123,7 +129,6 @@ func (s *Set) terminal(topic string, partition int32, id string) *terminal {
 	k := key{id, int32(i), partition}
 	hash := table.Mix(maphash.String(s.seed, id), table.Pack(uint32(i), uint32(partition)))
 	if at, ok := s.terminals.Find(hash, k); ok {
-		s.last = int(at)
 		return s.terminals.Entries()[at].Value
 	}
 	if len(s.room) == 0 {
@@ -133,8 +138,7 @@ func (s *Set) terminal(topic string, partition int32, id string) *terminal {
 	s.room = s.room[1:]
 	t.epochs = t.first[:0]
 	k.terminal = strings.Clone(id)
-	s.last = int(s.terminals.Add(hash, k))
-	t.index = int32(s.last)
+	t.index = int32(s.terminals.Add(hash, k))
 	s.terminals.Entries()[t.index].Value = t
 	return t
 }

@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"strings"
 
+	"github.com/tillstream/tillstream/internal/renewed"
 	"github.com/tillstream/tillstream/sinks/certs"
 )
 
@@ -17,6 +16,8 @@ type Config struct {
 	ClientID string     `yaml:"client_id"` // how the brokers' logs and quotas call this program; default tillstream
 	TLS      TLSConfig  `yaml:"tls"`
 	SASL     SASLConfig `yaml:"sasl"`
+
+	Renewed renewed.Report `yaml:"-" json:"-"` // of the files of TLS and SASL, which are read anew when they change; may be nil
 }
 
 // TLSConfig is how to speak TLS.
@@ -34,7 +35,7 @@ type SASLConfig struct {
 	Mechanism    string `yaml:"mechanism"` // plain, scram-sha-256 or scram-sha-512
 	Username     string `yaml:"username"`
 	Password     Secret `yaml:"password"`
-	PasswordFile string `yaml:"password_file"` // its first line; for Kubernetes and Docker secrets
+	PasswordFile string `yaml:"password_file"` // white space around it left out; for Kubernetes and Docker secrets
 }
 
 // Validate names every key that is wrong.
@@ -76,21 +77,16 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-func (t *TLSConfig) load() (*tls.Config, error) {
+// watch is nil without TLS.
+func (t *TLSConfig) watch(report renewed.Report) (*renewed.Value[*tls.Config], error) {
 	if !t.Enabled {
 		return nil, nil
 	}
-	return certs.Client("kafka.tls", certs.Files{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify})
+	return certs.Watch("kafka.tls", certs.Files{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify}, report)
 }
 
-func (s *SASLConfig) password() (string, error) {
-	if s.PasswordFile == "" {
-		return string(s.Password), nil
-	}
-	b, err := os.ReadFile(s.PasswordFile)
-	if err != nil {
-		return "", fmt.Errorf("kafka.sasl.password_file: %w", err)
-	}
-	line, _, _ := strings.Cut(string(b), "\n")
-	return strings.TrimSuffix(line, "\r"), nil
+func (s *SASLConfig) watch(report renewed.Report) (*renewed.Value[string], error) {
+	return renewed.New("kafka.sasl.password_file", report, func() (string, error) {
+		return renewed.Text("kafka.sasl.password_file", s.PasswordFile, string(s.Password))
+	}, s.PasswordFile)
 }

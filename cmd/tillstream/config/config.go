@@ -22,6 +22,8 @@ type Config struct {
 	Console    Console    `yaml:"console"`
 	Listen     string     `yaml:"listen" doc:"Address of the console, /metrics, /healthz and /readyz; empty: none."`
 	Pprof      bool       `yaml:"pprof" doc:"Offer Go's profiles at /debug/pprof/ of listen, too. They show what is in memory, so only where nobody else can reach it."`
+
+	renewed func(key string, err error)
 }
 
 // Kafka is where events come from.

@@ -265,3 +265,13 @@ func (c *Config) readFiles() error {
 	}
 	return errors.Join(problems...)
 }
+
+// WhenRenewed says who is told that files of certificates and secrets were read anew, since they had changed.
+func (c *Config) WhenRenewed(tell func(key string, err error)) { c.renewed = tell }
+
+// Renewed tells whom WhenRenewed named.
+func (c *Config) Renewed(key string, err error) {
+	if c.renewed != nil {
+		c.renewed(key, err)
+	}
+}

@@ -23,6 +23,7 @@ func (r *report) config(f *Facts) {
 			r.add("tls", Warn, "set "+t.Key+".ca_file to the authority that signed it and remove insecure_skip_verify", "%s.insecure_skip_verify is true: whoever sits between sees and changes everything", t.Key)
 		}
 	}
+	r.certificates(f)
 	if c.Kafka.SASL.Mechanism == "plain" && !c.Kafka.TLS.Enabled && slices.ContainsFunc(c.Kafka.Brokers, remote) {
 		r.add("sasl", Warn, "set kafka.tls.enabled, or kafka.sasl.mechanism to scram-sha-512", "the password of kafka.sasl goes over the net in clear text")
 	}
