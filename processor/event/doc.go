@@ -5,10 +5,11 @@
 // are open: a value that is not known is kept and counted in Notes.Other. What cannot be accepted is a [Rejection] with a [Reason]
 // from a closed list and what would have been accepted; it never stops the events behind it.
 //
-// The decoder is fast where events are as they mostly are, and right everywhere. A till writes its keys in one order, so the key that
-// followed last time is tried first, as two words compared at once (keys.go); only another one is looked up by name. One look at the
-// whole text, eight bytes at a time, tells whether it is ASCII without escapes and card numbers (pan.go): strings are then taken as they
-// stand. Numbers of a few digits have a short way, which leaves all else, errors too, to the long one.
+// The decoder is fast where events are as they mostly are, and right everywhere. A till writes its keys in one order, so the two keys that
+// followed before are tried first, each as two words compared at once (keys.go); only another one is looked up by name. There is one pass: a string tells, as its end
+// is looked for eight bytes at a time, whether it has escapes and whether anything is past ASCII, which is validated at the end then; only strings of
+// fourteen bytes and more are looked at for card numbers (pan.go). Numbers of a few digits and times in the usual forms have a short way, which leaves all else,
+// errors too, to the long one.
 //
 // Amounts are minor units of the event's currency, quantities thousandths, times milliseconds since 1970 with the sender's offset.
 package event
