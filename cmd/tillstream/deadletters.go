@@ -58,6 +58,13 @@ type deadLettersListCmd struct {
 	Payload bool   `help:"Print the examples' events too, from Kafka. They hold customers' ids as the till sent them."`
 }
 
+func (*deadLettersListCmd) Help() string {
+	return `What each reason means is in docs/dead-letters.md.
+
+  tillstream deadletters list
+  tillstream deadletters list --config tillstream.yaml --reason unknown_type --since 2026-11-01`
+}
+
 func (c *deadLettersListCmd) Run(e *env) error {
 	filter, err := c.filter()
 	if err != nil {
@@ -72,7 +79,7 @@ func (c *deadLettersListCmd) Run(e *env) error {
 			return err
 		}
 		if !c.Payload {
-			return result.Write(e.stdout, clickhouse.Format(c.Format))
+			return show(e, result, clickhouse.Format(c.Format))
 		}
 		examples, err := examplesOf(result)
 		if err != nil {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +17,8 @@ import (
 	roles "github.com/tillstream/tillstream/deploy/clickhouse"
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/fetch"
+	"github.com/tillstream/tillstream/processor/format/schemaregistry"
+	"github.com/tillstream/tillstream/sinks/alertmanager"
 	"github.com/tillstream/tillstream/sinks/clickhouse"
 	sinkkafka "github.com/tillstream/tillstream/sinks/kafka"
 )
@@ -76,7 +80,7 @@ func coloured(w io.Writer, environ []string) bool {
 
 // gather asks Kafka and ClickHouse, each for as long as a sentence about a wrong address may take.
 func gather(ctx context.Context, cfg *config.Config) (*doctor.Facts, error) {
-	facts := &doctor.Facts{Config: cfg}
+	facts := &doctor.Facts{Config: cfg, Now: time.Now(), Expiry: expiry(cfg)}
 	kafka, err := openKafka(cfg, zap.NewNop())
 	if err != nil {
 		return nil, err
@@ -102,7 +106,48 @@ func gather(ctx context.Context, cfg *config.Config) (*doctor.Facts, error) {
 	if g.Asked = migrated && k.Err == nil && readable(cfg, k.Topics); g.Asked {
 		g.Err = within(func(ctx context.Context) error { return kafka.inspectGroup(ctx, sink, g) })
 	}
+	_ = within(func(ctx context.Context) error { facts.Services = inspectServices(ctx, cfg); return nil })
 	return facts, ctx.Err()
+}
+
+// inspectServices asks each server for itself: those who use them are content with one.
+func inspectServices(ctx context.Context, cfg *config.Config) (all []doctor.Service) {
+	r := &cfg.Formats.SchemaRegistry
+	for _, u := range r.URLs {
+		client, err := schemaregistry.New(schemaregistry.Config{URLs: []string{u}, Login: httpLogin(&r.HTTPLogin)})
+		if err == nil {
+			err = client.Check(ctx)
+		}
+		all = append(all, doctor.Service{What: doctor.SchemaRegistry, URL: u, Err: err})
+	}
+	a := &cfg.Alerts.Alertmanager
+	if cfg.Alerts.Every == 0 || len(a.URLs) == 0 {
+		return all
+	}
+	client, err := alertmanager.New(alertmanager.Config{URLs: slices.Clone(a.URLs), Login: httpLogin(&a.HTTPLogin), Log: zap.NewNop()}, time.Now)
+	if err != nil {
+		return append(all, doctor.Service{What: doctor.Alertmanager, URL: strings.Join(a.URLs, ", "), Err: err})
+	}
+	defer client.Close()
+	found := client.Check(ctx)
+	for _, u := range slices.Sorted(maps.Keys(found)) {
+		all = append(all, doctor.Service{What: doctor.Alertmanager, URL: u, Err: found[u]})
+	}
+	return all
+}
+
+// expiry is how long our own certificates are good for. That they can be read was seen when the clients were made.
+func expiry(cfg *config.Config) map[string]time.Time {
+	all := map[string]time.Time{}
+	for _, t := range cfg.TLSKeys() {
+		if t.CertFile == "" {
+			continue
+		}
+		if pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile); err == nil {
+			all[t.Key+".cert_file"] = pair.Leaf.NotAfter
+		}
+	}
+	return all
 }
 
 // readable says whether all topics are there, and agree in their partitions.

@@ -16,8 +16,7 @@ func openSchemas(cfg *config.Config) (processor.Schemas, error) {
 		return nil, nil
 	}
 	client, err := schemaregistry.New(schemaregistry.Config{
-		URLs: append([]string(nil), r.URLs...), Username: r.Username, Password: string(r.Password), Token: string(r.Token),
-		TLS: certFiles(r.TLS),
+		URLs: append([]string(nil), r.URLs...), Login: httpLogin(&r.HTTPLogin), Renewed: cfg.Renewed,
 	})
 	if err != nil {
 		return nil, usageError{err}

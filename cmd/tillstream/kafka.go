@@ -11,6 +11,7 @@ import (
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
 	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/processor/fetch"
+	"github.com/tillstream/tillstream/processor/registry"
 	"github.com/tillstream/tillstream/sinks/clickhouse"
 	"github.com/tillstream/tillstream/sinks/kafka"
 )
@@ -27,8 +28,7 @@ type source struct {
 func openKafka(cfg *config.Config, log *zap.Logger) (*source, error) {
 	k := cfg.Kafka
 	client, dialer, err := kafka.Client(kafka.Config{
-		Brokers: k.Brokers, ClientID: k.ClientID, TLS: kafka.TLSConfig(k.TLS),
-		SASL: kafka.SASLConfig{Mechanism: k.SASL.Mechanism, Username: k.SASL.Username, Password: kafka.Secret(k.SASL.Password)},
+		Brokers: k.Brokers, ClientID: k.ClientID, TLS: kafka.TLSConfig(k.TLS), SASL: saslConfig(&k.SASL), Renewed: cfg.Renewed,
 	})
 	if err != nil {
 		return nil, usageError{err}
@@ -40,6 +40,20 @@ func openKafka(cfg *config.Config, log *zap.Logger) (*source, error) {
 	return &source{client: client, dialer: dialer, cfg: cfg, schemas: schemas, log: log}, nil
 }
 
+func saslConfig(s *config.SASL) kafka.SASLConfig {
+	o := &s.OAuth
+	out := kafka.SASLConfig{Mechanism: s.Mechanism, Username: s.Username, PasswordFile: s.PasswordFile, OAuth: kafka.OAuthConfig{
+		TokenFile: o.TokenFile, TokenURL: o.TokenURL, ClientID: o.ClientID, ClientSecretFile: o.ClientSecretFile, Scopes: o.Scopes, Extensions: o.Extensions, TLS: certFiles(&o.TLS),
+	}}
+	if o.ClientSecretFile == "" {
+		out.OAuth.ClientSecret = kafka.Secret(o.ClientSecret)
+	}
+	if s.PasswordFile == "" {
+		out.Password = kafka.Secret(s.Password)
+	}
+	return out
+}
+
 func (s *source) close() {
 	if t, ok := s.client.Transport.(*kafkago.Transport); ok {
 		t.CloseIdleConnections()
@@ -48,6 +62,11 @@ func (s *source) close() {
 
 // reachable bounds how long the first questions to Kafka may take, so that a wrong address ends in a sentence.
 const reachable = 30 * time.Second
+
+// newTopics is how topics are made that are missing: the registry's keeps what was registered last, for good, as a rebuild needs it.
+func newTopics() kafka.Creation {
+	return kafka.Creation{Own: map[string]map[string]string{registry.Topic: {"cleanup.policy": "compact"}}}
+}
 
 // topics makes the topics that are missing and checks that they are co-partitioned.
 func (s *source) topics(ctx context.Context, missing kafka.Creation) error {

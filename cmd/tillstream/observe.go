@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.uber.org/zap"
 
 	"github.com/tillstream/tillstream/processor"
 )
@@ -80,4 +81,33 @@ func pinger(sink interface{ Ping(context.Context) error }, now func() time.Time)
 		at = now()
 		return last
 	}
+}
+
+// renewals tells operators of certificates and secrets whose files were replaced.
+type renewals struct {
+	log    *zap.Logger
+	count  *prometheus.CounterVec
+	failed *prometheus.GaugeVec
+}
+
+func newRenewals(registerer prometheus.Registerer, log *zap.Logger) *renewals {
+	r := &renewals{log: log.Named("files"), count: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tillstream_renewals_total", Help: "Times that changed files of certificates or secrets were read anew, by the key that names them; failed: they cannot be used, and what was read before stays in force.",
+	}, []string{"key", "result"}), failed: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "tillstream_renewal_failed", Help: "Whether what the files of a key hold now cannot be used, so that what they held before is in force: 1 or 0.",
+	}, []string{"key"})}
+	registerer.MustRegister(r.count, r.failed)
+	return r
+}
+
+func (r *renewals) tell(key string, err error) {
+	if err != nil {
+		r.count.WithLabelValues(key, "failed").Inc()
+		r.failed.WithLabelValues(key).Set(1)
+		r.log.Error("files of certificates or secrets have changed and cannot be used; what was read before stays in force", zap.String("key", key), zap.Error(err))
+		return
+	}
+	r.count.WithLabelValues(key, "ok").Inc()
+	r.failed.WithLabelValues(key).Set(0)
+	r.log.Info("files of certificates or secrets have changed; new connections use them", zap.String("key", key))
 }

@@ -22,7 +22,6 @@ import (
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/sinks/clickhouse"
-	sinkkafka "github.com/tillstream/tillstream/sinks/kafka"
 )
 
 type runCmd struct {
@@ -53,6 +52,9 @@ func (c *runCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	cfg.WhenRenewed(newRenewals(registry, log).tell)
 	sink, err := openChecked(e.ctx, cfg, cfg.ClickHouse.Migrate)
 	if err != nil {
 		return err
@@ -76,15 +78,13 @@ func (c *runCmd) Run(e *env) error {
 		return err
 	}
 	defer kafka.close()
-	if err := kafka.topics(e.ctx, sinkkafka.Creation{}); err != nil {
+	if err := kafka.topics(e.ctx, newTopics()); err != nil {
 		return err
 	}
-	users, err := consoleUsers(cfg)
+	access, err := consoleAccess(cfg)
 	if err != nil {
 		return err
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	tracer, endTraces, err := openTracer(e.ctx, cfg, e.environ, log)
 	if err != nil {
 		return err
@@ -109,7 +109,7 @@ func (c *runCmd) Run(e *env) error {
 	if cfg.Listen != "" {
 		g.Go(func() error {
 			return serve(gctx, cfg.Listen, log, func(at net.Addr) (http.Handler, error) {
-				return withConsole(observe(proc, pinger(sink, time.Now), registry, cfg.Pprof), cfg, users, at, sink, proc, log)
+				return withConsole(observe(proc, pinger(sink, time.Now), registry, cfg.Pprof), cfg, access, at, sink, kafka, proc, log)
 			})
 		})
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/tillstream/tillstream/processor/format"
 	"github.com/tillstream/tillstream/processor/format/schemaregistry"
 	schemas "github.com/tillstream/tillstream/schemas/events"
+	"github.com/tillstream/tillstream/sinks/certs"
 )
 
 func text(t *testing.T, name string) string {
@@ -62,7 +63,7 @@ func TestConfluent(t *testing.T) {
 	} {
 		registry.SeedSchema("subject", id, id, s)
 	}
-	client, err := schemaregistry.New(schemaregistry.Config{URLs: []string{registry.URL()}, Token: "secret"})
+	client, err := schemaregistry.New(schemaregistry.Config{URLs: []string{registry.URL()}, Login: certs.Login{Token: "secret"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +123,7 @@ func TestTroubleIsNoAnswer(t *testing.T) {
 	registry := srfake.New()
 	defer registry.Close()
 	registry.SeedSchema("subject", 1, 1, sr.Schema{Schema: text(t, "pos.order.v1.avsc")})
-	client, err := schemaregistry.New(schemaregistry.Config{URLs: []string{registry.URL()}, Username: "u", Password: "p"})
+	client, err := schemaregistry.New(schemaregistry.Config{URLs: []string{registry.URL()}, Login: certs.Login{Username: "u", Password: "p"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/tillstream/tillstream/internal/renewed"
 	"github.com/tillstream/tillstream/processor/alert"
 	"github.com/tillstream/tillstream/sinks/certs"
 )
@@ -23,13 +24,12 @@ import (
 // Config says where Alertmanager is and how to log in. Of URLs all are told: the members of a cluster share silences and what they have notified, so
 // that only one of them notifies, but not alerts.
 type Config struct {
-	URLs               []string // http(s)://host:9093, with a path prefix if it has one
-	Username, Password string   // HTTP basic authentication
-	Token              string   // bearer token, instead
-	TLS                certs.Files
-	Source             string        // generatorURL of alerts, where one looks further; may be empty
-	Lasts              time.Duration // how long an open alert holds without being told again
-	Log                *zap.Logger   // of members that could not be told, and alerts that were not taken, where all in all it went well
+	URLs    []string // http(s)://host:9093, with a path prefix if it has one
+	Login   certs.Login
+	Renewed renewed.Report // of the login's files; may be nil
+	Source  string         // generatorURL of alerts, where one looks further; may be empty
+	Lasts   time.Duration  // how long an open alert holds without being told again
+	Log     *zap.Logger    // of members that could not be told, and alerts that were not taken, where all in all it went well
 }
 
 // Client posts alerts. It implements alert.Refresher.
@@ -45,6 +45,7 @@ const (
 	batch       = 500 // alerts in a request
 	requestTime = 10 * time.Second
 	minPause    = 200 * time.Millisecond
+	alertsPath  = "/api/v2/alerts"
 	tries       = 3 // of one request; then whoever called tries again later
 )
 
@@ -55,13 +56,13 @@ func New(cfg Config, now func() time.Time) (*Client, error) {
 		if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
 			return nil, fmt.Errorf("alerts.alertmanager.urls: %q is not http(s)://host:port", u)
 		}
-		cfg.URLs[i] = strings.TrimRight(u, "/") + "/api/v2/alerts"
+		cfg.URLs[i] = strings.TrimRight(u, "/") + alertsPath
 	}
-	conf, err := certs.Client("alerts.alertmanager.tls", cfg.TLS)
+	base := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: 90 * time.Second, MaxIdleConnsPerHost: 1}
+	transport, err := certs.NewTransport("alerts.alertmanager", base, cfg.Login, cfg.URLs, cfg.Renewed)
 	if err != nil {
 		return nil, err
 	}
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: conf, ForceAttemptHTTP2: true, IdleConnTimeout: 90 * time.Second, MaxIdleConnsPerHost: 1}
 	return &Client{cfg: cfg, http: &http.Client{Transport: transport, Timeout: requestTime}, now: now}, nil
 }
 
@@ -211,18 +212,26 @@ func (c *Client) try(ctx context.Context, to string, body []byte) error {
 	}
 }
 
+// Check asks each member whether it would take alerts from us, and tells it of none: by URL, nil if it would.
+func (c *Client) Check(ctx context.Context) map[string]error {
+	all := map[string]error{}
+	for _, u := range c.cfg.URLs {
+		base := strings.TrimSuffix(u, alertsPath)
+		all[base], _ = c.ask(ctx, http.MethodGet, base+"/api/v2/status", nil)
+	}
+	return all
+}
+
 func (c *Client) once(ctx context.Context, to string, body []byte) (err error, again bool) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	return c.ask(ctx, http.MethodPost, to, body)
+}
+
+func (c *Client) ask(ctx context.Context, method, to string, body []byte) (err error, again bool) {
+	req, err := http.NewRequestWithContext(ctx, method, to, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("asking Alertmanager: %w", err), false
 	}
 	req.Header.Set("Content-Type", "application/json")
-	switch {
-	case c.cfg.Token != "":
-		req.Header.Set("Authorization", "Bearer "+c.cfg.Token)
-	case c.cfg.Username != "":
-		req.SetBasicAuth(c.cfg.Username, c.cfg.Password)
-	}
 	res, err := c.http.Do(req)
 	if err != nil {
 		return fmt.Errorf("telling Alertmanager: %w; check alerts.alertmanager.urls", err), true

@@ -22,6 +22,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/tillstream/tillstream/processor/alert"
+	"github.com/tillstream/tillstream/sinks/certs"
 )
 
 var label = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
@@ -173,8 +174,8 @@ func TestClusterLoginAndTLS(t *testing.T) {
 	if err := os.WriteFile(file, ca.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, cfg := range []Config{{Username: "u", Password: "p"}, {Token: "t"}} {
-		cfg.TLS.CAFile, cfg.URLs = file, []string{"http://127.0.0.1:1", server.URL + "/am"}
+	for _, cfg := range []Config{{Login: certs.Login{Username: "u", Password: "p"}}, {Login: certs.Login{Token: "t"}}} {
+		cfg.Login.TLS.CAFile, cfg.URLs = file, []string{"http://127.0.0.1:1", server.URL + "/am"}
 		if err := client(t, cfg).Send(t.Context(), []alert.Transition{down("1", 1)}); err != nil {
 			t.Error(err)
 		}

@@ -3,13 +3,13 @@ package clickhouse
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 
+	"github.com/tillstream/tillstream/internal/renewed"
 	"github.com/tillstream/tillstream/sinks/certs"
 )
 
@@ -18,7 +18,7 @@ type Config struct {
 	// DSN says it all in one line: clickhouse://user:password@host:9000,host:9000?secure=true, or http://, https://. The keys below
 	// that are set win over it, except Addr and Protocol, which exclude it.
 	DSN  DSN      `yaml:"dsn"`
-	Addr []string `yaml:"addr"` // host:port; several replicas of one shard are tried in order
+	Addr []string `yaml:"addr"` // host:port; of several replicas of one shard one is used until it cannot be reached
 
 	// Protocol is native or http; http without compression is the fastest on one machine. Default native, with DSN its scheme.
 	Protocol string `yaml:"protocol"`
@@ -27,7 +27,7 @@ type Config struct {
 
 	Username     string    `yaml:"username"` // default "default"
 	Password     Secret    `yaml:"password"`
-	PasswordFile string    `yaml:"password_file"` // its first line; for Kubernetes and Docker secrets
+	PasswordFile string    `yaml:"password_file"` // white space around it left out; for Kubernetes and Docker secrets
 	TLS          TLSConfig `yaml:"tls"`
 
 	DialTimeout   time.Duration `yaml:"dial_timeout"`    // default 10s
@@ -37,6 +37,8 @@ type Config struct {
 
 	// InsertSettings go with every INSERT, for clusters: insert_quorum: auto, insert_quorum_timeout: 20000, …
 	InsertSettings map[string]string `yaml:"insert_settings"`
+
+	Renewed renewed.Report `yaml:"-" json:"-"` // of password_file and the files of tls; may be nil
 }
 
 // TLSConfig is how to speak TLS.
@@ -125,13 +127,9 @@ func (c *Config) options() (*ch.Options, error) {
 	if c.Password != "" {
 		o.Auth.Password = string(c.Password)
 	}
-	if c.PasswordFile != "" {
-		b, err := os.ReadFile(c.PasswordFile)
-		if err != nil {
-			return nil, fmt.Errorf("clickhouse.password_file: %w", err)
-		}
-		line, _, _ := strings.Cut(string(b), "\n")
-		o.Auth.Password = strings.TrimSuffix(line, "\r")
+	var err error
+	if o.Auth.Password, err = renewed.Text("clickhouse.password_file", c.PasswordFile, o.Auth.Password); err != nil {
+		return nil, err
 	}
 	if c.TLS.Enabled {
 		f := &c.TLS

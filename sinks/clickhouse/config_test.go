@@ -79,7 +79,7 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "password")
-	if err := os.WriteFile(file, []byte("from file\r\nsecond line\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(" from file\r\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {

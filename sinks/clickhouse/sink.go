@@ -2,7 +2,6 @@ package clickhouse
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"strings"
 	"sync"
@@ -12,12 +11,13 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/tillstream/tillstream/internal/broken"
+	"github.com/tillstream/tillstream/internal/renewed"
 	"github.com/tillstream/tillstream/processor"
 )
 
 // Sink is the connection to one ClickHouse. Its methods may be called at once.
 type Sink struct {
-	conn          driver.Conn
+	conn          *pool
 	database      string // of its tables
 	options       *ch.Options
 	settings      ch.Settings // of every INSERT
@@ -34,21 +34,18 @@ type Sink struct {
 
 var _ processor.Sink = (*Sink)(nil)
 
-// Open makes a Sink. It reads the files that the config names but does not connect: the first query does. Close it.
+// Open makes a Sink. It reads the files that the config names, and again when they change, but does not connect: the first query does. Close it.
 func Open(cfg Config, now func() time.Time) (*Sink, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	options, err := cfg.options()
+	files, err := renewed.New("clickhouse", cfg.Renewed, cfg.options, cfg.PasswordFile, cfg.TLS.CAFile, cfg.TLS.CertFile, cfg.TLS.KeyFile)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := ch.Open(options)
-	if err != nil {
-		return nil, fmt.Errorf("opening ClickHouse: %w", err)
-	}
+	options, _ := files.Get()
 	s := &Sink{
-		conn:     conn,
+		conn:     &pool{options: files},
 		database: production,
 		options:  options,
 		// The keys of a block's rows differ, so there is nothing to merge in it before it is written.
@@ -60,7 +57,8 @@ func Open(cfg Config, now func() time.Time) (*Sink, error) {
 		scratch:       sync.Pool{New: func() any { return new(scratch) }},
 	}
 	if options.Protocol == ch.HTTP {
-		s.settings["wait_end_of_query"] = 1 // or the status comes before the rows are in
+		s.settings["wait_end_of_query"] = 1               // or the status comes before the rows are in
+		s.settings["http_response_buffer_size"] = 1 << 16 // or that answer, which is empty, waits in a file of its own
 	}
 	for name, value := range cfg.InsertSettings {
 		s.settings[name] = value

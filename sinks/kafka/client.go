@@ -2,17 +2,21 @@ package kafka
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/sha512"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/sasl"
 	"github.com/segmentio/kafka-go/sasl/plain"
 
+	"github.com/tillstream/tillstream/internal/renewed"
 	"github.com/tillstream/tillstream/processor/fetch"
+	"github.com/tillstream/tillstream/sinks/certs"
 )
 
 const (
@@ -22,46 +26,64 @@ const (
 )
 
 // Client makes what the program speaks to Kafka with: the client for everything but group membership, which kafka-go does over a Dialer.
-// It reads the files that cfg names and connects to nothing yet. The Transport inside keeps connections: close them with
+// It reads the files that cfg names and connects to nothing yet; a connection that is made later is made with what they say then. The Transport inside keeps connections: close them with
 // Transport.CloseIdleConnections when all is done.
 func Client(cfg Config) (*kafka.Client, *kafka.Dialer, error) {
 	fetch.RegisterRaw() // before there is a connection
 	if err := cfg.Validate(); err != nil {
 		return nil, nil, err
 	}
-	tlsConfig, err := cfg.TLS.load()
+	files, err := cfg.TLS.watch(cfg.Renewed)
 	if err != nil {
 		return nil, nil, err
 	}
-	mechanism, err := cfg.SASL.load()
+	mechanism, err := cfg.SASL.load(cfg.Renewed)
 	if err != nil {
 		return nil, nil, err
 	}
 	id := cmp.Or(cfg.ClientID, "tillstream")
-	dial := &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}
-	transport := &kafka.Transport{
-		Dial: dial.DialContext, DialTimeout: dialTimeout, MetadataTTL: metadataTTL, ClientID: id, TLS: tlsConfig, SASL: mechanism,
+	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}
+	dial := dialer.DialContext
+	if files != nil {
+		dial = certs.Dialer(dialer, files) // kafka-go's own TLS knows the certificates of the start only
 	}
-	dialer := &kafka.Dialer{
-		ClientID: id, Timeout: dialTimeout, KeepAlive: keepAlive, DualStack: true, TLS: tlsConfig, SASLMechanism: mechanism,
-	}
-	return &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: transport}, dialer, nil
+	transport := &kafka.Transport{Dial: dial, DialTimeout: dialTimeout, MetadataTTL: metadataTTL, ClientID: id, SASL: mechanism}
+	return &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: transport}, &kafka.Dialer{ClientID: id, Timeout: dialTimeout, DialFunc: dial, SASLMechanism: mechanism}, nil
 }
 
-func (s *SASLConfig) load() (sasl.Mechanism, error) {
+func (s *SASLConfig) load(report renewed.Report) (sasl.Mechanism, error) {
 	if s.Mechanism == "" {
 		return nil, nil
 	}
-	password, err := s.password()
+	if s.Mechanism == "oauthbearer" {
+		return s.OAuth.load(report)
+	}
+	passwords, err := s.watch(report)
 	if err != nil {
 		return nil, err
 	}
-	switch s.Mechanism {
-	case "plain":
-		return plain.Mechanism{Username: s.Username, Password: password}, nil
-	case "scram-sha-256":
-		return &scram{name: "SCRAM-SHA-256", hash: sha256.New, username: s.Username, password: password, nonce: rand.Text}, nil
-	default:
-		return &scram{name: "SCRAM-SHA-512", hash: sha512.New, username: s.Username, password: password, nonce: rand.Text}, nil
-	}
+	return &fresh{name: strings.ToUpper(s.Mechanism), mechanism: func() sasl.Mechanism {
+		password, _ := passwords.Get()
+		switch s.Mechanism {
+		case "plain":
+			return plain.Mechanism{Username: s.Username, Password: password}
+		case "scram-sha-256":
+			return &scram{name: "SCRAM-SHA-256", hash: sha256.New, username: s.Username, password: password, nonce: rand.Text}
+		default:
+			return &scram{name: "SCRAM-SHA-512", hash: sha512.New, username: s.Username, password: password, nonce: rand.Text}
+		}
+	}}, nil
+}
+
+// fresh logs in each time with a mechanism made for it, that is with the password that is in force then.
+type fresh struct {
+	name      string
+	mechanism func() sasl.Mechanism
+}
+
+func (f *fresh) Name() string { return f.name }
+
+// Start implements sasl.Mechanism.
+func (f *fresh) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
+	return f.mechanism().Start(ctx)
 }

@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"strings"
 
+	"github.com/tillstream/tillstream/internal/renewed"
 	"github.com/tillstream/tillstream/sinks/certs"
 )
 
@@ -17,6 +16,8 @@ type Config struct {
 	ClientID string     `yaml:"client_id"` // how the brokers' logs and quotas call this program; default tillstream
 	TLS      TLSConfig  `yaml:"tls"`
 	SASL     SASLConfig `yaml:"sasl"`
+
+	Renewed renewed.Report `yaml:"-" json:"-"` // of the files of TLS and SASL, which are read anew when they change; may be nil
 }
 
 // TLSConfig is how to speak TLS.
@@ -31,10 +32,11 @@ type TLSConfig struct {
 
 // SASLConfig is how to log in. Without a mechanism there is no login.
 type SASLConfig struct {
-	Mechanism    string `yaml:"mechanism"` // plain, scram-sha-256 or scram-sha-512
-	Username     string `yaml:"username"`
-	Password     Secret `yaml:"password"`
-	PasswordFile string `yaml:"password_file"` // its first line; for Kubernetes and Docker secrets
+	Mechanism    string      `yaml:"mechanism"` // plain, scram-sha-256, scram-sha-512 or oauthbearer
+	Username     string      `yaml:"username"`
+	Password     Secret      `yaml:"password"`
+	PasswordFile string      `yaml:"password_file"` // white space around it left out; for Kubernetes and Docker secrets
+	OAuth        OAuthConfig `yaml:"oauth"`         // of oauthbearer, which takes neither name nor password
 }
 
 // Validate names every key that is wrong.
@@ -61,8 +63,13 @@ func (c *Config) Validate() error {
 	switch s.Mechanism {
 	case "":
 		if s.Username != "" || s.Password != "" || s.PasswordFile != "" {
-			wrong("sasl.mechanism", "is not set, so nobody logs in; set it to plain, scram-sha-256 or scram-sha-512")
+			wrong("sasl.mechanism", "is not set, so nobody logs in; set it to plain, scram-sha-256, scram-sha-512 or oauthbearer")
 		}
+	case "oauthbearer":
+		if s.Username != "" || s.Password != "" || s.PasswordFile != "" {
+			wrong("sasl.username", "means nothing to oauthbearer: the token says who we are; remove it and the password")
+		}
+		s.OAuth.validate(wrong)
 	case "plain", "scram-sha-256", "scram-sha-512":
 		if s.Username == "" {
 			wrong("sasl.username", "is missing")
@@ -71,26 +78,21 @@ func (c *Config) Validate() error {
 			wrong("sasl.password", "set either this or kafka.sasl.password_file")
 		}
 	default:
-		wrong("sasl.mechanism", "%q is not plain, scram-sha-256 or scram-sha-512", s.Mechanism)
+		wrong("sasl.mechanism", "%q is not plain, scram-sha-256, scram-sha-512 or oauthbearer", s.Mechanism)
 	}
 	return errors.Join(errs...)
 }
 
-func (t *TLSConfig) load() (*tls.Config, error) {
+// watch is nil without TLS.
+func (t *TLSConfig) watch(report renewed.Report) (*renewed.Value[*tls.Config], error) {
 	if !t.Enabled {
 		return nil, nil
 	}
-	return certs.Client("kafka.tls", certs.Files{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify})
+	return certs.Watch("kafka.tls", certs.Files{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify}, report)
 }
 
-func (s *SASLConfig) password() (string, error) {
-	if s.PasswordFile == "" {
-		return string(s.Password), nil
-	}
-	b, err := os.ReadFile(s.PasswordFile)
-	if err != nil {
-		return "", fmt.Errorf("kafka.sasl.password_file: %w", err)
-	}
-	line, _, _ := strings.Cut(string(b), "\n")
-	return strings.TrimSuffix(line, "\r"), nil
+func (s *SASLConfig) watch(report renewed.Report) (*renewed.Value[string], error) {
+	return renewed.New("kafka.sasl.password_file", report, func() (string, error) {
+		return renewed.Text("kafka.sasl.password_file", s.PasswordFile, string(s.Password))
+	}, s.PasswordFile)
 }

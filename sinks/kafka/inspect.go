@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"math"
 	"net"
@@ -170,18 +169,11 @@ const rightsVersion = 8
 
 // rights asks a broker what we may do. kafka-go's Transport answers metadata requests from what it remembers, without the rights, so this takes a connection of its own.
 func (f *Inspection) rights(ctx context.Context, dialer *kafka.Dialer, broker kafka.Broker, topics map[string]*TopicSetup) error {
-	own, config := *dialer, dialer.TLS
-	own.TLS = nil // done below, so that what is above it can be reached
-	var under net.Conn
+	own := *dialer
+	var under net.Conn // what kafka-go logs in on, to be used without it
 	own.DialFunc = func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
-		plain := &net.Dialer{Timeout: dialTimeout}
-		if config == nil {
-			conn, err = plain.DialContext(ctx, network, addr)
-		} else {
-			conn, err = (&tls.Dialer{NetDialer: plain, Config: config}).DialContext(ctx, network, addr)
-		}
-		under = conn
-		return conn, err
+		under, err = dialer.DialFunc(ctx, network, addr)
+		return under, err
 	}
 	addr := net.JoinHostPort(broker.Host, fmt.Sprint(broker.Port))
 	session, err := own.DialContext(ctx, "tcp", addr) // logs in

@@ -20,12 +20,14 @@ type Creation struct {
 	Replication int `yaml:"replication"` // copies; 0: the broker's default
 	// Settings of the topic. message.timestamp.type is LogAppendTime unless set here: with the time of the event instead, Kafka's
 	// retention would delete what tills send late.
-	Settings map[string]string `yaml:"settings"`
+	Settings map[string]string            `yaml:"settings"`
+	Own      map[string]map[string]string `yaml:"own"` // settings of single topics, by name, which win over these
 }
 
-func (c Creation) entries() []kafka.ConfigEntry {
+func (c Creation) entries(topic string) []kafka.ConfigEntry {
 	all := map[string]string{"message.timestamp.type": "LogAppendTime"}
 	maps.Copy(all, c.Settings)
+	maps.Copy(all, c.Own[topic])
 	var out []kafka.ConfigEntry
 	for _, k := range slices.Sorted(maps.Keys(all)) {
 		out = append(out, kafka.ConfigEntry{ConfigName: k, ConfigValue: all[k]})
@@ -132,7 +134,7 @@ func create(ctx context.Context, client *kafka.Client, topics []string, c Creati
 	req := &kafka.CreateTopicsRequest{}
 	for _, t := range topics {
 		req.Topics = append(req.Topics, kafka.TopicConfig{
-			Topic: t, NumPartitions: orDefault(c.Partitions), ReplicationFactor: orDefault(c.Replication), ConfigEntries: c.entries(),
+			Topic: t, NumPartitions: orDefault(c.Partitions), ReplicationFactor: orDefault(c.Replication), ConfigEntries: c.entries(t),
 		})
 	}
 	patient := *client

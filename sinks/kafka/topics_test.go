@@ -46,6 +46,14 @@ func TestEnsureTopics(t *testing.T) {
 	if c.TopicInfo("pos.new") != nil {
 		t.Fatal("a topic was created for a group that cannot be")
 	}
+	creation := Creation{Partitions: 6, Settings: map[string]string{"retention.ms": "1"}, Own: map[string]map[string]string{"pos.registry": {"cleanup.policy": "compact", "retention.ms": "2"}}}
+	if _, err := EnsureTopics(ctx, client, []string{"pos.registry", "pos.more"}, creation); err != nil {
+		t.Fatal(err)
+	}
+	more, registry := c.TopicInfo("pos.more").Configs, c.TopicInfo("pos.registry").Configs
+	if *registry["cleanup.policy"] != "compact" || *registry["retention.ms"] != "2" || *registry["message.timestamp.type"] != "LogAppendTime" || more["cleanup.policy"] != nil || *more["retention.ms"] != "1" {
+		t.Fatal(registry, more)
+	}
 	overridden, err := EnsureTopics(ctx, client, []string{"own"}, Creation{Partitions: 1, Settings: map[string]string{"message.timestamp.type": "CreateTime"}})
 	if err != nil || overridden != 1 || *c.TopicInfo("own").Configs["message.timestamp.type"] != "CreateTime" {
 		t.Fatal(overridden, err)

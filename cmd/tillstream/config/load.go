@@ -223,11 +223,13 @@ func (c *Config) readFiles() error {
 		into      *Secret
 	}{
 		{"kafka.sasl.password_file", c.Kafka.SASL.PasswordFile, &c.Kafka.SASL.Password},
+		{"kafka.sasl.oauth.client_secret_file", c.Kafka.SASL.OAuth.ClientSecretFile, &c.Kafka.SASL.OAuth.ClientSecret},
 		{"clickhouse.password_file", c.ClickHouse.PasswordFile, &c.ClickHouse.Password},
 		{"alerts.alertmanager.password_file", c.Alerts.Alertmanager.PasswordFile, &c.Alerts.Alertmanager.Password},
 		{"alerts.alertmanager.token_file", c.Alerts.Alertmanager.TokenFile, &c.Alerts.Alertmanager.Token},
 		{"formats.schema_registry.password_file", c.Formats.SchemaRegistry.PasswordFile, &c.Formats.SchemaRegistry.Password},
 		{"formats.schema_registry.token_file", c.Formats.SchemaRegistry.TokenFile, &c.Formats.SchemaRegistry.Token},
+		{"console.oidc.client_secret_file", c.Console.OIDC.ClientSecretFile, &c.Console.OIDC.ClientSecret},
 		{"privacy.secret_file", c.Privacy.SecretFile, &c.Privacy.Secret},
 	} {
 		text, ok := read(s.key, s.path)
@@ -258,10 +260,21 @@ func (c *Config) readFiles() error {
 		}
 		c.Formats.mappings[topic] = parsed
 	}
+	read("kafka.sasl.oauth.token_file", c.Kafka.SASL.OAuth.TokenFile)
 	for _, t := range c.TLSKeys() {
 		read(t.Key+".ca_file", t.CAFile)
 		read(t.Key+".cert_file", t.CertFile)
 		read(t.Key+".key_file", t.KeyFile)
 	}
 	return errors.Join(problems...)
+}
+
+// WhenRenewed says who is told that files of certificates and secrets were read anew, since they had changed.
+func (c *Config) WhenRenewed(tell func(key string, err error)) { c.renewed = tell }
+
+// Renewed tells whom WhenRenewed named.
+func (c *Config) Renewed(key string, err error) {
+	if c.renewed != nil {
+		c.renewed(key, err)
+	}
 }

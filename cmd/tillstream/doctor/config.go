@@ -23,7 +23,10 @@ func (r *report) config(f *Facts) {
 			r.add("tls", Warn, "set "+t.Key+".ca_file to the authority that signed it and remove insecure_skip_verify", "%s.insecure_skip_verify is true: whoever sits between sees and changes everything", t.Key)
 		}
 	}
-	if c.Kafka.SASL.Mechanism == "plain" && !c.Kafka.TLS.Enabled && slices.ContainsFunc(c.Kafka.Brokers, remote) {
+	r.certificates(f)
+	if m := c.Kafka.SASL.Mechanism; m == "oauthbearer" && !c.Kafka.TLS.Enabled && slices.ContainsFunc(c.Kafka.Brokers, remote) {
+		r.add("sasl", Warn, "set kafka.tls.enabled", "the token of kafka.sasl goes over the net in clear text: whoever sees it is us until it ends")
+	} else if m == "plain" && !c.Kafka.TLS.Enabled && slices.ContainsFunc(c.Kafka.Brokers, remote) {
 		r.add("sasl", Warn, "set kafka.tls.enabled, or kafka.sasl.mechanism to scram-sha-512", "the password of kafka.sasl goes over the net in clear text")
 	}
 	if len(c.Kafka.Brokers) == 1 && f.Kafka.Err == nil && f.Kafka.Brokers > 1 {

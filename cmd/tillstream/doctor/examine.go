@@ -18,7 +18,7 @@ const (
 
 // Finding is one thing that was looked at.
 type Finding struct {
-	Area  string `json:"area"`  // kafka, topic, group, clickhouse, registry or config
+	Area  string `json:"area"`  // kafka, topic, group, clickhouse, registry, service or config
 	Check string `json:"check"` // what was looked at; stable, for programs
 	Level Level  `json:"level"`
 	Found string `json:"found"`        // how it is
@@ -34,6 +34,7 @@ func Examine(f *Facts) []Finding {
 	r.clickHouse(f)
 	r.group(f)
 	r.registry(f)
+	r.services(f)
 	return r.all
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -21,7 +22,7 @@ func sound() *Facts {
 	cfg := config.Default()
 	cfg.Privacy.Secret = "a secret of many bytes"
 	cfg.Kafka.Brokers = []string{"kafka-1:9092", "kafka-2:9092"}
-	f := &Facts{Config: cfg}
+	f := &Facts{Config: cfg, Now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	f.Kafka.Inspection = kafka.Inspection{ClusterID: "c", Brokers: 3, FetchMin: 4, FetchMax: 17, Rights: all, Group: all}
 	for _, name := range append(append([]string(nil), cfg.Kafka.Topics...), "pos.dead-letters", "pos.alerts") {
 		t := kafka.TopicSetup{Name: name, Partitions: 16, Replicas: 3, Rights: all, Settings: map[string]string{
@@ -157,10 +158,21 @@ func TestEachFaultIsNamed(t *testing.T) {
 		"no secret":                  {func(f *Facts) { f.Config.Privacy.Secret = "" }, []string{"fail config secret"}, "privacy.secret_file"},
 		"one address":                {func(f *Facts) { f.Config.Kafka.Brokers = f.Config.Kafka.Brokers[:1] }, []string{"warn config brokers"}, "one of 3"},
 		"clear text":                 {func(f *Facts) { f.Config.Kafka.SASL.Mechanism = "plain" }, []string{"warn config sasl"}, "clear text"},
+		"a token in clear text":      {func(f *Facts) { f.Config.Kafka.SASL.Mechanism = "oauthbearer" }, []string{"warn config sasl"}, "kafka.tls.enabled"},
 		"no verification":            {func(f *Facts) { f.Config.ClickHouse.TLS.InsecureSkipVerify = true }, []string{"warn config tls"}, "clickhouse.tls.ca_file"},
 		"nobody watches":             {func(f *Facts) { f.Config.Listen = "" }, []string{"warn config listen"}, "9464"},
 		"no alerts":                  {func(f *Facts) { f.Config.Alerts.Every = 0 }, []string{"warn config alerts"}, "alerts.every"},
 		"alerts to nobody":           {func(f *Facts) { f.Config.Alerts.Topic = "" }, []string{"warn config alerts"}, "alertmanager"},
+		"no schema registry": {func(f *Facts) {
+			f.Services = []Service{{SchemaRegistry, "http://sr:8081", errors.New("connection refused")}}
+		}, []string{"fail service schema registry"}, "formats.schema_registry"},
+		"one Alertmanager of two": {func(f *Facts) {
+			f.Services = []Service{{Alertmanager, "http://am-1:9093", errors.New("no API v2")}, {Alertmanager, "http://am-2:9093", nil}, {SchemaRegistry, "http://sr:8081", nil}}
+		}, []string{"warn service alertmanager"}, "http://am-2:9093 answers; http://am-1:9093: no API v2"},
+		"a certificate that ends": {func(f *Facts) {
+			f.Expiry = map[string]time.Time{"kafka.tls.cert_file": f.Now.Add(24 * time.Hour), "clickhouse.tls.cert_file": f.Now.Add(soon)}
+		}, []string{"warn config certificate"}, "kafka.tls.cert_file is good until 2026-01-02"},
+		"a certificate that is over": {func(f *Facts) { f.Expiry = map[string]time.Time{"kafka.tls.cert_file": f.Now} }, []string{"fail config certificate"}, "nothing is to be restarted"},
 		"nobody evaluates":           {func(f *Facts) { f.Config.SLA.Every = 0 }, []string{"warn config sla"}, "2 agreements registered"},
 	} {
 		t.Run(name, func(t *testing.T) {

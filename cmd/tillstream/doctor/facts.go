@@ -1,6 +1,8 @@
 package doctor
 
 import (
+	"time"
+
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
 	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/sinks/clickhouse"
@@ -15,7 +17,23 @@ type Facts struct {
 	ClickHouse ClickHouse
 	Group      Group
 	Registry   Registry
+	Services   []Service
+	Now        time.Time
+	Expiry     map[string]time.Time // of our own certificates, by the key that names the file
 }
+
+// Service is one server beside Kafka and ClickHouse.
+type Service struct {
+	What string // SchemaRegistry or Alertmanager
+	URL  string
+	Err  error // why it is of no use
+}
+
+// Kinds of services.
+const (
+	SchemaRegistry = "schema registry"
+	Alertmanager   = "alertmanager"
+)
 
 // Kafka is the cluster.
 type Kafka struct {

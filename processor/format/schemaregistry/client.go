@@ -5,22 +5,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
 
+	"github.com/tillstream/tillstream/internal/renewed"
 	"github.com/tillstream/tillstream/processor/format"
 	"github.com/tillstream/tillstream/sinks/certs"
 )
 
 // Config says where the registry is.
 type Config struct {
-	URLs               []string // of its nodes; another one is asked where one does not answer
-	Username, Password string
-	Token              string // in place of them
-	TLS                certs.Files
+	URLs    []string // of its nodes; another one is asked where one does not answer
+	Login   certs.Login
+	Renewed renewed.Report // of the login's files; may be nil
 }
 
 // timeout bounds one question to one node.
@@ -36,24 +37,23 @@ type Client struct {
 
 // New makes a Client. Errors name the key of the configuration.
 func New(cfg Config) (*Client, error) {
-	tls, err := certs.Client("formats.schema_registry.tls", cfg.TLS)
+	transport, err := certs.NewTransport("formats.schema_registry", http.DefaultTransport.(*http.Transport), cfg.Login, cfg.URLs, cfg.Renewed)
 	if err != nil {
 		return nil, err
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = tls
-	opts := []sr.ClientOpt{sr.URLs(cfg.URLs...), sr.HTTPClient(&http.Client{Timeout: timeout, Transport: transport}), sr.UserAgent("tillstream")}
-	switch {
-	case cfg.Token != "":
-		opts = append(opts, sr.BearerToken(cfg.Token))
-	case cfg.Username != "":
-		opts = append(opts, sr.BasicAuth(cfg.Username, cfg.Password))
-	}
-	client, err := sr.NewClient(opts...)
+	client, err := sr.NewClient(sr.URLs(cfg.URLs...), sr.HTTPClient(&http.Client{Timeout: timeout, Transport: transport}), sr.UserAgent("tillstream"))
 	if err != nil {
 		return nil, fmt.Errorf("formats.schema_registry: %w", err)
 	}
 	return &Client{sr: client, known: map[int]format.Schema{}}, nil
+}
+
+// Check asks for a schema that is not there: nil if that is the answer.
+func (c *Client) Check(ctx context.Context) error {
+	if _, err := c.Schema(ctx, math.MaxInt32); err != nil && !errors.Is(err, format.ErrUnknownSchema) {
+		return err
+	}
+	return nil
 }
 
 // notFound is the registry's own code for an id that it does not have: another 404 is of something else that answers at its address.
