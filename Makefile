@@ -1,5 +1,5 @@
 # The two commands of the README are demo and test; each installs what it needs, through go, npm (the ClickHouse engine) and Maven (Kafka).
-.PHONY: demo build test test-kafka test-console test-chart vulnerabilities workflows reproducible lint fmt docs site bench fuzz simulate endurance scale queries bench-peers clean
+.PHONY: demo build test test-kafka test-console test-registry test-chart vulnerabilities workflows reproducible lint fmt docs site bench fuzz simulate endurance scale queries bench-peers clean
 SHELL = /bin/bash
 .SHELLFLAGS = -eu -o pipefail -c
 
@@ -45,6 +45,10 @@ CHROMIUM = $(shell command -v chromium || command -v google-chrome || echo chrom
 test-console:
 	cd console/browser && npm ci --silent --no-fund --no-audit
 	go test -timeout $(TIMEOUT) -count 1 -tags browser -run '^TestBrowser$$' ./console -chromium $(CHROMIUM)
+
+# Schemas against a real registry, Apicurio with Confluent's API: needs Java 17 and Maven. Not part of the tests: it takes a minute to start.
+test-registry:
+	go test -timeout $(TIMEOUT) -count 1 -tags realregistry -run '^TestRealRegistry$$' ./processor/format
 
 # The Helm chart, rendered by Helm's own library, which is a module of its own: not part of test.
 test-chart:

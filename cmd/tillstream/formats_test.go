@@ -227,8 +227,10 @@ func TestPipelineFormats(t *testing.T) {
 	t.Run("runs", func(t *testing.T) {
 		t.Run("JSON", func(t *testing.T) {
 			r := newRig(t, 50, tune)
-			r.start()
-			r.settle()
+			m := r.start()
+			r.feed(1)
+			r.until("the end", func() bool { return r.passed() >= r.sent+r.extra && r.rests() })
+			m.stop()
 			rows["JSON"] = figures(t, r)
 		})
 		t.Run("formats", func(t *testing.T) {

@@ -45,7 +45,9 @@ func (c *mapCmd) Run(e *env) error {
 	case c.Topic == "" && len(mapped) == 1:
 		m = cfg.Formats.Mapping(mapped[0])
 	default:
-		if m = cfg.Formats.Mapping(c.Topic); m == nil {
+		if m = cfg.Formats.Mapping(c.Topic); m == nil && len(mapped) == 0 {
+			return usageError{errors.New("no mapping is chosen: give --mapping FILE, or --config with a configuration that has formats.mappings")}
+		} else if m == nil {
 			return usageError{fmt.Errorf("no mapping is chosen: give --mapping FILE, or --topic with one of formats.mappings in --config (%s)", strings.Join(mapped, ", "))}
 		}
 	}
@@ -55,10 +57,8 @@ func (c *mapCmd) Run(e *env) error {
 	}
 	made, rejection := m.Map(nil, payload)
 	if rejection != nil {
-		if why := m.Explain(payload); why != nil {
-			return fmt.Errorf("%w: %w", rejection, why)
-		}
-		return rejection
+		rejection.Expected = strings.TrimSuffix(rejection.Expected, mapping.Advice)
+		return fmt.Errorf("this payload would be a dead letter: %w: %w", rejection, m.Explain(payload))
 	}
 	p := processorConfig(cfg)
 	var read event.Event

@@ -29,7 +29,10 @@ func TestMap(t *testing.T) {
 		{`{"id":"4111111111111111","kind":"x"}`, []string{"--config", config}, exitDone, `"id": "************1111"`, "accepted"},
 		{`{"id":"","kind":"x"}`, []string{"--config", config, "--topic", "pos.transactions"}, exitFailed, `"id": ""`, "would be a dead letter: missing_field: id"},
 		{`{"id":"1","kind":7}`, []string{"--mapping", mapping}, exitFailed, "", "its line 1 fails"},
-		{`{}`, nil, exitUsage, "", "no mapping is chosen"},
+		{"{}\n{}", []string{"--mapping", mapping}, exitFailed, "", "`this` is text, since there is more than one value of JSON"},
+		{`{"id":`, []string{"--mapping", mapping}, exitFailed, "", "its JSON is broken: unexpected EOF"},
+		{"\x00\x00\x00\x00\x07\xff", []string{"--mapping", mapping}, exitFailed, "", "neither JSON nor text"},
+		{`{}`, nil, exitUsage, "", "no mapping is chosen: give --mapping FILE, or --config"},
 		{`{}`, []string{"--config", config, "--topic", "pos.health"}, exitUsage, "", "formats.mappings in --config (pos.transactions)"},
 		{`{}`, []string{"--mapping", config}, exitUsage, "", "line 1: "},
 	} {

@@ -79,7 +79,7 @@ var mutants = []mutant{
 	},
 	{"the end of a batch said once", "processor/lane.go", `again = time.After(idleAgain)`, `if again = time.After(idleAgain); $ {
 			again = nil
-		}`, 100, 0},
+		}`, 1000, 340},
 }
 
 // early is noticed only where batches come so fast that one is being written whose past the next one wants: seldom in runs of few events.

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/benthosdev/benthos/v4/public/bloblang"
 
@@ -45,13 +48,20 @@ func Parse(text string) (*Mapping, error) {
 	if err != nil {
 		return nil, err
 	}
+	if strings.TrimSpace(text) == "" {
+		return nil, errors.New("it is empty; a mapping that takes events as they are is: root = this")
+	}
 	exec, err := env.Parse(text)
 	if err != nil {
+		why := strings.TrimRight(err.Error(), ": \n")
 		var at *bloblang.ParseError
 		if errors.As(err, &at) {
-			err = fmt.Errorf("line %d: %w", at.Line, err)
+			why = fmt.Sprintf("line %d: %s", at.Line, why)
 		}
-		return nil, fmt.Errorf("%w (a mapping has only functions that give the same on every replay: not now, random_int, uuid_v4, env, file and the like, and no imports)", err)
+		if strings.Contains(why, "unrecognised") || strings.Contains(why, "import") {
+			why += " (a mapping has only functions that give the same on every replay: not now, random_int, uuid_v4, env, file and the like, and no imports)"
+		}
+		return nil, errors.New(why)
 	}
 	return &Mapping{text, exec}, nil
 }
@@ -99,9 +109,12 @@ func (m *Mapping) Map(out, payload []byte) ([]byte, *event.Rejection) {
 	return append(out, text...), nil
 }
 
+// Advice ends what dead letters say of a mapping that failed.
+const Advice = "; try tillstream map"
+
 // failed says what is wrong; never a value, which may be a customer's.
 func failed(why string) *event.Rejection {
-	return &event.Rejection{Reason: event.ReasonMappingFailed, Expected: "what the topic's mapping makes an event of: " + why + "; try tillstream map"}
+	return &event.Rejection{Reason: event.ReasonMappingFailed, Expected: "what the topic's mapping makes an event of: " + why + Advice}
 }
 
 var line = regexp.MustCompile(`\(line (\d+)\)`)
@@ -113,10 +126,41 @@ func lineOf(err error) string {
 	return "it fails"
 }
 
-// Explain says why a mapping fails of a payload, with values: for who tries it, not for dead letters.
+// Explain says why a mapping fails of a payload, or gives no event, with values: for who tries it, not for dead letters.
 func (m *Mapping) Explain(payload []byte) error {
-	_, err := m.exec.Query(input(payload))
-	return err
+	in := input(payload)
+	if _, err := m.exec.Query(in); err != nil {
+		return fmt.Errorf("%w; `this` is %s", err, seen(payload, in))
+	}
+	return fmt.Errorf("`this` is %s", seen(payload, in))
+}
+
+// seen says what a payload is to a mapping.
+func seen(payload []byte, in any) string {
+	text, ok := in.(string)
+	switch in := in.(type) {
+	case map[string]any:
+		names := slices.Sorted(maps.Keys(in))
+		return fmt.Sprintf("an object with %q", names[:min(len(names), 20)])
+	case []any:
+		return fmt.Sprintf("a list of %d", len(in))
+	}
+	start := bytes.TrimLeft(payload, " \t\r\n")
+	d := json.NewDecoder(bytes.NewReader(start))
+	var first json.RawMessage
+	switch err := d.Decode(&first); {
+	case len(start) == 0:
+		return "empty"
+	case !utf8.Valid(payload):
+		return "bytes that are neither JSON nor text: a record of Avro or Protobuf cannot be tried, and a compressed file is to be unpacked first"
+	case ok && err == nil && d.More():
+		return "text, since there is more than one value of JSON: a record has one; give one line of a file of lines"
+	case ok && err != nil && (start[0] == '{' || start[0] == '['):
+		return "text, since its JSON is broken: " + err.Error()
+	case ok && err != nil:
+		return fmt.Sprintf("text, since it is no JSON: %.40q", text)
+	}
+	return fmt.Sprintf("%.40s", bytes.TrimSpace(start))
 }
 
 // input is a payload as mappings see it.
