@@ -363,6 +363,9 @@ func TestWindowOfCorrections(t *testing.T) {
 			{1, simple("c", "t1", at(-time.Hour), 100, correcting("a")), 0, false},
 			{2 * time.Hour, simple("d", "t1", at(time.Hour), 1000, correcting("b")), 0, false},
 		}, net: 1001, reasons: "correction_too_late"},
+		"a partition whose first batches have no transaction, and another owner": {messages: []message{
+			{0, `{"id":"half`, 0, false}, {1, simple("c", "t1", at(-time.Hour), 100, correcting("a")), 8 * day, false},
+		}, net: 100, reasons: "malformed_json"},
 		"a window that was made longer": {messages: []message{
 			{0, sale, 0, false},
 			{10 * day, simple("x", "t1", at(10*day), 1, ""), 20 * day, false},

@@ -70,7 +70,7 @@ func TestEventsCostNoMoreThanTheyDid(t *testing.T) {
 		records []fetch.Record
 		limit   cost
 	}{
-		"sale":            {sales(rich, 0, 3*n), cost{fold: 0, seal: 470, allocated: 0.213, rows: 1.062}},
+		"sale":            {sales(rich, 0, 3*n), cost{fold: 184, seal: 296, allocated: 0.2, rows: 1.062}},
 		"basket of ten":   {baskets(3 * n), cost{fold: 2701, seal: 7367, allocated: 10.134, rows: 23.003}},
 		"report":          {beats(3*n, 500, 30*time.Second, false), cost{fold: 0, seal: 294, allocated: 1.391, rows: 0.761}},
 		"report of a day": {beats(3*n, n, time.Hour, false), cost{fold: 0, seal: 3569, allocated: 20.481, rows: 10.801}},

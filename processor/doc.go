@@ -13,7 +13,7 @@
 //	fold    walks the batches, of all partitions in the order of time (package align); every record is decoded and validated (package event), deduplicated by the till's own sequence
 //	        number (package sequence) and given to the folds (quality, purchase, consent, incident, availability, journey), which add it to the open batch.
 //	        What cannot be accepted becomes a dead letter with a reason. This is folder.go: pure, no I/O.
-//	write   takes closed batches and brings them in (writer.go): intent, dead letters, one INSERT a (table, month), verification,
+//	write   takes closed batches and brings them in (writer.go): intent, claim, dead letters, one INSERT a (table, month), verification,
 //	        state, commit. The order, and why, is in package commit.
 //
 // What a lane has in memory outlives its sessions and, where the lane stays with its owner, the group's generations (hand.go): it goes on without
@@ -29,6 +29,7 @@
 //   - Rows depend on the state, the records, the pinned configuration and who was forgotten (package forget), on nothing else; not on the clock, not on the order between
 //     partitions, not on how chunks were cut.
 //   - But for one thing: evidence that is later than the window counts or not as batches were cut. So no partition runs ahead of another, as far as can be known.
+//   - What a schema registry says of an id may change. So a batch hears it once, and writes down which ids were unknown before it writes anything else (schemas.go).
 //   - For each partition: records + duplicates + rejected + gaps = offsets passed. They are written with the rows.
 //   - Nothing is skipped. What Kafka no longer holds, what is corrupt, what contradicts itself stops the lane with a sentence that
 //     says what to do; other lanes go on.

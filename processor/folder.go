@@ -160,6 +160,7 @@ func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) error {
 		}
 	}
 	if rejection == nil {
+		in.Sender = f.sequence.Sender(in.Topic, in.Partition, e.TerminalID)
 		date := e.BusinessDate(f.cfg.BusinessDayCutoff.Milliseconds())
 		switch f.sequence.See(e, in, date) {
 		case sequence.Duplicate:
@@ -247,7 +248,8 @@ func (f *folder) Empty() bool {
 type batch struct {
 	version   rollup.Version
 	ranges    commit.Ranges
-	forgotten uint64 // entries of the list under which it was folded
+	forgotten uint64         // entries of the list under which it was folded
+	unknown   commit.Unknown // ids of schemas that were judged so
 	letters   []DeadLetter
 	blocks    []*rollup.Block
 	state     *rollup.Block
@@ -280,6 +282,9 @@ func (f *folder) Seal(v rollup.Version, lane string, now time.Time) *batch {
 	})
 	for _, tp := range tps {
 		k := f.books[tp]
+		if k.next > k.from {
+			f.corrections.Passed(tp.Topic, tp.Partition)
+		}
 		b.ranges = append(b.ranges, commit.Range{TopicPartition: commit.TopicPartition(tp), From: k.from, To: k.next})
 		b.tally.records += k.records
 		b.tally.duplicates += k.duplicates

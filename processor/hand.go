@@ -20,6 +20,7 @@ type hand struct {
 	sealed  []*batch // oldest first
 	clocks  align.Clocks
 	unknown map[int]time.Time // ids of schemas, and when the registry said last that it has none
+	judged  commit.Unknown    // those of the open batch
 	broken  bool              // the folder stopped inside a record batch: what it holds is not to be trusted
 }
 
@@ -27,6 +28,7 @@ type hand struct {
 func (h *hand) seal(l *lane) *batch {
 	h.last++
 	b := h.folder.Seal(rollup.Version{Epoch: l.epoch, Batch: h.last}, l.name, l.now())
+	b.unknown, h.judged = h.judged, l.unjudged()
 	h.sealed = append(h.sealed, b)
 	return b
 }
@@ -60,7 +62,8 @@ func (h *hand) fits(l *lane, plan commit.Plan) bool {
 			return false
 		}
 	}
-	return plan.Pending == nil || len(h.sealed) > 0 && slices.Equal(h.sealed[0].ranges, plan.Pending.Ranges)
+	p := plan.Pending
+	return p == nil || len(h.sealed) > 0 && slices.Equal(h.sealed[0].ranges, p.Ranges) && (p.Unknown == nil || p.Unknown.Equal(h.sealed[0].unknown))
 }
 
 // from is where the batch begins in a partition, -1 if it has nothing of it.

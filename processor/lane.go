@@ -177,7 +177,7 @@ func (l *lane) load(ctx context.Context, plan commit.Plan) (*hand, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &hand{epoch: l.epoch, tps: l.tps, folder: newFolder(l.cfg, forgotten), last: plan.Batch, clocks: align.Clocks{}}
+	h := &hand{epoch: l.epoch, tps: l.tps, folder: newFolder(l.cfg, forgotten), last: plan.Batch, clocks: align.Clocks{}, judged: l.unjudged()}
 	owners := make([]string, 0, len(l.tps))
 	for _, tp := range l.tps {
 		if o := owner(l.cfg.Group, tp.Partition); !slices.Contains(owners, o) {
@@ -369,7 +369,11 @@ func (l *lane) ask(ctx context.Context, try func(ctx context.Context) error) err
 func (l *lane) replay(ctx context.Context, h *hand, p *commit.Pending) error {
 	f := h.folder
 	f.corrections.Find(l.finder(ctx, h))
-	f.decoder.Find(l.schemas(ctx, h))
+	judged := p.Unknown != nil
+	if judged {
+		h.judged = p.Unknown
+	}
+	f.decoder.Find(l.schemas(ctx, h, judged))
 	walker := fetch.NewWalker()
 	open := map[fetch.TopicPartition]int64{}
 	for _, r := range p.Ranges {
@@ -437,7 +441,14 @@ func (l *lane) pipeline(ctx context.Context, h *hand, order *align.Order, unsaid
 type progress struct {
 	queued  atomic.Int32  // batches given to the writer and not written
 	written atomic.Uint64 // newest batch that is written
+	took    atomic.Int64  // how long that took, retries and all; a time.Duration
 	done    chan struct{} // one more is
+}
+
+// age is how old a batch becomes: twice as old as the last one took to write, if that is more than what is wanted. So a lane writes half of the time at most, and the
+// less ClickHouse keeps up, be it that it has too many parts to merge and delays INSERTs or refuses them, the fewer and larger they become.
+func (p *progress) age(wanted time.Duration) time.Duration {
+	return max(wanted, min(2*time.Duration(p.took.Load()), catchUp))
 }
 
 // write brings batches in. The end of a batch is said to Kafka by the next intent, or, where none follows at once, for itself: a
@@ -468,9 +479,11 @@ func (l *lane) write(ctx context.Context, unsaid *ending, batches <-chan *batch,
 				}
 				return nil
 			}
+			began := l.now()
 			if err := w.write(ctx, b, nil); err != nil {
 				return err
 			}
+			p.took.Store(int64(l.now().Sub(began)))
 			p.written.Store(b.version.Batch)
 			l.report.wrote(b)
 			unsaid, again = b.end(), nil
@@ -528,7 +541,7 @@ const catchUp = 10 * time.Second
 func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<- []fetch.Position, in <-chan []fetch.Chunk, out chan<- *batch, p *progress) error {
 	f := h.folder
 	f.corrections.Find(l.finder(ctx, h))
-	f.decoder.Find(l.schemas(ctx, h))
+	f.decoder.Find(l.schemas(ctx, h, false))
 	walker := fetch.NewWalker()
 	var opened time.Time // when the open batch got its first offset
 	var age <-chan time.Time
@@ -596,7 +609,7 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 			if err := l.step(h, walker, order, &step); err != nil {
 				return err
 			}
-			if l.cfg.full(f, l.share) {
+			if l.cfg.full(f, l.share) || len(h.judged) >= commit.MaxUnknown {
 				if err := seal(); err != nil {
 					return leave(ctx, err)
 				}
@@ -624,14 +637,16 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 		case f.Empty():
 		case opened.IsZero():
 			opened = l.now()
-			age = time.After(l.cfg.BatchAge)
+			age = time.After(p.age(l.cfg.BatchAge))
 		case p.queued.Load() == 0:
 			now := l.now()
-			old := now.Sub(opened) - l.cfg.BatchAge
+			old := now.Sub(opened) - p.age(l.cfg.BatchAge)
 			if old >= catchUp || old >= 0 && (wait != nil || !order.Behind(now)) {
 				if err := seal(); err != nil {
 					return leave(ctx, err)
 				}
+			} else if old < 0 && age == nil { // the age has grown since
+				age = time.After(-old)
 			}
 		}
 	}
@@ -642,6 +657,10 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 func (l *lane) step(h *hand, walker *fetch.Walker, order *align.Order, s *align.Step) error {
 	f, tp := h.folder, s.Chunk.TopicPartition
 	next, err := walker.Walk(s.Chunk, f.books[tp].next, s.To, func(r fetch.Record) error {
+		if len(h.judged) >= commit.MaxUnknown {
+			s.Later(r.Timestamp)
+			return errLater
+		}
 		if !s.Admit(r.Timestamp) {
 			return errLater
 		}

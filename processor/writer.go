@@ -24,7 +24,7 @@ const insertsAtOnce = 4
 // writer writes batches in the order of package commit.
 type writer struct{ *lane }
 
-// write brings one batch in: intent, dead letters, claim, a look at who was forgotten, blocks, verification, state. It tries until it is done, the lane is fenced or
+// write brings one batch in: intent, claim, dead letters, a look at who was forgotten, blocks, verification, state. It tries until it is done, the lane is fenced or
 // overtaken, or the sink refuses for good. After ctx has ended it goes on for as long as a rebalance waits for this member: a batch that was begun is
 // better finished than left to a new owner, who would have to wait for its deadline. pending is nil unless it was begun before.
 func (w *writer) write(ctx context.Context, b *batch, pending *commit.Pending) (err error) {
@@ -87,11 +87,11 @@ func (w *writer) round(ctx context.Context, b *batch, pending *commit.Pending, a
 		return fmt.Errorf("committing the intent of batch %d: %w", b.version.Batch, err)
 	}
 	traced.end(nil)
-	if err := w.letters.Send(ctx, b.letters); err != nil {
-		return fmt.Errorf("sending dead letters of batch %d: %w", b.version.Batch, err)
-	}
 	if err := w.claim(ctx, b, pending != nil); err != nil {
 		return err
+	}
+	if err := w.letters.Send(ctx, b.letters); err != nil { // not before it is settled which records they are
+		return fmt.Errorf("sending dead letters of batch %d: %w", b.version.Batch, err)
 	}
 	// Who asks after this round has begun, and waits for a window, knows that nothing is written any more that was folded under an older list.
 	if n, err := w.entries(ctx); err != nil {
@@ -129,7 +129,7 @@ func (w *writer) round(ctx context.Context, b *batch, pending *commit.Pending, a
 		}
 		verify = append(verify, blk.Name())
 		if !there[blk.Name()] {
-			g.Go(func() error { return w.insert(gctx, b, blk, months[blk.Table]) })
+			g.Go(func() error { return w.insert(gctx, blk, w.mark(b, months[blk.Table])) })
 		}
 	}
 	if err := g.Wait(); err != nil {
@@ -145,7 +145,7 @@ func (w *writer) round(ctx context.Context, b *batch, pending *commit.Pending, a
 	if err := commit.Verify(w.name, b.version.Epoch, b.version.Batch, b.ranges, verify, held); err != nil {
 		return err
 	}
-	return w.insert(ctx, b, b.state, 1)
+	return w.insert(ctx, b.state, w.mark(b, 1))
 }
 
 // room waits until the process may write one more batch, for one window at most.
@@ -167,14 +167,16 @@ func (w *writer) room() error {
 
 // claim says in ClickHouse what the batch is, and looks whether that is so.
 func (w *writer) claim(ctx context.Context, b *batch, finishing bool) error {
-	if err := w.insert(ctx, b, claimBlock(), 1); err != nil {
+	mark := w.mark(b, 1)
+	mark.Unknown = b.unknown
+	if err := w.insert(ctx, claimBlock(), mark); err != nil {
 		return err
 	}
 	held, err := w.held(ctx, commit.ClaimTable)
 	if err != nil {
 		return err
 	}
-	return commit.Claimed(w.mark(b, 1), finishing, held)
+	return commit.Claimed(mark, finishing, held)
 }
 
 // claimBlock has no rows: its mark is the claim.
@@ -184,19 +186,19 @@ func (w *writer) mark(b *batch, months int) commit.Mark {
 	return commit.Mark{Epoch: b.version.Epoch, Batch: b.version.Batch, Fingerprint: w.fingerprint, Blocks: months, Ranges: b.ranges}
 }
 
-func (w *writer) insert(ctx context.Context, b *batch, blk *rollup.Block, months int) error {
+func (w *writer) insert(ctx context.Context, blk *rollup.Block, mark commit.Mark) error {
 	began := w.now()
 	ctx, traced := w.spans.insert(ctx, blk.Table, blk.Rows)
 	err := w.sink.Insert(ctx, Insert{
 		Block: blk,
 		Lane:  w.name,
-		Mark:  w.mark(b, months).String(),
-		Token: commit.Token(w.cluster, w.name, b.version.Epoch, b.version.Batch, blk.Name()),
+		Mark:  mark.String(),
+		Token: commit.Token(w.cluster, w.name, mark.Epoch, mark.Batch, blk.Name()),
 	})
 	traced.end(err)
 	if err != nil {
 		w.report.refused(blk)
-		return fmt.Errorf("inserting block %s of batch %d: %w", blk.Name(), b.version.Batch, err)
+		return fmt.Errorf("inserting block %s of batch %d: %w", blk.Name(), mark.Batch, err)
 	}
 	w.report.inserted(blk, w.now().Sub(began))
 	return nil

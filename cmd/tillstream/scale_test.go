@@ -284,11 +284,16 @@ processor: {batch_age: %s, batch_records: 500000, memory: 2GiB}
 	if code, said := r.audit(); code != exitDone {
 		t.Errorf("audit exited %d: %s", code, said)
 	}
+	r.merge()
+	fmt.Fprintln(w, "after all merges")
+	r.tables(w)
+}
+
+// merge merges what ClickHouse has into one part of each partition.
+func (r *rig) merge() {
 	for _, table := range strings.Fields(r.ask("SELECT name FROM system.tables WHERE database = 'tillstream' AND engine LIKE '%MergeTree' AND total_rows > 0")) {
 		r.exec("OPTIMIZE TABLE tillstream." + table + " FINAL")
 	}
-	fmt.Fprintln(w, "after all merges")
-	r.tables(w)
 }
 
 // tables prints what ClickHouse keeps.

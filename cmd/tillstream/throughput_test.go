@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"text/tabwriter"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -28,29 +29,33 @@ var throughput = struct {
 	flag.Int("sales", 1_000_000, "transactions that wait in Kafka"),
 	flag.Int("cores", 1, "of the member: it is pinned to as many"),
 	flag.Bool("reports", false, "health reports instead of transactions"),
-	flag.Bool("costs", false, "tell what ClickHouse spends on each table; it costs a little itself"),
+	flag.Bool("costs", false, "tell what ClickHouse spends on each table, and keeps after all merges; it costs a little itself"),
 	flag.String("profile", "", "profile the member into this file with .cpu and .allocs behind"),
 }
 
-// A sale as ../../../shared/peers/gen has it, in the canonical form: 100 stores of 12 tills, three lines of 1,000 products (Zipf), one tender, six hours.
-func sale(b []byte, i, n int, seen []int, rnd *rand.Rand, zipf *rand.Zipf) (int, time.Time, []byte) {
+// yesterday is when the i-th of n sales that wait in Kafka was made: six hours of the day before.
+func yesterday(i, n int) time.Time {
+	return time.Now().Truncate(24 * time.Hour).Add(-16 * time.Hour).Add(time.Duration(float64(i) / float64(n) * float64(6*time.Hour)))
+}
+
+// A sale as ../../../shared/peers/gen has it, in the canonical form: 100 stores of 12 tills, three lines, one tender. The next product is given.
+func sale(b []byte, i int, at time.Time, seen []int, rnd *rand.Rand, next func() uint64) (int, []byte) {
 	till := rnd.IntN(1200)
 	store := till / 12
 	seen[till]++
-	at := time.Now().Truncate(24 * time.Hour).Add(-24 * time.Hour).Add(8 * time.Hour).Add(time.Duration(float64(i) / float64(n) * float64(6*time.Hour)))
 	b = fmt.Appendf(b, `{"id":"%x-%04x","source":"S%04d","type":"pos.transaction.v1","time":"%s","store_id":"S%04d","terminal_id":"S%04d-T%02d","sequence":%d,"kind":"sale","currency":"EUR","lines":[`,
 		rnd.Int64N(1<<47), i&0xffff, store, at.UTC().Format("2006-01-02T15:04:05.000Z"), store, store, till%12, seen[till])
 	total := 0
 	for l := range 3 {
 		quantity := 1 + rnd.IntN(4)
-		gross, product := quantity*(49+rnd.IntN(2999)), zipf.Uint64()
+		gross, product := quantity*(49+rnd.IntN(2999)), next()
 		total += gross
 		if l > 0 {
 			b = append(b, ',')
 		}
-		b = fmt.Appendf(b, `{"line":%d,"product_id":"40063813%05d","category":"C%03d","quantity":%d,"gross":%d}`, l+1, product, product%80, quantity, gross)
+		b = fmt.Appendf(b, `{"line":%d,"product_id":"4006%09d","category":"C%03d","quantity":%d,"gross":%d}`, l+1, 381300000+product, product%80, quantity, gross)
 	}
-	return store, at, fmt.Appendf(b, `],"tenders":[{"method":"card","amount":%d,"result":"approved"}],"totals":{"gross":%[1]d,"net":%[1]d}}`, total)
+	return store, fmt.Appendf(b, `],"tenders":[{"method":"card","amount":%d,"result":"approved"}],"totals":{"gross":%[1]d,"net":%[1]d}}`, total)
 }
 
 // How many events a member with one core takes from a Kafka that has them all, exactly once into ClickHouse, and what it costs. A measurement, not a test.
@@ -71,7 +76,8 @@ func TestMeasureThroughput(t *testing.T) {
 			record.Value = beat(nil, till/5, till, i/120_000+1, at, rnd)
 		} else {
 			var store int
-			store, record.Timestamp, record.Value = sale(nil, i, n, seen, rnd, zipf)
+			record.Timestamp = yesterday(i, n)
+			store, record.Value = sale(nil, i, record.Timestamp, seen, rnd, zipf.Uint64)
 			record.Partition = int32(store % 4)
 		}
 		bytes += len(record.Value)
@@ -143,6 +149,10 @@ privacy: {secret: a secret of many bytes}
 		t.Errorf("audit exited %d: %s", code, said)
 	}
 	fmt.Println(member.numbers("tillstream_events_total"), r.ask("SELECT reason, count() FROM pos.dead_letters GROUP BY reason"))
+	if *throughput.costs {
+		r.merge()
+		r.tables(tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight))
+	}
 	fmt.Println(strings.TrimSpace(r.ask("SELECT sum(transactions), sum(units), sum(net) FROM pos.sales_hourly")))
 }
 

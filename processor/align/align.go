@@ -137,6 +137,9 @@ func (s *Step) Admit(timestamp int64) bool {
 	return true
 }
 
+// Later says that a record of this time, ms since 1970, is not folded in this step although it may be.
+func (s *Step) Later(timestamp int64) { s.refused = timestamp }
+
 // Wait is a partition that holds others back.
 type Wait struct {
 	fetch.Position

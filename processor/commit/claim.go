@@ -19,7 +19,7 @@ const Nobody = "~"
 var ErrOvertaken = errors.New("another process has claimed the number of this batch")
 
 // Claimed says whether a batch may be written: mine is its claim, held the claims as they were read after that was written. finishing says that
-// it was begun by somebody else, who may have been of another version.
+// it was begun by somebody else, who may have been of another version, even of one that did not say what it judged unknown.
 func Claimed(mine Mark, finishing bool, held []Held) error {
 	var newest Mark
 	for _, h := range held {
@@ -31,7 +31,8 @@ func Claimed(mine Mark, finishing bool, held []Held) error {
 	case newer(mine, newest):
 		return fmt.Errorf("reading the claim of batch %d back: the table does not hold it (newest is batch %d); if somebody deleted rows of tillstream.%s, %s",
 			mine.Batch, newest.Batch, ClaimTable, AdoptAll)
-	case newer(newest, mine), !slices.Equal(newest.Ranges, mine.Ranges), !finishing && newest.Fingerprint != mine.Fingerprint:
+	case newer(newest, mine), !slices.Equal(newest.Ranges, mine.Ranges), !finishing && newest.Fingerprint != mine.Fingerprint,
+		!newest.Unknown.Equal(mine.Unknown) && !(finishing && newest.Unknown == nil):
 		return fmt.Errorf("batch %d of epoch %d, claimed as %s: %w", mine.Batch, mine.Epoch, newest, ErrOvertaken)
 	}
 	return nil
@@ -54,7 +55,7 @@ func (r Ranges) Nothing() bool {
 func (p *Plan) Closing(epoch uint64) (m Mark, ok bool) {
 	m = Mark{Epoch: epoch, Batch: p.Batch + 1, Fingerprint: Nobody, Blocks: 1}
 	if p.Pending != nil { // it was ended before
-		m.Ranges = p.Pending.Ranges
+		m.Ranges, m.Unknown = p.Pending.Ranges, p.Pending.Unknown
 		return m, true
 	}
 	for tp, at := range p.Position {

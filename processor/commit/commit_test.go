@@ -24,6 +24,12 @@ func TestMarkRoundTripAndOrder(t *testing.T) {
 				Epoch: rapid.Uint64Range(1, 99).Draw(t, "epoch"), Batch: rapid.Uint64Range(1, 1e12).Draw(t, "batch"),
 				Fingerprint: rapid.StringMatching(`[0-9a-f]{8}`).Draw(t, "fingerprint"), Blocks: rapid.IntRange(1, 200).Draw(t, "blocks"),
 			}
+			if rapid.Bool().Draw(t, "said") {
+				m.Unknown = Unknown{}
+				for _, id := range rapid.SliceOfN(rapid.IntRange(0, 1<<32-1), 0, 3).Draw(t, "unknown") {
+					m.Unknown = m.Unknown.With(id)
+				}
+			}
 			for i := range rapid.IntRange(0, 3).Draw(t, "ranges") {
 				m.Ranges = append(m.Ranges, Range{
 					TopicPartition{rapid.StringMatching(`[a-z.:_-]{1,9}`).Draw(t, "topic"), int32(i)},
@@ -231,6 +237,29 @@ func TestRecoverInANewEpoch(t *testing.T) {
 	}
 }
 
+// What was judged unknown is as the claim says, which is there before anything else of the batch.
+func TestRecoverSaysWhatWasJudgedUnknown(t *testing.T) {
+	intent := Committed{10, Metadata{Epoch: 1, Batch: 2, Pending: true, Partitions: 1, To: 15, Deadline: 50, Fingerprint: "f"}.String()}
+	claim := Mark{Epoch: 1, Batch: 2, Fingerprint: "f", Blocks: 1, Ranges: Ranges{{tpA, 10, 15}}}
+	state := Held{StateTable, 0, Mark{Epoch: 1, Batch: 1, Fingerprint: "f", Ranges: Ranges{{tpA, 0, 10}}}}
+	judged := claim
+	judged.Unknown = Unknown{7, 9}
+	for _, c := range []struct {
+		held []Held
+		want Unknown
+	}{
+		{[]Held{state}, nil},
+		{[]Held{state, {ClaimTable, 0, claim}}, nil}, // of a version that did not say
+		{[]Held{state, {ClaimTable, 0, judged}, {"sales", 202611, claim}}, Unknown{7, 9}},
+		{[]Held{state, {"sales", 202611, claim}, {ClaimTable, 0, judged}}, Unknown{7, 9}},
+	} {
+		plan, err := Recover(Found{Lane: "g/0", Epoch: 1, Partitions: []TopicPartition{tpA}, Committed: map[TopicPartition]Committed{tpA: intent}, Held: c.held, Now: 60})
+		if err != nil || plan.Pending == nil || !plan.Pending.Unknown.Equal(c.want) {
+			t.Errorf("with %v: %+v, %v; want %v", c.held, plan.Pending, err, c.want)
+		}
+	}
+}
+
 func TestVerifyKnowsEpochs(t *testing.T) {
 	ranges := Ranges{{tpA, 10, 12}}
 	held := func(epoch, batch uint64) []Held {
@@ -262,6 +291,8 @@ func TestClaimed(t *testing.T) {
 	}
 	old := with(func(m *Mark) { m.Epoch, m.Batch = 1, 9 })
 	other := with(func(m *Mark) { m.Fingerprint = "g" })
+	judged := func(ids ...int) Held { return with(func(m *Mark) { m.Unknown = append(Unknown{}, ids...) }) }
+	mine.Unknown = Unknown{7}
 	for _, c := range []struct {
 		name      string
 		held      []Held
@@ -274,6 +305,11 @@ func TestClaimed(t *testing.T) {
 		{"of another batch", []Held{with(func(m *Mark) { m.Ranges = Ranges{{tpA, 10, 13}} })}, true, ErrOvertaken.Error()},
 		{"the lane has gone on", []Held{with(func(m *Mark) { m.Batch++ })}, true, ErrOvertaken.Error()},
 		{"in another epoch", []Held{old, {ClaimTable, 0, Fence(3)}}, true, ErrOvertaken.Error()},
+		{"of who judged as we did", []Held{judged(7)}, true, ""},
+		{"of who knew of the schema by then", []Held{judged()}, false, ErrOvertaken.Error()},
+		{"of who knew of the schema by then, and began it", []Held{judged()}, true, ErrOvertaken.Error()},
+		{"of a version that did not say what it judged", []Held{with(func(m *Mark) { m.Unknown = nil })}, true, ""},
+		{"of a version that did not say what it judged, which took it over", []Held{with(func(m *Mark) { m.Unknown = nil })}, false, ErrOvertaken.Error()},
 		{"lost", []Held{old}, false, "does not hold it"},
 		{"none", []Held{{"sales", 202611, mine}}, false, "does not hold it"},
 	} {
@@ -412,6 +448,8 @@ func FuzzReadsOnlyWhatItWrites(f *testing.F) {
 	f.Add("ts1 intent e=2 n=41 k=2 b=99 d=1700000000000 f=0badcafe")
 	f.Add("ts1 intent e=+2 n=041 k=2 b=99 d=1 f=x y")
 	f.Add(Mark{Epoch: 1, Batch: 4, Fingerprint: "f", Blocks: 2, Ranges: Ranges{{tpA, 10, 17}, {tpB, 0, 0}}}.String())
+	f.Add("00000001/0000000000000004 0badcafe+7,9 2 pos.health:3=10-17")
+	f.Add("00000001/0000000000000004 0badcafe+9,07 2")
 	f.Fuzz(func(t *testing.T, text string) {
 		signed := fmt.Sprintf("%s c=%08x", text, crc32.ChecksumIEEE([]byte(text)))
 		if m, ok := ParseMetadata(signed); ok && m.String() != signed {

@@ -4,7 +4,7 @@
 // lane's partitions, and is written in this order:
 //
 //	intent   OffsetCommit(a, metadata: [Intent]) on every partition, fenced by the group's generation
-//	claim    a mark without rows in [ClaimTable], read back and found to be ours ([Claimed])
+//	claim    a mark without rows in [ClaimTable], read back and found to be ours ([Claimed]); then the dead letters go to Kafka
 //	blocks   one INSERT a (table, month), each with a ledger row that carries the batch's [Mark]
 //	verify   every block's mark is read back and must be ours
 //	state    last of the inserts, with its own ledger row
@@ -30,6 +30,9 @@
 //   - a new owner that finds the claim of the next number finishes exactly that batch, whatever the intents say;
 //   - one that finds none may forget what was intended: its own claim takes the number, or it finds another's when it reads back, and recovers once more;
 //   - what comes later than that, under a token that is known, is dropped.
+//
+// The claim says, too, what the batch's rows depend on beside its records: of which schemas a registry said that it does not have them ([Unknown]). Who folds the batch again
+// judges by that, whatever the registry has learned since. Before the claim nothing is written and no dead letter sent, so that until then it may be judged anew.
 //
 // ClickHouse's memory of tokens (10,000 of them) matters only as long as the lane stands at that number: once it has gone on, the higher one tells. An epoch
 // ends with a claim of every lane's next number for nothing ([Plan.Closing]); an adoption, which cannot know that number, keeps older epochs out by one of the new ([Fence]).

@@ -49,15 +49,16 @@ func (r Ranges) To(tp TopicPartition) (int64, bool) {
 // the newest.
 type Mark struct {
 	Epoch, Batch uint64
-	Fingerprint  string // of the code and configuration that folded the batch
-	Blocks       int    // how many months the batch has in this table
+	Fingerprint  string  // of the code and configuration that folded the batch
+	Unknown      Unknown // of claims only
+	Blocks       int     // how many months the batch has in this table
 	Ranges       Ranges
 }
 
-// String is the mark as stored: "eeeeeeee/nnnnnnnnnnnnnnnn fingerprint blocks topic:partition=from-to …".
+// String is the mark as stored: "eeeeeeee/nnnnnnnnnnnnnnnn fingerprint+unknown blocks topic:partition=from-to …".
 func (m Mark) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%08d/%016d %s %d", m.Epoch, m.Batch, m.Fingerprint, m.Blocks)
+	fmt.Fprintf(&b, "%08d/%016d %s %d", m.Epoch, m.Batch, m.Unknown.signed(m.Fingerprint), m.Blocks)
 	for _, r := range m.Ranges {
 		fmt.Fprintf(&b, " %s:%d=%d-%d", r.Topic, r.Partition, r.From, r.To)
 	}
@@ -79,7 +80,7 @@ func ParseMark(s string) (Mark, error) {
 	if m.Batch, err = strconv.ParseUint(batch, 10, 64); err != nil {
 		return Mark{}, fmt.Errorf("parsing batch of mark %q: %w", s, err)
 	}
-	m.Fingerprint = fields[1]
+	m.Fingerprint, m.Unknown = unsigned(fields[1])
 	if m.Blocks, err = strconv.Atoi(fields[2]); err != nil {
 		return Mark{}, fmt.Errorf("parsing block count of mark %q: %w", s, err)
 	}

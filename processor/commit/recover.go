@@ -51,7 +51,8 @@ type Pending struct {
 	Batch       uint64
 	Fingerprint string // of who began it, as the intent or a table says
 	Ranges      Ranges
-	held        []Held // blocks that are there already
+	Unknown     Unknown // as it was claimed. nil: unclaimed, so that nothing of it is written yet; or by a version that did not say
+	held        []Held  // blocks that are there already
 }
 
 // Plan is where a lane stands.
@@ -179,7 +180,7 @@ func Recover(f Found) (Plan, error) {
 			return stop(AdoptAll, "its tables hold two different batches under number %d: a late insert of a forgotten batch took it (%s: %s)", next, h.Block(), h.Mark)
 		}
 		if h.Table == ClaimTable {
-			claimed = true
+			claimed, pending.Unknown = true, h.Mark.Unknown
 			continue
 		}
 		pending.held = append(pending.held, h)

@@ -46,7 +46,7 @@ func BenchmarkKeep3Lines(b *testing.B) {
 		keep(i)
 		if i%len(ids) == len(ids)-1 {
 			b.StopTimer()
-			bytes = len(f.texts) / len(ids)
+			bytes = f.texts.bytes / len(ids)
 			f.Seal(rollup.Version{})
 			b.StartTimer()
 		}

@@ -90,28 +90,19 @@ type Fold struct {
 	recent    *graph
 	forgotten []rollup.StateRow
 
-	rows  []kept
-	texts []byte // what the rows have of texts, one after the other
-	found []Row  // by Check, for Take
+	rows     rows
+	texts    texts
+	corrects map[int][]string // ids, by the row of the correction
+	found    []Row            // by Check, for Take
+	room     []byte           // for the texts of one row
 
 	event event.Event // taken off or put back
-}
-
-// kept is a row of the open batch. Its texts lie one after the other.
-type kept struct {
-	key, customer                 uint64
-	at, offset                    int64
-	graph                         *graph
-	corrects                      []string
-	from                          int // of store, NUL, terminal, NUL, id and content in texts
-	store, terminal, id, contents int32
-	superseded                    bool // when it came: no rollup has it
 }
 
 // New makes a fold with an empty batch, which finds nothing in batches before.
 func New(cfg Config) *Fold {
 	return &Fold{
-		cfg: cfg, cutoff: cfg.BusinessDayCutoff.Milliseconds(), window: cfg.Window.Milliseconds(), limit: maxLinks,
+		cfg: cfg, cutoff: cfg.BusinessDayCutoff.Milliseconds(), window: cfg.Window.Milliseconds(), limit: maxLinks, corrects: map[int][]string{},
 		find: func(Query, func(Row) error) error { return nil },
 	}
 }
@@ -127,7 +118,18 @@ func (f *Fold) Begin(topic string, partition int32, whole bool) {
 	g := f.graph(topic, partition)
 	if !g.begun && whole {
 		g.since, g.window = math.MinInt64, f.window
-		g.begun, g.clock = true, math.MinInt64
+		g.begun, g.clock, g.unsaid = true, math.MinInt64, true
+	}
+}
+
+// Passed says that the open batch has offsets of a partition, of whatever is in them: that it was kept from its beginning must not be forgotten, should
+// there be no transaction among them.
+func (f *Fold) Passed(topic string, partition int32) {
+	if f.window == 0 {
+		return
+	}
+	if g := f.graph(topic, partition); g.unsaid {
+		g.unsaid, g.moved = false, true
 	}
 }
 
@@ -232,33 +234,31 @@ func (f *Fold) Take(e *event.Event, in rollup.Input) (Verdict, error) {
 		return Counts, nil
 	}
 	g := f.graph(in.Topic, in.Partition)
-	from := len(f.texts)
-	f.texts = appendKey(f.texts, e.StoreID, e.TerminalID, e.ID)
-	key := xxhash.Sum64(f.texts[from:])
+	f.room = appendKey(f.room[:0], e.StoreID, e.TerminalID, e.ID)
+	key := xxhash.Sum64(f.room)
 	correction, verdict := len(e.Corrects.IDs) > 0, Counts
 	date := e.BusinessDate(f.cutoff)
 	switch {
 	case correction && g.links[key] != nil:
-		f.texts = f.texts[:from]
 		return Repeat, nil
 	case !correction && len(g.named) > 0 && len(g.named[key]) > 0:
 		verdict = Superseded
 		f.cfg.Corrected(in.Topic, e.TerminalID, date, 1)
 	}
-	head := len(f.texts)
-	f.texts = appendContent(f.texts, e, date)
-	f.rows = append(f.rows, kept{
-		key: key, customer: e.Transaction.Customer.Pseudonym, at: g.clock, offset: in.Offset, graph: g, from: from,
-		store: int32(len(e.StoreID)), terminal: int32(len(e.TerminalID)), id: int32(len(e.ID)), contents: int32(len(f.texts) - head),
-		superseded: verdict == Superseded,
-	})
+	f.room = appendContent(f.room, e, date)
+	*f.rows.add() = kept{
+		key: key, customer: e.Transaction.Customer.Pseudonym, at: g.clock, offset: in.Offset, graph: g, texts: f.texts.keep(f.room),
+		store: uint16(len(e.StoreID)), terminal: uint16(len(e.TerminalID)), id: uint16(len(e.ID)),
+		correction: correction, superseded: verdict == Superseded,
+	}
 	if !correction {
 		return verdict, nil
 	}
-	row := &f.rows[len(f.rows)-1]
-	for _, id := range e.Corrects.IDs {
-		row.corrects = append(row.corrects, strings.Clone(id))
+	ids := make([]string, len(e.Corrects.IDs))
+	for i, id := range e.Corrects.IDs {
+		ids[i] = strings.Clone(id)
 	}
+	f.corrects[f.rows.n-1] = ids
 	l := &link{key: key, id: strings.Clone(e.ID), names: namesOf(e, key), clock: g.clock, offset: in.Offset, order: declared(e)}
 	g.add(l)
 	g.changed[key] = l
@@ -323,25 +323,14 @@ func (f *Fold) apply(r *Row, sign int64) error {
 
 // search looks in the open batch and in those before it.
 func (f *Fold) search(g *graph, keys []uint64, row func(Row) error) error {
-	for i := range f.rows {
-		if k := &f.rows[i]; slices.Contains(keys, k.key) && k.graph == g && k.at >= f.known(g) && !k.superseded {
-			if err := row(k.row(string(f.texts[k.from:k.end()]))); err != nil {
+	for i := range f.rows.n {
+		if k := f.rows.at(i); slices.Contains(keys, k.key) && k.graph == g && k.at >= f.known(g) && !k.superseded {
+			if err := row(k.row()); err != nil {
 				return err
 			}
 		}
 	}
 	return f.find(Query{Keys: keys, Topic: g.topic, Partition: g.partition, Since: f.known(g)}, row)
-}
-
-func (k *kept) end() int { return k.from + int(k.store+k.terminal+k.id+k.contents) + 2 }
-
-// row is the row whose texts are given.
-func (k *kept) row(texts string) Row {
-	r := Row{Key: k.key, Topic: k.graph.topic, Partition: k.graph.partition, Offset: k.offset, Customer: k.customer, Correction: len(k.corrects) > 0}
-	r.StoreID, texts = texts[:k.store], texts[k.store+1:]
-	r.TerminalID, texts = texts[:k.terminal], texts[k.terminal+1:]
-	r.ID, r.Content = texts[:k.id], texts[k.id:]
-	return r
 }
 
 // declared is when a correction was made.

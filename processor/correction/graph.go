@@ -33,6 +33,7 @@ type graph struct {
 	loaded bool               // and the queue is not in order
 
 	moved   bool             // clock or since changed since the last Seal
+	unsaid  bool             // begun at its beginning, of which no Seal has said anything
 	changed map[uint64]*link // since the last Seal; nil where it is forgotten
 }
 

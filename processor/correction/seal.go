@@ -16,18 +16,17 @@ const behind = 14 * 24 * time.Hour
 const rowBytes = 500
 
 // Held is about the memory that the open batch takes, together with two that are sealed and like it.
-func (f *Fold) Held() int { return len(f.rows)*rowBytes + 3*len(f.texts) }
+func (f *Fold) Held() int { return f.rows.n*rowBytes + 3*f.texts.bytes }
 
 // Seal closes the open batch: one block a month of the partition's clock, rows in the order of the table's key, and the state that changed.
 func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 	s := rollup.Sealed{State: f.state()}
-	if len(f.rows) == 0 {
+	if f.rows.n == 0 {
 		return s
 	}
-	texts := string(f.texts)
-	rows := make([]table.Row, len(f.rows))
-	for i := range f.rows {
-		k := &f.rows[i]
+	rows := make([]table.Row, f.rows.n)
+	for i := range rows {
+		k := f.rows.at(i)
 		rows[i] = table.Row{Month: rollup.MonthOfUnix(k.at / 1000), Index: int32(i), Key: [3]uint64{
 			k.key, uint64(table.Signed(k.graph.partition)), uint64(k.offset),
 		}}
@@ -47,20 +46,24 @@ func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 		}
 		b.Columns = append(b.Columns, rollup.Column{Name: "keep_days", Data: keep})
 		for i, x := range rows {
-			k := &f.rows[x.Index]
-			r := k.row(texts[k.from:k.end()])
+			k := f.rows.at(int(x.Index))
+			r := k.row()
 			key[i], at[i], topic[i], partition[i], offset[i] = r.Key, rollup.Millis(k.at), r.Topic, r.Partition, r.Offset
 			store[i], terminal[i], id[i] = r.StoreID, r.TerminalID, r.ID
-			customer[i], corrects[i], content[i] = r.Customer, k.corrects, r.Content
+			customer[i], content[i] = r.Customer, r.Content
 			events[i] = 1
+			if k.correction {
+				corrects[i] = f.corrects[int(x.Index)]
+			}
 			if k.superseded {
 				superseded[i] = 1
 			}
 		}
 		s.Blocks = append(s.Blocks, b.Seal())
 	}
-	clear(f.rows)
-	f.rows, f.texts = f.rows[:0], f.texts[:0]
+	f.rows.reset()
+	f.texts.reset()
+	clear(f.corrects)
 	return s
 }
 

@@ -1,7 +1,6 @@
 package event
 
 import (
-	"bytes"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -23,6 +22,7 @@ type Decoder struct {
 	opts   Options
 	scan   scanner
 	habits habits
+	dates  dates
 	names  pseudonymiser
 	event  *Event
 	value  []byte // being decoded
@@ -56,7 +56,7 @@ func (d *Decoder) Decode(value []byte, e *Event) *Rejection {
 	d.customerID, d.operator = "", ""
 	e.Reset()
 	s := &d.scan
-	*s = scanner{in: value, scratch: s.scratch[:0], habits: &d.habits}
+	*s = scanner{in: value, scratch: s.scratch[:0], habits: &d.habits, dates: &d.dates}
 	switch {
 	case len(value) == 0:
 		s.fail(ReasonEmpty, "an event")
@@ -65,17 +65,15 @@ func (d *Decoder) Decode(value []byte, e *Event) *Rejection {
 		s.fail(ReasonTooLarge, fmt.Sprintf("at most %d bytes", d.opts.MaxBytes))
 		return &s.rejection
 	}
-	s.plain = bytes.IndexByte(value, '\\') < 0
-	ascii, cards := skim(value)
-	if !ascii && !utf8.Valid(value) {
+	ok := s.space() == '{' || s.malformed("one JSON object")
+	if ok = ok && d.object(); ok && s.space() != 0 {
+		ok = s.malformed("nothing after the event")
+	}
+	if (!ok || s.seen&highs != 0) && !utf8.Valid(value) { // this is said before all else, and nothing of such an event is told
+		d.forget()
+		e.Reset()
 		s.fail(ReasonInvalidUTF8, "UTF-8")
 		return &s.rejection
-	}
-	s.cards = cards || !s.plain && suspicious(value)
-	s.easy = s.plain && !s.cards
-	ok := s.space() == '{' || s.malformed("one JSON object")
-	if ok = ok && s.object(shapeEvent, d.field); ok && s.space() != 0 {
-		ok = s.malformed("nothing after the event")
 	}
 	e.Notes.PANMasked = s.masked
 	if ok {
@@ -89,69 +87,74 @@ func (d *Decoder) Decode(value []byte, e *Event) *Rejection {
 	return nil
 }
 
-// field takes one field of the envelope, or one of the body: both are on the same level, and the type may come last.
-func (d *Decoder) field(k key) bool {
+// object takes the event. Envelope and body are on the same level, and the type may come last.
+func (d *Decoder) object() bool {
 	e, s := d.event, &d.scan
-	ok := true
-	switch k {
-	case keyID:
-		ok = s.string(&e.ID)
-	case keySource:
-		ok = s.string(&e.Source)
-	case keyType:
-		ok = s.string(&e.Type)
-	case keyTime:
-		ok = s.time(&e.Time)
-	case keyRecordedAt:
-		ok = s.time(&e.RecordedAt)
-	case keySentAt:
-		ok = s.time(&e.SentAt)
-	case keySequence:
-		ok = s.optUint64(&e.Sequence)
-	case keySequenceEpoch:
-		ok = s.optUint32(&e.SequenceEpoch, 1<<32-1)
-	case keyCorrects:
-		ok = d.corrects()
-	case keyStoreID:
-		ok = s.string(&e.StoreID)
-	case keyTerminalID:
-		ok = s.string(&e.TerminalID)
-	case keyGLN:
-		ok = s.code(&e.GLN)
-	case keyTest:
-		ok = s.bool(&e.Test)
-	default:
-		return d.body(k)
-	}
-	return ok || s.within(k.String())
-}
-
-// body takes a field of a transaction or of a health report. kind is in both; the others have names of their own, except where the
-// type says whose they are.
-func (d *Decoder) body(k key) bool {
-	e := d.event
-	if k == keyKind {
-		e.filled = filledTransaction | filledHealth
-		ok := d.scan.string(&e.Transaction.Kind)
-		e.Health.Kind = e.Transaction.Kind
-		return ok || d.scan.within(k.String())
-	}
-	found, ok := d.transactionField(k)
-	switch {
-	case found:
-		e.filled |= filledTransaction
-	default:
-		if found, ok = d.healthField(k); !found {
-			return d.scan.skip() // an unknown key is not repeated: nobody knows what is in it
+	k := s.enter(shapeEvent)
+	for ; k < keys; k = s.next(shapeEvent, k) {
+		ok := true
+		switch k {
+		case keyID:
+			ok = s.string(&e.ID)
+		case keySource:
+			ok = s.string(&e.Source)
+		case keyType:
+			switch {
+			case s.takes(TypeTransaction):
+				e.Type = TypeTransaction
+			case s.takes(TypeHealth):
+				e.Type = TypeHealth
+			default:
+				ok = s.string(&e.Type)
+			}
+		case keyTime:
+			ok = s.time(&e.Time)
+		case keyRecordedAt:
+			ok = s.time(&e.RecordedAt)
+		case keySentAt:
+			ok = s.time(&e.SentAt)
+		case keySequence:
+			ok = s.optUint64(&e.Sequence)
+		case keySequenceEpoch:
+			ok = s.optUint32(&e.SequenceEpoch, 1<<32-1)
+		case keyCorrects:
+			ok = d.corrects()
+		case keyStoreID:
+			ok = s.string(&e.StoreID)
+		case keyTerminalID:
+			ok = s.string(&e.TerminalID)
+		case keyGLN:
+			ok = s.code(&e.GLN)
+		case keyTest:
+			ok = s.bool(&e.Test)
+		case keyKind: // of both bodies, whose other fields have names of their own, except where the type says whose they are
+			e.filled = filledTransaction | filledHealth
+			ok = s.string(&e.Transaction.Kind)
+			e.Health.Kind = e.Transaction.Kind
+		default:
+			var found bool
+			if found, ok = d.transactionField(k); found {
+				e.filled |= filledTransaction
+			} else if found, ok = d.healthField(k); found {
+				e.filled |= filledHealth
+			} else if ok = s.skip(); !ok {
+				return false // a key that is not known is not repeated: it may be anything
+			}
 		}
-		e.filled |= filledHealth
+		if !ok {
+			return s.within(k.String())
+		}
 	}
-	return ok || d.scan.within(k.String())
+	return k == closed
 }
 
 func (d *Decoder) corrects() bool {
 	c, s := &d.event.Corrects, &d.scan
-	return s.optObject(shapeCorrects, func(k key) bool {
+	if s.null() {
+		return true
+	}
+	k := s.enter(shapeCorrects)
+	for ; k < keys; k = s.next(shapeCorrects, k) {
 		ok := true
 		switch k {
 		case keyIDs:
@@ -159,10 +162,15 @@ func (d *Decoder) corrects() bool {
 		case keyReason:
 			ok = s.string(&c.Reason)
 		default:
-			return s.skip() // a key that is not known is not repeated: it may be anything
+			if !s.skip() {
+				return false // a key that is not known is not repeated: it may be anything
+			}
 		}
-		return ok || s.within(k.String())
-	})
+		if !ok {
+			return s.within(k.String())
+		}
+	}
+	return k == closed
 }
 
 func (d *Decoder) pseudonymise() {

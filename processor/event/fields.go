@@ -88,11 +88,6 @@ func (s *scanner) strings(into *[]string) bool {
 	})
 }
 
-// optObject takes an object, or null for none.
-func (s *scanner) optObject(of shape, field func(key) bool) bool {
-	return s.null() || s.object(of, field)
-}
-
 // optArray takes an array, or null for none.
 func (s *scanner) optArray(element func(i int) bool) bool { return s.null() || s.array(element) }
 

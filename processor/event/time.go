@@ -2,6 +2,11 @@ package event
 
 // time takes an RFC 3339 instant with its offset.
 func (s *scanner) time(into *Time) bool {
+	if t, n := s.dates.time(s.in, s.pos); n > 0 {
+		*into = t
+		s.pos += n
+		return true
+	}
 	var text string
 	if s.null() {
 		return true
@@ -33,6 +38,80 @@ func (s *scanner) date(into *Opt[int32]) bool {
 		}
 	}
 	return s.fail(ReasonInvalidValue, "a day as 2026-11-23")
+}
+
+// dates remembers the day that was read last: most are the same.
+type dates struct {
+	text [10]byte
+	days int32
+	some bool
+}
+
+func (d *dates) parse(b []byte) (int32, bool) {
+	if d.some && string(d.text[:]) == string(b[:10]) {
+		return d.days, true
+	}
+	days, ok := parseDate(alias(b[:10]))
+	if ok {
+		copy(d.text[:], b)
+		d.days, d.some = days, true
+	}
+	return days, ok
+}
+
+// time reads a time in quotes at b[i] that has no digits behind the second, or three, and no leading or trailing space; n is its length with the quotes, 0 if it is
+// anything else, right or wrong: then ParseTime says so. Nothing of these forms can hold a card number.
+func (d *dates) time(b []byte, i int) (t Time, n int) {
+	if i+32 > len(b) {
+		return t, 0
+	}
+	b = b[i : i+32]
+	if b[0] != '"' || b[11] != 'T' || b[14] != ':' || b[17] != ':' {
+		return t, 0
+	}
+	days, ok := d.parse(b[1:11])
+	hour, minute, second := pair(b[12:]), pair(b[15:]), pair(b[18:])
+	if !ok || hour > 23 || minute > 59 || second > 59 {
+		return t, 0
+	}
+	milli, n := int64(days)*86_400_000+int64(hour*3600+minute*60+second)*1000, 20
+	if b[n] == '.' {
+		tens, last := pair(b[21:]), b[23]-'0'
+		if tens > 99 || last > 9 {
+			return t, 0
+		}
+		milli += int64(tens)*10 + int64(last)
+		n = 24
+	}
+	offset := int32(0)
+	switch c := b[n]; c {
+	case 'Z':
+		n++
+	case '+', '-':
+		h, m := pair(b[n+1:]), pair(b[n+4:])
+		if b[n+3] != ':' || h > 23 || m > 59 {
+			return t, 0
+		}
+		if offset = int32(h*3600 + m*60); c == '-' {
+			offset = -offset
+		}
+		n += 6
+	default:
+		return t, 0
+	}
+	if b[n] != '"' {
+		return t, 0
+	}
+	return Time{Milli: milli - int64(offset)*1000, Offset: offset, OK: true}, n + 1
+}
+
+// pair is the number that two digits are, more than 99 if they are none.
+func pair(b []byte) uint {
+	x, y := uint(b[0]-'0'), uint(b[1]-'0')
+	if x > 9 || y > 9 {
+		return 100
+	}
+	return 10*x + y
 }
 
 // ParseTime reads the instant of an event, in RFC 3339. Digits after the millisecond are cut off; a leap second is not accepted, as in Go.

@@ -68,7 +68,11 @@ func (d *Decoder) transactionField(k key) (found, ok bool) {
 func (d *Decoder) original() bool {
 	o, s := &d.event.Transaction.Original, &d.scan
 	*o = Original{}
-	return s.optObject(shapeOriginal, func(k key) bool {
+	if s.null() {
+		return true
+	}
+	k := s.enter(shapeOriginal)
+	for ; k < keys; k = s.next(shapeOriginal, k) {
 		ok := true
 		switch k {
 		case keyTransactionID:
@@ -84,16 +88,25 @@ func (d *Decoder) original() bool {
 		case keyReason:
 			ok = s.string(&o.Reason)
 		default:
-			return s.skip() // a key that is not known is not repeated: it may be anything
+			if !s.skip() {
+				return false // a key that is not known is not repeated: it may be anything
+			}
 		}
-		return ok || s.within(k.String())
-	})
+		if !ok {
+			return s.within(k.String())
+		}
+	}
+	return k == closed
 }
 
 func (d *Decoder) offline() bool {
 	o, s := &d.event.Transaction.Offline, &d.scan
 	*o = Offline{}
-	return s.optObject(shapeOffline, func(k key) bool {
+	if s.null() {
+		return true
+	}
+	k := s.enter(shapeOffline)
+	for ; k < keys; k = s.next(shapeOffline, k) {
 		ok := true
 		switch k {
 		case keyMode:
@@ -103,16 +116,25 @@ func (d *Decoder) offline() bool {
 		case keyForwardedAt:
 			ok = s.time(&o.ForwardedAt)
 		default:
-			return s.skip() // a key that is not known is not repeated: it may be anything
+			if !s.skip() {
+				return false // a key that is not known is not repeated: it may be anything
+			}
 		}
-		return ok || s.within(k.String())
-	})
+		if !ok {
+			return s.within(k.String())
+		}
+	}
+	return k == closed
 }
 
 func (d *Decoder) customer() bool {
 	c, s := &d.event.Transaction.Customer, &d.scan
 	*c, d.customerID = Customer{Consent: Opt[[]string]{Value: c.Consent.Value[:0]}}, ""
-	return s.optObject(shapeCustomer, func(k key) bool {
+	if s.null() {
+		return true
+	}
+	k := s.enter(shapeCustomer)
+	for ; k < keys; k = s.next(shapeCustomer, k) {
 		ok := true
 		switch k {
 		case keyID:
@@ -125,16 +147,25 @@ func (d *Decoder) customer() bool {
 			c.Consent.OK = !s.atNull()
 			ok = s.strings(&c.Consent.Value)
 		default:
-			return s.skip() // a key that is not known is not repeated: it may be anything
+			if !s.skip() {
+				return false // a key that is not known is not repeated: it may be anything
+			}
 		}
-		return ok || s.within(k.String())
-	})
+		if !ok {
+			return s.within(k.String())
+		}
+	}
+	return k == closed
 }
 
 func (d *Decoder) loyalty() bool {
 	l, s := &d.event.Transaction.Loyalty, &d.scan
 	*l = Loyalty{}
-	return s.optObject(shapeLoyalty, func(k key) bool {
+	if s.null() {
+		return true
+	}
+	k := s.enter(shapeLoyalty)
+	for ; k < keys; k = s.next(shapeLoyalty, k) {
 		ok := true
 		switch k {
 		case keyProgramme:
@@ -146,10 +177,15 @@ func (d *Decoder) loyalty() bool {
 		case keyTier:
 			ok = s.string(&l.Tier)
 		default:
-			return s.skip() // a key that is not known is not repeated: it may be anything
+			if !s.skip() {
+				return false // a key that is not known is not repeated: it may be anything
+			}
 		}
-		return ok || s.within(k.String())
-	})
+		if !ok {
+			return s.within(k.String())
+		}
+	}
+	return k == closed
 }
 
 func (d *Decoder) line(i int, l *Line) bool {
@@ -158,7 +194,8 @@ func (d *Decoder) line(i int, l *Line) bool {
 	*l = Line{}
 	l.Hierarchy, l.Promotions = hierarchy, promotions
 	var hasLine, hasQuantity, hasGross bool
-	ok := s.object(shapeLine, func(k key) bool {
+	k := s.enter(shapeLine)
+	for ; k < keys; k = s.next(shapeLine, k) {
 		ok := true
 		switch k {
 		case keyLine:
@@ -203,11 +240,15 @@ func (d *Decoder) line(i int, l *Line) bool {
 				return d.promotion(&l.Promotions[i])
 			})
 		default:
-			return s.skip() // a key that is not known is not repeated: it may be anything
+			if !s.skip() {
+				return false // a key that is not known is not repeated: it may be anything
+			}
 		}
-		return ok || s.within(k.String())
-	})
-	if !ok {
+		if !ok {
+			return s.within(k.String())
+		}
+	}
+	if k != closed {
 		return false
 	}
 	switch {
@@ -233,7 +274,8 @@ func (d *Decoder) missing(field string) bool {
 
 func (d *Decoder) promotion(p *Promotion) bool {
 	s := &d.scan
-	return s.object(shapePromotion, func(k key) bool {
+	k := s.enter(shapePromotion)
+	for ; k < keys; k = s.next(shapePromotion, k) {
 		ok := true
 		switch k {
 		case keyPromotionID:
@@ -245,15 +287,21 @@ func (d *Decoder) promotion(p *Promotion) bool {
 		case keyKind:
 			ok = s.string(&p.Kind)
 		default:
-			return s.skip() // a key that is not known is not repeated: it may be anything
+			if !s.skip() {
+				return false // a key that is not known is not repeated: it may be anything
+			}
 		}
-		return ok || s.within(k.String())
-	})
+		if !ok {
+			return s.within(k.String())
+		}
+	}
+	return k == closed
 }
 
 func (d *Decoder) notFound(n *NotFound) bool {
 	s := &d.scan
-	return s.object(shapeNotFound, func(k key) bool {
+	k := s.enter(shapeNotFound)
+	for ; k < keys; k = s.next(shapeNotFound, k) {
 		ok := true
 		switch k {
 		case keyCode:
@@ -261,16 +309,22 @@ func (d *Decoder) notFound(n *NotFound) bool {
 		case keyDisposition:
 			ok = s.string(&n.Disposition)
 		default:
-			return s.skip() // a key that is not known is not repeated: it may be anything
+			if !s.skip() {
+				return false // a key that is not known is not repeated: it may be anything
+			}
 		}
-		return ok || s.within(k.String())
-	})
+		if !ok {
+			return s.within(k.String())
+		}
+	}
+	return k == closed
 }
 
 func (d *Decoder) tender(t *Tender) bool {
 	s := &d.scan
 	hasAmount := false
-	ok := s.object(shapeTender, func(k key) bool {
+	k := s.enter(shapeTender)
+	for ; k < keys; k = s.next(shapeTender, k) {
 		ok := true
 		switch k {
 		case keyMethod:
@@ -311,12 +365,16 @@ func (d *Decoder) tender(t *Tender) bool {
 		case keyInteractionMS:
 			ok = s.optUint32(&t.InteractionMS, maxMilli)
 		default:
-			return s.skip() // a key that is not known is not repeated: it may be anything
+			if !s.skip() {
+				return false // a key that is not known is not repeated: it may be anything
+			}
 		}
-		return ok || s.within(k.String())
-	})
+		if !ok {
+			return s.within(k.String())
+		}
+	}
 	switch {
-	case !ok:
+	case k != closed:
 		return false
 	case t.Method == "":
 		return d.missing("method")
@@ -330,7 +388,8 @@ func (d *Decoder) tender(t *Tender) bool {
 
 func (d *Decoder) tax(t *Tax) bool {
 	s := &d.scan
-	return s.object(shapeTax, func(k key) bool {
+	k := s.enter(shapeTax)
+	for ; k < keys; k = s.next(shapeTax, k) {
 		ok := true
 		switch k {
 		case keyCode:
@@ -342,10 +401,15 @@ func (d *Decoder) tax(t *Tax) bool {
 		case keyAmount:
 			ok = s.amount(&t.Amount)
 		default:
-			return s.skip() // a key that is not known is not repeated: it may be anything
+			if !s.skip() {
+				return false // a key that is not known is not repeated: it may be anything
+			}
 		}
-		return ok || s.within(k.String())
-	})
+		if !ok {
+			return s.within(k.String())
+		}
+	}
+	return k == closed
 }
 
 func (d *Decoder) totals() bool {
@@ -355,7 +419,8 @@ func (d *Decoder) totals() bool {
 		return true
 	}
 	d.has.totals = true
-	return s.object(shapeTotals, func(k key) bool {
+	k := s.enter(shapeTotals)
+	for ; k < keys; k = s.next(shapeTotals, k) {
 		ok := true
 		switch k {
 		case keyGross:
@@ -371,16 +436,25 @@ func (d *Decoder) totals() bool {
 		case keyPaid:
 			ok = s.optAmount(&t.Paid)
 		default:
-			return s.skip() // a key that is not known is not repeated: it may be anything
+			if !s.skip() {
+				return false // a key that is not known is not repeated: it may be anything
+			}
 		}
-		return ok || s.within(k.String())
-	})
+		if !ok {
+			return s.within(k.String())
+		}
+	}
+	return k == closed
 }
 
 func (d *Decoder) reserve() bool {
 	r, s := &d.event.Transaction.Reserve, &d.scan
 	*r = Reserve{}
-	return s.optObject(shapeReserve, func(k key) bool {
+	if s.null() {
+		return true
+	}
+	k := s.enter(shapeReserve)
+	for ; k < keys; k = s.next(shapeReserve, k) {
 		ok := true
 		switch k {
 		case keySignature:
@@ -388,8 +462,13 @@ func (d *Decoder) reserve() bool {
 		case keyPreviousSignature:
 			ok = s.string(&r.PreviousSignature)
 		default:
-			return s.skip() // a key that is not known is not repeated: it may be anything
+			if !s.skip() {
+				return false // a key that is not known is not repeated: it may be anything
+			}
 		}
-		return ok || s.within(k.String())
-	})
+		if !ok {
+			return s.within(k.String())
+		}
+	}
+	return k == closed
 }

@@ -11,20 +11,9 @@ import (
 // validate checks what the fields must be together.
 func (d *Decoder) validate() bool {
 	e, s := d.event, &d.scan
-	for _, f := range [...]struct{ name, value string }{
-		{"id", e.ID}, {"source", e.Source}, {"type", e.Type}, {"store_id", e.StoreID}, {"terminal_id", e.TerminalID},
-	} {
-		if f.value == "" {
-			if f.name == "terminal_id" && d.opts.Bodies[e.Type] != nil {
-				continue
-			}
-			return d.missing(f.name)
-		}
-		if len(f.value) > maxID {
-			return s.fail(ReasonInvalidValue, "at most 128 bytes") || s.within(f.name)
-		}
-		if !s.plain && strings.IndexByte(f.value, 0) >= 0 { // keys of state are parted by it, and only an escape can spell it
-			return s.fail(ReasonInvalidValue, "no NUL") || s.within(f.name)
+	if s.escapes || !isName(e.ID) || !isName(e.Source) || !isName(e.Type) || !isName(e.StoreID) || !isName(e.TerminalID) {
+		if !d.validateNames() {
+			return false
 		}
 	}
 	switch {
@@ -53,6 +42,30 @@ func (d *Decoder) validate() bool {
 		return s.fail(ReasonUnknownType, d.types()) || s.within("type")
 	}
 	return len(e.Corrects.IDs) == 0 || d.validateCorrects()
+}
+
+// isName says that a text has the length of an id.
+func isName(text string) bool { return len(text)-1 < maxID && text != "" }
+
+func (d *Decoder) validateNames() bool {
+	e, s := d.event, &d.scan
+	for _, f := range [...]struct{ name, value string }{
+		{"id", e.ID}, {"source", e.Source}, {"type", e.Type}, {"store_id", e.StoreID}, {"terminal_id", e.TerminalID},
+	} {
+		if f.value == "" {
+			if f.name == "terminal_id" && d.opts.Bodies[e.Type] != nil {
+				continue
+			}
+			return d.missing(f.name)
+		}
+		if len(f.value) > maxID {
+			return s.fail(ReasonInvalidValue, "at most 128 bytes") || s.within(f.name)
+		}
+		if s.escapes && strings.IndexByte(f.value, 0) >= 0 { // keys of state are parted by it, and only an escape can spell it
+			return s.fail(ReasonInvalidValue, "no NUL") || s.within(f.name)
+		}
+	}
+	return true
 }
 
 func (d *Decoder) validateCorrects() bool {

@@ -43,6 +43,9 @@ func (c *codecs) decompress(codec uint16, p []byte, limit int) (out []byte, err 
 	case codecSnappy:
 		err = c.unsnappy(p, limit)
 	case codecLZ4:
+		if c.unlz4(p, limit) {
+			break
+		}
 		if c.lz4 == nil {
 			c.lz4 = lz4.NewReader(nil)
 		}

@@ -78,14 +78,25 @@ func (f *Fold) pairUp(all []uint32, day uint32, baskets, huge *int64, sign int64
 	}
 	*baskets += sign
 	for i, one := range all {
-		k := pairKey{day, one, 0}
-		_, n := f.pairs.At(k.hash(), k)
-		*n += sign
+		f.pair(pairKey{day, one, 0}, sign)
 		for _, other := range all[:i] {
-			k := pairKey{day, min(one, other), max(one, other)}
-			_, n := f.pairs.At(k.hash(), k)
-			*n += sign
+			f.pair(pairKey{day, min(one, other), max(one, other)}, sign)
 		}
+	}
+}
+
+func (f *Fold) pair(k pairKey, sign int64) {
+	if f.pairUps.Push(k.hash(), k, sign) {
+		f.addPairs()
+	}
+}
+
+// addPairs adds the pairs that wait to basket_pairs.
+func (f *Fold) addPairs() {
+	located := f.pairs.Locate(&f.pairUps)
+	all := f.pairs.Entries()
+	for i := range located {
+		all[located[i].Index].Value += located[i].Value
 	}
 }
 

@@ -20,6 +20,7 @@ const (
 	kindLetter kind = "letter" // producing dead letters
 	kindInsert kind = "insert" // ClickHouse, changing
 	kindRead   kind = "read"   // ClickHouse, reading
+	kindSchema kind = "schema" // the schema registry
 )
 
 var (

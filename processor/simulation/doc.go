@@ -7,7 +7,7 @@
 // (coordinator.go, broker.go, clickhouse.go). A model does nothing by itself: every call waits (calls.go) until the one scheduler
 // (world.go), which has waited for all goroutines to block, draws what happens next: which call is answered and how (done, refused, done but the
 // answer lost, under way and done later), how much time passes, or which fault comes (faults.go): members killed, stopped, paused beyond
-// their session and woken, joining; ClickHouse or the coordinator away; metadata erased; a customer forgotten (forget.go), where a run is to have that.
+// their session and woken, joining; ClickHouse or the coordinator away; metadata erased; a customer forgotten (forget.go), a schema registry that learns (schemas.go), where a run is to have that.
 //
 // Since one goroutine draws everything from the seed, and only when everything else stands still, a seed and a commit give the same run;
 // [Result.Hash] says so. Each fault of a run has a number and can be left out: a failing seed is shrunk to the few that matter (shrink.go).

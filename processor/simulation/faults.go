@@ -72,7 +72,8 @@ func (w *World) outcome(c *call) {
 	case c.kind == kindInsert && w.fault("insert refused", w.odds.insertRefused),
 		c.kind == kindCommit && w.fault("commit refused", w.odds.commitRefused),
 		(c.kind == kindRead || c.kind == kindAsk) && w.fault("read refused", w.odds.readRefused),
-		c.kind == kindLetter && w.fault("letter refused", w.odds.letterLost):
+		c.kind == kindLetter && w.fault("letter refused", w.odds.letterLost),
+		c.kind == kindSchema && w.fault("no answer of the registry", 60):
 		w.answer(c, "refused", errRefused)
 	case c.kind == kindInsert && w.fault("answer to insert lost", w.odds.insertLost),
 		c.kind == kindCommit && w.fault("answer to commit lost", w.odds.commitLost),
@@ -135,6 +136,8 @@ func (w *World) disturb() {
 		w.retain()
 	case w.options.Forget && w.erasure == nil && w.fault("somebody is forgotten", 10):
 		w.forgetSomebody()
+	case w.schemas != nil && w.fault("registry away", 5):
+		w.gone[kindSchema] = time.Now().Add(w.some(60 * time.Second))
 	case w.fault("metadata erased by another tool", w.odds.erase):
 		w.erase()
 	}

@@ -14,6 +14,7 @@ var (
 	trace = flag.Bool("trace", false, "print what happens")
 	old   = flag.Bool("unclaimed", false, "let lanes stop as those of a version that knew no claims had to")
 	gone  = flag.Bool("forget", false, "forget a customer in every run")
+	late  = flag.Bool("schemas", false, "write records with schemas of which the registry learns later")
 	small = flag.Bool("shrink", true, "look for the fewest faults of a failure")
 )
 
@@ -24,7 +25,7 @@ func play(t *testing.T, o Options) (r Result) {
 }
 
 func TestNoSeedGivesAWrongRow(t *testing.T) {
-	wrongRows(t, *seeds, Options{Unclaimed: *old, Forget: *gone})
+	wrongRows(t, *seeds, Options{Unclaimed: *old, Forget: *gone, Schemas: *late})
 }
 
 // Somebody is forgotten while members run, crash and hand lanes over: no row names the customer afterwards, and all others are as if that had been so from the beginning.
@@ -33,6 +34,12 @@ func TestNoSeedBringsBackWhoWasForgotten(t *testing.T) {
 	if forgotten := wrongRows(t, n, Options{Forget: true}); !t.Failed() && uint64(forgotten) < n/2 {
 		t.Errorf("somebody was forgotten in %d of %d runs only", forgotten, n)
 	}
+}
+
+// A schema registry learns of schemas while records with them are folded, and batches with them begun, left and taken over: each such record counts everywhere, or is a
+// dead letter everywhere.
+func TestNoSeedJudgesASchemaTwice(t *testing.T) {
+	wrongRows(t, max(1, *seeds/10), Options{Schemas: true})
 }
 
 // wrongRows plays runs, reports the first that is wrong, and counts those in which somebody was forgotten.

@@ -30,6 +30,7 @@ type Options struct {
 	Events    int          // 0: as the seed says
 	Unclaimed bool         // lanes may stop, and give a number to another batch, where another tool erased metadata
 	Forget    bool         // somebody is forgotten meanwhile
+	Schemas   bool         // records are written with schemas of a registry, which learns of some later
 	Lag       int          // by how many parts less than these a read may be behind; 0: reads are sequentially consistent, as Sink's are
 }
 
@@ -75,6 +76,7 @@ type World struct {
 	retained bool    // records were deleted before they were read
 	operator *member // who mends that
 	erasure  *erasure
+	schemas  *schemaRegistry // nil: there is none
 	steps    int
 	hash     interface {
 		io.Writer
@@ -119,6 +121,9 @@ func Run(o Options) Result {
 	w := newWorld(o, cfg, t, partitions)
 	w.traffic = t.out
 	w.odds = draw(rnd)
+	if o.Schemas {
+		w.schemas = newSchemaRegistry(o.Seed)
+	}
 	if rnd.IntN(2) == 0 {
 		// Against what comes within its deadline, tokens need not be remembered longer than that. Against what comes later they must be, as
 		// the DDL's 10,000 do.
@@ -129,7 +134,7 @@ func Run(o Options) Result {
 	}
 	w.skew = time.Duration(rnd.IntN(3)) * time.Second // what Check lets pass is 2 s
 	w.versions = rnd.IntN(4) == 0
-	if partitions > 1 && rnd.IntN(4) == 0 {
+	if partitions > 1 && rnd.IntN(4) == 0 && !o.Schemas { // what a correction in a new partition refers to may be missing, as nothing of it counts elsewhere
 		w.added = int32(partitions) - 1
 		w.traffic = slices.Clone(w.traffic)
 		slices.SortStableFunc(w.traffic, func(a, b produce) int { // late, so that batches have been written before
@@ -177,12 +182,20 @@ func (w *World) calm() (*clickhouse, string) {
 	}
 	for _, l := range w.losses() {
 		rest := c.logs[l.TopicPartition].without(l.From, l.To)
+		rest.start = c.logs[l.TopicPartition].start
 		if l.From == 0 { // it was never seen whole
 			rest.start, rest.end = l.To, max(rest.end, l.To)
 		}
 		c.logs[l.TopicPartition] = rest
 	}
 	c.cfg.BatchRecords, c.cfg.BatchAge, c.healed = 1<<30, 10*time.Second, true
+	if w.schemas != nil {
+		c.schemas = newSchemaRegistry(0) // which knows nothing
+		refused := w.refused()
+		for tp, l := range c.logs {
+			c.logs[tp] = w.schemas.judged(l, tp, refused)
+		}
+	}
 	c.start()
 	problem, _ := c.play()
 	return c.clickhouse, problem
@@ -249,6 +262,9 @@ func (w *World) append(p produce) {
 	if p.aborted {
 		l.abort(p.messages, 1000+l.end)
 	} else {
+		if w.schemas != nil {
+			p.messages = w.schemas.written(p.messages, p.tp, l.end)
+		}
 		l.append(p.messages, 0, nobody)
 	}
 }
@@ -273,6 +289,9 @@ func (w *World) start() {
 	}
 	if w.options.Forget {
 		deps.Forgotten = sink{m}
+	}
+	if w.schemas != nil {
+		deps.Schemas = m
 	}
 	m.proc = processor.New(cfg, deps)
 	w.members = append(w.members, m)

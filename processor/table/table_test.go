@@ -65,6 +65,32 @@ func TestTableAgainstMap(t *testing.T) {
 	}
 }
 
+// What is pushed into a queue must come to the table as if it had been added at once, in the same order, however often it is located in between.
+func TestQueueAgainstAt(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var queued, direct Table[key, int64]
+		var q Queue[key, int64]
+		add := func() {
+			located := queued.Locate(&q)
+			for i := range located {
+				queued.Entries()[located[i].Index].Value += located[i].Value
+			}
+		}
+		for i, a := range rapid.SliceOfN(rapid.Uint32Range(0, 90), 0, 400).Draw(t, "keys") {
+			k := key{a: a}
+			_, v := direct.At(k.hash(), k)
+			*v += int64(i)
+			if q.Push(k.hash(), k, int64(i)) || rapid.IntRange(0, 99).Draw(t, "early") == 0 {
+				add()
+			}
+		}
+		add()
+		if !slices.Equal(queued.Entries(), direct.Entries()) {
+			t.Fatalf("%v, want %v", queued.Entries(), direct.Entries())
+		}
+	})
+}
+
 func TestMixSpreads(t *testing.T) {
 	// Packed keys differ in few bits. With n keys in 2^32 tags n*n/2^33 pairs are expected to collide: 2.3 here.
 	seen := map[uint64]int{}
