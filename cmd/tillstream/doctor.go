@@ -98,7 +98,7 @@ func gather(ctx context.Context, cfg *config.Config) (*doctor.Facts, error) {
 	}
 	k, c, g, r := &facts.Kafka, &facts.ClickHouse, &facts.Group, &facts.Registry
 	k.Err = within(func(ctx context.Context) error { return kafka.inspect(ctx, k) })
-	_ = within(func(ctx context.Context) error { inspectClickHouse(ctx, sink, c); return nil })
+	_ = within(func(ctx context.Context) error { inspectClickHouse(ctx, cfg, sink, c); return nil })
 	migrated := c.Proved(clickhouse.ProofMigrations)
 	if r.Asked = migrated; migrated {
 		r.Err = within(func(ctx context.Context) error { return inspectRegistry(ctx, sink, r) })
@@ -192,12 +192,16 @@ func (s *source) inspect(ctx context.Context, k *doctor.Kafka) error {
 	return nil
 }
 
-func inspectClickHouse(ctx context.Context, sink *clickhouse.Sink, c *doctor.ClickHouse) {
+func inspectClickHouse(ctx context.Context, cfg *config.Config, sink *clickhouse.Sink, c *doctor.ClickHouse) {
 	c.User, c.Proofs = sink.User(), sink.Proofs(ctx)
 	if c.Proofs[0].Err != nil {
 		return
 	}
-	c.Lacking, c.RightsErr = sink.Lacking(ctx, roles.Grants("writer"))
+	grants := roles.Grants("writer")
+	if cfg.ClickHouse.Cluster != "" {
+		grants = append(grants, roles.Grants("clustered")...)
+	}
+	c.Lacking, c.RightsErr = sink.Lacking(ctx, grants)
 	c.Free, c.Total, c.SpaceErr = sink.Space(ctx)
 }
 

@@ -75,7 +75,7 @@ func (c *rebuildCmd) Run(e *env) error {
 		return err
 	}
 	defer sink.Close()
-	if err := errors.Join(sink.Check(e.ctx), sink.CheckExchange(e.ctx)); err != nil {
+	if err := errors.Join(sink.Single("tillstream rebuild"), sink.Check(e.ctx), sink.CheckExchange(e.ctx)); err != nil {
 		return err
 	}
 	kafka, err := openKafka(cfg, log)

@@ -154,7 +154,7 @@ func startEngine(e *env, data string, log *zap.Logger) (*embedded.Engine, error)
 func openSink(cfg *config.Config) (*clickhouse.Sink, error) {
 	c := cfg.ClickHouse
 	out := clickhouse.Config{
-		DSN: clickhouse.DSN(c.DSN), Username: c.Username, PasswordFile: c.PasswordFile, Renewed: cfg.Renewed,
+		DSN: clickhouse.DSN(c.DSN), Username: c.Username, PasswordFile: c.PasswordFile, Renewed: cfg.Renewed, Cluster: c.Cluster,
 		TLS: clickhouse.TLSConfig(c.TLS), MaxInsertTime: time.Duration(c.InsertTimeout),
 	}
 	if c.PasswordFile == "" {

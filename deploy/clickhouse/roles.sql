@@ -36,6 +36,16 @@ GRANT ALTER DELETE ON tillstream.promotion_uplift TO writer;
 GRANT ALTER DELETE ON tillstream.outage_impact TO writer;
 GRANT ALTER DELETE ON tillstream.clv TO writer;
 
+-- clustered: beside writer (or operator, or eraser) where clickhouse.cluster is set: to define on all servers, and to have a replica catch up.
+CREATE ROLE IF NOT EXISTS clustered;
+GRANT CLUSTER ON *.* TO clustered;
+GRANT SYSTEM SYNC REPLICA ON tillstream.* TO clustered;
+GRANT SELECT(cluster, shard_num) ON system.clusters TO clustered;
+GRANT TABLE ENGINE ON ReplicatedMergeTree TO clustered;
+GRANT TABLE ENGINE ON ReplicatedAggregatingMergeTree TO clustered;
+GRANT TABLE ENGINE ON ReplicatedReplacingMergeTree TO clustered;
+GRANT TABLE ENGINE ON ReplicatedSummingMergeTree TO clustered;
+
 -- operator: what writer may, and tillstream rebuild, which makes tables anew beside the others and swaps them. Give it for the time of a rebuild.
 CREATE ROLE IF NOT EXISTS operator;
 GRANT writer TO operator;

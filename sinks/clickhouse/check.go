@@ -39,6 +39,7 @@ func (s *Sink) Check(ctx context.Context) error {
 const (
 	ProofVersion    = "version"       // the server answers and is new enough
 	ProofClock      = "clock"         // its clock agrees with ours
+	ProofCluster    = "cluster"       // it knows the cluster of the configuration, if there is one, which has one shard
 	ProofMigrations = "migrations"    // it has this binary's schema
 	ProofWindows    = "windows"       // every table remembers deduplication tokens
 	ProofCanary     = "deduplication" // an INSERT that is sent twice lands once, as one part
@@ -60,6 +61,12 @@ func (s *Sink) Proofs(ctx context.Context) []Proof {
 	}
 	skew, err := s.checkClock(ctx)
 	proofs = append(proofs, Proof{ProofClock, skew, err})
+	if s.cluster != "" {
+		found, err := s.checkCluster(ctx)
+		if proofs = append(proofs, Proof{ProofCluster, found, err}); err != nil {
+			return proofs
+		}
+	}
 	migrations, err := s.checkMigrations(ctx)
 	proofs = append(proofs, Proof{ProofMigrations, migrations, err})
 	if err != nil {
@@ -136,7 +143,14 @@ func (s *Sink) checkWindows(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := s.checkReplicated(ctx); err != nil {
+		return "", err
+	}
 	var wrong []error
+	setting := windowSetting
+	if s.cluster != "" {
+		setting = "replicated_deduplication_window"
+	}
 	err = s.rows(ctx, func(r driver.Rows) error {
 		var name, window string
 		if err := r.Scan(&name, &window); err != nil {
@@ -144,11 +158,11 @@ func (s *Sink) checkWindows(ctx context.Context) (string, error) {
 		}
 		if tables[name] != nil {
 			wrong = append(wrong, fmt.Errorf("table tillstream.%s forgets deduplication tokens (%s is %s): run ALTER TABLE tillstream.%s MODIFY SETTING %s = 10000",
-				name, windowSetting, orDefault(window, "not set"), name, windowSetting))
+				name, setting, orDefault(window, "not set"), name, setting))
 		}
 		return nil
-	}, `SELECT name, extract(engine_full, '`+windowSetting+` = (\\d+)') AS window FROM system.tables
-		WHERE database = 'tillstream' AND engine LIKE '%MergeTree' AND engine NOT LIKE 'Replicated%' AND toUInt64OrZero(window) = 0 ORDER BY name`)
+	}, `SELECT name, extract(engine_full, '\\b`+setting+` = (\\d+)') AS window FROM system.tables
+		WHERE database = 'tillstream' AND engine LIKE '%MergeTree' AND toUInt64OrZero(window) = 0 ORDER BY name`)
 	if err != nil {
 		return "", fmt.Errorf("asking for the settings of the tables: %w", err)
 	}
@@ -167,11 +181,11 @@ func (s *Sink) canary(ctx context.Context) (err error) {
 		return fmt.Errorf("drawing a name: %w", err)
 	}
 	t := &table{name: "canary_" + hex.EncodeToString(random[:]), columns: tables[like].columns}
-	if err := s.exec(ctx, "CREATE TABLE tillstream."+t.name+" AS tillstream."+like); err != nil {
+	if err := s.define(ctx, "CREATE TABLE tillstream."+t.name+" AS tillstream."+like); err != nil {
 		return fmt.Errorf("creating the canary table: %w", err)
 	}
 	defer func() {
-		err = errors.Join(err, s.exec(context.WithoutCancel(ctx), "DROP TABLE IF EXISTS tillstream."+t.name))
+		err = errors.Join(err, s.define(context.WithoutCancel(ctx), "DROP TABLE IF EXISTS tillstream."+t.name))
 	}()
 	for i := range 2 {
 		b := rollup.NewBlock(t.name, 197001, 1)

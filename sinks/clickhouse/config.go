@@ -10,6 +10,7 @@ import (
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 
 	"github.com/tillstream/tillstream/internal/renewed"
+	schema "github.com/tillstream/tillstream/schemas/clickhouse"
 	"github.com/tillstream/tillstream/sinks/certs"
 )
 
@@ -34,6 +35,9 @@ type Config struct {
 	QueryTimeout  time.Duration `yaml:"query_timeout"`   // of reads and migrations that have no deadline of their own; default 5m
 	MaxInsertTime time.Duration `yaml:"max_insert_time"` // of one INSERT, beside the deadline of its batch; default 30s
 	MaxOpenConns  int           `yaml:"max_open_conns"`  // default 16
+
+	// Cluster of one shard, whose servers all have the tables, replicated; empty: one server.
+	Cluster string `yaml:"cluster"`
 
 	// InsertSettings go with every INSERT, for clusters: insert_quorum: auto, insert_quorum_timeout: 20000, …
 	InsertSettings map[string]string `yaml:"insert_settings"`
@@ -97,6 +101,12 @@ func (c *Config) Validate() error {
 	}
 	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
 		wrong("tls.cert_file", "set both this and clickhouse.tls.key_file, or neither")
+	}
+	if q := c.InsertSettings["insert_quorum"]; c.Cluster != "" && (q == "0" || q == "1") {
+		wrong("insert_quorum", "%s replica is too few on a cluster: an INSERT could be lost with it; auto, or 2 and more", q)
+	}
+	if c.Cluster != "" && !schema.ValidCluster(c.Cluster) {
+		wrong("cluster", "%q is not a name of letters, digits, dots, dashes and underscores", c.Cluster)
 	}
 	for name := range c.InsertSettings {
 		if slices.Contains(own, name) {

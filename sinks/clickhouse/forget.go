@@ -95,6 +95,9 @@ const rehearsal = "rehearsal-"
 
 // Erasure begins a run. The error is an *Occupied if another is at work. A rehearsal only searches.
 func (s *Sink) Erasure(ctx context.Context, by, reason string, customers []uint64, rehearse bool) (*Erasure, error) {
+	if err := s.Single("tillstream forget"); err != nil { // it could not see that every replica has forgotten
+		return nil, err
+	}
 	if len(customers) > mostForgotten {
 		return nil, fmt.Errorf("%d customers are too many for one run, which takes %d: split them", len(customers), mostForgotten)
 	}
@@ -139,6 +142,9 @@ func (s *Sink) endRehearsals(ctx context.Context) error {
 
 // Resume takes up the run that was cut short; nil if there is none.
 func (s *Sink) Resume(ctx context.Context) (x *Erasure, err error) {
+	if err := s.Single("tillstream forget"); err != nil { // it could not see that every replica has forgotten
+		return nil, err
+	}
 	err = s.rows(ctx, func(r driver.Rows) error {
 		x = &Erasure{sink: s}
 		return r.Scan(&x.ID, &x.By, &x.Reason, &x.At, &x.Customers)

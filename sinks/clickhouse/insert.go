@@ -52,6 +52,9 @@ func (s *Sink) insert(ctx context.Context, t *table, in processor.Insert) error 
 	settings := maps.Clone(s.settings)
 	settings["insert_deduplication_token"] = in.Token
 	settings["max_execution_time"] = int(left.Seconds()) // whole seconds, rounded down
+	if s.cluster != "" {
+		settings["insert_quorum_timeout"] = left.Milliseconds() // else it waits ten minutes for the other replicas
+	}
 
 	// The driver adds five seconds to max_execution_time when it sees a deadline. An INSERT must not outlive its deadline, so the
 	// driver sees only that the context ends.

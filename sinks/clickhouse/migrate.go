@@ -40,6 +40,11 @@ func (s *Sink) Migrate(ctx context.Context, opts MigrateOptions) ([]Applied, err
 			return nil, err
 		}
 	}
+	if s.cluster != "" {
+		if _, err := s.checkCluster(ctx); err != nil {
+			return nil, err
+		}
+	}
 	for _, sql := range []string{
 		"CREATE DATABASE IF NOT EXISTS tillstream",
 		"CREATE DATABASE IF NOT EXISTS pos",
@@ -100,11 +105,15 @@ func (s *Sink) applied(ctx context.Context) ([]Applied, error) {
 }
 
 // collisions are errors by which the server says that another process defines the same thing at this moment: DDL_GUARD_IS_ACTIVE,
-// TABLE_ALREADY_EXISTS, TABLE_UUID_MISMATCH, and UNKNOWN_TABLE when the old view is dropped under CREATE OR REPLACE.
-var collisions = []int32{57, 60, 82, 371, 741}
+// TABLE_ALREADY_EXISTS, TABLE_UUID_MISMATCH, and UNKNOWN_TABLE when the old view is dropped under CREATE OR REPLACE; UNKNOWN_FUNCTION if that view has parameters.
+var collisions = []int32{46, 57, 60, 82, 371, 741}
 
-// define runs a DDL statement, again if another process collides with it.
+// define runs a DDL statement, on all servers of a cluster, again if another process collides with it.
 func (s *Sink) define(ctx context.Context, sql string) error {
+	sql, err := s.ddl(sql)
+	if err != nil {
+		return err
+	}
 	for try := 0; ; try++ {
 		ctx, cancel := s.query(ctx, ch.Settings{})
 		err := s.conn.Exec(ctx, sql)

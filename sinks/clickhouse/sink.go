@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"strings"
 	"sync"
@@ -18,7 +19,9 @@ import (
 // Sink is the connection to one ClickHouse. Its methods may be called at once.
 type Sink struct {
 	conn          *pool
-	database      string // of its tables
+	database      string      // of its tables
+	cluster       string      // whose servers have them, replicated; empty: one server
+	always        ch.Settings // of every statement, where there is a cluster
 	options       *ch.Options
 	settings      ch.Settings // of every INSERT
 	maxInsertTime time.Duration
@@ -47,6 +50,7 @@ func Open(cfg Config, now func() time.Time) (*Sink, error) {
 	s := &Sink{
 		conn:     &pool{options: files},
 		database: production,
+		cluster:  cfg.Cluster,
 		options:  options,
 		// The keys of a block's rows differ, so there is nothing to merge in it before it is written.
 		settings:      ch.Settings{"async_insert": 0, "insert_deduplicate": 1, "optimize_on_insert": 0},
@@ -62,6 +66,10 @@ func Open(cfg Config, now func() time.Time) (*Sink, error) {
 	}
 	for name, value := range cfg.InsertSettings {
 		s.settings[name] = value
+	}
+	if cfg.Cluster != "" { // a row that one replica alone has is lost with it
+		s.always = ch.Settings{"insert_quorum": orDefault(cfg.InsertSettings["insert_quorum"], "auto")}
+		maps.Copy(s.settings, s.always)
 	}
 	return s, nil
 }
@@ -89,7 +97,9 @@ func (s *Sink) query(ctx context.Context, settings ch.Settings) (context.Context
 	if _, ok := ctx.Deadline(); !ok {
 		ctx, cancel = context.WithTimeout(ctx, s.queryTimeout)
 	}
-	return ch.Context(ctx, ch.WithSettings(maps.Clone(settings))), cancel
+	settings = maps.Clone(settings)
+	maps.Copy(settings, s.always)
+	return ch.Context(ctx, ch.WithSettings(settings)), cancel
 }
 
 // rows runs a query and calls scan for every row. One whose connection is cut before there was a row is asked again: a server, or a balancer before it, may
@@ -98,8 +108,15 @@ func (s *Sink) rows(ctx context.Context, scan func(driver.Rows) error, sql strin
 	ctx, cancel := s.read(ctx)
 	defer cancel()
 	for try := 1; ; try++ {
-		n, err := s.scan(ctx, scan, sql, args...)
-		if err == nil || n > 0 || try == attempts || !broken.Connection(err) {
+		host := s.conn.host()
+		n, err := 0, s.catchUp(ctx, sql)
+		if err == nil {
+			n, err = s.scan(ctx, s.unmoved(host, scan), sql, args...)
+		}
+		if n == 0 && s.moved(host) {
+			err = errMoved
+		}
+		if again := errors.Is(err, errMoved) || n == 0 && broken.Connection(err); !again || try == attempts {
 			return err
 		}
 	}

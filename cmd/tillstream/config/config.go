@@ -81,7 +81,8 @@ type ClickHouse struct {
 	PasswordFile  string   `yaml:"password_file" doc:"File with the password, white space around it left out; wins over password."`
 	TLS           TLS      `yaml:"tls"`
 	InsertTimeout Duration `yaml:"insert_timeout" doc:"Longest a single INSERT may take; half of kafka.session_timeout bounds it too."`
-	InsertQuorum  string   `yaml:"insert_quorum" doc:"Replicas that must have an INSERT before it counts: a number or auto; empty: as the server is set."`
+	InsertQuorum  string   `yaml:"insert_quorum" doc:"Replicas that must have an INSERT before it counts: a number or auto; empty: on a cluster auto, else as the server is set."`
+	Cluster       string   `yaml:"cluster" doc:"Cluster of one shard (remote_servers) on whose servers the tables are made, replicated; the DSN names some or all of them. Empty: one server. See docs/kafka-and-clickhouse.md."`
 	Migrate       bool     `yaml:"migrate" doc:"Bring the databases to this version before starting."`
 }
 

@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/tillstream/tillstream/processor/alert"
+	schema "github.com/tillstream/tillstream/schemas/clickhouse"
 	"github.com/tillstream/tillstream/sinks/kafka"
 )
 
@@ -107,7 +108,12 @@ func (c *Config) Validate() error {
 	if q := c.ClickHouse.InsertQuorum; q != "" && q != "auto" {
 		if n, err := strconv.Atoi(q); err != nil || n < 0 {
 			wrong("clickhouse.insert_quorum", "0, 1, 2 …, auto or nothing", strconv.Quote(q))
+		} else if n < 2 && c.ClickHouse.Cluster != "" {
+			wrong("clickhouse.insert_quorum", "2 or more, or auto, where clickhouse.cluster is set: an INSERT that one replica has is lost with it", q)
 		}
+	}
+	if n := c.ClickHouse.Cluster; n != "" && !schema.ValidCluster(n) {
+		wrong("clickhouse.cluster", "a name of letters, digits, dots, dashes and underscores", strconv.Quote(n))
 	}
 
 	p := &c.Processor

@@ -28,13 +28,17 @@ func (r *report) clickHouse(f *Facts) {
 		r.add("disk", Skip, "", "ClickHouse could not be asked")
 		return
 	}
+	role := "writer"
+	if f.Config.ClickHouse.Cluster != "" {
+		role = "writer, clustered"
+	}
 	switch {
 	case c.RightsErr != nil:
 		r.err("rights", c.RightsErr, "")
 	case len(c.Lacking) > 0:
-		r.add("rights", Fail, "run deploy/clickhouse/roles.sql of this version, then GRANT writer TO "+c.User, "user %s lacks %s of role writer: %s", c.User, plural(len(c.Lacking), "right"), some(c.Lacking))
+		r.add("rights", Fail, "run deploy/clickhouse/roles.sql of this version, then GRANT "+role+" TO "+c.User, "user %s lacks %s of role %s: %s", c.User, plural(len(c.Lacking), "right"), role, some(c.Lacking))
 	default:
-		r.ok("rights", "user %s may do what role writer may", c.User)
+		r.ok("rights", "user %s may do what role %s may", c.User, role)
 	}
 	share := 100 * float64(c.Free) / max(float64(c.Total), 1)
 	switch {
