@@ -13,7 +13,7 @@ import (
 
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
 	"github.com/tillstream/tillstream/console"
-	"github.com/tillstream/tillstream/console/login"
+	people "github.com/tillstream/tillstream/console/login"
 	"github.com/tillstream/tillstream/docs"
 	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/sinks/certs"
@@ -56,18 +56,25 @@ func consoleAccess(cfg *config.Config) (console.Config, error) {
 	if o.Issuer == "" || !cfg.Console.Enabled {
 		return out, nil
 	}
-	tls, err := certs.Client("console.oidc.tls", certFiles(o.TLS))
-	if err != nil {
+	if out.Login, err = openLogin(cfg, out.Groups); err != nil {
 		return console.Config{}, usageError{err}
 	}
-	out.Login, err = login.New(login.Config{
-		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: string(o.ClientSecret), RedirectURL: o.RedirectURL, Scopes: o.Scopes,
-		GroupsClaim: o.GroupsClaim, Groups: out.Groups.Names(), Session: duration(o.Session), HTTP: &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: tls, ForceAttemptHTTP2: true}},
-	}, time.Now)
-	if err != nil {
-		return console.Config{}, usageError{fmt.Errorf("console.oidc: %w", err)}
-	}
 	return out, nil
+}
+
+// openLogin asks nobody yet.
+func openLogin(cfg *config.Config, groups console.Groups) (*people.Login, error) {
+	o := &cfg.Console.OIDC
+	t := &o.TLS
+	tls := certs.Files{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify}
+	transport, err := certs.NewTransport("console.oidc", &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}, certs.Login{TLS: tls}, []string{o.Issuer}, cfg.Renewed)
+	if err != nil {
+		return nil, err
+	}
+	return people.New(people.Config{
+		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: string(o.ClientSecret), RedirectURL: o.RedirectURL, Scopes: o.Scopes,
+		GroupsClaim: o.GroupsClaim, Groups: groups.Names(), Session: duration(o.Session), HTTP: &http.Client{Transport: transport},
+	}, time.Now)
 }
 
 // withConsole puts the console beside what else is served at an address. kafka is where dead letters are sent again; nil: nowhere.
