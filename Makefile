@@ -1,5 +1,5 @@
 # The two commands of the README are demo and test; each installs what it needs, through go, npm (the ClickHouse engine) and Maven (Kafka).
-.PHONY: demo build test test-kafka test-console test-chart vulnerabilities lint fmt docs bench fuzz simulate endurance scale queries bench-peers clean
+.PHONY: demo build test test-kafka test-console test-chart vulnerabilities workflows reproducible lint fmt docs site bench fuzz simulate endurance scale queries bench-peers clean
 SHELL = /bin/bash
 .SHELLFLAGS = -eu -o pipefail -c
 
@@ -15,6 +15,9 @@ FAULT_TESTS = ^TestPipelineFault
 # What `make test` leaves out. CI gives $(KAFKA_TESTS), which it runs with the real one.
 SKIP = $(FAULT_TESTS)
 KAFKA_PACKAGES = ./cmd/tillstream
+
+# As .goreleaser.yaml builds it.
+RELEASE = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 
 demo: build
 	bin/tillstream demo
@@ -51,6 +54,18 @@ test-chart:
 vulnerabilities:
 	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
+# The workflows of .github. Their programs come through Go, and are no part of the module.
+workflows:
+	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
+# A commit gives the same bytes wherever it is built: two clones in two folders, the second with nothing of what the first has compiled. Minutes.
+reproducible:
+	@at=$$(mktemp -d); trap 'rm -rf "$$at"' EXIT; \
+	git clone -q . "$$at/one"; git clone -q . "$$at/an/other"; \
+	(cd "$$at/one" && $(RELEASE) -o "$$at/1" ./cmd/tillstream); \
+	(cd "$$at/an/other" && GOCACHE="$$at/cache" $(RELEASE) -o "$$at/2" ./cmd/tillstream); \
+	sha256sum "$$at/1" "$$at/2"; cmp "$$at/1" "$$at/2" && echo "the same bytes"
+
 lint:
 	@unformatted=$$(go tool gofumpt -l .); test -z "$$unformatted" || { echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; }
 	go vet ./...
@@ -62,6 +77,11 @@ fmt:
 # What is generated from code: docs/configuration.md and the printed defaults, docs/metrics.md, the dashboards. A test fails where they are stale.
 docs:
 	TILLSTREAM_WRITE_DOCS=1 go test -count 1 -run '^Test(GeneratedFilesAreCurrent|MetricsAreDocumented)$$' ./cmd/tillstream ./cmd/tillstream/config ./deploy/grafana
+
+# The documentation as pages for a browser, in bin/site. It needs no network; run and demo show the same at /docs/.
+site: build
+	rm -rf bin/site
+	bin/tillstream docs bin/site
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

@@ -7,9 +7,7 @@ import (
 	"embed"
 	"encoding/base64"
 	"html/template"
-	"io/fs"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -56,7 +54,7 @@ type Lane struct {
 type Deps struct {
 	Ask   Asker
 	Lanes func() []Lane // of this process; nil: none
-	Docs  fs.FS         // what pages link to
+	Docs  http.Handler  // the documentation, as pages below its root
 	// Replay sends dead letters again, or says what it would do; nil: this console cannot.
 	Replay func(context.Context, Replay) (Replayed, error)
 	Now    func() time.Time
@@ -142,7 +140,7 @@ func New(cfg Config, deps Deps) (http.Handler, error) {
 			mux.HandleFunc("GET "+Prefix+"live/"+k.name, func(w http.ResponseWriter, r *http.Request) { c.live(w, r, k) })
 		}
 	}
-	mux.HandleFunc("GET "+Prefix+"docs/{name}", c.doc)
+	mux.Handle("GET "+Prefix+"docs/", http.StripPrefix(Prefix+"docs/", deps.Docs))
 	mux.HandleFunc("POST "+replayPath, c.replay)
 	if cfg.Login != nil {
 		mux.HandleFunc("POST "+logoutPath, c.logout)
@@ -167,18 +165,6 @@ func New(cfg Config, deps Deps) (http.Handler, error) {
 }
 
 func (c *console) asset(file string) string { return Prefix + c.assets[file].name }
-
-// doc gives a text of the documentation as it is written.
-func (c *console) doc(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
-	text, err := fs.ReadFile(c.deps.Docs, name)
-	if err != nil || !strings.HasSuffix(name, ".md") {
-		http.Error(w, "there is no such text; "+Prefix+" leads to the pages", http.StatusNotFound)
-		return
-	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = w.Write(text)
-}
 
 // sheet is what the templates get.
 type sheet struct {

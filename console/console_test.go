@@ -36,7 +36,7 @@ func (s *stub) Ask(context.Context, string, map[string]string, func([]any) error
 
 func TestHeaders(t *testing.T) {
 	h := build(t, Config{Loopback: true}, &stub{}, nil)
-	for _, path := range []string{"/console/", "/console/now", "/console/nonsense", "/console/docs/dead-letters.md", "/console/docs/../../etc/passwd"} {
+	for _, path := range []string{"/console/", "/console/now", "/console/nonsense", "/console/docs/dead-letters.html", "/console/docs/../../etc/passwd"} {
 		res := get(t, h, path)
 		for name, want := range map[string]string{
 			"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "X-Frame-Options": "DENY", "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
@@ -60,8 +60,8 @@ func TestHeaders(t *testing.T) {
 			t.Errorf("%s: %s", link[1], res.Status)
 		}
 	}
-	if got := body(t, get(t, h, "/console/docs/dead-letters.md")); !strings.Contains(got, "text/plain") || !strings.Contains(got, "# Dead letters <b>") {
-		t.Errorf("the text: %q", got)
+	if got := body(t, get(t, h, "/console/docs/adr/1.html")); !strings.Contains(got, "page adr/1.html") {
+		t.Errorf("the documentation: %q", got)
 	}
 	if res := get(t, h, "/console/nonsense"); res.StatusCode != http.StatusNotFound {
 		t.Errorf("a page that is not there: %s", res.Status)
@@ -111,7 +111,7 @@ func TestWhoMayLook(t *testing.T) {
 			req.SetBasicAuth(c.user, c.pw)
 			headers = append(headers, "Authorization", req.Header.Get("Authorization"))
 		}
-		for _, path := range []string{"/console/now", "/console/docs/dead-letters.md", "/console/static/x/style.css"} {
+		for _, path := range []string{"/console/now", "/console/docs/dead-letters.html", "/console/static/x/style.css"} {
 			res := get(t, h, path, headers...)
 			want := c.want
 			if want == 200 && strings.Contains(path, "static") {

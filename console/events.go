@@ -14,7 +14,7 @@ func (p *page) letters() draw {
 			Class: "code wrap", Form: p.replayForm(row[0], row[1]),
 		}
 	}}
-	why := linked(code("reason", 1), func(*page, []any) string { return Prefix + "docs/dead-letters.md" })
+	why := linked(code("reason", 1), func(*page, []any) string { return Prefix + "docs/dead-letters.html" })
 	return p.table("letters", question{`SELECT topic, reason, field, any(expected) AS wanted, count() AS letters, countIf(replayed_at IS NOT NULL) AS sent_again, max(at) AS latest
 FROM pos.dead_letters
 WHERE at >= {since:DateTime('UTC')} AND at < {until:DateTime('UTC')}

@@ -21,6 +21,7 @@ var catalogue = map[string][len(languages)]string{
 	"nav.events":       {"Events", "Événements"},
 	"nav.agreements":   {"Agreements", "Contrats"},
 	"nav.customers":    {"Customers", "Clients"},
+	"docs":             {"Documentation", "Documentation"},
 	"theme":            {"Colours", "Couleurs"},
 	"theme.auto":       {"Auto", "Auto"},
 	"theme.light":      {"Light", "Clair"},

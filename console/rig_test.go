@@ -1,15 +1,14 @@
 package console
 
 import (
+	"fmt"
 	"html"
-	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
@@ -76,7 +75,9 @@ func build(t *testing.T, cfg Config, asker Asker, lanes []Lane) http.Handler {
 	return h
 }
 
-func texts() fs.FS { return fstest.MapFS{"dead-letters.md": {Data: []byte("# Dead letters <b>")}} }
+func texts() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "page %s", r.URL.Path) })
+}
 
 // get asks for a page and gives what came.
 func get(t *testing.T, h http.Handler, path string, headers ...string) *http.Response {

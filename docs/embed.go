@@ -3,7 +3,7 @@ package docs
 
 import "embed"
 
-// Texts are the texts as they are written, for who shows them without the internet.
+// Texts are the texts as they are written, with their pictures.
 //
-//go:embed *.md
+//go:embed *.md adr/*.md img
 var Texts embed.FS

@@ -25,6 +25,14 @@ type adoptCmd struct {
 	Yes       bool   `help:"Do not ask."`
 }
 
+func (*adoptCmd) Help() string {
+	return `Says for every partition what Kafka holds, what is committed, where ClickHouse ends and what would be lost, and asks. All members must be stopped. The sentence of a
+stopped lane names the command that mends it; the background is in docs/operations.md.
+
+  tillstream adopt --config tillstream.yaml --all-lanes --reason "restored the backup of Sunday" --dry-run
+  tillstream adopt --config tillstream.yaml --topic pos.health --partition 3 --offset earliest --reason "retention was too short"`
+}
+
 func (c *adoptCmd) Run(e *env) error {
 	a, err := c.adoption()
 	if err != nil {

@@ -31,13 +31,20 @@ type alertsListCmd struct {
 	Format string `help:"How rows are printed: table for people, csv or json for programs." enum:"table,csv,json" default:"table"`
 }
 
+func (*alertsListCmd) Help() string {
+	return `What each rule means, and what to do, is in docs/alerting.md.
+
+  tillstream alerts list --active
+  tillstream alerts list --config tillstream.yaml --format json`
+}
+
 func (c *alertsListCmd) Run(e *env) error {
 	return c.open(e, func(sink *clickhouse.Sink) error {
 		all, err := sink.Alerts(e.ctx, c.Active)
 		if err != nil {
 			return err
 		}
-		return all.Write(e.stdout, clickhouse.Format(c.Format))
+		return show(e, all, clickhouse.Format(c.Format))
 	})
 }
 
@@ -106,7 +113,7 @@ func receivers(kafka *source, log *zap.Logger) (all []alert.Receiver, closeAll f
 	}
 	if a := cfg.Alertmanager; len(a.URLs) > 0 {
 		client, err := alertmanager.New(alertmanager.Config{
-			URLs: append([]string(nil), a.URLs...), Login: login(&a.HTTPLogin), Renewed: kafka.cfg.Renewed, Source: a.Source, Log: log,
+			URLs: append([]string(nil), a.URLs...), Login: httpLogin(&a.HTTPLogin), Renewed: kafka.cfg.Renewed, Source: a.Source, Log: log,
 			Lasts: 4 * max(duration(a.Refresh), duration(kafka.cfg.Kafka.SessionTimeout)), // it must outlive the time that passes until another member judges
 		}, time.Now)
 		if err != nil {

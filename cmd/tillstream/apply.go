@@ -34,6 +34,14 @@ type applyCmd struct {
 	Data   string   `help:"Register in the demo of this data directory, running or not." placeholder:"DIR"`
 }
 
+func (*applyCmd) Help() string {
+	return `How files look is in docs/registry.md and docs/agreements.md. What is not in them stays, unless --prune is given.
+
+  tillstream apply --config tillstream.yaml -f chain/ --dry-run
+  tillstream apply --config tillstream.yaml -f chain/ -f agreements/ --reason "summer hours"
+  tillstream apply --data tillstream-data -f mine.yaml`
+}
+
 // kindDocument is what a store comes to, beside what was declared.
 const kindDocument = "Document"
 

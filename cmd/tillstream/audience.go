@@ -147,7 +147,9 @@ type audienceJoinCmd struct {
 }
 
 func (*audienceJoinCmd) Help() string {
-	return `Computes the pseudonym of every id of the mapping with the secret, on this machine, and writes the rows whose pseudonym is in the audience, with the reason. It opens no connection.`
+	return `Computes the pseudonym of every id of the mapping with the secret, on this machine, and writes the rows whose pseudonym is in the audience, with the reason. It opens no connection.
+
+  tillstream audience join --audience at-risk.csv --mapping members.csv --secret pseudonyms --out letters.csv`
 }
 
 func (c *audienceJoinCmd) Run(e *env) error {

@@ -10,7 +10,7 @@ import (
 
 func TestCompletion(t *testing.T) {
 	for line, want := range map[string]string{
-		"doc":                       "doctor",
+		"doc":                       "docs doctor",
 		"sla st":                    "statement status",
 		"doctor --s":                "--strict",
 		"doctor --json --da":        "--data",

@@ -13,8 +13,9 @@ import (
 
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
 	"github.com/tillstream/tillstream/console"
-	people "github.com/tillstream/tillstream/console/login"
+	"github.com/tillstream/tillstream/console/login"
 	"github.com/tillstream/tillstream/docs"
+	"github.com/tillstream/tillstream/docs/pages"
 	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/sinks/certs"
 	"github.com/tillstream/tillstream/sinks/clickhouse"
@@ -63,15 +64,13 @@ func consoleAccess(cfg *config.Config) (console.Config, error) {
 }
 
 // openLogin asks nobody yet.
-func openLogin(cfg *config.Config, groups console.Groups) (*people.Login, error) {
+func openLogin(cfg *config.Config, groups console.Groups) (*login.Login, error) {
 	o := &cfg.Console.OIDC
-	t := &o.TLS
-	tls := certs.Files{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify}
-	transport, err := certs.NewTransport("console.oidc", &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}, certs.Login{TLS: tls}, []string{o.Issuer}, cfg.Renewed)
+	transport, err := certs.NewTransport("console.oidc", &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}, certs.Login{TLS: certFiles(&o.TLS)}, []string{o.Issuer}, cfg.Renewed)
 	if err != nil {
 		return nil, err
 	}
-	return people.New(people.Config{
+	return login.New(login.Config{
 		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: string(o.ClientSecret), RedirectURL: o.RedirectURL, Scopes: o.Scopes,
 		GroupsClaim: o.GroupsClaim, Groups: groups.Names(), Session: duration(o.Session), HTTP: &http.Client{Transport: transport},
 	}, time.Now)
@@ -90,19 +89,22 @@ func withConsole(rest http.Handler, cfg *config.Config, access console.Config, a
 	deps := console.Deps{
 		Ask:   sink.Reader(clickhouse.Limits{Time: time.Duration(cfg.Console.Timeout), Rows: consoleRows, Memory: int64(cfg.Console.Memory)}),
 		Lanes: func() []console.Lane { return consoleLanes(proc) },
-		Docs:  docs.Texts, Now: time.Now, Log: log.Named("console"),
+		Docs:  pages.Handler(docs.Texts, versionString(), log.Named("docs")), Now: time.Now, Log: log.Named("console"),
 	}
 	if kafka != nil {
 		deps.Replay = func(ctx context.Context, what console.Replay) (console.Replayed, error) {
 			return consoleReplay(ctx, kafka, sink, what)
 		}
 	}
-	pages, err := console.New(access, deps)
+	handler, err := console.New(access, deps)
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle(console.Prefix, pages)
+	mux.Handle(console.Prefix, handler)
+	mux.Handle("/docs/", http.StripPrefix("/docs/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, console.Prefix+"docs/"+r.URL.Path, http.StatusFound)
+	})))
 	mux.Handle("/", rest)
 	return mux, nil
 }

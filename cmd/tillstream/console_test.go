@@ -31,13 +31,14 @@ func TestConsoleBesideMetrics(t *testing.T) {
 		disabled, login                  bool
 		want                             int
 	}{
-		{name: "this machine", address: "127.0.0.1", path: "/console/docs/console.md", host: "localhost:9464", want: 200},
-		{name: "every address", address: "0.0.0.0", path: "/console/docs/console.md", host: "localhost:9464", want: 403},
+		{name: "this machine", address: "127.0.0.1", path: "/console/docs/console.html", host: "localhost:9464", want: 200},
+		{name: "every address", address: "0.0.0.0", path: "/console/docs/console.html", host: "localhost:9464", want: 403},
 		{name: "every address, IPv6", address: "::", path: "/console/now", host: "[::1]:9464", want: 403},
 		{name: "every address, metrics", address: "0.0.0.0", path: "/metrics", host: "tills:9464", want: 204},
 		{name: "users", address: "0.0.0.0", users: users, path: "/console/now", host: "tills:9464", want: 401},
-		{name: "ann", address: "0.0.0.0", users: users, path: "/console/docs/console.md", host: "tills:9464", login: true, want: 200},
+		{name: "ann", address: "0.0.0.0", users: users, path: "/console/docs/console.html", host: "tills:9464", login: true, want: 200},
 		{name: "users, metrics", address: "0.0.0.0", users: users, path: "/metrics", host: "tills:9464", want: 204},
+		{name: "documentation", address: "127.0.0.1", path: "/docs/adr/", host: "localhost:9464", want: 302},
 		{name: "disabled", address: "127.0.0.1", disabled: true, path: "/console/now", host: "localhost", want: 204},
 	} {
 		cfg := config.Default()

@@ -54,6 +54,9 @@ func (*demoCmd) Help() string {
 }
 
 func (c *demoCmd) Run(e *env) error {
+	if err := canOpen(c.Input); err != nil {
+		return err
+	}
 	cfg, err := c.config(e)
 	if err != nil {
 		return err

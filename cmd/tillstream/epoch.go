@@ -95,6 +95,13 @@ type epochCmd struct {
 	Check bool `help:"Only say whether all lanes are at rest and nobody works, so that an upgrade, a backup or a new epoch is safe: exit code 0, else 1."`
 }
 
+func (*epochCmd) Help() string {
+	return `All members must be stopped. When a new epoch is needed, and when it begins by itself, is in docs/operations.md.
+
+  tillstream epoch --config tillstream.yaml --check
+  tillstream epoch --config tillstream.yaml --lanes 16 --reason "more machines"`
+}
+
 func (c *epochCmd) Run(e *env) error {
 	if c.Check {
 		return c.open(e, func(r *repair) error { return c.check(e, r) })

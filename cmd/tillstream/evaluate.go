@@ -29,7 +29,10 @@ type slaEvaluateCmd struct {
 
 func (*slaEvaluateCmd) Help() string {
 	return `Measures all agreements once, publishes what is news, and says what that came to: for cron, where sla.every is 0. Exit code 1 if an agreement could not
-be measured; the others are. Running it twice changes nothing, and neither does running it beside tillstream run.`
+be measured; the others are. Running it twice changes nothing, and neither does running it beside tillstream run.
+
+  tillstream sla evaluate --config tillstream.yaml
+  tillstream sla evaluate --data tillstream-data`
 }
 
 func (c *slaEvaluateCmd) Run(e *env) error {

@@ -31,13 +31,20 @@ type incidentsListCmd struct {
 	Format string  `help:"How rows are printed: table for people, csv or json for programs." enum:"table,csv,json" default:"table"`
 }
 
+func (*incidentsListCmd) Help() string {
+	return `How incidents are reckoned is in docs/incidents.md.
+
+  tillstream incidents list --status open
+  tillstream incidents list --config tillstream.yaml --store 0042 --since 2026-11-01`
+}
+
 func (c *incidentsListCmd) Run(e *env) error {
 	return c.open(e, func(sink *clickhouse.Sink) error {
 		result, err := sink.Incidents(e.ctx, clickhouse.IncidentFilter{Store: c.Store, Status: c.Status, Party: c.Party, Since: time.Time(c.Since)})
 		if err != nil {
 			return err
 		}
-		return result.Write(e.stdout, clickhouse.Format(c.Format))
+		return show(e, result, clickhouse.Format(c.Format))
 	})
 }
 
@@ -79,6 +86,12 @@ type incidentsShowCmd struct {
 	Format string `help:"How rows are printed: table for people, csv or json for programs." enum:"table,csv,json" default:"table"`
 }
 
+func (*incidentsShowCmd) Help() string {
+	return `Ids are those of tillstream incidents list.
+
+  tillstream incidents show INC-4711 --store 0042`
+}
+
 func (c *incidentsShowCmd) Run(e *env) error {
 	return c.open(e, func(sink *clickhouse.Sink) error {
 		if err := c.exists(e.ctx, sink); err != nil {
@@ -97,6 +110,12 @@ type incidentsAssignCmd struct {
 	Reason   string        `help:"Why. It is kept." required:"" placeholder:"TEXT"`
 	By       string        `help:"Who decided; you and this machine if not given." placeholder:"NAME"`
 	Wait     time.Duration `help:"How long to wait until it is folded." default:"1m"`
+}
+
+func (*incidentsAssignCmd) Help() string {
+	return `What agreements make of it is in docs/incidents.md.
+
+  tillstream incidents assign INC-4711 --store 0042 --party third_party --supplier telco-x --reason "their line" --config tillstream.yaml`
 }
 
 func (c *incidentsAssignCmd) Run(e *env) error {

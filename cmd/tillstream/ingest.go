@@ -2,17 +2,38 @@ package main
 
 import (
 	"fmt"
+	"os"
 )
 
 type ingestCmd struct {
 	Files  []string `arg:"" name:"file" help:"Canonical events, one JSON object a line; .zst and .gz are unpacked, - is standard input."`
 	Config string   `help:"Configuration file." type:"path" placeholder:"FILE"`
+	Data   string   `help:"Send to the Kafka of the demo in this data directory, running or not." placeholder:"DIR"`
+}
+
+func (*ingestCmd) Help() string {
+	return `What an event holds is in schemas/events. Events are not checked here: what cannot be folded becomes a dead letter, with its reason.
+
+  tillstream ingest --config tillstream.yaml sales.jsonl.zst health.jsonl
+  tillstream simulate --days 2 --out - | tillstream ingest --config tillstream.yaml -
+  tillstream ingest --data tillstream-data mine.jsonl`
 }
 
 func (c *ingestCmd) Run(e *env) error {
 	cfg, err := loadConfig(e, c.Config)
 	if err != nil {
 		return err
+	}
+	if err := canOpen(c.Files); err != nil {
+		return err
+	}
+	if c.Data != "" {
+		addrs, done, err := demoBroker(c.Data)
+		if err != nil {
+			return err
+		}
+		defer done()
+		cfg.Kafka.Brokers = addrs
 	}
 	log, err := newLogger(e.stderr, cfg)
 	if err != nil {
@@ -32,6 +53,21 @@ func (c *ingestCmd) Run(e *env) error {
 			return err
 		}
 		fmt.Fprintln(e.stdout, report.describe(name))
+	}
+	return nil
+}
+
+// canOpen says before anything is begun whether files can be read.
+func canOpen(files []string) error {
+	for _, name := range files {
+		if name == "-" {
+			continue
+		}
+		f, err := os.Open(name)
+		if err != nil {
+			return fmt.Errorf("reading events: %w", err)
+		}
+		f.Close()
 	}
 	return nil
 }

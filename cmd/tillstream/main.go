@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -47,6 +48,7 @@ type cli struct {
 	Config      configCmd      `cmd:"" help:"Check or print the configuration."`
 	Doctor      doctorCmd      `cmd:"" help:"Look at a whole set-up, from Kafka's settings to the registry, and say what to change."`
 	Ready       readyCmd       `cmd:"" help:"Ask a running processor whether all its lanes work."`
+	Docs        docsCmd        `cmd:"" help:"Write the documentation of this version to a folder, as pages for a browser."`
 	Completion  completionCmd  `cmd:"" help:"Make the shell complete commands and flags."`
 	Complete    completeCmd    `cmd:"" hidden:""`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
@@ -75,6 +77,14 @@ func main() {
 
 // run is the program without its process.
 func run(e *env, args []string) int {
+	switch { // what newcomers try
+	case len(args) == 0:
+		args = []string{"--help"}
+	case args[0] == "help":
+		args = append(slices.Clone(args[1:]), "--help")
+	case len(args) == 1 && args[0] == "--version": // no flag of all commands: sla what-if has one of that name
+		args = []string{"version"}
+	}
 	var c cli
 	exited := -1
 	parser, err := kong.New(&c,
@@ -90,7 +100,12 @@ func run(e *env, args []string) int {
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintf(e.stderr, "tillstream: %v; see tillstream --help\n", err)
+		at := "tillstream"
+		var wrong *kong.ParseError
+		if errors.As(err, &wrong) && wrong.Context.Selected() != nil {
+			at = wrong.Context.Selected().FullPath()
+		}
+		fmt.Fprintf(e.stderr, "tillstream: %v; see %s --help\n", err, at)
 		return exitUsage
 	}
 	err = parsed.Run(e)

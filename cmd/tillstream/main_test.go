@@ -54,6 +54,16 @@ func tillstreamWith(t *testing.T, ctx context.Context, stdin io.Reader, stdout i
 	return code, stderr.String()
 }
 
+// What newcomers try works.
+func TestHelpAndVersion(t *testing.T) {
+	for args, want := range map[string]string{"": "Usage: tillstream <command>", "help": "Usage: tillstream <command>", "help sql": "Usage: tillstream sql <query>", "--version": "tillstream "} {
+		var out strings.Builder
+		if code, stderr := tillstream(t, &out, strings.Fields(args)...); code != exitDone || !strings.HasPrefix(out.String(), want) {
+			t.Errorf("tillstream %s: exit %d: %s%s", args, code, out.String(), stderr)
+		}
+	}
+}
+
 // migrated is a data directory whose ClickHouse has this binary's tables and nothing in them. It is made once a process: making the tables takes more CPU than
 // most tests do. That they are made out of nothing is tested where a demo begins, and in sinks/clickhouse.
 var migrated = sync.OnceValues(func() (dir string, err error) {

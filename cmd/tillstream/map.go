@@ -20,6 +20,13 @@ type mapCmd struct {
 	Config  string `help:"Configuration file." type:"path" placeholder:"FILE"`
 }
 
+func (*mapCmd) Help() string {
+	return `How a mapping is written is in docs/formats.md.
+
+  tillstream map --file sample.json --mapping receipts.blobl
+  tillstream map --file sample.json --config tillstream.yaml --topic shop.receipts`
+}
+
 func (c *mapCmd) Run(e *env) error {
 	cfg, err := loadConfig(e, c.Config)
 	if err != nil {

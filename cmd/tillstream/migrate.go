@@ -9,7 +9,9 @@ import (
 type migrateCmd struct{ target }
 
 func (*migrateCmd) Help() string {
-	return `Applies the migrations that are missing. With --config it also sets for how long rows are kept, as retention says; tillstream run does both where clickhouse.migrate is true.`
+	return `Applies the migrations that are missing. With --config it also sets for how long rows are kept, as retention says; tillstream run does both where clickhouse.migrate is true.
+
+  tillstream migrate --config tillstream.yaml`
 }
 
 func (c *migrateCmd) Run(e *env) error {

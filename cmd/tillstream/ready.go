@@ -15,6 +15,12 @@ type readyCmd struct {
 	Addr string `help:"Where the processor listens." default:"127.0.0.1:9464" placeholder:"ADDR"`
 }
 
+func (*readyCmd) Help() string {
+	return `For health checks where there is no shell: exit code 0, or 1 and the sentence that says why.
+
+  tillstream ready --addr 127.0.0.1:9464`
+}
+
 func (c *readyCmd) Run(e *env) error {
 	ctx, cancel := context.WithTimeout(e.ctx, 5*time.Second)
 	defer cancel()
@@ -24,7 +30,7 @@ func (c *readyCmd) Run(e *env) error {
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("asking the processor: %w", err)
+		return fmt.Errorf("asking the processor: %w: see that tillstream run works there, and that --addr is its listen", err)
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, 4096))

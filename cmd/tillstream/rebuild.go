@@ -28,6 +28,13 @@ type rebuildCmd struct {
 	Config  string   `help:"Configuration file." type:"path" placeholder:"FILE"`
 }
 
+func (*rebuildCmd) Help() string {
+	return `All members must be stopped. docs/operations.md says what can be made anew, and when not.
+
+  tillstream rebuild --config tillstream.yaml --table product_sales --dry-run
+  tillstream rebuild --config tillstream.yaml --table product_sales --from 2026-10 --to 2026-11 --yes`
+}
+
 // month is yyyymm; 0 if it was not given.
 type month uint32
 

@@ -16,7 +16,9 @@ type refreshCmd struct{ target }
 
 func (*refreshCmd) Help() string {
 	return `Reckons the views of pos anew that are refreshed and not reckoned when they are asked, and says what that came to: for cron, where marketing.refresh_every
-is 0, or to see late data at once. Running it beside tillstream run does no harm.`
+is 0, or to see late data at once. Running it beside tillstream run does no harm.
+
+  tillstream refresh --config tillstream.yaml`
 }
 
 func (c *refreshCmd) Run(e *env) error {

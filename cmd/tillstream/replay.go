@@ -23,6 +23,12 @@ type deadLettersReplayCmd struct {
 	Config  string   `help:"Configuration file." type:"path" placeholder:"FILE"`
 }
 
+func (*deadLettersReplayCmd) Help() string {
+	return `First mend what refused them, for example the mapping; docs/dead-letters.md says what, by reason.
+
+  tillstream deadletters replay --config tillstream.yaml --reason unknown_type --dry-run`
+}
+
 func (c *deadLettersReplayCmd) Run(e *env) error {
 	filter, err := c.filter()
 	if err != nil {

@@ -158,6 +158,12 @@ func TestRefusals(t *testing.T) {
 		says []string
 	}{
 		{"no command", []string{"dance"}, exitUsage, []string{"dance", "--help"}},
+		{"nothing asked for", []string{"sql"}, exitUsage, []string{"<query>", "tillstream sql --help"}},
+		{"no configuration", []string{"run", "--config", "/nowhere/at/all"}, exitUsage, []string{"/nowhere/at/all", "tillstream config print > FILE"}},
+		{"no demo to send to", []string{"ingest", "--data", "/nowhere/at/all", csv}, exitUsage, []string{"there is no demo in /nowhere/at/all"}},
+		{"no such view", []string{"sql", "--dsn", dsn, "SELECT * FROM pos.sale"}, exitFailed, []string{"SHOW TABLES FROM pos"}},
+		{"nobody answers", []string{"ready", "--addr", nobody}, exitFailed, []string{nobody, "--addr"}},
+		{"no rows", []string{"sql", "--dsn", dsn, "SELECT 1 WHERE 0"}, exitDone, []string{"no rows"}},
 		{"no such file", []string{"ingest", "--config", good, "/nowhere/at/all"}, exitFailed, []string{"/nowhere/at/all"}},
 		{"not JSON lines", []string{"ingest", "--config", good, csv}, exitFailed, []string{"line 1 is not a JSON object", "one object a line"}},
 		{"broker away", []string{"ingest", "--config", writeConfig(t, nobody, dsn, ""), csv}, exitFailed, []string{nobody}},

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"go.uber.org/zap"
@@ -22,6 +24,12 @@ type configCheckCmd struct {
 	File string `arg:"" optional:"" type:"path" help:"Configuration file."`
 }
 
+func (*configCheckCmd) Help() string {
+	return `Asks neither Kafka nor ClickHouse; tillstream doctor does.
+
+  tillstream config check tillstream.yaml`
+}
+
 func (c *configCheckCmd) Run(e *env) error {
 	if _, err := loadConfig(e, c.File); err != nil {
 		return err
@@ -34,6 +42,13 @@ type configPrintCmd struct {
 	File string `arg:"" optional:"" type:"path" help:"Configuration file; the defaults without one."`
 }
 
+func (*configPrintCmd) Help() string {
+	return `What is printed is a whole configuration file, secrets left out.
+
+  tillstream config print > tillstream.yaml
+  tillstream config print tillstream.yaml`
+}
+
 func (c *configPrintCmd) Run(e *env) error {
 	cfg, err := loadConfig(e, c.File)
 	if err != nil {
@@ -44,6 +59,9 @@ func (c *configPrintCmd) Run(e *env) error {
 
 func loadConfig(e *env, path string) (*config.Config, error) {
 	cfg, err := config.Load(path, e.environ)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w; tillstream config print > FILE makes one", err)
+	}
 	if err != nil {
 		return nil, usageError{err}
 	}
@@ -65,13 +83,16 @@ func newLogger(w io.Writer, cfg *config.Config) (*zap.Logger, error) {
 	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)), nil
 }
 
-// login is how a server of HTTP is told who we are.
-func login(l *config.HTTPLogin) certs.Login {
-	t := &l.TLS
+// httpLogin is how a server of HTTP is told who we are.
+func httpLogin(l *config.HTTPLogin) certs.Login {
 	return certs.Login{
 		Username: l.Username, Password: string(l.Password), PasswordFile: l.PasswordFile, Token: string(l.Token), TokenFile: l.TokenFile,
-		TLS: certs.Files{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify},
+		TLS: certFiles(&l.TLS),
 	}
+}
+
+func certFiles(t *config.TLS) certs.Files {
+	return certs.Files{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify}
 }
 
 // processorConfig is what the processor needs of the configuration.

@@ -26,6 +26,13 @@ type simulateCmd struct {
 	Secret   string    `help:"File with the secret of the processor, so that the truth can name pseudonyms." type:"path" placeholder:"FILE"`
 }
 
+func (*simulateCmd) Help() string {
+	return `Nothing is asked and nothing is sent: the events go to a file or to standard output.
+
+  tillstream simulate --days 2 --out - | tillstream ingest --config tillstream.yaml -
+  tillstream simulate --stores 50 --seed 7 --out chain.jsonl.zst --registry chain.yaml --truth truth.json`
+}
+
 func (c *simulateCmd) Run(e *env) error {
 	if c.Until.IsZero() {
 		c.Until = time.Now().UTC().Truncate(time.Second)

@@ -39,7 +39,7 @@ func (c *slaStatusCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
-		if err := result.Write(e.stdout, clickhouse.Format(c.Format)); err != nil {
+		if err := show(e, result, clickhouse.Format(c.Format)); err != nil {
 			return err
 		}
 		to := e.stdout
@@ -92,7 +92,10 @@ type slaListCmd struct {
 }
 
 func (*slaListCmd) Help() string {
-	return `The agreements that were applied: the text of each that is in force today, or the first to come, and what keeps it from being measured.`
+	return `The agreements that were applied: the text of each that is in force today, or the first to come, and what keeps it from being measured.
+
+  tillstream sla list
+  tillstream sla list --config tillstream.yaml --format csv`
 }
 
 func (c *slaListCmd) Run(e *env) error {
@@ -113,7 +116,7 @@ func (c *slaListCmd) Run(e *env) error {
 				}
 			}
 		}
-		return result.Write(e.stdout, clickhouse.Format(c.Format))
+		return show(e, result, clickhouse.Format(c.Format))
 	})
 }
 

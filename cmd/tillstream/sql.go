@@ -1,6 +1,10 @@
 package main
 
 import (
+	"fmt"
+	"io"
+	"strings"
+
 	"github.com/tillstream/tillstream/sinks/clickhouse"
 )
 
@@ -18,7 +22,13 @@ func (*sqlCmd) Help() string {
 }
 
 func (c *sqlCmd) Run(e *env) error {
-	return c.open(e, func(sink *clickhouse.Sink) error { return printQuery(e, sink, c.Query, clickhouse.Format(c.Format)) })
+	return c.open(e, func(sink *clickhouse.Sink) error {
+		err := printQuery(e, sink, c.Query, clickhouse.Format(c.Format))
+		if err != nil && (strings.Contains(err.Error(), "UNKNOWN_TABLE") || strings.Contains(err.Error(), "UNKNOWN_IDENTIFIER")) {
+			err = fmt.Errorf("%w; SHOW TABLES FROM pos and DESCRIBE pos.VIEW say what there is, docs/columns.md what it means", err)
+		}
+		return err
+	})
 }
 
 func printQuery(e *env, sink *clickhouse.Sink, query string, format clickhouse.Format) error {
@@ -26,5 +36,29 @@ func printQuery(e *env, sink *clickhouse.Sink, query string, format clickhouse.F
 	if err != nil {
 		return err
 	}
-	return result.Write(e.stdout, format)
+	return show(e, result, format)
+}
+
+// show prints rows, and says it to a person where there are none.
+func show(e *env, result *clickhouse.Result, format clickhouse.Format) error {
+	out := &writtenTo{Writer: e.stdout}
+	if err := result.Write(out, format); err != nil {
+		return err
+	}
+	if out.n == 0 && format == clickhouse.FormatTable && e.stderr != nil {
+		fmt.Fprintln(e.stderr, "no rows")
+	}
+	return nil
+}
+
+// writtenTo counts the bytes that were written.
+type writtenTo struct {
+	io.Writer
+	n int
+}
+
+func (c *writtenTo) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.n += n
+	return n, err
 }

@@ -79,7 +79,7 @@ func (t *target) kafka(e *env) (_ *source, done func(), err error) {
 // demoEngine starts the ClickHouse of a demo, if that is not running.
 func demoEngine(e *env, data string) (dsn string, done func(), err error) {
 	if _, err := os.Stat(engineDir(data)); err != nil {
-		return "", nil, usageError{fmt.Errorf("there is no demo in %s; make one with tillstream demo, or name a ClickHouse with --dsn or --config", data)}
+		return "", nil, noDemo(data)
 	}
 	if dsn, running := embedded.Running(e.ctx, engineDir(data)); running {
 		return dsn, func() {}, nil
@@ -91,8 +91,15 @@ func demoEngine(e *env, data string) (dsn string, done func(), err error) {
 	return engine.DSN(), func() { engine.Close() }, nil
 }
 
+func noDemo(data string) error {
+	return usageError{fmt.Errorf("there is no demo in %s; make one with tillstream demo, or name another with --data, or what is not embedded with --config", data)}
+}
+
 // demoBroker starts the Kafka of a demo, if that is not running.
 func demoBroker(data string) (addrs []string, done func(), err error) {
+	if _, err := os.Stat(data); err != nil {
+		return nil, nil, noDemo(data)
+	}
 	if _, err := os.Stat(brokerDir(data)); err != nil {
 		return nil, nil, usageError{fmt.Errorf("the demo in %s has another Kafka: name it, and its ClickHouse, with --config", data)}
 	}

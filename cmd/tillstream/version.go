@@ -11,6 +11,10 @@ var version = ""
 
 type versionCmd struct{}
 
+func (versionCmd) Help() string {
+	return "The release, else the commit it was built from; Go's version and the platform.\n\n  tillstream version"
+}
+
 func (versionCmd) Run(e *env) error {
 	fmt.Fprintf(e.stdout, "tillstream %s %s %s/%s\n", versionString(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return nil

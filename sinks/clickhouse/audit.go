@@ -20,6 +20,11 @@ type Finding struct {
 	Problem string        // one sentence
 }
 
+// SamePlace says that two findings are about the same rows.
+func (f Finding) SamePlace(g Finding) bool {
+	return f.Table == g.Table && f.Lane == g.Lane && f.Month == g.Month && f.Column == g.Column
+}
+
 func (f Finding) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "tillstream.%s", f.Table)
@@ -62,8 +67,8 @@ func (r *Report) Balanced() bool { return len(r.Findings) == 0 }
 // same parts, availability rows with the counts in terminal_status and the state, incidents with their steps and the state, dead letters
 // with the ledger. It reads all rows once.
 //
-// Rollups, offsets and dead letters balance at any instant between two batches. While a batch is being written, dead letters and
-// availability may look one batch apart: audit again, or stop the lanes before.
+// The sums of rollups balance at any instant. While a batch is being written, offsets, dead letters and availability may look one batch apart:
+// audit again, or stop the lanes before.
 func (s *Sink) Audit(ctx context.Context) (Report, error) {
 	a := audit{sink: s}
 	for _, step := range []func(context.Context) error{a.books, a.sums, a.deadLetters, a.rowCounts, a.closedHours, a.entities, a.incidents} {

@@ -2,7 +2,6 @@
 package check
 
 import (
-	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -147,15 +146,6 @@ config: {kafka: {sasl: {mechanism: scram-sha-512, username: u}}}
 	for _, kind := range []string{"ScaledObject", "ServiceMonitor", "PrometheusRule"} {
 		if objects[kind] == nil {
 			t.Errorf("no %s", kind)
-		}
-	}
-	ours, err := os.ReadFile(filepath.Join(root, "deploy", "prometheus", "alerts.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range load(t).Files {
-		if f.Name == "files/alerts.yaml" && !bytes.Equal(f.Data, ours) {
-			t.Error("files/alerts.yaml is not deploy/prometheus/alerts.yaml: copy it")
 		}
 	}
 	if !strings.Contains(string(objects["PrometheusRule"]), "{{ $labels.lane }}") {

@@ -1,0 +1,38 @@
+package pages
+
+import (
+	"bytes"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Handler serves the site, below whatever prefix was stripped. Pages are made when the first is asked for.
+func Handler(texts fs.FS, version string, log *zap.Logger) http.Handler {
+	files := sync.OnceValues(func() (map[string][]byte, error) { return Render(texts, version) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		all, err := files()
+		if err != nil {
+			log.Error("the documentation cannot be shown", zap.Error(err))
+			http.Error(w, "the documentation cannot be shown; the log of tillstream says why", http.StatusInternalServerError)
+			return
+		}
+		name := r.URL.Path
+		if name == "" {
+			name = "index.html"
+		}
+		content, ok := all[name]
+		if !ok {
+			http.Error(w, "there is no such page; index.html leads to all", http.StatusNotFound)
+			return
+		}
+		w.Header().Set("Content-Type", mime.TypeByExtension(path.Ext(name)))
+		w.Header().Set("Cache-Control", "private, no-cache")
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	})
+}
