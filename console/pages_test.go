@@ -206,6 +206,9 @@ func TestRange(t *testing.T) {
 		if p["from"] != c.from || p["to"] != c.to || p["since"] != c.since || p["until"] != c.until {
 			t.Errorf("%s: %v", c.query, p)
 		}
+		if said := len(v.ignored) > 0; said != (c.query == "from=2026-10-25&to=2026-10-20") {
+			t.Errorf("%s: said of it: %v", c.query, v.ignored)
+		}
 		// The address that the view makes is the view again.
 		again, _ := newRequest(v.href("sales"))
 		if w := parse(again, "sales", v.now); !cmp.Equal(w.params(), p) {

@@ -22,6 +22,7 @@ type view struct {
 	store, terminal string
 	offsets         map[string]int // of figures that go on, by name
 	part            bool           // only the figures
+	ignored         []string       // what makes no sense in the address; ignored.NAME is its message
 	now             time.Time
 }
 
@@ -39,7 +40,7 @@ var (
 
 const usualDays = 7
 
-// parse reads an address; what makes no sense in it is as if it were not there.
+// parse reads an address; what makes no sense in it is as if it were not there, and of what people type that is said.
 func parse(r *http.Request, name string, now time.Time) view {
 	q := r.URL.Query()
 	text := func(key string) string {
@@ -56,6 +57,8 @@ func parse(r *http.Request, name string, now time.Time) view {
 	if z := text("zone"); z != "" && z != "Local" {
 		if zone, err := time.LoadLocation(z); err == nil {
 			v.zone = zone
+		} else {
+			v.ignored = append(v.ignored, "zone")
 		}
 	}
 	v.lang, v.langGiven = chosen(q.Get("lang"), r.Header.Get("Accept-Language"))
@@ -70,6 +73,9 @@ func parse(r *http.Request, name string, now time.Time) view {
 	if err1 == nil && err2 == nil && !to.Before(from) && to.Sub(from) < maxDays*24*time.Hour {
 		v.from, v.to = from, to
 		return v
+	}
+	if q.Get("from") != "" || q.Get("to") != "" {
+		v.ignored = append(v.ignored, "range")
 	}
 	v.days = usualDays
 	for _, n := range ranges {
@@ -176,6 +182,15 @@ func (v *view) To() string       { return v.to.Format(dateForm) }
 func (v *view) Name() string     { return v.name }
 func (v *view) T(key string) string {
 	return message(v.lang, key)
+}
+
+// Ignored says what of the address is not shown.
+func (v *view) Ignored() []string {
+	var out []string
+	for _, what := range v.ignored {
+		out = append(out, v.T("ignored."+what))
+	}
+	return out
 }
 
 // Go is the address of another page.

@@ -13,7 +13,7 @@ import (
 // notice is a page that says one thing and where to go on.
 type notice struct {
 	*page
-	Key   string // notice.KEY.title and notice.KEY.text are its messages
+	Key   string // notice.KEY and notice.KEY.text are its messages
 	Lines []string
 	Links []choice
 	Form  *form

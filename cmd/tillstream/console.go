@@ -57,18 +57,23 @@ func consoleAccess(cfg *config.Config) (console.Config, error) {
 	if o.Issuer == "" || !cfg.Console.Enabled {
 		return out, nil
 	}
-	tls, err := certs.Client("console.oidc.tls", certFiles(&o.TLS))
-	if err != nil {
+	if out.Login, err = openLogin(cfg, out.Groups); err != nil {
 		return console.Config{}, usageError{err}
 	}
-	out.Login, err = login.New(login.Config{
-		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: string(o.ClientSecret), RedirectURL: o.RedirectURL, Scopes: o.Scopes,
-		GroupsClaim: o.GroupsClaim, Groups: out.Groups.Names(), Session: duration(o.Session), HTTP: &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: tls, ForceAttemptHTTP2: true}},
-	}, time.Now)
-	if err != nil {
-		return console.Config{}, usageError{fmt.Errorf("console.oidc: %w", err)}
-	}
 	return out, nil
+}
+
+// openLogin asks nobody yet.
+func openLogin(cfg *config.Config, groups console.Groups) (*login.Login, error) {
+	o := &cfg.Console.OIDC
+	transport, err := certs.NewTransport("console.oidc", &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}, certs.Login{TLS: certFiles(&o.TLS)}, []string{o.Issuer}, cfg.Renewed)
+	if err != nil {
+		return nil, err
+	}
+	return login.New(login.Config{
+		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: string(o.ClientSecret), RedirectURL: o.RedirectURL, Scopes: o.Scopes,
+		GroupsClaim: o.GroupsClaim, Groups: groups.Names(), Session: duration(o.Session), HTTP: &http.Client{Transport: transport},
+	}, time.Now)
 }
 
 // withConsole puts the console beside what else is served at an address. kafka is where dead letters are sent again; nil: nowhere.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
 	"github.com/tillstream/tillstream/cmd/tillstream/doctor"
+	"github.com/tillstream/tillstream/console"
 	roles "github.com/tillstream/tillstream/deploy/clickhouse"
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/fetch"
@@ -119,6 +120,13 @@ func inspectServices(ctx context.Context, cfg *config.Config) (all []doctor.Serv
 			err = client.Check(ctx)
 		}
 		all = append(all, doctor.Service{What: doctor.SchemaRegistry, URL: u, Err: err})
+	}
+	if o := &cfg.Console.OIDC; cfg.Console.Enabled && o.Issuer != "" {
+		people, err := openLogin(cfg, console.Groups{})
+		if err == nil {
+			err = people.Check()
+		}
+		all = append(all, doctor.Service{What: doctor.LoginProvider, URL: o.Issuer, Err: err})
 	}
 	a := &cfg.Alerts.Alertmanager
 	if cfg.Alerts.Every == 0 || len(a.URLs) == 0 {

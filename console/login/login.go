@@ -92,6 +92,12 @@ func (l *Login) Origin() string { return l.origin.String() }
 // Issuer is who people log in at.
 func (l *Login) Issuer() string { return l.cfg.Issuer }
 
+// Check says whether the provider answers, and is who it should be.
+func (l *Login) Check() error {
+	_, err := l.find()
+	return err
+}
+
 // attempt is what a browser keeps of a login that is under way.
 type attempt struct {
 	State    string `json:"s"`

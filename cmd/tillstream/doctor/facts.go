@@ -24,7 +24,7 @@ type Facts struct {
 
 // Service is one server beside Kafka and ClickHouse.
 type Service struct {
-	What string // SchemaRegistry or Alertmanager
+	What string // SchemaRegistry, Alertmanager or LoginProvider
 	URL  string
 	Err  error // why it is of no use
 }
@@ -33,6 +33,7 @@ type Service struct {
 const (
 	SchemaRegistry = "schema registry"
 	Alertmanager   = "alertmanager"
+	LoginProvider  = "login provider"
 )
 
 // Kafka is the cluster.

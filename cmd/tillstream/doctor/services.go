@@ -14,6 +14,7 @@ func (r *report) services(f *Facts) {
 	for _, of := range []struct{ what, without string }{
 		{SchemaRegistry, "records whose schema is not known yet cannot be read, and their lanes wait"},
 		{Alertmanager, "alerts reach nobody there"},
+		{LoginProvider, "nobody can log in to the console there"},
 	} {
 		var good, bad []string
 		for _, s := range f.Services {
@@ -31,7 +32,7 @@ func (r *report) services(f *Facts) {
 			}
 			continue
 		}
-		do := fmt.Sprintf("see that it runs, that this machine may reach it, and that %s is right", map[string]string{SchemaRegistry: "formats.schema_registry", Alertmanager: "alerts.alertmanager"}[of.what])
+		do := fmt.Sprintf("see that it runs, that this machine may reach it, and that %s is right", map[string]string{SchemaRegistry: "formats.schema_registry", Alertmanager: "alerts.alertmanager", LoginProvider: "console.oidc.issuer"}[of.what])
 		if len(good) > 0 {
 			r.add(of.what, Warn, do, "%s answers; %s", strings.Join(good, ", "), strings.Join(bad, "; "))
 		} else {
