@@ -53,7 +53,7 @@ func (*demoCmd) Help() string {
 }
 
 func (c *demoCmd) Run(e *env) error {
-	if err := canOpen(c.Input); err != nil {
+	if err := areThere(c.Input); err != nil {
 		return err
 	}
 	cfg, err := c.config(e)
