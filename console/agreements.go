@@ -93,5 +93,5 @@ FROM pos.sla_statements
 WHERE published_at >= {since:DateTime('UTC')} AND published_at < {until:DateTime('UTC')}
 ORDER BY published_at DESC, contract, number DESC
 LIMIT 100`, p.params(), settled},
-		code("contract", 0), count("number", 1), code("period", 2), word("stage", "stage", 3), count("revision", 4), moment("published", 5), code("hash", 6), command)
+		code("contract", 0), count("number", 1), code("period", 2), word("stage", "stage", 3), count("revision", 4), moment("published", 5), short("hash", 6), command)
 }

@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	atOnce    = 4               // questions under way, of all viewers: the others wait
-	keptMost  = 128             // answers that are shared
-	fresh     = time.Second     // how old is an answer that is as of now
-	settled   = 5 * time.Second // the same of what takes longer to reckon than to change
-	chartTime = time.Minute     // and of what looks at days
+	atOnce    = 4                      // questions under way, of all viewers: the others wait
+	keptMost  = 128                    // answers that are shared
+	fresh     = 800 * time.Millisecond // how old is an answer that is as of now: asked for once a second, it is a new one each time
+	settled   = 5 * time.Second        // the same of what takes longer to reckon than to change
+	chartTime = time.Minute            // and of what looks at days
 )
 
 // question is what a figure asks.
@@ -143,11 +143,12 @@ func tooMuch(err error) bool {
 }
 
 // reckon makes the figures of a page, all at once.
-func reckon(ctx context.Context, draws []draw) []figure {
-	out := make([]figure, len(draws))
+func (p *page) reckon(ctx context.Context) []drawn {
+	draws := p.Kind.figures(p)
+	out := make([]drawn, len(draws))
 	var wg sync.WaitGroup
 	for i, d := range draws {
-		wg.Go(func() { out[i] = d(ctx) })
+		wg.Go(func() { out[i] = drawn{d(ctx), p} })
 	}
 	wg.Wait()
 	return out

@@ -8,6 +8,8 @@ import (
 	"net/http/httptest"
 	"os/exec"
 	"testing"
+
+	"github.com/oauth2-proxy/mockoidc"
 )
 
 var chromium = flag.String("chromium", "chromium", "the browser, Chromium or Chrome")
@@ -39,11 +41,22 @@ func TestBrowser(t *testing.T) {
 		r.exec(`INSERT INTO tillstream.terminal_status (lane, store_id, terminal_id, version, status, since, first_seen, last_seen, holds_until) VALUES
 			('', 'S2', 'S2-T1', 2, 'down', now64(3), now64(3) - 864000, now64(3), '2299-12-31')`)
 	})
+	mux.HandleFunc("POST /chain-grows", func(http.ResponseWriter, *http.Request) {
+		r.exec(`INSERT INTO tillstream.terminal_status (lane, store_id, terminal_id, version, status, since, first_seen, last_seen, holds_until)
+			SELECT '', leftPad(toString(intDiv(number, 10)), 5, '0'), 'T' || leftPad(toString(number), 6, '0'), 3, if(number % 100 = 0, 'down', 'up'), now64(3), now64(3) - 864000, now64(3), '2299-12-31' FROM numbers(100000)`)
+	})
 	server := httptest.NewServer(mux)
 	defer server.Close()
-	cmd := exec.CommandContext(t.Context(), "node", "test.mjs", server.URL, *chromium)
+	g := newGuarded(t)
+	g.provider.QueueUser(&mockoidc.MockUser{Subject: "1", PreferredUsername: "ann", Groups: []string{"it"}})
+	cmd := exec.CommandContext(t.Context(), "node", "test.mjs", server.URL, *chromium, g.url)
 	cmd.Dir = "browser"
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+	if len(g.replays) != 1 || !g.replays[0].DryRun {
+		t.Errorf("the operator's click had %v replayed", g.replays)
 	}
 }

@@ -8,9 +8,12 @@ import (
 	"encoding/base64"
 	"html/template"
 	"net/http"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/tillstream/tillstream/console/login"
 )
 
 // Prefix is where the console is, on whatever address serves it.
@@ -24,10 +27,16 @@ type Asker interface {
 	Ask(ctx context.Context, sql string, params map[string]string, row func([]any) error) error
 }
 
-// Config says who may look.
+// Config says who may look. Without Users and Login whoever reaches a loopback address may, and on another address nobody.
 type Config struct {
-	// Users may log in. Without any, whoever reaches a loopback address may look, and on another address nobody.
+	// Users log in with a password. They see every page.
 	Users Users
+	// Operators are those of Users who are [Operator] too.
+	Operators []string
+	// Login is where others log in; nil: nowhere.
+	Login *login.Login
+	// Groups give those who log in there their roles.
+	Groups Groups
 	// Loopback says that only this machine can reach the address.
 	Loopback bool
 }
@@ -46,8 +55,10 @@ type Deps struct {
 	Ask   Asker
 	Lanes func() []Lane // of this process; nil: none
 	Docs  http.Handler  // the documentation, as pages below its root
-	Now   func() time.Time
-	Log   *zap.Logger
+	// Replay sends dead letters again, or says what it would do; nil: this console cannot.
+	Replay func(context.Context, Replay) (Replayed, error)
+	Now    func() time.Time
+	Log    *zap.Logger
 }
 
 //go:embed templates/*.html
@@ -57,10 +68,13 @@ var templateFiles embed.FS
 var staticFiles embed.FS
 
 type console struct {
-	deps    Deps
-	answers *answers
-	pages   *template.Template
-	assets  map[string]asset
+	cfg       Config
+	deps      Deps
+	answers   *answers
+	streams   *streams
+	pages     *template.Template
+	assets    map[string]asset
+	replaying sync.Mutex // one at a time: each reads all dead letters
 }
 
 // asset is a file that pages load, by a name that changes with it.
@@ -75,26 +89,31 @@ type pageKind struct {
 	figures func(*page) []draw
 	ranged  bool // looks at a time range
 	byStore bool // looks at one store, if the address names it
-	live    bool // is asked for again every second
+	live    bool // is drawn anew every second
+	needs   Roles
 }
+
+// anybody is who has a role at all.
+const anybody = Viewer | Analyst | Operator
 
 // draw makes one figure.
 type draw func(context.Context) figure
 
 func pageKinds() []pageKind {
 	return []pageKind{
-		{name: "now", figures: nowFigures, live: true, byStore: true},
-		{name: "availability", figures: availabilityFigures, ranged: true, byStore: true},
-		{name: "sales", figures: salesFigures, ranged: true, byStore: true},
-		{name: "events", figures: eventsFigures, ranged: true},
-		{name: "agreements", figures: agreementsFigures, ranged: true, byStore: true},
-		{name: "customers", figures: customersFigures},
+		{name: "now", figures: nowFigures, live: true, byStore: true, needs: anybody},
+		{name: "availability", figures: availabilityFigures, ranged: true, byStore: true, needs: anybody},
+		{name: "sales", figures: salesFigures, ranged: true, byStore: true, needs: Analyst},
+		{name: "events", figures: eventsFigures, ranged: true, needs: anybody},
+		{name: "agreements", figures: agreementsFigures, ranged: true, byStore: true, needs: anybody},
+		{name: "customers", figures: customersFigures, needs: Analyst},
 	}
 }
 
 // New makes the handler of everything below [Prefix].
 func New(cfg Config, deps Deps) (http.Handler, error) {
-	c := &console{deps: deps, answers: newAnswers(deps.Ask, deps.Now), assets: map[string]asset{}}
+	c := &console{cfg: cfg, deps: deps, answers: newAnswers(deps.Ask, deps.Now), assets: map[string]asset{}}
+	c.streams = newStreams(c.drawn)
 	var err error
 	if c.pages, err = template.New("").Funcs(template.FuncMap{"asset": c.asset}).ParseFS(templateFiles, "templates/*.html"); err != nil {
 		return nil, err
@@ -116,9 +135,17 @@ func New(cfg Config, deps Deps) (http.Handler, error) {
 	}
 	kinds := pageKinds()
 	for _, k := range kinds {
-		mux.HandleFunc("GET "+Prefix+k.name, func(w http.ResponseWriter, r *http.Request) { c.page(w, r, k, kinds) })
+		mux.HandleFunc("GET "+Prefix+k.name, func(w http.ResponseWriter, r *http.Request) { c.page(w, r, k) })
+		if k.live {
+			mux.HandleFunc("GET "+Prefix+"live/"+k.name, func(w http.ResponseWriter, r *http.Request) { c.live(w, r, k) })
+		}
 	}
 	mux.Handle("GET "+Prefix+"docs/", http.StripPrefix(Prefix+"docs/", deps.Docs))
+	mux.HandleFunc("POST "+replayPath, c.replay)
+	if cfg.Login != nil {
+		mux.HandleFunc("POST "+logoutPath, c.logout)
+		mux.HandleFunc("GET "+LoginPath, c.loggedIn)
+	}
 	mux.HandleFunc("GET "+Prefix+"{$}", func(w http.ResponseWriter, r *http.Request) {
 		target := Prefix + kinds[0].name
 		if r.URL.RawQuery != "" {
@@ -127,7 +154,14 @@ func New(cfg Config, deps Deps) (http.Handler, error) {
 		http.Redirect(w, r, target, http.StatusFound)
 	})
 	mux.HandleFunc("GET "+Prefix, func(w http.ResponseWriter, r *http.Request) { c.notFound(w, r, kinds) })
-	return secured(guard(cfg, mux)), nil
+	// What comes from another site's page may look like the person's own wish: it changes nothing (Sec-Fetch-Site, else Origin).
+	own := http.NewCrossOriginProtection()
+	if cfg.Login != nil { // behind a proxy the host may have another name here
+		if err := own.AddTrustedOrigin(cfg.Login.Origin()); err != nil {
+			return nil, err
+		}
+	}
+	return secured(own.Handler(c.guard(mux))), nil
 }
 
 func (c *console) asset(file string) string { return Prefix + c.assets[file].name }
@@ -135,9 +169,14 @@ func (c *console) asset(file string) string { return Prefix + c.assets[file].nam
 // sheet is what the templates get.
 type sheet struct {
 	*page
-	Kinds   []pageKind
-	Figures []figure
+	Figures []drawn
 	Missing bool // there is no such page
+}
+
+// drawn is a figure with what its template asks of the page.
+type drawn struct {
+	figure
+	*page
 }
 
 func (k pageKind) Name() string  { return k.name }
@@ -145,9 +184,13 @@ func (k pageKind) Live() bool    { return k.live }
 func (k pageKind) Ranged() bool  { return k.ranged }
 func (k pageKind) ByStore() bool { return k.byStore }
 
-func (c *console) page(w http.ResponseWriter, r *http.Request, k pageKind, kinds []pageKind) {
-	p := &page{view: parse(r, k.name, c.deps.Now()), console: c, Kind: k}
-	s := sheet{page: p, Kinds: kinds, Figures: reckon(r.Context(), k.figures(p))}
+func (c *console) page(w http.ResponseWriter, r *http.Request, k pageKind) {
+	p := &page{view: parse(r, k.name, c.deps.Now()), console: c, visitor: visitorOf(r.Context()), Kind: k}
+	if !p.visitor.roles.has(k.needs) {
+		c.tell(w, r, http.StatusForbidden, "page")
+		return
+	}
+	s := sheet{page: p, Figures: p.reckon(r.Context())}
 	if r.Context().Err() != nil {
 		return // nobody waits for it any more
 	}
@@ -155,18 +198,18 @@ func (c *console) page(w http.ResponseWriter, r *http.Request, k pageKind, kinds
 	if p.part {
 		name = "figures"
 	}
-	c.write(w, r, name, http.StatusOK, s)
+	c.write(w, r, name, http.StatusOK, p.Lang(), s)
 }
 
 func (c *console) notFound(w http.ResponseWriter, r *http.Request, kinds []pageKind) {
-	p := &page{view: parse(r, kinds[0].name, c.deps.Now()), console: c}
-	c.write(w, r, "page.html", http.StatusNotFound, sheet{page: p, Kinds: kinds, Missing: true})
+	p := &page{view: parse(r, kinds[0].name, c.deps.Now()), console: c, visitor: visitorOf(r.Context())}
+	c.write(w, r, "page.html", http.StatusNotFound, p.Lang(), sheet{page: p, Missing: true})
 }
 
 // write renders before it sends, so that what fails does not come half. What has not changed since the viewer got it is not sent again.
-func (c *console) write(w http.ResponseWriter, r *http.Request, name string, status int, s sheet) {
+func (c *console) write(w http.ResponseWriter, r *http.Request, name string, status int, lang string, data any) {
 	var out bytes.Buffer
-	if err := c.pages.ExecuteTemplate(&out, name, s); err != nil {
+	if err := c.pages.ExecuteTemplate(&out, name, data); err != nil {
 		c.deps.Log.Error("a page of the console cannot be drawn", zap.String("path", r.URL.Path), zap.Error(err))
 		http.Error(w, "this page cannot be drawn; the log of tillstream says why", http.StatusInternalServerError)
 		return
@@ -174,14 +217,16 @@ func (c *console) write(w http.ResponseWriter, r *http.Request, name string, sta
 	sum := sha256.Sum256(out.Bytes())
 	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 	h := w.Header()
-	h.Set("ETag", tag)
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "private, no-cache")
-	h.Set("Content-Language", s.Lang())
+	h.Set("Content-Language", lang)
 	h.Add("Vary", "Accept-Language")
-	if r.Header.Get("If-None-Match") == tag && status == http.StatusOK {
-		w.WriteHeader(http.StatusNotModified)
-		return
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "private, no-cache")
+		h.Set("ETag", tag)
+		if r.Header.Get("If-None-Match") == tag && status == http.StatusOK {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
 	}
 	w.WriteHeader(status)
 	_, _ = out.WriteTo(w)

@@ -8,8 +8,11 @@ func eventsFigures(p *page) []draw {
 
 // letters are the records that could not be folded, with the command that brings them in again.
 func (p *page) letters() draw {
-	replay := column{"replay", false, func(_ *page, row []any) cell {
-		return cell{Text: fmt.Sprintf("tillstream deadletters replay --topic %s --reason %s --dry-run", row[0], row[1]), Class: "code wrap"}
+	replay := column{"replay", false, func(p *page, row []any) cell {
+		return cell{
+			Words: []string{"tillstream deadletters replay", fmt.Sprintf("--topic %s", row[0]), fmt.Sprintf("--reason %s", row[1]), "--dry-run"},
+			Class: "code wrap", Form: p.replayForm(row[0], row[1]),
+		}
 	}}
 	why := linked(code("reason", 1), func(*page, []any) string { return Prefix + "docs/dead-letters.html" })
 	return p.table("letters", question{`SELECT topic, reason, field, any(expected) AS wanted, count() AS letters, countIf(replayed_at IS NOT NULL) AS sent_again, max(at) AS latest

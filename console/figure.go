@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +18,41 @@ import (
 type page struct {
 	view
 	console *console
+	visitor visitor
 	Kind    pageKind
+}
+
+// Kinds are the pages that the visitor may see.
+func (p *page) Kinds() []pageKind {
+	return slices.DeleteFunc(pageKinds(), func(k pageKind) bool { return !p.visitor.roles.has(k.needs) })
+}
+
+// Who is the visitor's name; empty if nobody had to log in.
+func (p *page) Who() string { return p.visitor.name }
+
+// Leave is the button that ends a session; nil if there is none.
+func (p *page) Leave() *form {
+	if !p.visitor.logout {
+		return nil
+	}
+	return &form{Action: p.here(logoutPath), Text: p.T("logout")}
+}
+
+// Current is the name of the page; of what is not one of Kinds it is empty.
+func (p *page) Current() string { return p.Kind.name }
+
+// here is another address with the language and the colours of this one.
+func (p *page) here(path string) string {
+	q := url.Values{}
+	for key, values := range p.values() {
+		if key == "lang" || key == "theme" {
+			q[key] = values
+		}
+	}
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
 }
 
 // figure is what is drawn of one question. One of Tiles, Table, Heat and Days is there, or Problem, or none: nothing was found.
@@ -49,8 +85,12 @@ type line struct {
 	Cells []cell
 }
 
-// cell is text, perhaps with a link and a class of the style sheet.
-type cell struct{ Text, Class, Href, Title string }
+// cell is text, perhaps with a link and a class of the style sheet; or words, none of which is broken; and perhaps a button.
+type cell struct {
+	Text, Class, Href, Title string
+	Words                    []string
+	Form                     *form
+}
 
 // heat is a table whose cells have a shade.
 type heat struct {
@@ -194,6 +234,17 @@ func wrapped(head string, i int) column {
 // code is text that people compare by its letters: an id, a command.
 func code(head string, i int) column {
 	return column{head, false, func(_ *page, row []any) cell { return cell{Text: orNothing(row[i]), Class: "code"} }}
+}
+
+// short is the beginning of what only programs read to the end.
+func short(head string, i int) column {
+	return column{head, false, func(_ *page, row []any) cell {
+		c := cell{Text: orNothing(row[i]), Class: "code"}
+		if len(c.Text) > 20 {
+			c.Title, c.Text = c.Text, c.Text[:19]+"…"
+		}
+		return c
+	}}
 }
 
 // word is one of a closed list that has a message for each.

@@ -63,6 +63,9 @@ func ParseUsers(text string) (Users, error) {
 // Any says whether there are users.
 func (u Users) Any() bool { return len(u.hashes) > 0 }
 
+// Has says whether there is a user of this name.
+func (u Users) Has(name string) bool { return u.hashes[name] != nil }
+
 // Verify says whether a user has this password. It takes as long for a name that is not known.
 func (u Users) Verify(ctx context.Context, name, password string) bool {
 	m := u.memory

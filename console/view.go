@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/text/language"
@@ -188,6 +189,9 @@ func (v *view) Part() string {
 	}
 	return v.href(v.name, changes...)
 }
+
+// Stream is the address of the same figures as they change.
+func (v *view) Stream() string { return strings.Replace(v.Part(), Prefix, Prefix+"live/", 1) }
 
 // choice is one of several addresses.
 type choice struct {

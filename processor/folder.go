@@ -160,6 +160,7 @@ func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) error {
 		}
 	}
 	if rejection == nil {
+		in.Sender = f.sequence.Sender(in.Topic, in.Partition, e.TerminalID)
 		date := e.BusinessDate(f.cfg.BusinessDayCutoff.Milliseconds())
 		switch f.sequence.See(e, in, date) {
 		case sequence.Duplicate:

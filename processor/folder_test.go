@@ -2,6 +2,7 @@ package processor
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -109,6 +110,42 @@ func TestTheFirstCopyOfAReportTellsTheClock(t *testing.T) {
 	seen, skew, shift := columnOf[rollup.Millis](status, "last_seen")[1], columnOf[int64](status, "clock_skew_ms")[1], columnOf[int64](status, "clock_shift_ms")[1]
 	if seen != rollup.Millis(begin.Add(4*time.Minute).UnixMilli()) || skew != -44_000 || shift != -44_000 {
 		t.Errorf("last seen %v, deviation %d, corrected by %d", time.UnixMilli(int64(seen)).UTC(), skew, shift)
+	}
+}
+
+// What folds remember of a sender must not outlive what it was: a terminal id moves between two stores and two business days, in each of two batches.
+func TestASenderMovesBetweenStoresAndDays(t *testing.T) {
+	w := newTill(t, 0)
+	sequence := 0
+	for range 2 {
+		accepted, sold, seen := map[rollup.Days]uint64{}, map[string]uint64{}, map[string]rollup.Millis{}
+		for i := range 24 {
+			store, at := fmt.Sprintf("s%d", i/2%3%2), time.Date(2026, 11, 23+i/5%2, 9, sequence, 0, 0, time.UTC)
+			sequence++
+			w.send(at, fmt.Sprintf(`{"id":"%d","source":"t","type":"pos.transaction.v1","time":%q,"store_id":%q,"terminal_id":"t","sequence":%[1]d,"kind":"sale","currency":"EUR","lines":[{"line":1,"product_id":"p","quantity":1,"gross":1}],"totals":{"gross":1,"net":1}}`,
+				sequence, at.Format(time.RFC3339), store))
+			accepted[rollup.Days(at.Unix()/86400)]++
+			sold[store]++
+			seen[store] = max(seen[store], rollup.Millis(at.UnixMilli()))
+		}
+		gotAccepted, gotSold, gotSeen := map[rollup.Days]uint64{}, map[string]uint64{}, map[string]rollup.Millis{}
+		for _, b := range w.seal(nil).blocks {
+			for i := 1; i <= b.Rows; i++ {
+				switch b.Table {
+				case "data_quality":
+					gotAccepted[columnOf[rollup.Days](b, "business_date")[i]] += columnOf[uint64](b, "accepted")[i]
+				case "terminal_sales":
+					for _, quarter := range []string{"00", "15", "30", "45"} {
+						gotSold[columnOf[string](b, "store_id")[i]] += columnOf[uint64](b, "transactions_"+quarter)[i]
+					}
+				case "terminal_status":
+					gotSeen[columnOf[string](b, "store_id")[i]] = columnOf[rollup.Millis](b, "last_seen")[i]
+				}
+			}
+		}
+		if !maps.Equal(gotAccepted, accepted) || !maps.Equal(gotSold, sold) || !maps.Equal(gotSeen, seen) {
+			t.Errorf("by day %v, want %v; by store %v, want %v; last seen %v, want %v", gotAccepted, accepted, gotSold, sold, gotSeen, seen)
+		}
 	}
 }
 

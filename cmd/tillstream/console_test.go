@@ -48,12 +48,12 @@ func TestConsoleBesideMetrics(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer sink.Close()
-		who, err := consoleUsers(cfg)
+		who, err := consoleAccess(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
 		rest := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-		h, err := withConsole(rest, cfg, who, &net.TCPAddr{IP: net.ParseIP(c.address), Port: 9464}, sink, new(processor.Processor), zap.NewNop())
+		h, err := withConsole(rest, cfg, who, &net.TCPAddr{IP: net.ParseIP(c.address), Port: 9464}, sink, nil, new(processor.Processor), zap.NewNop())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,17 +69,32 @@ func TestConsoleBesideMetrics(t *testing.T) {
 		}
 	}
 	cfg := config.Default()
+	cfg.Console.OIDC = config.OIDC{Issuer: "http://127.0.0.1:1", ClientID: "c", ClientSecret: "sixteen bytes at least", RedirectURL: "http://localhost:9464/console/login", Viewers: []string{"*"}}
+	who, err := consoleAccess(cfg)
+	if err != nil || who.Login == nil || len(who.Groups.Viewers) != 1 {
+		t.Errorf("%+v, %v", who, err)
+	}
+	cfg.Console.OIDC.TLS.CAFile = users // no certificate
+	if _, err := consoleAccess(cfg); err == nil || !strings.Contains(err.Error(), "console.oidc.tls.ca_file") {
+		t.Errorf("a file that has no certificate: %v", err)
+	}
+	cfg = config.Default()
+	cfg.Console.UsersFile, cfg.Console.Operators = users, []string{"ann", "bob"}
+	if _, err := consoleAccess(cfg); err == nil || !strings.HasPrefix(err.Error(), "console.operators: ") || !strings.Contains(err.Error(), `"bob"`) {
+		t.Errorf("an operator who is no user: %v", err)
+	}
+	cfg = config.Default()
 	for text, want := range map[string]string{"ann:sesame": "line 1: what ann has is no bcrypt hash", "": "no user is in it"} {
 		if err := os.WriteFile(users, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		cfg.Console.UsersFile = users
-		if _, err := consoleUsers(cfg); err == nil || !strings.HasPrefix(err.Error(), "console.users_file: ") || !strings.Contains(err.Error(), want) {
+		if _, err := consoleAccess(cfg); err == nil || !strings.HasPrefix(err.Error(), "console.users_file: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
 	cfg.Console.UsersFile = users + ".none"
-	if _, err := consoleUsers(cfg); err == nil || !strings.Contains(err.Error(), "console.users_file") {
+	if _, err := consoleAccess(cfg); err == nil || !strings.Contains(err.Error(), "console.users_file") {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.uber.org/zap"
 
@@ -125,14 +126,26 @@ func printLetters(e *env, cfg *config.Config, wanted map[clickhouse.LetterID]boo
 			return nil
 		}
 		delete(wanted, id)
-		return out.Encode(struct {
-			Offset    string `json:"offset"`
-			Reason    string `json:"reason"`
-			Field     string `json:"field,omitempty"`
-			Expected  string `json:"expected,omitempty"`
-			Truncated bool   `json:"truncated,omitempty"`
-			Event     string `json:"event"`
-		}{letterName(id), l.Reason, l.Field, l.Expected, l.Truncated, string(l.Value)})
+		shown := struct {
+			Offset      string            `json:"offset"`
+			Reason      string            `json:"reason"`
+			Field       string            `json:"field,omitempty"`
+			Expected    string            `json:"expected,omitempty"`
+			Truncated   bool              `json:"truncated,omitempty"`
+			Headers     map[string]string `json:"headers,omitempty"`
+			Event       string            `json:"event"`
+			EventBase64 []byte            `json:"event_base64,omitempty"` // where it is not UTF-8
+		}{Offset: letterName(id), Reason: l.Reason, Field: l.Field, Expected: l.Expected, Truncated: l.Truncated, Event: string(l.Value)}
+		if !utf8.Valid(l.Value) {
+			shown.Event, shown.EventBase64 = "", l.Value
+		}
+		for key, value := range l.Headers.All {
+			if shown.Headers == nil {
+				shown.Headers = map[string]string{}
+			}
+			shown.Headers[key] = string(value)
+		}
+		return out.Encode(shown)
 	})
 	if err != nil {
 		return err

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
 
+	"github.com/tillstream/tillstream/console"
 	"github.com/tillstream/tillstream/deploy/embedded"
 )
 
@@ -106,6 +108,30 @@ func edited(t *testing.T, cfg, was, is string) string {
 	return path
 }
 
+// console does what the console has an operator do.
+func (p *pipeline) console(path string, what console.Replay) console.Replayed {
+	p.t.Helper()
+	cfg, err := loadConfig(&env{ctx: p.t.Context()}, path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	sink, err := openSink(cfg)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer sink.Close()
+	kafka, err := openKafka(cfg, zap.NewNop())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer kafka.close()
+	done, err := consoleReplay(p.t.Context(), kafka, sink, what)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return done
+}
+
 // A limit that was too small makes dead letters. With the right one they are sent again, once, twice, and after a crash before that was
 // noted: always the same rows as if the limit had been right from the start.
 func TestPipelineReplay(t *testing.T) {
@@ -166,7 +192,18 @@ func TestPipelineReplay(t *testing.T) {
 	}
 
 	p.do("sql", "--dsn", p.dsn, "TRUNCATE TABLE tillstream.dead_letter_replays") // as if it had died before it noted what it sent
-	p.do("deadletters", "replay", "--config", mended)
+	if got := p.console(mended, console.Replay{Topic: "pos.transactions", Reason: "too_large", By: "ann", DryRun: true}); int64(got.Sent) != large || !strings.Contains(got.Lines[0], "would be sent again") {
+		t.Errorf("a try in the console should count %d: %+v", large, got)
+	}
+	if got := p.console(mended, console.Replay{Topic: "pos.transactions", Reason: "too_large", By: "ann"}); int64(got.Sent) != large {
+		t.Errorf("the console should send %d: %+v", large, got)
+	}
+	if by := p.number("SELECT toInt64(countIf(replayed_by = 'ann')) AS n FROM tillstream.dead_letter_replays"); by != large {
+		t.Errorf("%d letters are noted with who sent them, want %d", by, large)
+	}
+	if said := p.do("deadletters", "replay", "--config", mended); !strings.Contains(said, fmt.Sprintf("left out: %d that were sent again before", large)) {
+		t.Errorf("the others: %s", said)
+	}
 	p.do("deadletters", "replay", "--config", mended, "--again", "--reason", "too_large", "--since", "2020-01-01", "--until", "2099-01-01T00:00:00Z")
 	n += 2 * mendable
 	p.fold(mended, n)

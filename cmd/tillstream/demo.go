@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -78,7 +79,7 @@ func (c *demoCmd) Run(e *env) error {
 		defer os.Remove(addressFile(c.Data))
 	}
 
-	users, err := consoleUsers(cfg)
+	access, err := consoleAccess(cfg)
 	if err != nil {
 		return err
 	}
@@ -120,7 +121,7 @@ func (c *demoCmd) Run(e *env) error {
 	var evaluated atomic.Int64 // by evaluating, for alerting
 	if !c.Once {
 		stop, err := offer(c.Listen, log, func(at net.Addr) (http.Handler, error) {
-			return withConsole(offered, cfg, users, at, sink, proc, log)
+			return withConsole(offered, cfg, access, at, sink, kafka, proc, log)
 		})
 		switch {
 		case err == nil:
@@ -303,7 +304,7 @@ func (c *demoCmd) load(ctx context.Context, e *env, kafka *source, sink *clickho
 	if err != nil {
 		return err
 	}
-	if err := register(ctx, kafka, sink, sim); err != nil {
+	if err := register(ctx, kafka, sink, sim.Registry(), demoAgreement(s.End.AddDate(0, 0, -s.Days))); err != nil {
 		return err
 	}
 	if err := kafka.folded(ctx, proc); err != nil { // what is older than the timeline's window when the registry comes is not measured again
@@ -324,8 +325,8 @@ func (c *demoCmd) load(ctx context.Context, e *env, kafka *source, sink *clickho
 }
 
 // register applies the manifests of a simulated chain.
-func register(ctx context.Context, kafka *source, sink *clickhouse.Sink, sim *simulator.Simulator) error {
-	objects, wrong := manifest.Read("the simulated chain", sim.Registry())
+func register(ctx context.Context, kafka *source, sink *clickhouse.Sink, texts ...[]byte) error {
+	objects, wrong := manifest.Read("the simulated chain", bytes.Join(texts, []byte("---\n")))
 	if err := errors.Join(wrong...); err != nil {
 		return err
 	}

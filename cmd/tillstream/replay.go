@@ -74,19 +74,9 @@ func (c *deadLettersReplayCmd) Run(e *env) error {
 		return err
 	}
 	defer source.close()
-	r := &replay{
-		source: source, letters: source.letters(), listed: listed, again: c.Again,
-		decoder: source.decoder(e.ctx), now: time.Now,
-		stamped: map[string]bool{}, sent: map[string]int{}, rejected: map[event.Reason]int{},
-	}
+	r := newReplay(e.ctx, source, listed, c.Again)
 	if !c.DryRun {
-		by := person()
-		r.send = func(ctx context.Context, letters []kafka.Letter) error {
-			if err := r.letters.SendAgain(ctx, letters); err != nil {
-				return err
-			}
-			return sink.PutReplays(ctx, by, idsOf(letters))
-		}
+		r.sends(sink, person())
 	}
 	err = r.run(e.ctx)
 	r.describe(e.stdout, c.DryRun, cfg.Kafka.DeadLettersTopic)
@@ -111,6 +101,24 @@ type replay struct {
 	sent                    map[string]int // by topic
 	rejected                map[event.Reason]int
 	before, forgotten, gone int
+}
+
+func newReplay(ctx context.Context, source *source, listed map[clickhouse.LetterID]clickhouse.ListedLetter, again bool) *replay {
+	return &replay{
+		source: source, letters: source.letters(), listed: listed, again: again,
+		decoder: source.decoder(ctx), now: time.Now,
+		stamped: map[string]bool{}, sent: map[string]int{}, rejected: map[event.Reason]int{},
+	}
+}
+
+// sends has letters sent, and each piece noted with who did it.
+func (r *replay) sends(sink *clickhouse.Sink, by string) {
+	r.send = func(ctx context.Context, letters []kafka.Letter) error {
+		if err := r.letters.SendAgain(ctx, letters); err != nil {
+			return err
+		}
+		return sink.PutReplays(ctx, by, idsOf(letters))
+	}
 }
 
 const (

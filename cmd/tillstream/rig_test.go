@@ -54,7 +54,9 @@ type rig struct {
 	kafka, clickhouse   *wire
 	client              *kgo.Client
 	partitions          int
+	topics              []string                // that members read
 	place               func(store int32) int32 // the partition of a store
+	write               func(*kgo.Record)       // writes an event otherwise than as JSON
 	keep                func(*kgo.Record) bool  // takes what is not to be sent yet
 	stores              map[string]int32        // their number, in the order they were met
 	sim                 *simulator.Simulator
@@ -74,7 +76,7 @@ func newRig(t *testing.T, seed uint64, tune ...func(*simulator.Config)) *rig {
 	t.Helper()
 	t.Parallel()
 	r := &rig{
-		t: t, rnd: rand.New(rand.NewPCG(seed, 1)), data: t.TempDir(), broker: ownKafka(t), partitions: 4, stores: map[string]int32{}, seed: maphash.MakeSeed(), seen: map[uint64]bool{},
+		t: t, rnd: rand.New(rand.NewPCG(seed, 1)), data: t.TempDir(), broker: ownKafka(t), partitions: 4, topics: rigTopics, stores: map[string]int32{}, seed: maphash.MakeSeed(), seen: map[uint64]bool{},
 		place: func(store int32) int32 { return store % 4 },
 	}
 	users := filepath.Join(engineDir(r.data), "users.d", "roles.xml")
@@ -172,7 +174,7 @@ func (r *rig) register(at time.Time) {
 func (r *rig) createTopics() {
 	r.t.Helper()
 	req := kmsg.NewPtrCreateTopicsRequest()
-	for _, topic := range rigTopics {
+	for _, topic := range r.topics {
 		t := kmsg.NewCreateTopicsRequestTopic()
 		t.Topic, t.NumPartitions, t.ReplicationFactor = topic, int32(r.partitions), 1
 		for name, value := range map[string]string{"message.timestamp.type": "CreateTime", "retention.ms": "-1"} {
@@ -215,6 +217,9 @@ func (r *rig) feed(share float64) {
 		if r.keep != nil && r.keep(record) {
 			r.extra--
 			continue
+		}
+		if r.write != nil {
+			r.write(record)
 		}
 		batch = append(batch, record)
 	}
@@ -364,7 +369,7 @@ func (r *rig) settle() {
 
 // rests says whether the end of every partition is committed, which comes after the state of the last batch.
 func (r *rig) rests() bool {
-	for _, topic := range rigTopics {
+	for _, topic := range r.topics {
 		for p := range int32(r.partitions) {
 			if max(r.committed(topic, p), 0) < r.end(topic, p) {
 				return false

@@ -81,7 +81,7 @@ func (c *runCmd) Run(e *env) error {
 	if err := kafka.topics(e.ctx, newTopics()); err != nil {
 		return err
 	}
-	users, err := consoleUsers(cfg)
+	access, err := consoleAccess(cfg)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (c *runCmd) Run(e *env) error {
 	if cfg.Listen != "" {
 		g.Go(func() error {
 			return serve(gctx, cfg.Listen, log, func(at net.Addr) (http.Handler, error) {
-				return withConsole(observe(proc, pinger(sink, time.Now), registry, cfg.Pprof), cfg, users, at, sink, proc, log)
+				return withConsole(observe(proc, pinger(sink, time.Now), registry, cfg.Pprof), cfg, access, at, sink, kafka, proc, log)
 			})
 		})
 	}

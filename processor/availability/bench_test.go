@@ -89,7 +89,7 @@ func benchmark(b *testing.B, tills, warm int) {
 		batch++
 		f.Seal(rollup.Version{Batch: batch})
 	}
-	f.pending, f.touched, f.scratch = nil, nil, scratch{} // what a batch takes is not state
+	f.inbox, f.touched, f.scratch = inbox{}, nil, scratch{} // what a batch takes is not state
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	fold() // makes room again

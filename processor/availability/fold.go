@@ -24,15 +24,15 @@ type Fold struct {
 
 	stores    map[string]*store
 	terminals map[entity]*terminal
+	senders   rollup.Senders[*terminal]
 	loading   map[origin]*loading // nil once folding has begun
 	texts     texts
 	joined    []byte // a text being put together
 
 	// The open batch.
-	pending []pending
-	touched []*terminal
+	inbox   inbox
+	touched []*terminal // first those of the inbox, by number; in order once begun
 	told    []*store
-	turns   int  // how often evidence was of another hour or status than its terminal's before
 	begun   bool // touched is in order and complete
 	done    int  // how many of touched are sealed
 
@@ -50,12 +50,6 @@ type Fold struct {
 	storeRows
 	state  []rollup.StateRow
 	months months
-}
-
-// pending is evidence of the open batch, chained by terminal.
-type pending struct {
-	Evidence
-	next int32 // 1 + index, 0 ends the chain
 }
 
 // New makes a fold without terminals. exclusions may be nil. stale is told of evidence that came too late to be used; the strings are valid during the call.
@@ -85,7 +79,11 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 	if !ok {
 		return
 	}
-	t := f.terminal(e.StoreID, e.TerminalID, in.Partition)
+	sent := f.senders.Of(in)
+	if *sent == nil || (*sent).store != e.StoreID {
+		*sent = f.terminal(e.StoreID, e.TerminalID, in.Partition)
+	}
+	t := *sent
 	switch {
 	case !t.known:
 		t.partition = min(t.partition, in.Partition) // whatever the order
@@ -103,19 +101,10 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 
 // pend adds evidence to the open batch.
 func (f *Fold) pend(t *terminal, ev Evidence) {
-	f.pending = append(f.pending, pending{Evidence: ev})
-	n := int32(len(f.pending))
-	if t.first == 0 {
-		t.first = n
+	if t.number == 0 {
 		f.touched = append(f.touched, t)
-	} else {
-		last := &f.pending[t.last-1]
-		last.next = n
-		if last.Time/hourMilli != ev.Time/hourMilli || last.Status != ev.Status && !last.Sale && !ev.Sale {
-			f.turns++
-		}
 	}
-	t.last = n
+	t.number = f.inbox.add(t.number, &ev)
 	t.turned = t.turned || ev.Skew != 0
 }
 
@@ -128,7 +117,7 @@ const (
 
 // Held is about the memory that the open batch takes, together with two that are sealed and like it. What outlives it does not count.
 func (f *Fold) Held() int {
-	return len(f.touched)*terminalBytes + f.turns*turnBytes + len(f.pending)*evidenceBytes
+	return len(f.touched)*terminalBytes + f.inbox.turns*turnBytes + f.inbox.len()*evidenceBytes
 }
 
 // begin puts what the open batch touches in order.
@@ -137,9 +126,10 @@ func (f *Fold) begin() {
 		return
 	}
 	f.begun = true
+	f.inbox.sort(func(i int, pieces []int32) { f.touched[i].fresh = pieces })
 	for _, st := range f.told {
 		for _, t := range st.terminals {
-			if t.first == 0 {
+			if t.number == 0 {
 				f.touched = append(f.touched, t)
 			}
 		}
@@ -155,7 +145,8 @@ func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 	}
 	slices.SortFunc(f.windows, func(a, b windowsRow) int { return a.compare(&b) })
 	out := rollup.Sealed{Blocks: f.blocks(v), State: f.state}
-	f.pending, f.touched, f.told, f.turns = f.pending[:0], f.touched[:0], f.told[:0], 0
+	f.inbox.reset()
+	f.touched, f.told = f.touched[:0], f.told[:0]
 	f.begun, f.done = false, 0
 	f.storeRows.reset()
 	f.responses, f.responded, f.unheard = nil, len(f.responses), f.unheard[:0]

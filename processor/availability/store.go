@@ -162,7 +162,7 @@ func (f *Fold) sealStore(st *store, touched []*terminal, reach stretch) {
 	for _, t := range st.terminals {
 		if len(touched) > 0 && touched[0] == t {
 			news = f.seal(t, x) || news
-			t.first, t.last, t.told, t.turned = 0, 0, false, false
+			t.number, t.fresh, t.told, t.turned = 0, nil, false, false
 			touched = touched[1:]
 			continue
 		}
@@ -207,8 +207,8 @@ func (f *Fold) reach(st *store, touched []*terminal) (since, newest, seen, await
 		}
 		touched = touched[1:]
 		first, last, skewed, words := Open, beginningOfTime, t.skewed, t.awaited()
-		for i := t.first; i != 0; i = f.pending[i-1].next {
-			e := &f.pending[i-1]
+		for _, i := range t.fresh {
+			e := f.inbox.piece(i)
 			first, skewed = min(first, e.Start), skewed || e.Skew != 0
 			if e.registers() {
 				words = true
@@ -219,7 +219,7 @@ func (f *Fold) reach(st *store, touched []*terminal) (since, newest, seen, await
 		if newest = max(newest, last); words {
 			awaited = max(awaited, f.firstWord(t))
 		}
-		if skewed && t.first != 0 {
+		if skewed && len(t.fresh) > 0 {
 			first, last = f.reachSkewed(t)
 		} else if t.known && !t.awaited() {
 			last = max(last, t.seen)

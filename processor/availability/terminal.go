@@ -43,10 +43,11 @@ type terminal struct {
 	open              int64     // the hour whose evidence is in the header, not in a row of its own; 0: none is
 	profile           profile
 
-	first, last int32 // of the open batch's evidence: 1 + index into Fold.pending; 0 is none
-	told        bool  // the open batch changed the profile
-	turned      bool  // some of its evidence has a Skew
-	skewed      bool  // some of the kept evidence has a Skew
+	number int32   // in Fold.inbox; 0: the open batch has no evidence
+	fresh  []int32 // pieces of the inbox, as they came, while the batch is sealed
+	told   bool    // the open batch changed the profile
+	turned bool    // some of its evidence has a Skew
+	skewed bool    // some of the kept evidence has a Skew
 }
 
 // awaited says that so far only the registry knows the terminal. Nothing is too late for it, and it has no hours yet.
@@ -251,8 +252,8 @@ func (w *walk) begins(from int64) int64 {
 func (f *Fold) gather(t *terminal) {
 	s := &f.scratch
 	s.added = s.added[:0]
-	for i := t.first; i != 0; i = f.pending[i-1].next {
-		s.added = append(s.added, f.pending[i-1].Evidence)
+	for _, i := range t.fresh {
+		s.added = append(s.added, *f.inbox.piece(i))
 	}
 	s.added = distinct(s.added)
 }
@@ -388,8 +389,8 @@ func (f *Fold) firstWord(t *terminal) int64 {
 	if t.known {
 		at = t.firstSeen
 	}
-	for i := t.first; i != 0; i = f.pending[i-1].next {
-		if e := &f.pending[i-1]; e.registers() {
+	for _, i := range t.fresh {
+		if e := f.inbox.piece(i); e.registers() {
 			at = min(at, e.Time)
 		}
 	}

@@ -97,6 +97,13 @@ func appendUvarint(b []byte, v uint64) []byte {
 	if v < 0x80 {
 		return append(b, byte(v))
 	}
+	return appendLong(b, v)
+}
+
+func appendLong(b []byte, v uint64) []byte {
+	if v < 1<<14 {
+		return append(b, byte(v)|0x80, byte(v>>7))
+	}
 	return binary.AppendUvarint(b, v)
 }
 

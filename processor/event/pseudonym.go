@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"hash"
+	"slices"
 	"strings"
 	"unsafe"
 )
@@ -23,7 +24,8 @@ func Pseudonym(secret []byte, kind, id string) uint64 {
 // pseudonymiser keeps one keyed hash for each kind. It is not for several goroutines at once.
 type pseudonymiser struct {
 	secret []byte
-	hashes map[string]hash.Hash
+	kinds  []string
+	hashes []hash.Hash // of kinds
 	sum    [sha256.Size]byte
 }
 
@@ -31,19 +33,21 @@ type pseudonymiser struct {
 const maxKinds = 64
 
 func (p *pseudonymiser) of(kind, id string) uint64 {
-	h := p.hashes[kind]
-	if h == nil {
-		key := hmac.New(sha256.New, p.secret)
-		key.Write([]byte("tillstream/1/" + kind))
-		h = hmac.New(sha256.New, key.Sum(nil))
-		if p.hashes == nil {
-			p.hashes = map[string]hash.Hash{}
-		}
-		if len(p.hashes) < maxKinds {
-			p.hashes[strings.Clone(kind)] = h
-		}
-	}
+	h := p.hash(kind)
 	h.Reset()
 	h.Write(unsafe.Slice(unsafe.StringData(id), len(id))) // Write only reads
 	return max(binary.BigEndian.Uint64(h.Sum(p.sum[:0])), 1)
+}
+
+func (p *pseudonymiser) hash(kind string) hash.Hash {
+	if i := slices.Index(p.kinds, kind); i >= 0 { // they are few
+		return p.hashes[i]
+	}
+	key := hmac.New(sha256.New, p.secret)
+	key.Write([]byte("tillstream/1/" + kind))
+	h := hmac.New(sha256.New, key.Sum(nil))
+	if len(p.kinds) < maxKinds {
+		p.kinds, p.hashes = append(p.kinds, strings.Clone(kind)), append(p.hashes, h)
+	}
+	return h
 }

@@ -568,6 +568,9 @@ func digits(b []byte, i int) (n int64, end int) {
 	if i+8 > len(b) {
 		return 0, 0
 	}
+	if c := b[i] - '0'; c <= 9 && (b[i+1] == ',' || b[i+1] == '}') {
+		return int64(c), i + 1
+	}
 	x := binary.LittleEndian.Uint64(b[i:]) ^ ones*'0'
 	// A digit is below ten now: neither it nor it and six have a high nibble. What a byte behind carries into does not matter.
 	other := (x | (x + ones*6)) & (ones * 0xf0)

@@ -14,12 +14,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/avro"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/dynamicpb"
 	"pgregory.net/rapid"
 
 	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/format/formattest"
 	schemas "github.com/tillstream/tillstream/schemas/events"
 )
 
@@ -98,33 +96,6 @@ func eventsOf(t *rapid.T, schema map[string]any, path string) any {
 	return text("sale", "return", "up", "opened", "placed", "x", "é\U0001F600", "4111 1111 1111 1111", "a\"b\\c\n", "", "sign_on", "Europe/Paris", "1h")
 }
 
-// inFormat is a drawn event with the names and values of another format.
-func inFormat(v any, protobuf bool) any {
-	switch v := v.(type) {
-	case []any:
-		out := make([]any, len(v))
-		for i := range v {
-			out[i] = inFormat(v[i], protobuf)
-		}
-		return out
-	case map[string]any:
-		out := map[string]any{}
-		for name, x := range v {
-			switch q, decimal := x.(json.Number); {
-			case decimal:
-				f, _ := strconv.ParseFloat(string(q), 64)
-				out[name+thousandths] = int64(f*1000 + map[bool]float64{true: 0.5, false: -0.5}[f >= 0])
-			case protobuf && name == "consent":
-				out[name] = map[string]any{"purposes": x}
-			default:
-				out[name] = inFormat(x, protobuf)
-			}
-		}
-		return out
-	}
-	return v
-}
-
 // inOrder is a drawn event as JSON, its fields in the order of the schema of another format: of several faults the first one is told.
 func inOrder(out []byte, v any, of *avro.SchemaNode) []byte {
 	switch v := v.(type) {
@@ -151,52 +122,9 @@ func inOrder(out []byte, v any, of *avro.SchemaNode) []byte {
 	return append(out, must(json.Marshal(v))...)
 }
 
-type encoders struct {
-	avro  map[string]*avro.Schema
-	proto *protoFormat
-}
-
-func (f *encoders) inAvro(t testing.TB, typ string, v any) []byte {
-	out, err := f.avro[typ].Encode(inFormat(v, false))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
-func (f *encoders) inProtobuf(t testing.TB, typ string, v any) []byte {
-	text, err := json.Marshal(inFormat(v, true))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := dynamicpb.NewMessage(f.proto.types[typ])
-	if err := protojson.Unmarshal(text, m); err != nil {
-		t.Fatal(err)
-	}
-	out, err := proto.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
-func newEncoders(t testing.TB) *encoders {
-	f := &encoders{map[string]*avro.Schema{}, newProtobuf()}
-	for _, typ := range transcoded() {
-		raw, err := schemas.FS.ReadFile(typ + ".avsc")
-		if err == nil {
-			f.avro[typ], err = avro.Parse(string(raw))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return f
-}
-
 // Whatever event is drawn, in every format it is the same one, field by field, or rejected for the same reason at the same place.
 func TestFormatsAgree(t *testing.T) {
-	encode := newEncoders(t)
+	encode := formattest.New(t)
 	schema := map[string]map[string]any{}
 	for _, typ := range transcoded() {
 		raw, err := schemas.FS.ReadFile(typ + ".schema.json")
@@ -218,7 +146,7 @@ func TestFormatsAgree(t *testing.T) {
 		if rapid.IntRange(0, 3).Draw(rt, "faults") == 0 {
 			drawn["time"] = "2026-06-30"
 		}
-		text := inOrder(nil, drawn, encode.avro[typ].Root().ExpandReferences())
+		text := inOrder(nil, drawn, encode.Schemas[typ].Root().ExpandReferences())
 		var want event.Event
 		rejection := event.NewDecoder(opts.Options).Decode(bytes.Clone(text), &want)
 		if rejection == nil {
@@ -228,7 +156,7 @@ func TestFormatsAgree(t *testing.T) {
 			id, source, at := drawn["id"].(string), drawn["source"].(string), drawn["time"].(string)
 			return []string{"ce_specversion", "1.0", "ce_id", id, "ce_source", source, "ce_type", typ, "ce_time", at, "content-type", contentType}
 		}
-		inAvro, inProto := encode.inAvro(t, typ, drawn), encode.inProtobuf(t, typ, drawn)
+		inAvro, inProto := encode.Avro(t, typ, drawn), encode.Protobuf(t, typ, drawn)
 		whole := fmt.Appendf(nil, `{"specversion":"1.0","id":%s,"source":%s,"type":%q,"datacontenttype":"avro/binary","data_base64":%q}`,
 			must(json.Marshal(drawn["id"])), must(json.Marshal(drawn["source"])), typ, base64.StdEncoding.EncodeToString(inAvro))
 		for name, r := range map[string]Record{

@@ -21,10 +21,11 @@ type Config struct {
 
 // Fold holds the deltas of the open batch. It is not safe for concurrent use.
 type Fold struct {
-	cutoff int64 // ms
-	watch  map[string]bool
-	names  *intern.Table
-	recent recent
+	cutoff  int64 // ms
+	watch   map[string]bool
+	names   *intern.Table
+	recent  recent
+	senders rollup.Senders[sender]
 
 	sales     table.Table[salesKey, salesSums]
 	products  table.Table[productKey, productSums]
@@ -59,7 +60,7 @@ type Fold struct {
 }
 
 // recent are the fields that seldom change from one event or line to the next.
-type recent struct{ store, terminal, channel, currency, service, method, entryMode, wallet, paid intern.Recent }
+type recent struct{ channel, currency, service, method, entryMode, wallet, paid intern.Recent }
 
 // product is what is remembered of a product.
 type product struct {
@@ -113,18 +114,37 @@ func roleOf(x *event.Transaction) role {
 	return none
 }
 
+// sender are the numbers of a sender's names.
+type sender struct {
+	store, terminal uint32
+	known           bool
+}
+
 // Fold adds a transaction to the open batch. Other types of events, and test events, are not sales.
-func (f *Fold) Fold(e *event.Event, _ rollup.Input) { f.Add(e, 1) }
+func (f *Fold) Fold(e *event.Event, in rollup.Input) {
+	s := f.senders.Of(in)
+	if !s.known || f.names.String(s.store) != e.StoreID {
+		*s = f.sender(e)
+	}
+	f.add(e, 1, *s)
+}
 
 // Add adds a transaction with a sign: -1 takes off again what 1 added, in this batch or in another.
-func (f *Fold) Add(e *event.Event, sign int64) {
+func (f *Fold) Add(e *event.Event, sign int64) { f.add(e, sign, f.sender(e)) }
+
+func (f *Fold) sender(e *event.Event) sender {
+	return sender{f.names.ID(e.StoreID), f.names.ID(e.TerminalID), true}
+}
+
+func (f *Fold) add(e *event.Event, sign int64, s sender) {
 	if e.Type != event.TypeTransaction || e.Test {
 		return
 	}
 	x := &e.Transaction
 	seconds := e.When().Milli / 1000
 	at := place{
-		store:    f.recent.store.ID(f.names, e.StoreID),
+		store:    s.store,
+		terminal: s.terminal,
 		currency: f.recent.currency.ID(f.names, x.Currency),
 		hour:     int32(seconds / 3600),
 		second:   seconds,
@@ -132,9 +152,6 @@ func (f *Fold) Add(e *event.Event, sign int64) {
 		id:       e.ID,
 	}
 	at.date = e.BusinessDate(f.cutoff)
-	if r := roleOf(x); r != none || len(x.Tenders) > 0 {
-		at.terminal = f.recent.terminal.ID(f.names, e.TerminalID)
-	}
 	if r := roleOf(x); r != none {
 		at.localHour = uint32(e.LocalHour())
 		channel := x.Channel

@@ -62,7 +62,7 @@ func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 	f.pseudonymsOff, f.basketsOff, f.authMSOff, f.timesOff = f.pseudonymsOff[:0], f.basketsOff[:0], f.authMSOff[:0], f.timesOff[:0]
 	f.tries, f.triesOff, f.answers, f.answersOff = f.tries[:0], f.triesOff[:0], f.answers[:0], f.answersOff[:0]
 	if f.names.Trim() {
-		f.recent, f.known = recent{}, nil
+		f.recent, f.known, f.senders = recent{}, nil, rollup.Senders[sender]{}
 	}
 	return rollup.Sealed{Blocks: blocks}
 }

@@ -25,6 +25,8 @@ type Fold struct {
 	names           *intern.Table
 	topic, terminal intern.Recent
 	sums            table.Table[key, sums]
+	senders         rollup.Senders[sender]
+	batch           uint32
 	late            []table.Sample[uint32] // seconds: late_in
 }
 
@@ -37,6 +39,13 @@ func (k *key) hash() uint64 {
 	return table.Mix(table.Pack(k.topic, k.terminal), uint64(uint32(k.date)))
 }
 
+// sender is where the sums of a sender's terminal and date are, in a batch.
+type sender struct {
+	batch uint32
+	date  int32
+	index int32
+}
+
 type sums struct {
 	accepted, duplicates, rejected, late, test, unbalanced, panMasked, stale, other uint64
 	missing, corrected                                                              int64
@@ -45,7 +54,7 @@ type sums struct {
 
 // New makes a fold with an empty batch.
 func New(cfg Config) *Fold {
-	return &Fold{cutoff: cfg.BusinessDayCutoff.Milliseconds(), names: intern.New()}
+	return &Fold{cutoff: cfg.BusinessDayCutoff.Milliseconds(), names: intern.New(), batch: 1}
 }
 
 // Load does nothing: deltas need no state.
@@ -59,7 +68,12 @@ func (f *Fold) at(topic, terminal string, date int32) (index int, s *sums) {
 
 // Fold counts an accepted event, test events among them.
 func (f *Fold) Fold(e *event.Event, in rollup.Input) {
-	index, s := f.at(in.Topic, e.TerminalID, e.BusinessDate(f.cutoff))
+	date, known := e.BusinessDate(f.cutoff), f.senders.Of(in)
+	if known.batch != f.batch || known.date != date {
+		index, _ := f.at(in.Topic, e.TerminalID, date)
+		*known = sender{f.batch, date, int32(index)}
+	}
+	index, s := int(known.index), &f.sums.Entries()[known.index].Value
 	s.accepted++
 	if late := in.Timestamp - e.Time.Milli; late > lateAfter && len(e.Corrects.IDs) == 0 { // a correction has the time of what it corrects
 		s.late++
@@ -143,6 +157,7 @@ func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 		sealed.Blocks = append(sealed.Blocks, f.block(month, rows, lateIn))
 	}
 	f.sums.Reset()
+	f.batch++
 	f.late = f.late[:0]
 	if f.names.Trim() {
 		f.topic, f.terminal = intern.Recent{}, intern.Recent{}

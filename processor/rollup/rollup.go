@@ -10,6 +10,7 @@ package rollup
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -25,6 +26,28 @@ type Input struct {
 	Partition int32
 	Offset    int64
 	Timestamp int64 // Kafka record timestamp, ms since 1970
+	// Sender is a number, small and not 0, that stands for the topic, the partition and the terminal of the event for as long as a folder lives: folds find by it what
+	// they looked up before. 0 says nothing.
+	Sender uint32
+}
+
+// Senders is what a fold remembers of senders by their number. The zero value is ready; it takes as much as T for each sender.
+type Senders[T any] struct {
+	all  []T
+	none T
+}
+
+// Of is what is remembered of the sender of an event, zero at first. It stays there until the next Of. Of an event whose sender has no number nothing is.
+func (s *Senders[T]) Of(in Input) *T {
+	switch n := int(in.Sender); {
+	case n == 0:
+		var zero T
+		s.none = zero
+		return &s.none
+	case n > len(s.all):
+		s.all = slices.Grow(s.all, n-len(s.all))[:n]
+	}
+	return &s.all[in.Sender-1]
 }
 
 // StateRow is one entity's state after a batch. State belongs to a partition (not to a lane), so that another number of

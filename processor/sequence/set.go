@@ -69,9 +69,19 @@ func New(cfg Config) *Set {
 	return &Set{cfg: cfg, limits: limits{maxHoles, maxEpochs}, seed: maphash.MakeSeed()}
 }
 
+// Sender is a number that stands for a terminal of a topic and a partition as long as the Set lives: see rollup.Input.
+func (s *Set) Sender(topic string, partition int32, terminal string) uint32 {
+	return uint32(s.terminal(topic, partition, terminal).index) + 1
+}
+
 // See judges an event and remembers it. businessDate (days since 1970) is where numbers that it reveals are missing.
 func (s *Set) See(e *event.Event, in rollup.Input, businessDate int32) Verdict {
-	t := s.terminal(in.Topic, in.Partition, e.TerminalID)
+	var t *terminal
+	if in.Sender > 0 {
+		t = s.terminals.Entries()[in.Sender-1].Value
+	} else {
+		t = s.terminal(in.Topic, in.Partition, e.TerminalID)
+	}
 	if !e.Sequence.OK {
 		if t.ids == nil {
 			t.ids = &ids{}

@@ -124,6 +124,8 @@ func (s *scratch) append(col driver.BatchColumn, kind string, data any, n int) e
 			}
 		}
 		return col.Append(at)
+	case *tally:
+		return d.driver(col)
 	case [][]string:
 		return each(col, d)
 	case [][]uint64:
@@ -166,6 +168,8 @@ func each[T any](col driver.BatchColumn, rows [][]T) error {
 // length counts the values of a column, or -1 for a type that blocks do not have.
 func length(data any) int {
 	switch d := data.(type) {
+	case *tally:
+		return len(d.ends)
 	case []string:
 		return len(d)
 	case []uint8:
@@ -207,6 +211,8 @@ func size(b *rollup.Block) int {
 	total := 0
 	for _, c := range b.Columns {
 		switch d := c.Data.(type) {
+		case *tally:
+			total += (1+len(d.n))*8*len(d.ends) + (1+len(d.n))*8*len(d.values)
 		case []string:
 			for _, v := range d {
 				total += len(v) + 9

@@ -61,6 +61,10 @@ func (s *Sink) insert(ctx context.Context, t *table, in processor.Insert) error 
 	timer := time.AfterFunc(left, cancel)
 	defer timer.Stop()
 
+	var err error
+	if in.Block, err = tallied(in.Block); err != nil {
+		return &InsertError{t.name, Permanent, err}
+	}
 	names, kinds := wire(t, in.Block)
 	quiet = ch.Context(quiet, ch.WithSettings(settings), ch.WithColumnNamesAndTypes(kinds))
 	query := "INSERT INTO " + s.database + "." + t.name + " (" + strings.Join(names, ", ") + ")"
@@ -142,6 +146,11 @@ func wire(t *table, b *rollup.Block) (names []string, kinds []ch.ColumnNameAndTy
 			if c.name == name {
 				kinds[i] = ch.ColumnNameAndType{Name: name, Type: plain(c.kind)}
 			}
+		}
+	}
+	for i, c := range b.Columns {
+		if t, ok := c.Data.(*tally); ok { // by DEFAULT, so it is not among the table's
+			kinds[i] = ch.ColumnNameAndType{Name: c.Name, Type: t.kind}
 		}
 	}
 	return names, kinds

@@ -113,6 +113,10 @@ func appendColumn(b []byte, kind string, data any) ([]byte, error) {
 				}
 			}
 		}
+	case *tally:
+		if ok = kind == d.kind; ok {
+			b = d.native(b)
+		}
 	case [][]uint64:
 		ok = kind == "Array(UInt64)"
 	case [][]int64:

@@ -57,7 +57,8 @@ func Open(cfg Config, now func() time.Time) (*Sink, error) {
 		scratch:       sync.Pool{New: func() any { return new(scratch) }},
 	}
 	if options.Protocol == ch.HTTP {
-		s.settings["wait_end_of_query"] = 1 // or the status comes before the rows are in
+		s.settings["wait_end_of_query"] = 1               // or the status comes before the rows are in
+		s.settings["http_response_buffer_size"] = 1 << 16 // or that answer, which is empty, waits in a file of its own
 	}
 	for name, value := range cfg.InsertSettings {
 		s.settings[name] = value

@@ -170,9 +170,27 @@ type Retention struct {
 // Console is what people look at; see docs/console.md.
 type Console struct {
 	Enabled   bool     `yaml:"enabled" doc:"Show the console at /console/ of the address of listen. Without users it opens on a loopback address only."`
-	UsersFile string   `yaml:"users_file" doc:"File of who may log in, lines of name:bcrypt as htpasswd -nB NAME prints them; read at start. Empty: nobody has to, on a loopback address."`
+	UsersFile string   `yaml:"users_file" doc:"File of who may log in, lines of name:bcrypt as htpasswd -nB NAME prints them; read at start. Empty, and without oidc: nobody has to, on a loopback address."`
+	Operators []string `yaml:"operators" doc:"Names in users_file who may send dead letters again in the console. None: they only look."`
+	OIDC      OIDC     `yaml:"oidc"`
 	Timeout   Duration `yaml:"timeout" doc:"Longest a figure may take ClickHouse."`
 	Memory    Size     `yaml:"memory" doc:"Most memory that ClickHouse may take for a figure; four are reckoned at a time."`
+}
+
+// OIDC says at which OpenID provider people log in to the console.
+type OIDC struct {
+	Issuer           string   `yaml:"issuer" doc:"An OpenID provider, https://host/…, as it names itself: what is before /.well-known/openid-configuration. Empty: none."`
+	ClientID         string   `yaml:"client_id" doc:"Who the console is there."`
+	ClientSecret     Secret   `yaml:"client_secret" doc:"Its secret, at least 16 bytes; another one ends all sessions. Better in client_secret_file."`
+	ClientSecretFile string   `yaml:"client_secret_file" doc:"File with the secret, white space around it left out; wins over client_secret."`
+	RedirectURL      string   `yaml:"redirect_url" doc:"Where browsers reach /console/login, as it is registered at the provider: https://tills.example/console/login. http only on a loopback address."`
+	Scopes           []string `yaml:"scopes" doc:"What is asked for beside openid."`
+	GroupsClaim      string   `yaml:"groups_claim" doc:"Claim with the groups or roles of a person, in the ID token or else of the userinfo endpoint; a.b is b within a."`
+	Viewers          []string `yaml:"viewers" doc:"Groups that see tills, stores, events and agreements; * is whoever logs in."`
+	Analysts         []string `yaml:"analysts" doc:"Groups that see sales and groups of customers, too."`
+	Operators        []string `yaml:"operators" doc:"Groups that see what viewers do, and may send dead letters again."`
+	Session          Duration `yaml:"session" doc:"How long one stays logged in: what the provider takes from somebody meanwhile, a group or all, is seen after it."`
+	TLS              TLS      `yaml:"tls"`
 }
 
 // Log says what is logged, to standard error.
@@ -210,8 +228,11 @@ func Default() *Config {
 			Alertmanager: Alertmanager{Refresh: Duration(time.Minute)},
 		},
 		Privacy: Privacy{MinGroup: 10},
-		Console: Console{Enabled: true, Timeout: Duration(10 * time.Second), Memory: 1 << 30},
-		Log:     Log{Level: "info", Format: "console"},
-		Listen:  "127.0.0.1:9464",
+		Console: Console{
+			Enabled: true, Timeout: Duration(10 * time.Second), Memory: 1 << 30,
+			OIDC: OIDC{Scopes: []string{"profile", "email"}, GroupsClaim: "groups", Session: Duration(8 * time.Hour)},
+		},
+		Log:    Log{Level: "info", Format: "console"},
+		Listen: "127.0.0.1:9464",
 	}
 }

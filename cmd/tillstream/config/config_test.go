@@ -209,6 +209,19 @@ func TestBadConfigurations(t *testing.T) {
 		{"formats: {schema_registry: {token: t}}", "", "formats.schema_registry.urls is empty; it takes http(s)://host:port where another key of formats.schema_registry is set"},
 		{"formats: {mappings: [pos.orders]}", "", `formats.mappings is "pos.orders"; it takes topic=file, each topic once`},
 		{"formats: {mappings: [pos.orders=/nowhere/at/all]}", "", "formats.mappings: open /nowhere/at/all: no such file or directory"},
+		{"console: {operators: [ann]}", "", `console.operators is ["ann"]; it takes names where console.users_file is set`},
+		{"console: {oidc: {viewers: [a]}}", "", "console.oidc.issuer is empty; it takes https://host/… where another key of console.oidc is set"},
+		{
+			"console: {oidc: {issuer: 'http://id.example', client_secret: short, redirect_url: 'https://tills.example/', groups_claim: a., scopes: [a b], session: 1s}}", "",
+			`console.oidc.issuer is "http://id.example"; it takes https://host/… without ? and #, or http:// on a loopback address` + "\n" +
+				"console.oidc.client_id is empty; it takes what the provider calls the console\n" +
+				"console.oidc.client_secret is of 5 bytes; it takes at least 16 bytes\n" +
+				`console.oidc.redirect_url is "https://tills.example/"; it takes https://host/console/login, or http:// on a loopback address` + "\n" +
+				`console.oidc.groups_claim is "a."; it takes the name of a claim` + "\n" +
+				`console.oidc.scopes is "a b"; it takes names without spaces` + "\n" +
+				"console.oidc.viewers is empty; it takes groups, here or in analysts or operators; * is whoever logs in\n" +
+				"console.oidc.session is 1s; it takes 1m to 720h",
+		},
 		{"listen: everywhere", "", `listen is "everywhere"; it takes host:port, or nothing`},
 		{"processor: {lanes: -1}\nlog: {level: loud}", "", "processor.lanes is -1; it takes 0 to 1024\nlog.level is \"loud\"; it takes debug, info, warn or error"},
 

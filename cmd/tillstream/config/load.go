@@ -228,6 +228,7 @@ func (c *Config) readFiles() error {
 		{"alerts.alertmanager.token_file", c.Alerts.Alertmanager.TokenFile, &c.Alerts.Alertmanager.Token},
 		{"formats.schema_registry.password_file", c.Formats.SchemaRegistry.PasswordFile, &c.Formats.SchemaRegistry.Password},
 		{"formats.schema_registry.token_file", c.Formats.SchemaRegistry.TokenFile, &c.Formats.SchemaRegistry.Token},
+		{"console.oidc.client_secret_file", c.Console.OIDC.ClientSecretFile, &c.Console.OIDC.ClientSecret},
 		{"privacy.secret_file", c.Privacy.SecretFile, &c.Privacy.Secret},
 	} {
 		text, ok := read(s.key, s.path)

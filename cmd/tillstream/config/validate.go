@@ -183,6 +183,11 @@ func (c *Config) Validate() error {
 	number("privacy.min_group", c.Privacy.MinGroup, 5, 10_000)
 	between("console.timeout", c.Console.Timeout, time.Second, 5*time.Minute)
 	size("console.memory", c.Console.Memory, 64<<20, 1<<40)
+	if len(c.Console.Operators) > 0 && c.Console.UsersFile == "" {
+		wrong("console.operators", "names where console.users_file is set", fmt.Sprintf("%q", c.Console.Operators))
+	}
+	problems = append(problems, c.Console.OIDC.validate()...)
+	between("console.oidc.session", c.Console.OIDC.Session, time.Minute, 30*24*time.Hour)
 	oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf("log.format", c.Log.Format, "console", "json")
 	if e := c.Tracing.Endpoint; e != "" && httpURL(e) == nil {
@@ -211,7 +216,11 @@ type TLSKey struct {
 // TLSKeys are all of them.
 func (c *Config) TLSKeys() []TLSKey {
 	return []TLSKey{
-		{"kafka.tls", c.Kafka.TLS}, {"clickhouse.tls", c.ClickHouse.TLS}, {"alerts.alertmanager.tls", c.Alerts.Alertmanager.TLS}, {"formats.schema_registry.tls", c.Formats.SchemaRegistry.TLS},
+		{"kafka.tls", c.Kafka.TLS},
+		{"clickhouse.tls", c.ClickHouse.TLS},
+		{"alerts.alertmanager.tls", c.Alerts.Alertmanager.TLS},
+		{"formats.schema_registry.tls", c.Formats.SchemaRegistry.TLS},
+		{"console.oidc.tls", c.Console.OIDC.TLS},
 	}
 }
 
