@@ -57,7 +57,7 @@ func consoleAccess(cfg *config.Config) (console.Config, error) {
 	if o.Issuer == "" || !cfg.Console.Enabled {
 		return out, nil
 	}
-	tls, err := certs.Client("console.oidc.tls", certFiles(o.TLS))
+	tls, err := certs.Client("console.oidc.tls", certFiles(&o.TLS))
 	if err != nil {
 		return console.Config{}, usageError{err}
 	}

@@ -114,7 +114,7 @@ func gather(ctx context.Context, cfg *config.Config) (*doctor.Facts, error) {
 func inspectServices(ctx context.Context, cfg *config.Config) (all []doctor.Service) {
 	r := &cfg.Formats.SchemaRegistry
 	for _, u := range r.URLs {
-		client, err := schemaregistry.New(schemaregistry.Config{URLs: []string{u}, Login: login(&r.HTTPLogin)})
+		client, err := schemaregistry.New(schemaregistry.Config{URLs: []string{u}, Login: httpLogin(&r.HTTPLogin)})
 		if err == nil {
 			err = client.Check(ctx)
 		}
@@ -124,7 +124,7 @@ func inspectServices(ctx context.Context, cfg *config.Config) (all []doctor.Serv
 	if cfg.Alerts.Every == 0 || len(a.URLs) == 0 {
 		return all
 	}
-	client, err := alertmanager.New(alertmanager.Config{URLs: slices.Clone(a.URLs), Login: login(&a.HTTPLogin), Log: zap.NewNop()}, time.Now)
+	client, err := alertmanager.New(alertmanager.Config{URLs: slices.Clone(a.URLs), Login: httpLogin(&a.HTTPLogin), Log: zap.NewNop()}, time.Now)
 	if err != nil {
 		return append(all, doctor.Service{What: doctor.Alertmanager, URL: strings.Join(a.URLs, ", "), Err: err})
 	}

@@ -16,7 +16,7 @@ func openSchemas(cfg *config.Config) (processor.Schemas, error) {
 		return nil, nil
 	}
 	client, err := schemaregistry.New(schemaregistry.Config{
-		URLs: append([]string(nil), r.URLs...), Login: login(&r.HTTPLogin), Renewed: cfg.Renewed,
+		URLs: append([]string(nil), r.URLs...), Login: httpLogin(&r.HTTPLogin), Renewed: cfg.Renewed,
 	})
 	if err != nil {
 		return nil, usageError{err}

@@ -41,7 +41,13 @@ func openKafka(cfg *config.Config, log *zap.Logger) (*source, error) {
 }
 
 func saslConfig(s *config.SASL) kafka.SASLConfig {
-	out := kafka.SASLConfig{Mechanism: s.Mechanism, Username: s.Username, PasswordFile: s.PasswordFile}
+	o := &s.OAuth
+	out := kafka.SASLConfig{Mechanism: s.Mechanism, Username: s.Username, PasswordFile: s.PasswordFile, OAuth: kafka.OAuthConfig{
+		TokenFile: o.TokenFile, TokenURL: o.TokenURL, ClientID: o.ClientID, ClientSecretFile: o.ClientSecretFile, Scopes: o.Scopes, Extensions: o.Extensions, TLS: certFiles(&o.TLS),
+	}}
+	if o.ClientSecretFile == "" {
+		out.OAuth.ClientSecret = kafka.Secret(o.ClientSecret)
+	}
 	if s.PasswordFile == "" {
 		out.Password = kafka.Secret(s.Password)
 	}

@@ -83,13 +83,16 @@ func newLogger(w io.Writer, cfg *config.Config) (*zap.Logger, error) {
 	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)), nil
 }
 
-// login is how a server of HTTP is told who we are.
-func login(l *config.HTTPLogin) certs.Login {
-	t := &l.TLS
+// httpLogin is how a server of HTTP is told who we are.
+func httpLogin(l *config.HTTPLogin) certs.Login {
 	return certs.Login{
 		Username: l.Username, Password: string(l.Password), PasswordFile: l.PasswordFile, Token: string(l.Token), TokenFile: l.TokenFile,
-		TLS: certs.Files{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify},
+		TLS: certFiles(&l.TLS),
 	}
+}
+
+func certFiles(t *config.TLS) certs.Files {
+	return certs.Files{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify}
 }
 
 // processorConfig is what the processor needs of the configuration.

@@ -55,6 +55,9 @@ func (s *SASLConfig) load(report renewed.Report) (sasl.Mechanism, error) {
 	if s.Mechanism == "" {
 		return nil, nil
 	}
+	if s.Mechanism == "oauthbearer" {
+		return s.OAuth.load(report)
+	}
 	passwords, err := s.watch(report)
 	if err != nil {
 		return nil, err

@@ -32,10 +32,11 @@ type TLSConfig struct {
 
 // SASLConfig is how to log in. Without a mechanism there is no login.
 type SASLConfig struct {
-	Mechanism    string `yaml:"mechanism"` // plain, scram-sha-256 or scram-sha-512
-	Username     string `yaml:"username"`
-	Password     Secret `yaml:"password"`
-	PasswordFile string `yaml:"password_file"` // white space around it left out; for Kubernetes and Docker secrets
+	Mechanism    string      `yaml:"mechanism"` // plain, scram-sha-256, scram-sha-512 or oauthbearer
+	Username     string      `yaml:"username"`
+	Password     Secret      `yaml:"password"`
+	PasswordFile string      `yaml:"password_file"` // white space around it left out; for Kubernetes and Docker secrets
+	OAuth        OAuthConfig `yaml:"oauth"`         // of oauthbearer, which takes neither name nor password
 }
 
 // Validate names every key that is wrong.
@@ -62,8 +63,13 @@ func (c *Config) Validate() error {
 	switch s.Mechanism {
 	case "":
 		if s.Username != "" || s.Password != "" || s.PasswordFile != "" {
-			wrong("sasl.mechanism", "is not set, so nobody logs in; set it to plain, scram-sha-256 or scram-sha-512")
+			wrong("sasl.mechanism", "is not set, so nobody logs in; set it to plain, scram-sha-256, scram-sha-512 or oauthbearer")
 		}
+	case "oauthbearer":
+		if s.Username != "" || s.Password != "" || s.PasswordFile != "" {
+			wrong("sasl.username", "means nothing to oauthbearer: the token says who we are; remove it and the password")
+		}
+		s.OAuth.validate(wrong)
 	case "plain", "scram-sha-256", "scram-sha-512":
 		if s.Username == "" {
 			wrong("sasl.username", "is missing")
@@ -72,7 +78,7 @@ func (c *Config) Validate() error {
 			wrong("sasl.password", "set either this or kafka.sasl.password_file")
 		}
 	default:
-		wrong("sasl.mechanism", "%q is not plain, scram-sha-256 or scram-sha-512", s.Mechanism)
+		wrong("sasl.mechanism", "%q is not plain, scram-sha-256, scram-sha-512 or oauthbearer", s.Mechanism)
 	}
 	return errors.Join(errs...)
 }

@@ -28,16 +28,23 @@ func explain(client *kafka.Client, err error) error {
 		host      x509.HostnameError
 		plaintext tls.RecordHeaderError
 		handshake *certs.HandshakeError
+		login     *loginError
 	)
 	secure := errors.As(err, &handshake)
 	cut := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 	switch {
+	case errors.As(err, &login):
+		return fmt.Errorf("logging in at the brokers %s: %w", brokers, login)
 	case secure && (cut || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &dial) && dial.Op == "read"):
 		return fmt.Errorf("the brokers at %s do not answer to TLS: name its TLS port in kafka.brokers, or set kafka.tls.enabled to false: %w", brokers, err)
 	case strings.Contains(err.Error(), "remote error: tls:"): // crypto/tls does not export what the other side says
 		return fmt.Errorf("the brokers at %s do not take the certificate that we show: set kafka.tls.cert_file and kafka.tls.key_file to one that they trust: %w", brokers, err)
 	case transport.SASL != nil && (cut || errors.Is(err, kafka.SASLAuthenticationFailed) || strings.Contains(err.Error(), "SCRAM")):
-		return fmt.Errorf("the brokers at %s refused the login with %s: check kafka.sasl.username and the password: %w", brokers, transport.SASL.Name(), err)
+		check := "kafka.sasl.username and the password"
+		if _, token := transport.SASL.(*bearer); token {
+			check = "kafka.sasl.oauth, and the brokers' log"
+		}
+		return fmt.Errorf("the brokers at %s refused the login with %s: check %s: %w", brokers, transport.SASL.Name(), check, err)
 	case errors.Is(err, kafka.UnsupportedSASLMechanism):
 		return fmt.Errorf("the brokers at %s do not offer the login %s: set kafka.sasl.mechanism to one that they do: %w", brokers, transport.SASL.Name(), err)
 	case errors.As(err, &unknown):

@@ -54,10 +54,23 @@ type TLS struct {
 
 // SASL says who we are to Kafka.
 type SASL struct {
-	Mechanism    string `yaml:"mechanism" doc:"How we log in: plain, scram-sha-256 or scram-sha-512; empty: not at all."`
+	Mechanism    string `yaml:"mechanism" doc:"How we log in: plain, scram-sha-256, scram-sha-512 or oauthbearer; empty: not at all."`
 	Username     string `yaml:"username" doc:"Who we are."`
 	Password     Secret `yaml:"password" doc:"Our password; better in password_file."`
 	PasswordFile string `yaml:"password_file" doc:"File with the password, white space around it left out; wins over password."`
+	OAuth        OAuth  `yaml:"oauth"`
+}
+
+// OAuth says where the token of the mechanism oauthbearer comes from.
+type OAuth struct {
+	TokenFile        string   `yaml:"token_file" doc:"File with the token for oauthbearer, which somebody renews; read at each login."`
+	TokenURL         string   `yaml:"token_url" doc:"Instead of token_file: where an issuer gives tokens for client_id and client_secret (OAuth 2.0 client credentials), https://host/path."`
+	ClientID         string   `yaml:"client_id" doc:"Who we are to the issuer."`
+	ClientSecret     Secret   `yaml:"client_secret" doc:"Our secret there; better in client_secret_file."`
+	ClientSecretFile string   `yaml:"client_secret_file" doc:"File with the secret, white space around it left out; wins over client_secret."`
+	Scopes           []string `yaml:"scopes" doc:"What the token shall be good for, as the issuer calls it."`
+	Extensions       []string `yaml:"extensions" doc:"What brokers are told beside the token, name=value: logicalCluster and identityPoolId of Confluent Cloud, for example."`
+	TLS              TLS      `yaml:"tls"`
 }
 
 // ClickHouse is where rollups go.

@@ -18,7 +18,7 @@ import (
 )
 
 // asGiven compares what is configured, not what was read of it.
-var asGiven = cmpopts.IgnoreUnexported(Formats{})
+var asGiven = cmpopts.IgnoreUnexported(Config{}, Formats{})
 
 func TestDefaultIsValidAndDocumented(t *testing.T) {
 	if err := Default().Validate(); err != nil {
@@ -181,8 +181,8 @@ func TestBadConfigurations(t *testing.T) {
 		{"kafka: {session_timeout: 2m}", "", "kafka.rebalance_timeout is 30s; it takes 1m to 1h"},
 		{"kafka: {session_timeout: 0s, heartbeat_interval: 200ms}", "", "kafka.session_timeout is 0s; it takes 1s to 30m"},
 		{"kafka: {fetch_max_bytes: 1KiB}", "", "kafka.fetch_max_bytes is 1KiB; it takes 64KiB to 1GiB"},
-		{"kafka: {sasl: {mechanism: gssapi, username: u, password: p}}", "", `kafka.sasl.mechanism is "gssapi"; it takes plain, scram-sha-256 or scram-sha-512`},
-		{"kafka: {sasl: {username: u, password: p}}", "", `kafka.sasl.mechanism is ""; it takes plain, scram-sha-256 or scram-sha-512`},
+		{"kafka: {sasl: {mechanism: gssapi, username: u, password: p}}", "", `kafka.sasl.mechanism is "gssapi"; it takes plain, scram-sha-256, scram-sha-512 or oauthbearer`},
+		{"kafka: {sasl: {username: u, password: p}}", "", `kafka.sasl.mechanism is ""; it takes plain, scram-sha-256, scram-sha-512 or oauthbearer`},
 		{"kafka: {sasl: {mechanism: plain}}", "", "kafka.sasl is incomplete; it takes username and password (or password_file) where mechanism is set"},
 		{"kafka: {sasl: {password_file: /nowhere/at/all}}", "", "kafka.sasl.password_file: open /nowhere/at/all: no such file or directory"},
 		{"privacy: {secret_file: /dev/null}", "", "privacy.secret_file: /dev/null is empty"},

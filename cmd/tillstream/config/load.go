@@ -223,6 +223,7 @@ func (c *Config) readFiles() error {
 		into      *Secret
 	}{
 		{"kafka.sasl.password_file", c.Kafka.SASL.PasswordFile, &c.Kafka.SASL.Password},
+		{"kafka.sasl.oauth.client_secret_file", c.Kafka.SASL.OAuth.ClientSecretFile, &c.Kafka.SASL.OAuth.ClientSecret},
 		{"clickhouse.password_file", c.ClickHouse.PasswordFile, &c.ClickHouse.Password},
 		{"alerts.alertmanager.password_file", c.Alerts.Alertmanager.PasswordFile, &c.Alerts.Alertmanager.Password},
 		{"alerts.alertmanager.token_file", c.Alerts.Alertmanager.TokenFile, &c.Alerts.Alertmanager.Token},
@@ -259,6 +260,7 @@ func (c *Config) readFiles() error {
 		}
 		c.Formats.mappings[topic] = parsed
 	}
+	read("kafka.sasl.oauth.token_file", c.Kafka.SASL.OAuth.TokenFile)
 	for _, t := range c.TLSKeys() {
 		read(t.Key+".ca_file", t.CAFile)
 		read(t.Key+".cert_file", t.CertFile)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/tillstream/tillstream/processor/alert"
+	"github.com/tillstream/tillstream/sinks/kafka"
 )
 
 const (
@@ -76,10 +78,17 @@ func (c *Config) Validate() error {
 	between("kafka.rebalance_timeout", k.RebalanceTimeout, session/2, time.Hour)
 	between("kafka.fetch_max_wait", k.FetchMaxWait, time.Millisecond, time.Minute)
 	size("kafka.fetch_max_bytes", k.FetchMaxBytes, 64<<10, 1<<30)
-	if (k.SASL != SASL{}) {
-		oneOf("kafka.sasl.mechanism", k.SASL.Mechanism, "plain", "scram-sha-256", "scram-sha-512")
-		if k.SASL.Username == "" || k.SASL.Password == "" {
+	if s := &k.SASL; !reflect.ValueOf(*s).IsZero() {
+		oneOf("kafka.sasl.mechanism", s.Mechanism, "plain", "scram-sha-256", "scram-sha-512", "oauthbearer")
+		switch token := s.Mechanism == "oauthbearer"; {
+		case token && (s.Username != "" || s.Password != ""):
+			wrong("kafka.sasl", "no username and no password where mechanism is oauthbearer: the token says who we are", "both")
+		case !token && (s.Username == "" || s.Password == ""):
 			wrong("kafka.sasl", "username and password (or password_file) where mechanism is set", "incomplete")
+		case token:
+			problems = append(problems, s.OAuth.validate()...)
+		case !reflect.ValueOf(s.OAuth).IsZero():
+			wrong("kafka.sasl.mechanism", "oauthbearer where keys of kafka.sasl.oauth are set", strconv.Quote(s.Mechanism))
 		}
 	}
 	for _, t := range c.TLSKeys() {
@@ -217,11 +226,36 @@ type TLSKey struct {
 func (c *Config) TLSKeys() []TLSKey {
 	return []TLSKey{
 		{"kafka.tls", c.Kafka.TLS},
+		{"kafka.sasl.oauth.tls", c.Kafka.SASL.OAuth.TLS},
 		{"clickhouse.tls", c.ClickHouse.TLS},
 		{"alerts.alertmanager.tls", c.Alerts.Alertmanager.TLS},
 		{"formats.schema_registry.tls", c.Formats.SchemaRegistry.TLS},
 		{"console.oidc.tls", c.Console.OIDC.TLS},
 	}
+}
+
+func (o *OAuth) validate() (problems []error) {
+	wrong := func(key, accepts, given string) {
+		problems = append(problems, fmt.Errorf("kafka.sasl.oauth%s is %s; it takes %s", key, given, accepts))
+	}
+	asked := o.ClientID != "" || o.ClientSecret != "" || len(o.Scopes) > 0
+	switch {
+	case (o.TokenFile == "") == (o.TokenURL == ""):
+		wrong("", "either token_file or token_url where kafka.sasl.mechanism is oauthbearer", "incomplete, or has both")
+	case o.TokenFile != "" && asked:
+		wrong("", "client_id, client_secret and scopes with token_url only", "given token_file, too")
+	case o.TokenURL != "" && (o.ClientID == "" || o.ClientSecret == ""):
+		wrong("", "client_id and client_secret (or client_secret_file) where token_url is set", "incomplete")
+	}
+	if u := httpURL(o.TokenURL); o.TokenURL != "" && (u == nil || u.User != nil) {
+		wrong(".token_url", "https://host/path, without a password", "another thing")
+	}
+	for _, e := range o.Extensions {
+		if !kafka.ValidExtension(e) {
+			wrong(".extensions", "name=value with a name of letters, but auth, host and port", strconv.Quote(e))
+		}
+	}
+	return problems
 }
 
 func (l *HTTPLogin) validate(key string) []error {

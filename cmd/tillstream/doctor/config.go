@@ -24,7 +24,9 @@ func (r *report) config(f *Facts) {
 		}
 	}
 	r.certificates(f)
-	if c.Kafka.SASL.Mechanism == "plain" && !c.Kafka.TLS.Enabled && slices.ContainsFunc(c.Kafka.Brokers, remote) {
+	if m := c.Kafka.SASL.Mechanism; m == "oauthbearer" && !c.Kafka.TLS.Enabled && slices.ContainsFunc(c.Kafka.Brokers, remote) {
+		r.add("sasl", Warn, "set kafka.tls.enabled", "the token of kafka.sasl goes over the net in clear text: whoever sees it is us until it ends")
+	} else if m == "plain" && !c.Kafka.TLS.Enabled && slices.ContainsFunc(c.Kafka.Brokers, remote) {
 		r.add("sasl", Warn, "set kafka.tls.enabled, or kafka.sasl.mechanism to scram-sha-512", "the password of kafka.sasl goes over the net in clear text")
 	}
 	if len(c.Kafka.Brokers) == 1 && f.Kafka.Err == nil && f.Kafka.Brokers > 1 {

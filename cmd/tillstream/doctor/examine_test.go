@@ -158,6 +158,7 @@ func TestEachFaultIsNamed(t *testing.T) {
 		"no secret":                  {func(f *Facts) { f.Config.Privacy.Secret = "" }, []string{"fail config secret"}, "privacy.secret_file"},
 		"one address":                {func(f *Facts) { f.Config.Kafka.Brokers = f.Config.Kafka.Brokers[:1] }, []string{"warn config brokers"}, "one of 3"},
 		"clear text":                 {func(f *Facts) { f.Config.Kafka.SASL.Mechanism = "plain" }, []string{"warn config sasl"}, "clear text"},
+		"a token in clear text":      {func(f *Facts) { f.Config.Kafka.SASL.Mechanism = "oauthbearer" }, []string{"warn config sasl"}, "kafka.tls.enabled"},
 		"no verification":            {func(f *Facts) { f.Config.ClickHouse.TLS.InsecureSkipVerify = true }, []string{"warn config tls"}, "clickhouse.tls.ca_file"},
 		"nobody watches":             {func(f *Facts) { f.Config.Listen = "" }, []string{"warn config listen"}, "9464"},
 		"no alerts":                  {func(f *Facts) { f.Config.Alerts.Every = 0 }, []string{"warn config alerts"}, "alerts.every"},

@@ -38,6 +38,8 @@ const (
 type Config struct {
 	Dir string   // its configuration, data and log; what is there already is opened again
 	JVM []string // options of Java; those that start fastest and take least if nil
+
+	Tokens bool // listen at TokenAddr, too, where one logs in with OAUTHBEARER and a JWT that nobody signed
 }
 
 // Kafka is a broker that Start has started. It runs until Close, or until this process dies. Its methods may be called by any goroutine.
@@ -46,6 +48,7 @@ type Kafka struct {
 	java      string
 	jvm       []string
 	addr      string // host:port, the same until Close
+	tokens    string // the same for those who log in with a token; empty: none
 
 	mu      sync.Mutex
 	process *process.Process // nil when none runs
@@ -87,15 +90,15 @@ func Start(ctx context.Context, cfg Config) (*Kafka, error) {
 	if k.jvm == nil {
 		k.jvm = []string{"-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}
 	}
-	if err := k.open(ctx); err != nil {
+	if err := k.open(ctx, cfg.Tokens); err != nil {
 		unlock()
 		return nil, fmt.Errorf("starting Kafka: %w", err)
 	}
 	return k, nil
 }
 
-func (k *Kafka) open(ctx context.Context) error {
-	if err := k.configure(); err != nil {
+func (k *Kafka) open(ctx context.Context, tokens bool) error {
+	if err := k.configure(tokens); err != nil {
 		return fmt.Errorf("configuring it: %w", err)
 	}
 	if err := k.format(ctx); err != nil {
@@ -106,6 +109,9 @@ func (k *Kafka) open(ctx context.Context) error {
 
 // Addr is host:port of the broker. It stays the same when the broker is started again.
 func (k *Kafka) Addr() string { return k.addr }
+
+// TokenAddr is host:port where one logs in with a token.
+func (k *Kafka) TokenAddr() string { return k.tokens }
 
 // Kill ends the broker with SIGKILL, for tests of what then happens, and returns when it is gone.
 func (k *Kafka) Kill() {
@@ -150,18 +156,21 @@ func (k *Kafka) Close() error {
 }
 
 // configure writes the configuration, with ports that are free now.
-func (k *Kafka) configure() error {
-	ports, err := freeAddrs(2)
+func (k *Kafka) configure(tokens bool) error {
+	ports, err := freeAddrs(3)
 	if err != nil {
 		return err
 	}
 	k.addr = ports[0]
+	if tokens {
+		k.tokens = ports[2]
+	}
 	t, err := template.New("server.properties").Parse(properties)
 	if err != nil {
 		return err
 	}
 	var b strings.Builder
-	if err := t.Execute(&b, struct{ Broker, Controller string }{ports[0], ports[1]}); err != nil {
+	if err := t.Execute(&b, struct{ Broker, Controller, Tokens string }{k.addr, ports[1], k.tokens}); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(k.dir, "server.properties"), []byte(b.String()), 0o600)
