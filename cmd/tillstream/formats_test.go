@@ -220,7 +220,9 @@ func newFormats(t *testing.T, r *rig) (*formats, *srfake.Registry) {
 // those of the same events as JSON. What cannot be read is a dead letter with its reason, and counts after a replay where that was the registry's fault.
 func TestPipelineFormats(t *testing.T) {
 	t.Parallel()
-	tune := func(c *simulator.Config) { c.Dirty, c.HeartbeatInterval, c.TransactionsPerStoreDay = 0, 5*time.Minute, 250 }
+	tune := func(c *simulator.Config) {
+		c.Dirty, c.HeartbeatInterval, c.TransactionsPerStoreDay = 0, 5*time.Minute, 250
+	}
 	rows := map[string]map[string]string{}
 	t.Run("runs", func(t *testing.T) {
 		t.Run("JSON", func(t *testing.T) {
