@@ -17,7 +17,7 @@ SKIP = $(FAULT_TESTS)
 KAFKA_PACKAGES = ./cmd/tillstream
 
 # As .goreleaser.yaml builds it.
-RELEASE = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+RELEASE = CGO_ENABLED=0 go build -buildvcs=true -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 
 demo: build
 	bin/tillstream demo

@@ -54,7 +54,7 @@ func (*demoCmd) Help() string {
 }
 
 func (c *demoCmd) Run(e *env) error {
-	if err := canOpen(c.Input); err != nil {
+	if err := areThere(c.Input); err != nil {
 		return err
 	}
 	cfg, err := c.config(e)
@@ -214,7 +214,7 @@ func offer(addr string, log *zap.Logger, handler func(net.Addr) (http.Handler, e
 
 // work loads, waits until all is folded, answers, and then either ends or goes on with live events.
 func (c *demoCmd) work(ctx context.Context, e *env, kafka *source, sink *clickhouse.Sink, proc *processor.Processor) error {
-	show := newProgress(e.stderr, proc)
+	show := newProgress(e, proc)
 	shown := make(chan struct{})
 	go func() {
 		defer close(shown)

@@ -24,7 +24,7 @@ func (c *ingestCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if err := canOpen(c.Files); err != nil {
+	if err := areThere(c.Files); err != nil {
 		return err
 	}
 	if c.Data != "" {
@@ -57,17 +57,15 @@ func (c *ingestCmd) Run(e *env) error {
 	return nil
 }
 
-// canOpen says before anything is begun whether files can be read.
-func canOpen(files []string) error {
+// areThere says before anything is begun whether there are the files. It opens none: one may be a pipe.
+func areThere(files []string) error {
 	for _, name := range files {
 		if name == "-" {
 			continue
 		}
-		f, err := os.Open(name)
-		if err != nil {
+		if _, err := os.Stat(name); err != nil {
 			return fmt.Errorf("reading events: %w", err)
 		}
-		f.Close()
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,8 +23,8 @@ type progress struct {
 	once   sync.Once
 }
 
-func newProgress(out io.Writer, proc *processor.Processor) *progress {
-	return &progress{out: out, proc: proc, tty: terminal(out), ended: make(chan struct{})}
+func newProgress(e *env, proc *processor.Processor) *progress {
+	return &progress{out: e.stderr, proc: proc, tty: terminal(e.stderr) && !slices.Contains(e.environ, "TERM=dumb"), ended: make(chan struct{})}
 }
 
 func (p *progress) stop() { p.once.Do(func() { close(p.ended) }) }

@@ -3,7 +3,6 @@ package pages
 import (
 	"bytes"
 	"io/fs"
-	"mime"
 	"net/http"
 	"path"
 	"sync"
@@ -11,6 +10,23 @@ import (
 
 	"go.uber.org/zap"
 )
+
+// contentType is that of a file of the site. What the machine says of types does not matter.
+func contentType(name string) string {
+	switch path.Ext(name) {
+	case ".html":
+		return "text/html; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".svg":
+		return "image/svg+xml"
+	case ".png":
+		return "image/png"
+	}
+	return "application/octet-stream"
+}
 
 // Handler serves the site, below whatever prefix was stripped. Pages are made when the first is asked for.
 func Handler(texts fs.FS, version string, log *zap.Logger) http.Handler {
@@ -31,7 +47,7 @@ func Handler(texts fs.FS, version string, log *zap.Logger) http.Handler {
 			http.Error(w, "there is no such page; index.html leads to all", http.StatusNotFound)
 			return
 		}
-		w.Header().Set("Content-Type", mime.TypeByExtension(path.Ext(name)))
+		w.Header().Set("Content-Type", contentType(name))
 		w.Header().Set("Cache-Control", "private, no-cache")
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 	})

@@ -80,6 +80,9 @@ func TestPages(t *testing.T) {
 	}
 	ids, of := map[string][]string{}, map[string][]element{}
 	for name, content := range files {
+		if contentType(name) == "application/octet-stream" {
+			t.Errorf("what %s is does not say its name", name)
+		}
 		if path.Ext(name) == ".html" {
 			of[name], ids[name] = elements(t, name, content)
 		}

@@ -20,11 +20,6 @@ type Finding struct {
 	Problem string        // one sentence
 }
 
-// SamePlace says that two findings are about the same rows.
-func (f Finding) SamePlace(g Finding) bool {
-	return f.Table == g.Table && f.Lane == g.Lane && f.Month == g.Month && f.Column == g.Column
-}
-
 func (f Finding) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "tillstream.%s", f.Table)
