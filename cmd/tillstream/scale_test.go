@@ -172,7 +172,7 @@ func bareRig(t *testing.T, partitions int) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = engine.Close() })
-	r := &rig{t: t, data: data, broker: kafka, engine: engine, partitions: partitions}
+	r := &rig{t: t, data: data, broker: kafka, engine: engine, partitions: partitions, topics: rigTopics}
 	r.client, err = kgo.NewClient(kgo.SeedBrokers(kafka.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(50*time.Millisecond),
 		kgo.MaxBufferedRecords(500_000), kgo.ProducerBatchCompression(kgo.Lz4Compression()))
 	if err != nil {
