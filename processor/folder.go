@@ -292,18 +292,18 @@ func (f *folder) Seal(v rollup.Version, lane string, now time.Time) *batch {
 		b.tally.gaps += k.gaps
 	}
 
-	state := f.sequence.Seal()
+	states := [][]rollup.StateRow{f.sequence.Seal()}
 	b.blocks = append(b.blocks, f.quality.Seal(v).Blocks...)
 	for _, fold := range slices.Concat([]Fold{f.purchases}, f.folds) {
 		s := fold.Seal(v)
 		b.blocks = append(b.blocks, s.Blocks...)
-		state = append(state, s.State...)
+		states = append(states, s.State)
 	}
 	kept := f.corrections.Seal(v)
-	b.blocks, state = append(b.blocks, kept.Blocks...), append(state, kept.State...)
+	b.blocks, states = append(b.blocks, kept.Blocks...), append(states, kept.State)
 	b.blocks = append(b.blocks, deadLetterBlocks(f.letters)...)
 	b.blocks = append(b.blocks, f.ledgerBlock(v, lane, tps, now))
-	b.state = stateBlock(v, f.cfg.Group, state)
+	b.state = stateBlock(v, f.cfg.Group, slices.Concat(states...))
 
 	for _, k := range f.books {
 		*k = book{from: k.next, next: k.next}

@@ -134,6 +134,7 @@ func (f *Fold) begin() {
 			}
 		}
 	}
+	f.state = slices.Grow(f.state, len(f.touched)+len(f.touched)/4) // a row each, and those of stores; more if an hour ends
 	slices.SortFunc(f.touched, func(a, b *terminal) int { return a.compare(b.entity) })
 }
 

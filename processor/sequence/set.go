@@ -150,7 +150,7 @@ func (s *Set) Seal() []rollup.StateRow {
 		x, y := entries[a.index].Key, entries[b.index].Key
 		return cmp.Or(cmp.Compare(x.partition, y.partition), cmp.Compare(s.topics[x.topic], s.topics[y.topic]), cmp.Compare(x.terminal, y.terminal))
 	})
-	var rows []rollup.StateRow
+	rows := make([]rollup.StateRow, 0, len(s.changed))
 	var value []byte
 	for _, t := range s.changed {
 		t.listed = false
