@@ -441,14 +441,24 @@ func (l *lane) pipeline(ctx context.Context, h *hand, order *align.Order, unsaid
 type progress struct {
 	queued  atomic.Int32  // batches given to the writer and not written
 	written atomic.Uint64 // newest batch that is written
-	took    atomic.Int64  // how long that took, retries and all; a time.Duration
 	done    chan struct{} // one more is
+
+	rest atomic.Pointer[time.Time] // until when ClickHouse is left alone; nil: it is not
 }
 
-// age is how old a batch becomes: twice as old as the last one took to write, if that is more than what is wanted. So a lane writes half of the time at most, and the
-// less ClickHouse keeps up, be it that it has too many parts to merge and delays INSERTs or refuses them, the fewer and larger they become.
-func (p *progress) age(wanted time.Duration) time.Duration {
-	return max(wanted, min(2*time.Duration(p.took.Load()), catchUp))
+// wrote says how long it took to write a batch, retries and all. For as long nothing more is written: so a lane writes half of the time at most, and the less ClickHouse
+// keeps up, be it that it has too many parts to merge and delays INSERTs or refuses them, the fewer and larger batches become.
+func (p *progress) wrote(began, now time.Time) {
+	until := now.Add(min(now.Sub(began), catchUp))
+	p.rest.Store(&until)
+}
+
+// due is when a batch that would be closed at this time is.
+func (p *progress) due(at time.Time) time.Time {
+	if rest := p.rest.Load(); rest != nil && rest.After(at) {
+		return *rest
+	}
+	return at
 }
 
 // write brings batches in. The end of a batch is said to Kafka by the next intent, or, where none follows at once, for itself: a
@@ -483,7 +493,7 @@ func (l *lane) write(ctx context.Context, unsaid *ending, batches <-chan *batch,
 			if err := w.write(ctx, b, nil); err != nil {
 				return err
 			}
-			p.took.Store(int64(l.now().Sub(began)))
+			p.wrote(began, l.now())
 			p.written.Store(b.version.Batch)
 			l.report.wrote(b)
 			unsaid, again = b.end(), nil
@@ -637,15 +647,15 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 		case f.Empty():
 		case opened.IsZero():
 			opened = l.now()
-			age = time.After(p.age(l.cfg.BatchAge))
+			age = time.After(p.due(opened.Add(l.cfg.BatchAge)).Sub(opened))
 		case p.queued.Load() == 0:
 			now := l.now()
-			old := now.Sub(opened) - p.age(l.cfg.BatchAge)
+			old := now.Sub(p.due(opened.Add(l.cfg.BatchAge)))
 			if old >= catchUp || old >= 0 && (wait != nil || !order.Behind(now)) {
 				if err := seal(); err != nil {
 					return leave(ctx, err)
 				}
-			} else if old < 0 && age == nil { // the age has grown since
+			} else if old < 0 && age == nil { // it rests since
 				age = time.After(-old)
 			}
 		}

@@ -89,7 +89,7 @@ type ClickHouse struct {
 // Processor says how events are folded.
 type Processor struct {
 	Lanes             int      `yaml:"lanes" doc:"Fixed shares of the partitions, the units of assignment and of inserts. 0: what the data was written with, at first as many as partitions, at most 8. A change begins a new epoch once all members are stopped."`
-	BatchAge          Duration `yaml:"batch_age" doc:"How old a batch gets before it is written, twice as old as the last one took to write if that is more, and up to 10 s older while there is more to fold; freshness against the number of inserts."`
+	BatchAge          Duration `yaml:"batch_age" doc:"How old a batch gets before it is written, older if the last one was not written for as long as that took, and up to 10 s older while there is more to fold; freshness against the number of inserts."`
 	BatchRecords      int      `yaml:"batch_records" doc:"Most records of a batch."`
 	BatchBytes        Size     `yaml:"batch_bytes" doc:"Most bytes of records in a batch. 0: what memory allows."`
 	Memory            Size     `yaml:"memory" doc:"Bound of what all lanes of a process hold in batches; a lane that is at its share stops fetching."`
