@@ -216,6 +216,9 @@ func newFormats(t *testing.T, r *rig) (*formats, *srfake.Registry) {
 	return f, registry
 }
 
+// calm is of members that nobody kills: few large batches, and time to write them.
+var calm = []string{"TILLSTREAM_PROCESSOR_BATCH_RECORDS=5000", "TILLSTREAM_KAFKA_SESSION_TIMEOUT=2m", "TILLSTREAM_KAFKA_REBALANCE_TIMEOUT=2m"}
+
 // A chain of stores in every format there is, each event in one that is drawn, and one store with payloads of its own: the figures are those of the simulator's truth, and
 // those of the same events as JSON. What cannot be read is a dead letter with its reason, and counts after a replay where that was the registry's fault.
 func TestPipelineFormats(t *testing.T) {
@@ -227,6 +230,7 @@ func TestPipelineFormats(t *testing.T) {
 	t.Run("runs", func(t *testing.T) {
 		t.Run("JSON", func(t *testing.T) {
 			r := newRig(t, 50, tune)
+			r.env = calm
 			m := r.start()
 			r.feed(1)
 			r.until("the end", func() bool { return r.passed() >= r.sent+r.extra && r.rests() })
@@ -330,7 +334,7 @@ func inFormats(t *testing.T, r *rig) map[string]string {
 	r.createTopics()
 	r.topics = append(slices.Clone(rigTopics), receipts)
 	f, registry := newFormats(t, r)
-	r.write = f.write
+	r.write, r.env = f.write, calm
 	first := r.start()
 	r.feed(1)
 	var wrong []*kgo.Record
