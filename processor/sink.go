@@ -2,6 +2,7 @@ package processor
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/tillstream/tillstream/processor/correction"
 	"github.com/tillstream/tillstream/processor/event"
@@ -16,6 +17,16 @@ type Insert struct {
 	Lane  string // goes into the ledger row's lane column
 	Mark  string // goes into the ledger row's mark column
 	Token string // insert_deduplication_token
+	Again int    // how often the table was found to remember the token without the rows
+}
+
+// Fresh is a token in place of Token that no INSERT has had before Again became what it is. It is only for tables in which rows are there, or never will be, once an INSERT with
+// the same token is acknowledged: those of one server.
+func (in *Insert) Fresh() string {
+	if in.Again == 0 {
+		return in.Token
+	}
+	return in.Token + "|" + strconv.Itoa(in.Again)
 }
 
 // TableMark is the newest mark that one ClickHouse partition of one table holds of a lane.

@@ -22,12 +22,16 @@ const batchesAtOnce = 4
 const insertsAtOnce = 4
 
 // writer writes batches in the order of package commit.
-type writer struct{ *lane }
+type writer struct {
+	*lane
+	lost map[string]int // how often a block of the batch was acknowledged and not there, by its name
+}
 
 // write brings one batch in: intent, claim, dead letters, a look at who was forgotten, blocks, verification, state. It tries until it is done, the lane is fenced or
 // overtaken, or the sink refuses for good. After ctx has ended it goes on for as long as a rebalance waits for this member: a batch that was begun is
 // better finished than left to a new owner, who would have to wait for its deadline. pending is nil unless it was begun before.
 func (w *writer) write(ctx context.Context, b *batch, pending *commit.Pending) (err error) {
+	w.lost = map[string]int{}
 	ctx, traced := w.spans.batch(ctx, b)
 	defer func() { traced.end(err) }()
 	wait := pauses()
@@ -143,9 +147,30 @@ func (w *writer) round(ctx context.Context, b *batch, pending *commit.Pending, a
 		return err
 	}
 	if err := commit.Verify(w.name, b.version.Epoch, b.version.Batch, b.ranges, verify, held); err != nil {
+		return w.missed(err)
+	}
+	if err := w.insert(ctx, b.state, w.mark(b, 1)); err != nil || !again && pending == nil {
 		return err
 	}
-	return w.insert(ctx, b.state, w.mark(b, 1))
+	if held, err = w.held(ctx); err != nil { // it may have been acknowledged for an INSERT before it, which failed
+		return err
+	}
+	return w.missed(commit.Verify(w.name, b.version.Epoch, b.version.Batch, b.ranges, []string{b.state.Name()}, held))
+}
+
+// believed is how often a block must be missing until it gets another token. Once would do.
+const believed = 2
+
+// missed takes note of blocks that are missing. ClickHouse may remember the token of an INSERT that failed before its part was there: it then acknowledges, and drops, whatever comes
+// under that token. No part will come under it any more either, so that the block may be written under another. Who folds the batch again goes the same way, from the first token on.
+func (w *writer) missed(err error) error {
+	var blocks commit.Missing
+	if errors.As(err, &blocks) {
+		for _, b := range blocks {
+			w.lost[b]++
+		}
+	}
+	return err
 }
 
 // room waits until the process may write one more batch, for one window at most.
@@ -194,6 +219,7 @@ func (w *writer) insert(ctx context.Context, blk *rollup.Block, mark commit.Mark
 		Lane:  w.name,
 		Mark:  mark.String(),
 		Token: commit.Token(w.cluster, w.name, mark.Epoch, mark.Batch, blk.Name()),
+		Again: w.lost[blk.Name()] / believed,
 	})
 	traced.end(err)
 	if err != nil {

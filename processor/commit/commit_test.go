@@ -270,8 +270,8 @@ func TestVerifyKnowsEpochs(t *testing.T) {
 		want string
 	}{
 		{held(2, 5), ""},
-		{held(1, 5), "does not hold it"},
-		{held(1, 6), "does not hold it"},
+		{held(1, 5), "do not hold"},
+		{held(1, 6), "do not hold"},
 		{held(3, 1), "another process"},
 		{held(2, 6), "another process"},
 	} {

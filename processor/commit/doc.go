@@ -31,6 +31,10 @@
 //   - one that finds none may forget what was intended: its own claim takes the number, or it finds another's when it reads back, and recovers once more;
 //   - what comes later than that, under a token that is known, is dropped.
 //
+// An INSERT that is acknowledged need not be there: ClickHouse may remember the token of one that failed before its part was ([Missing]), and then drops all that come under it.
+// So nothing will come under it any more, and a block that was acknowledged and is found missing twice gets another token, which is drawn from the first, so that each owner comes to
+// the same. Not so a claim, whose token is what decides between two: its lane waits for a person. And not where other replicas may have what one has not.
+//
 // The claim says, too, what the batch's rows depend on beside its records: of which schemas a registry said that it does not have them ([Unknown]). Who folds the batch again
 // judges by that, whatever the registry has learned since. Before the claim nothing is written and no dead letter sent, so that until then it may be judged anew.
 //

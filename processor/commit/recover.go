@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // StateTable is the table whose ledger row is written last: what it holds is complete.
@@ -259,13 +260,23 @@ func Verify(lane string, epoch, batch uint64, ranges Ranges, blocks []string, he
 			return forgotten(lane, h)
 		}
 	}
+	var missing Missing
 	for _, b := range blocks {
-		m, ok := at[b]
-		if !ok || m.Batch != batch {
-			return fmt.Errorf("verifying block %s of batch %d: the table does not hold it (newest is batch %d)", b, batch, m.Batch)
+		if m, ok := at[b]; !ok || m.Batch != batch {
+			missing = append(missing, b)
 		}
 	}
+	if missing != nil {
+		return fmt.Errorf("verifying batch %d: %w", batch, missing)
+	}
 	return nil
+}
+
+// Missing are the names of blocks that their tables do not hold, although INSERTs of them were acknowledged.
+type Missing []string
+
+func (m Missing) Error() string {
+	return "tables do not hold what they acknowledged: " + strings.Join(m, ", ")
 }
 
 func forgotten(lane string, h Held) *Contradiction {

@@ -28,6 +28,8 @@ type clickhouse struct {
 	contents map[string]uint64 // what was to be written under each token
 	unequal  []string
 
+	fails bool // the INSERT that comes next remembers its token, and fails before its part is there
+
 	forgotten []forget.Entry
 	amiss     bool // batches under way were folded under another list than those after them
 }
@@ -59,10 +61,14 @@ func (c *clickhouse) offered(in processor.Insert) {
 
 // insert makes a part, or silently nothing if the table remembers the token, whatever the rows are: as measured.
 func (c *clickhouse) insert(in processor.Insert) {
-	if used, known := c.tokens[in.Token]; known && in.Token != "" && (c.forgets == 0 || time.Since(used) < c.forgets) {
+	token := in.Fresh()
+	if used, known := c.tokens[token]; known && in.Token != "" && (c.forgets == 0 || time.Since(used) < c.forgets) {
 		return
 	}
-	c.tokens[in.Token] = time.Now()
+	c.tokens[token] = time.Now()
+	if c.fails && in.Block.Table != commit.ClaimTable { // a lane whose claim is lost needs a person
+		return
+	}
 	c.parts = append(c.parts, part{in.Block.Table, in.Block.Month, in.Lane, in.Mark, in.Block})
 }
 

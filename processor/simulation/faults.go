@@ -75,6 +75,11 @@ func (w *World) outcome(c *call) {
 		c.kind == kindLetter && w.fault("letter refused", w.odds.letterLost),
 		c.kind == kindSchema && w.fault("no answer of the registry", 60):
 		w.answer(c, "refused", errRefused)
+	case w.options.Tokens && c.kind == kindInsert && w.fault("insert failed, and its token is remembered", 60):
+		w.clickhouse.fails = true
+		_ = c.do()
+		w.clickhouse.fails = false
+		w.answer(c, "failed, token remembered", errRefused)
 	case c.kind == kindInsert && w.fault("answer to insert lost", w.odds.insertLost),
 		c.kind == kindCommit && w.fault("answer to commit lost", w.odds.commitLost),
 		c.kind == kindLetter && w.fault("answer to letter lost", w.odds.letterLost):

@@ -113,6 +113,12 @@ var forgetful = []mutant{
 	{"who finishes a batch asks again", "processor/schemas.go", `if h.judged.Has(id) {`, `if h.judged.Has(id) && !$ {`, 50, 0},
 }
 
+// believing takes an INSERT that was acknowledged for one that was done.
+var believing = []mutant{
+	{"no other token", "processor/writer.go", `Again: w.lost[blk.Name()] / believed,`, `Again: either($, 0, w.lost[blk.Name()]/believed),`, 50, 0},
+	{"no look at the state that was written again", "processor/writer.go", `err != nil || !again && pending == nil {`, `err != nil || $ || !again && pending == nil {`, 300, 200},
+}
+
 // mutantsEnv says which mutants of a binary run, by their numbers.
 const mutantsEnv = "TILLSTREAM_TEST_MUTANTS"
 
@@ -128,6 +134,7 @@ func TestMutantsAreCaught(t *testing.T) {
 		{unneeded, fmt.Sprint(",", claimless), []string{"-unclaimed"}},
 		{remembering, "", []string{"-forget"}},
 		{forgetful, "", []string{"-schemas"}},
+		{believing, "", []string{"-tokens"}},
 		{[]mutant{early}, "", []string{"-test.run", "^TestBacklogOfManyBatches$"}},
 	}
 	var all []mutant

@@ -15,6 +15,7 @@ var (
 	old   = flag.Bool("unclaimed", false, "let lanes stop as those of a version that knew no claims had to")
 	gone  = flag.Bool("forget", false, "forget a customer in every run")
 	late  = flag.Bool("schemas", false, "write records with schemas of which the registry learns later")
+	known = flag.Bool("tokens", false, "let ClickHouse remember tokens of INSERTs that failed")
 	small = flag.Bool("shrink", true, "look for the fewest faults of a failure")
 )
 
@@ -25,7 +26,7 @@ func play(t *testing.T, o Options) (r Result) {
 }
 
 func TestNoSeedGivesAWrongRow(t *testing.T) {
-	wrongRows(t, *seeds, Options{Unclaimed: *old, Forget: *gone, Schemas: *late})
+	wrongRows(t, *seeds, Options{Unclaimed: *old, Forget: *gone, Schemas: *late, Tokens: *known})
 }
 
 // Somebody is forgotten while members run, crash and hand lanes over: no row names the customer afterwards, and all others are as if that had been so from the beginning.
@@ -40,6 +41,11 @@ func TestNoSeedBringsBackWhoWasForgotten(t *testing.T) {
 // dead letter everywhere.
 func TestNoSeedJudgesASchemaTwice(t *testing.T) {
 	wrongRows(t, max(1, *seeds/10), Options{Schemas: true})
+}
+
+// ClickHouse remembers tokens of INSERTs that failed, so that it acknowledges what it drops: lanes go on all the same, and nothing is missing.
+func TestNoSeedWaitsForWhatWasDropped(t *testing.T) {
+	wrongRows(t, max(1, *seeds/10), Options{Tokens: true})
 }
 
 // wrongRows plays runs, reports the first that is wrong, and counts those in which somebody was forgotten.

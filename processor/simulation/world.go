@@ -31,6 +31,7 @@ type Options struct {
 	Unclaimed bool         // lanes may stop, and give a number to another batch, where another tool erased metadata
 	Forget    bool         // somebody is forgotten meanwhile
 	Schemas   bool         // records are written with schemas of a registry, which learns of some later
+	Tokens    bool         // ClickHouse may remember the token of an INSERT that failed
 	Lag       int          // by how many parts less than these a read may be behind; 0: reads are sequentially consistent, as Sink's are
 }
 

@@ -50,9 +50,10 @@ func (s *Sink) insert(ctx context.Context, t *table, in processor.Insert) error 
 		return &InsertError{t.name, Retryable, fmt.Errorf("no time left: %w", errors.Join(ctx.Err(), context.DeadlineExceeded))}
 	}
 	settings := maps.Clone(s.settings)
-	settings["insert_deduplication_token"] = in.Token
+	settings["insert_deduplication_token"] = in.Fresh()
 	settings["max_execution_time"] = int(left.Seconds()) // whole seconds, rounded down
 	if s.cluster != "" {
+		settings["insert_deduplication_token"] = in.Token // what this replica does not have another may
 		settings["insert_quorum_timeout"] = left.Milliseconds() // else it waits ten minutes for the other replicas
 	}
 
