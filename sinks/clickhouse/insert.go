@@ -53,7 +53,7 @@ func (s *Sink) insert(ctx context.Context, t *table, in processor.Insert) error 
 	settings["insert_deduplication_token"] = in.Fresh()
 	settings["max_execution_time"] = int(left.Seconds()) // whole seconds, rounded down
 	if s.cluster != "" {
-		settings["insert_deduplication_token"] = in.Token // what this replica does not have another may
+		settings["insert_deduplication_token"] = in.Token       // what this replica does not have another may
 		settings["insert_quorum_timeout"] = left.Milliseconds() // else it waits ten minutes for the other replicas
 	}
 
