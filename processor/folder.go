@@ -259,6 +259,7 @@ type batch struct {
 	at        time.Time // sealed
 	newest    int64     // record's timestamp, ms
 	opened    time.Time // when it got its first offset; zero if it was read again
+	behind    bool      // there was more to fold when it was closed
 	span      trace.SpanContext
 }
 

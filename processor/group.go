@@ -382,6 +382,7 @@ func (p *Processor) assign(ctx context.Context, leave context.CancelCauseFunc, g
 		}
 		l := &lane{
 			name: name, cluster: stream.Cluster, epoch: stream.Epoch, start: start, origin: stream.origin, tps: tps, cfg: &p.cfg, fingerprint: fingerprint, share: p.cfg.share(stream.Lanes),
+			first:  p.cfg.share(stream.Lanes) * (n + 1) / stream.Lanes,
 			source: p.deps.Source, offsets: gen.Offsets, sink: p.deps.Sink, archive: p.deps.Archive, listed: p.deps.Forgotten, writers: p.deps.Schemas, letters: p.deps.Letters, now: p.deps.Now,
 			log: p.deps.Log.With(zap.String("lane", name), zap.Int32("generation", gen.ID)), report: newLaneReport(n, name, p.metrics), spans: spans{p.deps.Tracer, p.deps.Now, name},
 			hand: hands[n], writing: p.writing,

@@ -53,6 +53,7 @@ type lane struct {
 	cfg         *Config
 	fingerprint string    // of the configuration and the code
 	share       int       // bytes of memory that its batches may hold
+	first       int       // … and the first one after a start, lest all lanes write at the same time from then on; 0: as the others
 	until       Positions // where the log ends for it; nil: nowhere
 
 	source  Source
@@ -447,7 +448,8 @@ type progress struct {
 }
 
 // wrote says how long it took to write a batch, retries and all. For as long nothing more is written: so a lane writes half of the time at most, and the less ClickHouse
-// keeps up, be it that it has too many parts to merge and delays INSERTs or refuses them, the fewer and larger batches become.
+// keeps up, be it that it has too many parts to merge and delays INSERTs or refuses them, the fewer and larger batches become. A lane that is behind needs no rest: its batches are as
+// large as they may be.
 func (p *progress) wrote(began, now time.Time) {
 	until := now.Add(min(now.Sub(began), catchUp))
 	p.rest.Store(&until)
@@ -493,7 +495,9 @@ func (l *lane) write(ctx context.Context, unsaid *ending, batches <-chan *batch,
 			if err := w.write(ctx, b, nil); err != nil {
 				return err
 			}
-			p.wrote(began, l.now())
+			if !b.behind {
+				p.wrote(began, l.now())
+			}
 			p.written.Store(b.version.Batch)
 			l.report.wrote(b)
 			unsaid, again = b.end(), nil
@@ -553,6 +557,7 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 	f.corrections.Find(l.finder(ctx, h))
 	f.decoder.Find(l.schemas(ctx, h, false))
 	walker := fetch.NewWalker()
+	share := cmp.Or(l.first, l.share)
 	var opened time.Time // when the open batch got its first offset
 	var age <-chan time.Time
 	send := func(b *batch) {
@@ -578,9 +583,9 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 		}
 		h.wrote(p.written.Load())
 		b := h.seal(l)
-		b.opened = opened
+		b.opened, b.behind = opened, order.Behind(l.now())
 		send(b)
-		opened, age = time.Time{}, nil
+		opened, age, share = time.Time{}, nil, l.share
 		return nil
 	}
 	for _, b := range h.sealed {
@@ -619,7 +624,7 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 			if err := l.step(h, walker, order, &step); err != nil {
 				return err
 			}
-			if l.cfg.full(f, l.share) || len(h.judged) >= commit.MaxUnknown {
+			if l.cfg.full(f, share) || len(h.judged) >= commit.MaxUnknown {
 				if err := seal(); err != nil {
 					return leave(ctx, err)
 				}
