@@ -447,13 +447,10 @@ type progress struct {
 	rest atomic.Pointer[time.Time] // until when ClickHouse is left alone; nil: it is not
 }
 
-// wrote says how long it took to write a batch, retries and all. For as long nothing more is written: so a lane writes half of the time at most, and the less ClickHouse
-// keeps up, be it that it has too many parts to merge and delays INSERTs or refuses them, the fewer and larger batches become. A lane that is behind needs no rest: its batches are as
-// large as they may be.
-func (p *progress) wrote(began, now time.Time) {
-	until := now.Add(min(now.Sub(began), catchUp))
-	p.rest.Store(&until)
-}
+// rests keeps the lane from closing a batch for its age. Where writing one takes longer than batches should get old, retries and all, a lane rests for as long: so it writes half of the
+// time at most, and the less ClickHouse keeps up, be it that it has too many parts to merge and delays INSERTs or refuses them, the fewer and larger batches become. One that is behind
+// needs no rest: its batches are as large as they may be.
+func (p *progress) rests(until time.Time) { p.rest.Store(&until) }
 
 // due is when a batch that would be closed at this time is.
 func (p *progress) due(at time.Time) time.Time {
@@ -495,8 +492,8 @@ func (l *lane) write(ctx context.Context, unsaid *ending, batches <-chan *batch,
 			if err := w.write(ctx, b, nil); err != nil {
 				return err
 			}
-			if !b.behind {
-				p.wrote(began, l.now())
+			if took := l.now().Sub(began); took > l.cfg.BatchAge && !b.behind {
+				p.rests(l.now().Add(min(took, catchUp)))
 			}
 			p.written.Store(b.version.Batch)
 			l.report.wrote(b)
