@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -212,17 +211,7 @@ processor: {batch_age: %s, lanes: %d}
 		}
 	}
 	c.rows, c.inserts = total("tillstream_rows_total")/float64(n), total("tillstream_insert_seconds_count")/took.Seconds()
-	for _, m := range all {
-		if err := m.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
-		}
-		if err := m.cmd.Wait(); err != nil {
-			t.Errorf("a member ended with %v", err)
-		}
-	}
-	if code, said := r.audit(); code != exitDone {
-		t.Errorf("audit exited %d: %s", code, said)
-	}
+	r.finish(all...)
 	if sold := strings.TrimSpace(r.ask("SELECT sum(transactions) FROM pos.sales_hourly")); sold != strconv.Itoa(n) {
 		t.Errorf("%s sales in pos.sales_hourly, want %d", sold, n)
 	}

@@ -275,18 +275,26 @@ processor: {batch_age: %s, batch_records: 500000, memory: 2GiB}
 		time.Sleep(time.Second)
 	}
 	fmt.Fprintf(w, "all of them were folded %s after the last one\n", time.Since(settled).Round(time.Second))
-	if err := member.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if err := member.cmd.Wait(); err != nil {
-		t.Errorf("the member ended with %v", err)
-	}
-	if code, said := r.audit(); code != exitDone {
-		t.Errorf("audit exited %d: %s", code, said)
-	}
+	r.finish(member)
 	r.merge()
 	fmt.Fprintln(w, "after all merges")
 	r.tables(w)
+}
+
+// finish stops members in order, and wants the books to balance.
+func (r *rig) finish(members ...*observed) {
+	r.t.Helper()
+	for _, m := range members {
+		if err := m.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			r.t.Fatal(err)
+		}
+		if err := m.cmd.Wait(); err != nil {
+			r.t.Errorf("a member ended with %v", err)
+		}
+	}
+	if code, said := r.audit(); code != exitDone {
+		r.t.Errorf("audit exited %d: %s", code, said)
+	}
 }
 
 // merge merges what ClickHouse has into one part of each partition.

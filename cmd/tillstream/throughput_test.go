@@ -139,15 +139,7 @@ privacy: {secret: a secret of many bytes}
 	if *throughput.costs {
 		r.costs(*throughput.sales)
 	}
-	if err := member.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if err := member.cmd.Wait(); err != nil {
-		t.Errorf("the member ended with %v", err)
-	}
-	if code, said := r.audit(); code != exitDone {
-		t.Errorf("audit exited %d: %s", code, said)
-	}
+	r.finish(member)
 	fmt.Println(member.numbers("tillstream_events_total"), r.ask("SELECT reason, count() FROM pos.dead_letters GROUP BY reason"))
 	if *throughput.costs {
 		r.merge()

@@ -50,12 +50,13 @@ func (s *Sink) insert(ctx context.Context, t *table, in processor.Insert) error 
 		return &InsertError{t.name, Retryable, fmt.Errorf("no time left: %w", errors.Join(ctx.Err(), context.DeadlineExceeded))}
 	}
 	settings := maps.Clone(s.settings)
-	settings["insert_deduplication_token"] = in.Fresh()
+	token := in.Fresh()
 	settings["max_execution_time"] = int(left.Seconds()) // whole seconds, rounded down
 	if s.cluster != "" {
-		settings["insert_deduplication_token"] = in.Token       // what this replica does not have another may
+		token = in.Token                                        // what this replica does not have another may
 		settings["insert_quorum_timeout"] = left.Milliseconds() // else it waits ten minutes for the other replicas
 	}
+	settings["insert_deduplication_token"] = token
 
 	// The driver adds five seconds to max_execution_time when it sees a deadline. An INSERT must not outlive its deadline, so the
 	// driver sees only that the context ends.

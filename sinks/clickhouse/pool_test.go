@@ -84,8 +84,9 @@ func TestCertificatesAndPasswordAreRenewed(t *testing.T) {
 	server, _ := before(t, outer, func(r *http.Request) bool { return r.Header.Get("X-ClickHouse-Key") == password.Load() })
 
 	files := func(ca *certstest.Authority, password string) map[string]string {
-		cert, key := ca.Issue()
-		return map[string]string{"ca.crt": ca.PEM(), "tls.crt": cert, "tls.key": key, "password": password + "\n"}
+		all := certstest.Files(ca, ca)
+		all["password"] = password + "\n"
+		return all
 	}
 	mount := certstest.NewMount(t, files(old, "first"))
 	var told []string

@@ -22,13 +22,9 @@ func TestCertificatesAreRenewed(t *testing.T) {
 	c := startCluster(t, kfake.SeedTopics(3, "pos.transactions"), kfake.TLS(&tls.Config{
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return server.Load(), nil },
 	}))
-	files := func(trusted, own *certstest.Authority) map[string]string {
-		cert, key := own.Issue()
-		return map[string]string{"ca.crt": trusted.PEM(), "tls.crt": cert, "tls.key": key}
-	}
 	before, after := certstest.NewAuthority(t), certstest.NewAuthority(t)
 	server.Store(before.Server(true))
-	mount := certstest.NewMount(t, files(before, before))
+	mount := certstest.NewMount(t, certstest.Files(before, before))
 	var told []string
 	client, dialer := newClient(t, Config{
 		Brokers: c.ListenAddrs(), TLS: TLSConfig{Enabled: true, CAFile: mount.Path("ca.crt"), CertFile: mount.Path("tls.crt"), KeyFile: mount.Path("tls.key")},
@@ -59,11 +55,11 @@ func TestCertificatesAreRenewed(t *testing.T) {
 	expect("")
 	server.Store(after.Server(true))
 	expect("signed by an authority that is not known here: set kafka.tls.ca_file")
-	mount.Put(files(after, before)) // the authority is new, our own certificate is not yet
+	mount.Put(certstest.Files(after, before)) // the authority is new, our own certificate is not yet
 	expect("do not take the certificate that we show: set kafka.tls.cert_file")
-	mount.Put(files(after, after))
+	mount.Put(certstest.Files(after, after))
 	expect("")
-	broken := files(after, after)
+	broken := certstest.Files(after, after)
 	broken["tls.key"] = "half of a ke"
 	mount.Put(broken)
 	expect("")

@@ -62,6 +62,13 @@ func (a *Authority) Issue() (cert, key string) {
 	return block("CERTIFICATE", der), block("PRIVATE KEY", pkcs8)
 }
 
+// Files are what a client has in a [Mount]: ca.crt of whom it trusts, tls.crt and tls.key of its own.
+func Files(trusted, own *Authority) map[string]string {
+	own.t.Helper()
+	cert, key := own.Issue()
+	return map[string]string{"ca.crt": trusted.PEM(), "tls.crt": cert, "tls.key": key}
+}
+
 // Server is a server's side of TLS: a certificate of this authority; with mutual, clients must show one of it, too.
 func (a *Authority) Server(mutual bool) *tls.Config {
 	a.t.Helper()
