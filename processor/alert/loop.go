@@ -46,13 +46,13 @@ type Deps struct {
 type Loop struct {
 	cfg  Config
 	deps Deps
-	told map[Cell]string // refused windows that were logged
-	seen atomic.Int64    // when it was last known to be awake, by the wall, ms since 1970
+	told map[refusal]bool // refused windows that were logged
+	seen atomic.Int64     // when it was last known to be awake, by the wall, ms since 1970
 }
 
 // NewLoop makes a Loop; nothing happens before Lead.
 func NewLoop(cfg Config, deps Deps) *Loop {
-	return &Loop{cfg: cfg, deps: deps, told: map[Cell]string{}}
+	return &Loop{cfg: cfg, deps: deps, told: map[refusal]bool{}}
 }
 
 // Lead takes over where the one before left off and judges until ctx ends. What fails is logged and tried again. It leaves nothing running.
@@ -135,6 +135,9 @@ func (l *Loop) names() []string {
 	return names
 }
 
+// refusal is of all cells of an objective at once: each till may be one.
+type refusal struct{ contract, objective, why string }
+
 // round looks once.
 func (l *Loop) round(ctx context.Context, state *State, couriers []*courier) error {
 	began := time.Now()
@@ -144,8 +147,8 @@ func (l *Loop) round(ctx context.Context, state *State, couriers []*courier) err
 	}
 	o, refused := Judge(&l.cfg.Limits, s)
 	for cell, err := range refused {
-		if l.told[cell] != err.Error() {
-			l.told[cell] = err.Error()
+		if r := (refusal{cell.Contract, cell.Objective, err.Error()}); !l.told[r] {
+			l.told[r] = true
 			l.deps.Logger.Warn("burn rates that cannot be used for an objective are left out; see alerts.burn_windows", zap.String("agreement", cell.Contract),
 				zap.String("objective", cell.Objective), zap.Error(err))
 		}
