@@ -143,9 +143,11 @@ up,met,restated,2,0.96969697,0.939393939,0.03030303,WHY,0`, "WHY", `"version 2, 
 	says(p.t, p.do("sla", "verify", "beta-tills", "--dsn", p.dsn), "the chain of beta-tills holds: statements 1 to 3") // the first, the second of April, and the first again
 }
 
-// checkDemo has somebody who looks at a demo try an agreement on it: the worst till is walked back to the very records.
-func checkDemo(t *testing.T, data string) {
-	t.Helper()
+// Somebody who looks at a demo tries an agreement on it, beside the one that it has: the worst till is walked back to the very records.
+func TestDemoTriesAnAgreement(t *testing.T) {
+	t.Parallel()
+	data := shown(t, simulation{Seed: 7, Stores: 5, Days: 4, End: time.Date(2026, 10, 27, 0, 0, 0, 0, time.UTC)}, "")
+	defer holdEngine(t, data)()
 	file := filepath.Join(t.TempDir(), "trial.yaml")
 	writeText(t, file, `
 apiVersion: tillstream/v1
@@ -171,7 +173,7 @@ spec:
 		return out.String()
 	}
 	says(t, do("apply", "-f", file, "--yes", "--reason", "trial"), "2 added")
-	says(t, do("sla", "evaluate", "--as-of", "2026-10-26T02:00:00Z"), "1 agreements in ")
+	says(t, do("sla", "evaluate", "--as-of", "2026-10-26T02:00:00Z"), "2 agreements in ")
 	says(t, do("sla", "explain", "trial", "--period", "2026-W43", "--objective", "up"), "evidence: ", "began with: report of ", ": topic pos.health, partition ", "ended with: ")
 	says(t, do("sla", "verify", "trial"), "the chain of trial holds")
 }
