@@ -46,7 +46,6 @@ func newClient(t testing.TB, cfg Config) (*kafka.Client, *kafka.Dialer) {
 		t.Fatal(err)
 	}
 	transport := client.Transport.(*kafka.Transport)
-	transport.MetadataTTL = 100 * time.Millisecond
 	t.Cleanup(transport.CloseIdleConnections)
 	return client, dialer
 }

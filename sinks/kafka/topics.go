@@ -74,6 +74,9 @@ const attempts = 3
 func partitionCounts(ctx context.Context, client *kafka.Client, topics []string) (map[string]int, error) {
 	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
 	for try := 1; err != nil && try < attempts && wait.For(ctx, minBackoff) == nil; try++ { // a connection was cut, or a broker was busy
+		if t, ok := client.Transport.(*kafka.Transport); ok {
+			t.CloseIdleConnections() // else kafka-go answers with the error that it has, until its metadata are due again
+		}
 		meta, err = client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
 	}
 	if err != nil {
