@@ -185,6 +185,14 @@ func TestViewsAfterCorrections(t *testing.T) {
 	if got := ask(t, s, "store_id, event_id, waits_for", "FROM pos.corrections WHERE notEmpty(waits_for)"); strings.Join(got, "") != "was early ['sale 1000','sale 1001']" {
 		t.Errorf("corrections that wait: %s", got)
 	}
+
+	// What older versions kept, a row each, is seen with the rest: one that was waited for, a correction that both versions wrote of one batch, and one that only the older did.
+	do(t, s, `INSERT INTO tillstream.transactions (lane, key, at, topic, partition, offset, store_id, terminal_id, id, corrects, events, keep_days)
+		SELECT '', xxHash64(concat(store_id, char(0), terminal_id, char(0), x.1)), at, topic, partition, offset, store_id, terminal_id, x.1 AS id, x.2, 1, 99 FROM tillstream.transaction_packs
+		ARRAY JOIN [('early', corrects), ('sale 1000', []), ('older', ['sale 2', 'sale 1002'])] AS x WHERE ids = ['early']`)
+	if got := ask(t, s, "store_id, event_id, waits_for", "FROM pos.corrections WHERE notEmpty(waits_for) ORDER BY event_id"); strings.Join(got, ", ") != "was early ['sale 1001'], was older ['sale 1002']" {
+		t.Errorf("corrections that wait, with those that older versions kept: %s", got)
+	}
 }
 
 // A replay finds what the batch found: nothing of itself or of later batches, of the partition or of any in epochs before, and what a till has not yet got rid of. It is the same
