@@ -165,28 +165,19 @@ func (t *tally) add(codes []int64) {
 	}
 }
 
-// native appends the column in ClickHouse's format Native: one array after the other.
-func (t *tally) native(b []byte) []byte {
-	b = t.offsets(b)
-	for _, v := range t.values {
-		if b = binary.LittleEndian.AppendUint16(b, uint16(v)); len(t.n) == 1 {
-			b = binary.LittleEndian.AppendUint16(b, uint16(v>>16))
+// native adds the column in ClickHouse's format Native: one array after the other.
+func (t *tally) native(e *body) {
+	addWords(e, true, t.ends)
+	addEach(e, t.values, func(b []byte, v int64) []byte {
+		if len(t.n) > 1 {
+			return binary.LittleEndian.AppendUint16(b, uint16(v))
 		}
-	}
+		return binary.LittleEndian.AppendUint32(b, uint32(v))
+	})
 	for _, list := range t.n {
-		b = t.offsets(b)
-		for _, n := range list {
-			b = binary.LittleEndian.AppendUint64(b, uint64(n))
-		}
+		addWords(e, true, t.ends)
+		addWords(e, true, list)
 	}
-	return b
-}
-
-func (t *tally) offsets(b []byte) []byte {
-	for _, end := range t.ends {
-		b = binary.LittleEndian.AppendUint64(b, end)
-	}
-	return b
 }
 
 // driver appends the column to clickhouse-go's.
