@@ -100,6 +100,11 @@ func tallied(b *rollup.Block) (*rollup.Block, error) {
 		if c.flagged {
 			t.n = t.n[:2]
 		}
+		n := valuesOf(in) + valuesOf(out) // at most
+		t.values = make([]int64, 0, n)
+		for l := range t.n {
+			t.n[l] = make([]int64, 0, n)
+		}
 		for row := range t.ends {
 			codes = c.code(c.code(codes[:0], in, row, 0), out, row, 1)
 			slices.Sort(codes)
@@ -109,6 +114,25 @@ func tallied(b *rollup.Block) (*rollup.Block, error) {
 		with.Columns = append(with.Columns, rollup.Column{Name: c.column, Data: t})
 	}
 	return &with, nil
+}
+
+// valuesOf counts the values of arrays.
+func valuesOf(data any) (n int) {
+	switch d := data.(type) {
+	case [][]uint32:
+		for _, v := range d {
+			n += len(v)
+		}
+	case [][]uint64:
+		for _, v := range d {
+			n += len(v)
+		}
+	case [][]int64:
+		for _, v := range d {
+			n += len(v)
+		}
+	}
+	return n
 }
 
 func data(b *rollup.Block, column string) any {
