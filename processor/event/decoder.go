@@ -128,7 +128,6 @@ func (d *Decoder) object() bool {
 		case keyTest:
 			ok = s.bool(&e.Test)
 		case keyKind: // of both bodies, whose other fields have names of their own, except where the type says whose they are
-			e.filled = filledTransaction | filledHealth
 			ok = s.string(&e.Transaction.Kind)
 			e.Health.Kind = e.Transaction.Kind
 		default:
@@ -201,6 +200,7 @@ func (d *Decoder) forget() {
 // Reset empties an event and keeps the memory of its slices. The body that was not filled is clean already.
 func (e *Event) Reset() {
 	ids := e.Corrects.IDs[:0]
+	e.Transaction.Kind, e.Health.Kind = "", "" // of which the decoder fills both
 	e.Envelope, e.Notes, e.Body = Envelope{}, Notes{}, nil
 	e.Corrects.IDs = ids
 	if e.filled&filledTransaction != 0 {
