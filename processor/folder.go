@@ -361,26 +361,50 @@ func deadLetterBlocks(letters []DeadLetter) []*rollup.Block {
 func owner(group string, partition int32) string { return fmt.Sprintf("%s#%d", group, partition) }
 
 func stateBlock(v rollup.Version, group string, rows []rollup.StateRow) *rollup.Block {
-	owners := map[int32]string{}
-	for _, r := range rows {
-		if _, named := owners[r.Partition]; !named {
-			owners[r.Partition] = owner(group, r.Partition)
-		}
+	// By kind, since rows of one kind mostly are in order: a sort that sees that is done.
+	type place struct {
+		owner, kind string // the owner as text: the table's key
 	}
-	slices.SortFunc(rows, func(x, y rollup.StateRow) int {
-		if x.Partition != y.Partition {
-			return cmp.Compare(owners[x.Partition], owners[y.Partition]) // as text: the table's key
+	type placed struct {
+		place
+		rows []int32
+	}
+	var all []placed
+	owners, index := map[int32]string{}, map[place]int{}
+	last, at := rollup.StateRow{}, -1
+	for i := range rows {
+		r := &rows[i]
+		if at < 0 || r.Partition != last.Partition || r.Kind != last.Kind {
+			name, named := owners[r.Partition]
+			if !named {
+				name = owner(group, r.Partition)
+				owners[r.Partition] = name
+			}
+			p := place{name, r.Kind}
+			n, known := index[p]
+			if !known {
+				n = len(all)
+				index[p], all = n, append(all, placed{place: p})
+			}
+			last, at = rollup.StateRow{Partition: r.Partition, Kind: r.Kind}, n
 		}
-		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Key, y.Key))
-	})
+		all[at].rows = append(all[at].rows, int32(i))
+	}
+	slices.SortFunc(all, func(x, y placed) int { return cmp.Or(cmp.Compare(x.owner, y.owner), cmp.Compare(x.kind, y.kind)) })
 	blk := rollup.NewBlock(commit.StateTable, 0, len(rows))
 	lane, kind, key := blk.String("lane"), blk.String("kind"), blk.String("key")
 	blk.Version(v)
 	deleted, value := blk.Uint8("deleted"), blk.String("value")
-	for i, r := range rows {
-		lane[i], kind[i], key[i], value[i] = owners[r.Partition], r.Kind, r.Key, string(r.Value)
-		if r.Deleted {
-			deleted[i] = 1
+	i := 0
+	for _, p := range all {
+		slices.SortFunc(p.rows, func(x, y int32) int { return cmp.Compare(rows[x].Key, rows[y].Key) })
+		for _, n := range p.rows {
+			r := &rows[n]
+			lane[i], kind[i], key[i], value[i] = p.owner, r.Kind, r.Key, string(r.Value)
+			if r.Deleted {
+				deleted[i] = 1
+			}
+			i++
 		}
 	}
 	return blk.Seal()

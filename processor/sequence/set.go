@@ -147,8 +147,14 @@ func (s *Set) terminal(topic string, partition int32, id string) *terminal {
 func (s *Set) Seal() []rollup.StateRow {
 	entries := s.terminals.Entries()
 	slices.SortFunc(s.changed, func(a, b *terminal) int {
-		x, y := entries[a.index].Key, entries[b.index].Key
-		return cmp.Or(cmp.Compare(x.partition, y.partition), cmp.Compare(s.topics[x.topic], s.topics[y.topic]), cmp.Compare(x.terminal, y.terminal))
+		x, y := &entries[a.index].Key, &entries[b.index].Key
+		switch {
+		case x.partition != y.partition:
+			return cmp.Compare(x.partition, y.partition)
+		case x.topic != y.topic:
+			return cmp.Compare(s.topics[x.topic], s.topics[y.topic])
+		}
+		return cmp.Compare(x.terminal, y.terminal)
 	})
 	rows := make([]rollup.StateRow, 0, len(s.changed))
 	var value []byte
