@@ -62,8 +62,7 @@ func TestFoldDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// One op is one report. Each batch has one report of each till, as when batches are older than the heartbeat interval; a shorter
-// batch costs the same a report.
+// One op is one report. Each batch has one report of each till, as when batches are older than the heartbeat interval.
 func BenchmarkFold(b *testing.B) { benchmark(b, 100_000, 20) }
 
 // The same when the window is full.
@@ -164,5 +163,32 @@ func BenchmarkFoldWrongClock(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(src.ids)), "ns/report")
 		})
+	}
+}
+
+// One op is one report, as a lane is that is up to date: a batch a second has the reports of a thirtieth of the tills, and one of a store has one of its four.
+func BenchmarkFoldEachSecond(b *testing.B) {
+	const tills, part = 12_000, 30
+	src := newBeats(tills)
+	f := New(Config{Recall: true}, nil, func(string, string, int32) { b.Fatal("stale") })
+	second := 0
+	batch := func() {
+		for till := second % part; till < tills; till += part {
+			f.Fold(src.next(till), rollup.Input{})
+		}
+		if second++; second%part == 0 {
+			src.round++
+		}
+		f.Seal(rollup.Version{Epoch: 1, Batch: uint64(second)})
+	}
+	for range 100 * part { // so that an hour is nearly full
+		batch()
+	}
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		if n++; n%(tills/part) == 0 {
+			batch()
+		}
 	}
 }

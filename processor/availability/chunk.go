@@ -70,65 +70,70 @@ func appendChunk(dst []byte, start int64, ev []Evidence) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(ev)))
 	p := previous{time: start, flags: noFlags}
 	for i := range ev {
-		e := &ev[i]
-		var flags byte
-		sequence := &p.sequence[0]
-		if e.Sale {
-			sequence = &p.sequence[1]
-			flags = flagSale
-			if e.Start != e.Time {
-				flags |= flagLong
-			}
-		} else {
-			flags = statusCode(e.Status) << statusShift
-			if e.Hold != p.hold {
-				flags |= flagHold
-			}
-			if e.Response.OK {
-				flags |= flagResponse
-			}
-			if e.Cause != p.cause {
-				flags |= flagCause
-			}
-		}
-		if e.Sequence != *sequence+1 {
-			flags |= flagSequence
-		}
-
-		step := e.Time - p.time
-		change := step - p.step
-		token := uint64(change<<1^change>>63) << 1
-		if flags != p.flags {
-			dst = append(binary.AppendUvarint(dst, token|1), flags)
-		} else {
-			dst = binary.AppendUvarint(dst, token)
-		}
-		p.time, p.step, p.flags = e.Time, step, flags
-
-		if e.Sale {
-			if flags&flagLong != 0 {
-				dst = binary.AppendUvarint(dst, uint64(e.Time-e.Start))
-			}
-		} else {
-			if flags&flagHold != 0 {
-				dst = binary.AppendUvarint(dst, uint64(e.Hold))
-				p.hold = e.Hold
-			}
-			if flags&flagResponse != 0 {
-				dst = binary.AppendVarint(dst, int64(e.Response.Value)-int64(p.response))
-				p.response = e.Response.Value
-			}
-			if flags&flagCause != 0 {
-				dst = appendText(dst, e.Cause)
-				p.cause = e.Cause
-			}
-		}
-		if flags&flagSequence != 0 {
-			dst = binary.AppendVarint(dst, int64(e.Sequence-*sequence))
-		}
-		*sequence = e.Sequence
+		dst = p.append(dst, &ev[i])
 	}
 	return appendSkews(appendBoots(dst, ev), ev)
+}
+
+// append encodes a piece.
+func (p *previous) append(dst []byte, e *Evidence) []byte {
+	var flags byte
+	sequence := &p.sequence[0]
+	if e.Sale {
+		sequence = &p.sequence[1]
+		flags = flagSale
+		if e.Start != e.Time {
+			flags |= flagLong
+		}
+	} else {
+		flags = statusCode(e.Status) << statusShift
+		if e.Hold != p.hold {
+			flags |= flagHold
+		}
+		if e.Response.OK {
+			flags |= flagResponse
+		}
+		if e.Cause != p.cause {
+			flags |= flagCause
+		}
+	}
+	if e.Sequence != *sequence+1 {
+		flags |= flagSequence
+	}
+
+	step := e.Time - p.time
+	change := step - p.step
+	token := uint64(change<<1^change>>63) << 1
+	if flags != p.flags {
+		dst = append(binary.AppendUvarint(dst, token|1), flags)
+	} else {
+		dst = binary.AppendUvarint(dst, token)
+	}
+	p.time, p.step, p.flags = e.Time, step, flags
+
+	if e.Sale {
+		if flags&flagLong != 0 {
+			dst = binary.AppendUvarint(dst, uint64(e.Time-e.Start))
+		}
+	} else {
+		if flags&flagHold != 0 {
+			dst = binary.AppendUvarint(dst, uint64(e.Hold))
+			p.hold = e.Hold
+		}
+		if flags&flagResponse != 0 {
+			dst = binary.AppendVarint(dst, int64(e.Response.Value)-int64(p.response))
+			p.response = e.Response.Value
+		}
+		if flags&flagCause != 0 {
+			dst = appendText(dst, e.Cause)
+			p.cause = e.Cause
+		}
+	}
+	if flags&flagSequence != 0 {
+		dst = binary.AppendVarint(dst, int64(e.Sequence-*sequence))
+	}
+	*sequence = e.Sequence
+	return dst
 }
 
 func appendBoots(dst []byte, ev []Evidence) []byte {
@@ -264,57 +269,8 @@ func readChunk(dst []Evidence, start int64, data []byte, keep texts) ([]Evidence
 	p := previous{time: start, flags: noFlags}
 	first := len(dst)
 	for range n {
-		token := r.uvarint()
-		if token&1 != 0 {
-			p.flags = r.byte()
-		}
-		zigzag := token >> 1
-		p.step += int64(zigzag>>1) ^ -int64(zigzag&1)
-		p.time += p.step
-		e := Evidence{Time: p.time, Start: p.time}
-		sequence := &p.sequence[0]
-		if p.flags&flagSale != 0 {
-			e.Sale = true
-			sequence = &p.sequence[1]
-			if p.flags&flagLong != 0 {
-				d := r.uvarint()
-				if d == 0 || d > uint64(proofLimit) {
-					return dst, errState
-				}
-				e.Start -= int64(d)
-			}
-			if p.flags&^(flagSale|flagLong|flagSequence) != 0 {
-				return dst, errState
-			}
-		} else {
-			e.Status = codedStatus(p.flags)
-			if p.flags&flagHold != 0 {
-				h := r.uvarint()
-				if h > maxHold {
-					return dst, errState
-				}
-				p.hold = int64(h)
-			}
-			e.Hold = p.hold
-			if p.flags&flagResponse != 0 {
-				v := int64(p.response) + r.varint()
-				if v < 0 || v > math.MaxUint32 {
-					return dst, errState
-				}
-				p.response = uint32(v)
-				e.Response.Value, e.Response.OK = p.response, true
-			}
-			if p.flags&flagCause != 0 {
-				p.cause = r.text(keep)
-			}
-			e.Cause = p.cause
-		}
-		*sequence++
-		if p.flags&flagSequence != 0 {
-			*sequence += uint64(r.varint()) - 1
-		}
-		e.Sequence = *sequence
-		if r.bad || p.time < start || p.time >= start+hourMilli {
+		e, ok := p.read(&r, keep)
+		if !ok || p.time < start || p.time >= start+hourMilli {
 			return dst, errState
 		}
 		dst = append(dst, e)
@@ -331,4 +287,59 @@ func readChunk(dst []Evidence, start int64, data []byte, keep texts) ([]Evidence
 		}
 	}
 	return dst, nil
+}
+
+// read is the inverse of append.
+func (p *previous) read(r *reader, keep texts) (e Evidence, ok bool) {
+	token := r.uvarint()
+	if token&1 != 0 {
+		p.flags = r.byte()
+	}
+	zigzag := token >> 1
+	p.step += int64(zigzag>>1) ^ -int64(zigzag&1)
+	p.time += p.step
+	e.Time, e.Start = p.time, p.time
+	sequence := &p.sequence[0]
+	if p.flags&flagSale != 0 {
+		e.Sale = true
+		sequence = &p.sequence[1]
+		if p.flags&flagLong != 0 {
+			d := r.uvarint()
+			if d == 0 || d > uint64(proofLimit) {
+				return e, false
+			}
+			e.Start -= int64(d)
+		}
+		if p.flags&^(flagSale|flagLong|flagSequence) != 0 {
+			return e, false
+		}
+	} else {
+		e.Status = codedStatus(p.flags)
+		if p.flags&flagHold != 0 {
+			h := r.uvarint()
+			if h > maxHold {
+				return e, false
+			}
+			p.hold = int64(h)
+		}
+		e.Hold = p.hold
+		if p.flags&flagResponse != 0 {
+			v := int64(p.response) + r.varint()
+			if v < 0 || v > math.MaxUint32 {
+				return e, false
+			}
+			p.response = uint32(v)
+			e.Response.Value, e.Response.OK = p.response, true
+		}
+		if p.flags&flagCause != 0 {
+			p.cause = r.text(keep)
+		}
+		e.Cause = p.cause
+	}
+	*sequence++
+	if p.flags&flagSequence != 0 {
+		*sequence += uint64(r.varint()) - 1
+	}
+	e.Sequence = *sequence
+	return e, !r.bad
 }

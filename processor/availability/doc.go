@@ -52,5 +52,6 @@
 // Both are told by the till's own, uncorrected clock, and a clock that is set back further than the window is not heard until it has caught up. Of a
 // till with deviations evidence is kept an hour or two longer, and as much as was sent later: since so late may be what makes it move.
 // Sealing a batch evaluates a touched terminal twice, with and without what is new, from the last snapshot before the earliest
-// change, and writes the rows that differ. Those are absolute: the highest version of a key holds.
+// change, and writes the rows that differ. Those are absolute: the highest version of a key holds. What is later than all before, and of the same
+// hour, is evaluated from how the timeline ended the last time (tip.go), which gives the same rows and the same state.
 package availability

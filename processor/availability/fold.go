@@ -48,8 +48,9 @@ type Fold struct {
 	outages   []outageRow
 	status    []statusRow
 	storeRows
-	state  []rollup.StateRow
-	months months
+	state   []rollup.StateRow
+	headers []byte // of state, the piece that is not full yet
+	months  months
 }
 
 // New makes a fold without terminals. exclusions may be nil. stale is told of evidence that came too late to be used; the strings are valid during the call.
@@ -134,7 +135,10 @@ func (f *Fold) begin() {
 			}
 		}
 	}
-	f.state = slices.Grow(f.state, len(f.touched)+len(f.touched)/4) // a row each, and those of stores; more if an hour ends
+	n := len(f.touched)
+	f.state = slices.Grow(f.state, n+n/4) // a row each, and those of stores; more if an hour ends
+	f.hours, f.intervals, f.status = slices.Grow(f.hours, n), slices.Grow(f.intervals, n), slices.Grow(f.status, n)
+	f.responses = make([]uint32, 0, f.responded+f.responded/8)
 	slices.SortFunc(f.touched, func(a, b *terminal) int { return a.compare(b.entity) })
 }
 

@@ -2,11 +2,14 @@ package availability
 
 import (
 	"errors"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/rollup"
@@ -330,6 +333,18 @@ func TestResponses(t *testing.T) {
 			t.Errorf("1 to %d: mean %v, p95 %v, want %v", n, mean, p95, want)
 		}
 	}
+}
+
+func TestResponsesInOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		least := rapid.Uint32().Draw(t, "least")
+		got := rapid.SliceOfN(rapid.Uint32Range(least, least+min(1_000, math.MaxUint32-least)), 0, 120).Draw(t, "values")
+		want := slices.Clone(got)
+		slices.Sort(want)
+		if sortResponses(got); !slices.Equal(got, want) {
+			t.Fatalf("%v, want %v", got, want)
+		}
+	})
 }
 
 // The partition that keeps a new terminal does not depend on which partition was read first.

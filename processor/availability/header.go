@@ -51,6 +51,20 @@ func (t *terminal) appendHeader(dst []byte) []byte {
 	return dst
 }
 
+// header is a terminal's, in memory that it shares with other headers: of each batch there are many, and they go together.
+func (f *Fold) header(t *terminal) []byte {
+	f.scratch.encoded = t.appendHeader(f.scratch.encoded[:0])
+	n := len(f.scratch.encoded)
+	if n > cap(f.headers)-len(f.headers) {
+		f.headers = make([]byte, 0, max(n, headersPiece))
+	}
+	from := len(f.headers)
+	f.headers = append(f.headers, f.scratch.encoded...)
+	return f.headers[from : from+n : from+n]
+}
+
+const headersPiece = 16 << 10
+
 // append encodes a snapshot but for its instant. Instants are told against one that is given; from is told only if it may differ.
 func (s *snapshot) append(dst []byte, against int64, from bool) []byte {
 	dst = append(dst, byte(s.status)<<4|byte(s.run.status), flag(s.sale)|byte(s.hidden)<<1)

@@ -10,12 +10,54 @@ type inbox struct {
 	tails  []tail      // by terminal, as they came first
 	turns  int         // how often evidence was of another hour or status than its terminal's before
 	order  []int32     // pieces, those of each terminal together
+	causes []string    // of evidence that has one
+	known  map[string]int32
 }
 
-// arrival is evidence of the terminal of so many in tails.
+// arrival is evidence of the terminal of so many in tails: smaller, and without pointers, so that the garbage collector need not look at what may be most of a lane's memory.
 type arrival struct {
-	Evidence
-	of int32
+	time, hold int64
+	sequence   uint64
+	back       int32 // ms from the start to the time
+	response   uint32
+	boot       uint32
+	skew, sent int32
+	cause      int32 // in causes, from 1; 0: none
+	of         int32
+	status     Status
+	sale       bool
+	responded  bool
+}
+
+func (a *arrival) evidence(causes []string) Evidence {
+	e := Evidence{
+		Time: a.time, Start: a.time - int64(a.back), Sequence: a.sequence, Hold: a.hold, Status: a.status, Sale: a.sale, Boot: a.boot, Skew: a.skew, Sent: a.sent,
+	}
+	e.Response.Value, e.Response.OK = a.response, a.responded
+	if a.cause > 0 {
+		e.Cause = causes[a.cause-1]
+	}
+	return e
+}
+
+// causeOf is the number of a cause.
+func (b *inbox) causeOf(cause string) int32 {
+	if cause == "" {
+		return 0
+	}
+	if n := len(b.causes); n > 0 && b.causes[n-1] == cause {
+		return int32(n)
+	}
+	n := b.known[cause]
+	if n == 0 {
+		if b.known == nil {
+			b.known = map[string]int32{}
+		}
+		b.causes = append(b.causes, cause)
+		n = int32(len(b.causes))
+		b.known[cause] = n
+	}
+	return n
 }
 
 // tail is how many pieces of a terminal came, and what the last was.
@@ -46,7 +88,11 @@ func (b *inbox) add(number int32, ev *Evidence) int32 {
 		b.blocks = append(b.blocks, make([]arrival, 0, inboxBlock))
 	}
 	block := &b.blocks[b.full]
-	if *block = append(*block, arrival{*ev, number - 1}); len(*block) == inboxBlock {
+	*block = append(*block, arrival{
+		time: ev.Time, back: int32(ev.Time - ev.Start), sequence: ev.Sequence, hold: ev.Hold, status: ev.Status, sale: ev.Sale, boot: ev.Boot, skew: ev.Skew, sent: ev.Sent,
+		response: ev.Response.Value, responded: ev.Response.OK, cause: b.causeOf(ev.Cause), of: number - 1,
+	})
+	if len(*block) == inboxBlock {
 		b.full++
 	}
 	return number
@@ -80,7 +126,9 @@ func (b *inbox) sort(give func(i int, pieces []int32)) {
 }
 
 // piece is one of those that sort tells of.
-func (b *inbox) piece(i int32) *Evidence { return &b.blocks[i>>inboxBits][i%inboxBlock].Evidence }
+func (b *inbox) piece(i int32) Evidence {
+	return b.blocks[i>>inboxBits][i%inboxBlock].evidence(b.causes)
+}
 
 // reset empties it, and keeps its memory.
 func (b *inbox) reset() {
@@ -88,4 +136,7 @@ func (b *inbox) reset() {
 		b.blocks[i] = b.blocks[i][:0]
 	}
 	b.full, b.tails, b.turns = 0, b.tails[:0], 0
+	clear(b.known)
+	clear(b.causes)
+	b.causes = b.causes[:0]
 }

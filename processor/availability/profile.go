@@ -63,7 +63,10 @@ func newProfile() profile {
 func (p *profile) update(h *event.Health, s stamp, keep texts) (changed bool) {
 	set := func(i int, v string) {
 		t := &p.texts[i]
-		if v = clip(v); v != "" && s.newer(t.stamp, strings.Compare(v, t.value)) {
+		if v == "" || s.at < t.at {
+			return
+		}
+		if v = clip(v); s.newer(t.stamp, strings.Compare(v, t.value)) {
 			t.stamp = s
 			if t.value != v {
 				t.value = keep.keep(v)

@@ -1,6 +1,7 @@
 package availability
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -72,9 +73,6 @@ func (f *Fold) hourRows(t *terminal) {
 			}
 		}
 		row := hourRow{terminal: t, hour: *h}
-		if f.responses == nil {
-			f.responses = make([]uint32, 0, f.responded+f.responded/8)
-		}
 		n, m := len(f.responses), len(f.unheard)
 		row.mean, row.p95, f.responses = responses(within(s.placed, h.start), f.responses)
 		f.unheard = append(f.unheard, gapsIn(s.gaps, h.start)...)
@@ -329,7 +327,12 @@ func flag(b bool) uint8 {
 type months struct {
 	from, to int64 // the month looked up last, [from, to)
 	month    uint32
-	rows     map[uint32][]int32
+	found    []monthRows
+}
+
+type monthRows struct {
+	month uint32
+	rows  []int32
 }
 
 func (m *months) of(ms int64) uint32 {
@@ -344,21 +347,24 @@ func (m *months) of(ms int64) uint32 {
 
 // split gives each month's rows, in their order, by rising month.
 func (m *months) split(n int, at func(i int) int64, emit func(month uint32, rows []int32)) {
-	clear(m.rows)
-	if m.rows == nil {
-		m.rows = map[uint32][]int32{}
-	}
-	var found []uint32
+	found := m.found[:0]
+	last := -1 // in found
 	for i := range n {
 		month := m.of(at(i))
-		rows := m.rows[month]
-		if rows == nil {
-			found = append(found, month)
+		if last < 0 || found[last].month != month {
+			if last = slices.IndexFunc(found, func(f monthRows) bool { return f.month == month }); last < 0 {
+				last = len(found)
+				if found = slices.Grow(found, 1)[:last+1]; cap(found[last].rows) == 0 {
+					found[last].rows = make([]int32, 0, n)
+				}
+				found[last].month, found[last].rows = month, found[last].rows[:0]
+			}
 		}
-		m.rows[month] = append(rows, int32(i))
+		found[last].rows = append(found[last].rows, int32(i))
 	}
-	slices.Sort(found)
-	for _, month := range found {
-		emit(month, m.rows[month])
+	slices.SortFunc(found, func(a, b monthRows) int { return cmp.Compare(a.month, b.month) })
+	for i := range found {
+		emit(found[i].month, found[i].rows)
 	}
+	m.found = found
 }

@@ -97,7 +97,7 @@ func (s *service) serve(hours []hour, w *walk, from, to int64) {
 // withdraw leaves nothing known outside a terminal's registered lives, from one instant to another: what comes later is not the walk's. A silence
 // that a life ended was not ended by the report after it, so that does not explain it.
 func (w *walk) withdraw(lives interval.Set, from, to int64) {
-	if len(lives.Within(interval.Span{From: from, To: to + 1})) == 1 && lives.Overlap(interval.Span{From: from, To: to + 1}) == to+1-from {
+	if whole(lives, from, to) {
 		return
 	}
 	w.under = append(w.under[:0], w.runs...)
@@ -140,4 +140,10 @@ func (w *walk) withdraw(lives interval.Set, from, to int64) {
 			put(at, None, "")
 		}
 	}
+}
+
+// whole says whether a terminal was registered all the time from one instant to another.
+func whole(lives interval.Set, from, to int64) bool {
+	x := interval.Span{From: from, To: to + 1}
+	return len(lives.Within(x)) == 1 && lives.Overlap(x) == to+1-from
 }

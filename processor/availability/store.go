@@ -253,10 +253,15 @@ func (f *Fold) attend(t *terminal, x interval.Span) {
 	if t.hot.at <= x.From {
 		from = &t.hot
 	}
-	s := &f.scratch
-	s.now.run(&rules, from, f.placed(t, from), x.To)
+	s, at := &f.scratch, from.at
+	if t.tip != nil && from == &t.hot && t.seen <= x.To { // nothing was heard since
+		at = t.seen
+		s.now.extend(t.tip, &rules, from, nil, at, x.To)
+	} else {
+		s.now.run(&rules, from, f.placed(t, from), x.To)
+	}
 	if text != nil {
-		s.now.withdraw(text.Lives, from.at, x.To)
+		s.now.withdraw(text.Lives, at, x.To)
 	}
 	f.sweep.add(&s.now, &rules, x)
 }

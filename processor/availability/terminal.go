@@ -34,6 +34,7 @@ type terminal struct {
 	lateSent, edge    int64    // of one whose clock is wrong: when evidence was sent last that was not sent at once, 0 if there is none; and rules.edge when all was read last
 	base              snapshot // where the evidence in memory begins
 	hot               snapshot // a recent one, to spare work
+	tip               *tip     // how the timeline ends, to spare more; nil: not known
 	chunks            []chunk  // by hour, those that are not cold
 	cold              cold
 	kept              int64     // where the kept evidence begins: base.at, or earlier with a past
@@ -77,7 +78,9 @@ type scratch struct {
 // all its rows since the beginning of the kept evidence are written again. Its timeline within x goes into the sweep of the store. It says whether there was anything new to it.
 func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	s := &f.scratch
-	f.gather(t)
+	if f.gather(t); f.sealOn(t, x) {
+		return true
+	}
 	skewed := t.skewed || slices.ContainsFunc(s.added, isSkewed)
 	awaited := !t.known || t.awaited() // still, after this batch
 	since := f.firstWord(t) + 1        // of the registry: it says the same again
@@ -228,6 +231,7 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		f.freeze(t, false)
 	}
 	f.statusRow(t, count(&from, &s.now, s.hours, Open))
+	t.point(s, !skewed && !awaited)
 	if seen > x.To { // it is awaited later than the store was heard
 		f.attend(t, x)
 		return true
@@ -253,7 +257,7 @@ func (f *Fold) gather(t *terminal) {
 	s := &f.scratch
 	s.added = s.added[:0]
 	for _, i := range t.fresh {
-		s.added = append(s.added, *f.inbox.piece(i))
+		s.added = append(s.added, f.inbox.piece(i))
 	}
 	s.added = distinct(s.added)
 }
@@ -475,10 +479,7 @@ func (f *Fold) store(t *terminal, skewed, archives bool, base, from *snapshot) {
 	edge := t.base.first(skewed)
 	header := len(f.state)
 	f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindTerminal, Key: t.key})
-	defer func() {
-		s.encoded = t.appendHeader(s.encoded[:0])
-		f.state[header].Value = slices.Clone(s.encoded)
-	}()
+	defer func() { f.state[header].Value = f.header(t) }()
 	open := int64(0) // an hour that goes on is written with every batch: one row of state is cheaper than two
 	if archives {
 		open = floorHour(t.newest)

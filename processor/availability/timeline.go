@@ -167,7 +167,18 @@ func (w *walk) run(r *rules, from *snapshot, ev []Evidence, to int64) {
 	w.prove(ev, from.at)
 	w.runs, w.under = append(w.runs[:0], from.run), w.under[:0]
 	w.last = from.heard
-	x := from.at
+	w.follow(r, from, ev, from.at, to)
+}
+
+// extend takes a walk on from what it was at an instant, after which the evidence is and begins.
+func (w *walk) extend(from *tip, r *rules, hot *snapshot, ev []Evidence, x, to int64) {
+	w.prove(ev, x)
+	w.runs, w.under = append(w.runs[:0], from.runs...), w.under[:0]
+	w.last = from.last
+	w.follow(r, hot, ev, x, to)
+}
+
+func (w *walk) follow(r *rules, from *snapshot, ev []Evidence, x, to int64) {
 	for i := 0; ; {
 		next := to
 		if i < len(ev) {
