@@ -271,7 +271,7 @@ func TestPipelineRebuildAfterRetention(t *testing.T) {
 		partition.Partition, partition.Offset = n, 1
 		topic.Partitions = append(topic.Partitions, partition)
 	}
-	req.Topics, req.TimeoutMillis = append(req.Topics, topic), 10_000
+	req.Topics, req.TimeoutMillis = append(req.Topics, topic), int32(patience.Milliseconds())
 	if _, err := req.RequestWith(t.Context(), client); err != nil {
 		t.Fatal(err)
 	}

@@ -50,6 +50,7 @@ func fresh(t *testing.T) driver.Conn {
 			}
 		}
 	})
+	// One by one: merges are refused for a moment after TRUNCATE TABLES.
 	for _, table := range query(t, conn, "SELECT name FROM system.tables WHERE database = 'tillstream' AND total_rows != 0 AND engine LIKE '%MergeTree'") {
 		exec(t, conn, "TRUNCATE TABLE tillstream."+table)
 	}
