@@ -47,8 +47,9 @@ var scale = struct {
 // usage is what a process has taken.
 type usage struct {
 	cpu      time.Duration
-	resident int64 // bytes
-	written  int64 // bytes, to disk
+	system   time.Duration // of cpu: what the kernel did for it
+	resident int64         // bytes
+	written  int64         // bytes, to disk
 }
 
 func usageOf(pid int) (u usage) {
@@ -58,7 +59,7 @@ func usageOf(pid int) (u usage) {
 		user, _ := strconv.ParseInt(f[11], 10, 64)
 		system, _ := strconv.ParseInt(f[12], 10, 64)
 		pages, _ := strconv.ParseInt(f[21], 10, 64)
-		u.cpu, u.resident = time.Duration(user+system)*10*time.Millisecond, pages*int64(os.Getpagesize())
+		u.cpu, u.system, u.resident = time.Duration(user+system)*10*time.Millisecond, time.Duration(system)*10*time.Millisecond, pages*int64(os.Getpagesize())
 	}
 	io, _ := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
 	_, rest, _ = strings.Cut(string(io), "\nwrite_bytes: ")

@@ -236,9 +236,9 @@ func (f *Fold) sample(x *event.Transaction, at *place, index int, net int64) {
 		net = -net // as it was when it was added
 		baskets, pseudonyms = &f.basketsOff, &f.pseudonymsOff
 	}
-	*baskets = append(*baskets, table.Sample[int64]{Index: int32(index), Value: net})
+	*baskets = table.Push(*baskets, table.Sample[int64]{Index: int32(index), Value: net})
 	if x.Customer.Pseudonym != 0 {
-		*pseudonyms = append(*pseudonyms, table.Sample[uint64]{Index: int32(index), Value: x.Customer.Pseudonym})
+		*pseudonyms = table.Push(*pseudonyms, table.Sample[uint64]{Index: int32(index), Value: x.Customer.Pseudonym})
 	}
 }
 
@@ -276,7 +276,7 @@ func (f *Fold) customer(pseudonym uint64, r role, at *place, total *amounts) (in
 		return index
 	}
 	c.firstAt, c.lastAt = min(c.firstAt, at.second), max(c.lastAt, at.second)
-	f.times = append(f.times, second)
+	f.times = table.Push(f.times, second)
 	return index
 }
 

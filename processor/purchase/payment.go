@@ -72,7 +72,7 @@ func (f *Fold) pay(t *event.Tender, at *place) {
 		if at.sign < 0 {
 			samples = &f.authMSOff
 		}
-		*samples = append(*samples, table.Sample[uint32]{Index: int32(index), Value: ms.Value})
+		*samples = table.Push(*samples, table.Sample[uint32]{Index: int32(index), Value: ms.Value})
 	}
 	if t.Method != "cash" {
 		f.try(t, o, at)
@@ -93,9 +93,9 @@ func (f *Fold) try(t *event.Tender, o outcome, at *place) {
 		s.failed += at.once()
 		second++
 	}
-	*tries = append(*tries, table.Sample[uint32]{Index: int32(index), Value: second})
+	*tries = table.Push(*tries, table.Sample[uint32]{Index: int32(index), Value: second})
 	if ms := t.AuthorisationMS; ms.OK && o != offline {
-		*answers = append(*answers, table.Sample[uint32]{Index: int32(index), Value: ms.Value})
+		*answers = table.Push(*answers, table.Sample[uint32]{Index: int32(index), Value: ms.Value})
 	}
 }
 

@@ -29,6 +29,12 @@ func (q *Queue[K, V]) Push(hash uint64, key K, value V) (full bool) {
 func (t *Table[K, V]) Locate(q *Queue[K, V]) []Addition[K, V] {
 	waits := q.waits[:q.n]
 	q.n = 0
+	if len(t.slots) > 0 { // all slots are waited for together, before the first of them decides anything
+		mask := uint64(len(t.slots) - 1)
+		for i := range waits {
+			waits[i].Index = int(t.slots[waits[i].hash>>32>>t.shift&mask])
+		}
+	}
 	for i := range waits {
 		w := &waits[i]
 		w.Index, _ = t.At(w.hash, w.Key)

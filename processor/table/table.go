@@ -1,7 +1,10 @@
 // Package table holds the deltas of an open batch: a hash table from packed keys to sums, and the order in which they are written.
 package table
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // Table is a hash table with open addressing that never forgets one key, only all at once. Its entries lie densely in the order
 // of their arrival, so that walking and emptying it cost what is in it, and a batch like the last one allocates nothing.
@@ -71,9 +74,17 @@ func (t *Table[K, V]) Add(hash uint64, key K) (index int) {
 		t.grow()
 	}
 	index = len(t.entries)
-	t.entries = append(t.entries, Entry[K, V]{Key: key})
+	t.entries = Push(t.entries, Entry[K, V]{Key: key})
 	t.put(hash&^(1<<32-1) | uint64(index+1))
 	return index
+}
+
+// Push is append that doubles: what is as large as a batch's is grown, and copied, half as often.
+func Push[T any](s []T, v T) []T {
+	if len(s) == cap(s) {
+		s = slices.Grow(s, max(len(s), 1<<minBits))
+	}
+	return append(s, v)
 }
 
 func (t *Table[K, V]) put(slot uint64) {

@@ -125,7 +125,8 @@ func TestResetKeepsWhatIsUsed(t *testing.T) {
 
 func TestMonths(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		word := rapid.SampledFrom([]int32{-2_000_000_000, -1, 0, 1, 2_000_000_000})
+		wide, narrow := []int32{-2_000_000_000, -1, 0, 1, 2_000_000_000}, []int32{0, 1, 200}
+		word := rapid.SampledFrom(rapid.SampledFrom([][]int32{wide, narrow}).Draw(t, "of"))
 		type plain struct {
 			month      uint32
 			a, b, c, d int32

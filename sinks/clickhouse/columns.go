@@ -21,7 +21,7 @@ type scratch struct {
 	u8     []uint8
 	u8At   []*uint8
 
-	encoded []byte // see native
+	encoded []byte // a piece of a body
 }
 
 // grow gives n elements whose content is undefined.

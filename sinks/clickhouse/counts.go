@@ -100,6 +100,11 @@ func tallied(b *rollup.Block) (*rollup.Block, error) {
 		if c.flagged {
 			t.n = t.n[:2]
 		}
+		n := valuesOf(in) + valuesOf(out) // at most
+		t.values = make([]int64, 0, n)
+		for l := range t.n {
+			t.n[l] = make([]int64, 0, n)
+		}
 		for row := range t.ends {
 			codes = c.code(c.code(codes[:0], in, row, 0), out, row, 1)
 			slices.Sort(codes)
@@ -109,6 +114,25 @@ func tallied(b *rollup.Block) (*rollup.Block, error) {
 		with.Columns = append(with.Columns, rollup.Column{Name: c.column, Data: t})
 	}
 	return &with, nil
+}
+
+// valuesOf counts the values of arrays.
+func valuesOf(data any) (n int) {
+	switch d := data.(type) {
+	case [][]uint32:
+		for _, v := range d {
+			n += len(v)
+		}
+	case [][]uint64:
+		for _, v := range d {
+			n += len(v)
+		}
+	case [][]int64:
+		for _, v := range d {
+			n += len(v)
+		}
+	}
+	return n
 }
 
 func data(b *rollup.Block, column string) any {
@@ -165,28 +189,19 @@ func (t *tally) add(codes []int64) {
 	}
 }
 
-// native appends the column in ClickHouse's format Native: one array after the other.
-func (t *tally) native(b []byte) []byte {
-	b = t.offsets(b)
-	for _, v := range t.values {
-		if b = binary.LittleEndian.AppendUint16(b, uint16(v)); len(t.n) == 1 {
-			b = binary.LittleEndian.AppendUint16(b, uint16(v>>16))
+// native adds the column in ClickHouse's format Native: one array after the other.
+func (t *tally) native(e *body) {
+	addWords(e, true, t.ends)
+	addEach(e, t.values, func(b []byte, v int64) []byte {
+		if len(t.n) > 1 {
+			return binary.LittleEndian.AppendUint16(b, uint16(v))
 		}
-	}
+		return binary.LittleEndian.AppendUint32(b, uint32(v))
+	})
 	for _, list := range t.n {
-		b = t.offsets(b)
-		for _, n := range list {
-			b = binary.LittleEndian.AppendUint64(b, uint64(n))
-		}
+		addWords(e, true, t.ends)
+		addWords(e, true, list)
 	}
-	return b
-}
-
-func (t *tally) offsets(b []byte) []byte {
-	for _, end := range t.ends {
-		b = binary.LittleEndian.AppendUint64(b, end)
-	}
-	return b
 }
 
 // driver appends the column to clickhouse-go's.

@@ -1,7 +1,6 @@
 package clickhouse
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -79,9 +78,10 @@ func (s *Sink) insert(ctx context.Context, t *table, in processor.Insert) error 
 		if err != nil {
 			return &InsertError{t.name, Permanent, err}
 		}
-		if err := s.conn.InsertFormat(quiet, "Native", query, bytes.NewReader(encoded)); err != nil {
+		if err := s.conn.InsertFormat(quiet, "Native", query, encoded); err != nil {
 			return s.failed(ctx, t, err) // the body may be read still
 		}
+		buf.encoded = encoded.piece
 		s.scratch.Put(buf)
 		return nil
 	}
