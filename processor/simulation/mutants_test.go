@@ -51,7 +51,7 @@ var mutants = []mutant{
 	}
 	defer cancel()
 
-	intent`, 1000, 0},
+	intent`, 1000, 40},
 	{"the claim is not read back", "processor/writer.go", `return commit.Claimed(mark, finishing, held)`, `if $ {
 		return nil
 	}
