@@ -8,8 +8,10 @@ TIMEOUT = 1h
 
 # Packages where goroutines meet: tested with the race detector. It needs a C compiler, which go env knows of.
 RACED = ./processor ./processor/fetch ./sinks/kafka ./deploy/embedded
+# What in ./processor is of one goroutine and is reckoned, or measured, minutes long with the race detector: tested without it.
+ALONE = ^Test(Shuffling|EventsCost|BatchesTake|FoldingASale)
 # Tests that take TILLSTREAM_TEST_KAFKA=real, and where they are.
-KAFKA_TESTS = ^TestPipeline(Fault|Truth|Shuffled|RealData|SurvivesKills|MembersComeAndGo|LanesChange|Alerts)
+KAFKA_TESTS = ^TestPipeline(Fault|Truth|Shuffled|RealData|MembersComeAndGo|LanesChange|Alerts)
 # Of these, what takes minutes and is the same on the embedded Kafka: tested with the real one only.
 FAULT_TESTS = ^TestPipelineFault
 # What `make test` leaves out. CI gives $(KAFKA_TESTS), which it runs with the real one.
@@ -28,7 +30,8 @@ build:
 # What go vet says lint has said of all of it.
 test: lint
 ifeq ($(shell go env CGO_ENABLED),1)
-	go test -vet=off -timeout $(TIMEOUT) -race $(RACED)
+	go test -vet=off -timeout $(TIMEOUT) -race -skip '$(ALONE)' $(RACED)
+	go test -vet=off -timeout $(TIMEOUT) -run '$(ALONE)' ./processor
 	go test -vet=off -timeout $(TIMEOUT) -skip '$(SKIP)' $$(go list ./... | grep -vxF "$$(go list $(RACED))")
 else
 	@echo "no C compiler here: $(RACED) are tested without the race detector"

@@ -108,44 +108,42 @@ func TestWaitingForASchema(t *testing.T) {
 
 // A batch judges so many ids at most, wherever in a record batch that is: what it judged unknown has to be said in its claim.
 func TestABatchThatJudgesManySchemas(t *testing.T) {
-	tp := fetch.TopicPartition{Topic: "pos.health"}
-	cfg := benchConfig()
-	a := answers{format.ErrUnknownSchema}
-	l := &lane{
-		cfg: cfg, epoch: 1, sink: &heldMarks{}, writers: &a, now: time.Now, log: zap.NewNop(), report: newLaneReport(0, "g/0", newMetrics(prometheus.NewRegistry())),
-		tps: []fetch.TopicPartition{tp},
-	}
-	h, err := l.load(t.Context(), commit.Plan{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.unknown = map[int]time.Time{}
-	for id := range patientUnknowns { // so that nothing is waited for
-		h.unknown[-id] = time.Time{}
-	}
-	h.folder.Begin(tp, 0, true)
-	h.folder.decoder.Find(l.schemas(t.Context(), h, false))
-	order := align.New(time.Hour, align.Clocks{})
-	order.Add(tp, 0, 2*commit.MaxUnknown+1, math.MaxInt64, false)
-	order.Take(madeUp(tp, 2*commit.MaxUnknown+1))
-	var judged []int
-	for walker := fetch.NewWalker(); ; {
-		step, _ := order.Next(time.Now())
-		if step.Chunk == nil {
-			break
+	synctest.Test(t, func(t *testing.T) { // the first ids, and the first after maxUnknown, are waited for
+		tp := fetch.TopicPartition{Topic: "pos.health"}
+		cfg := benchConfig()
+		a := answers{format.ErrUnknownSchema}
+		l := &lane{
+			cfg: cfg, epoch: 1, sink: &heldMarks{}, writers: &a, now: time.Now, log: zap.NewNop(), report: newLaneReport(0, "g/0", newMetrics(prometheus.NewRegistry())),
+			tps: []fetch.TopicPartition{tp},
 		}
-		if err := l.step(h, walker, order, &step); err != nil {
+		h, err := l.load(t.Context(), commit.Plan{})
+		if err != nil {
 			t.Fatal(err)
 		}
-		b := h.seal(l)
-		judged = append(judged, len(b.unknown))
-		if len(b.letters) != len(b.unknown) {
-			t.Errorf("%d dead letters with %d ids", len(b.letters), len(b.unknown))
+		h.folder.Begin(tp, 0, true)
+		h.folder.decoder.Find(l.schemas(t.Context(), h, false))
+		order := align.New(time.Hour, align.Clocks{})
+		order.Add(tp, 0, 2*commit.MaxUnknown+1, math.MaxInt64, false)
+		order.Take(madeUp(tp, 2*commit.MaxUnknown+1))
+		var judged []int
+		for walker := fetch.NewWalker(); ; {
+			step, _ := order.Next(time.Now())
+			if step.Chunk == nil {
+				break
+			}
+			if err := l.step(h, walker, order, &step); err != nil {
+				t.Fatal(err)
+			}
+			b := h.seal(l)
+			judged = append(judged, len(b.unknown))
+			if len(b.letters) != len(b.unknown) {
+				t.Errorf("%d dead letters with %d ids", len(b.letters), len(b.unknown))
+			}
 		}
-	}
-	if want := []int{commit.MaxUnknown, commit.MaxUnknown, 1}; !slices.Equal(judged, want) {
-		t.Errorf("batches judged %v ids, want %v", judged, want)
-	}
+		if want := []int{commit.MaxUnknown, commit.MaxUnknown, 1}; !slices.Equal(judged, want) {
+			t.Errorf("batches judged %v ids, want %v", judged, want)
+		}
+	})
 }
 
 // madeUp is one record batch of records that have ids of schemas of their own.

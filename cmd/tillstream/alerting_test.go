@@ -152,7 +152,7 @@ func TestPipelineAlerts(t *testing.T) {
 		t.Fatal("the engine does not answer")
 	}
 	am := newManager(t)
-	cfg := missedSoon(t, writeConfig(t, broker, dsn, fmt.Sprintf("alerts: {every: 500ms, clear_after: 0s, blind_after: 1h, disabled: [pipeline_blind], alertmanager: {urls: [%q], refresh: 30s}}\n", am.url))) // what it was told lasts four refreshes
+	cfg := missedSoon(t, writeConfig(t, broker, dsn, fmt.Sprintf("alerts: {every: 500ms, clear_after: 0s, blind_after: 1h, disabled: [pipeline_blind], alertmanager: {urls: [%q], refresh: 1m}}\n", am.url))) // what it was told lasts four refreshes, which is our patience
 	sequence := 0
 	ingest := func(line string) {
 		t.Helper()

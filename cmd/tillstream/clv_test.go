@@ -92,7 +92,7 @@ func TestCLV(t *testing.T) {
 		t.Errorf("%+v", said)
 	}
 	p.do("clv", "--dsn", p.dsn, "--currency", "EUR", "--holdout", "0") // keeps nothing
-	models := p.sql("SELECT p.1 AS name, p.2 AS value, holdout_days, by, current, as_of = today() - 40 FROM pos.clv_models ARRAY JOIN parameters AS p")
+	models := p.sql("SELECT p.1 AS name, p.2 AS value, holdout_days, by, current, as_of = (SELECT max(business_date) FROM tillstream.sales_hourly) FROM pos.clv_models ARRAY JOIN parameters AS p")
 	fitted := map[string]float64{}
 	for _, r := range models[1:] {
 		fitted[r[0]] = number(t, r[1])

@@ -77,7 +77,7 @@ func auditOf(t *testing.T, target ...string) (int, string) {
 }
 
 // The real month and the real shops, against a second computation from the same files; twice, which must change nothing but
-// duplicates; and with a row taken away by hand, which the audit must notice.
+// duplicates; killed on the way; and with a row taken away by hand, which the audit must notice.
 func TestPipelineRealData(t *testing.T) {
 	t.Parallel()
 	data, kafka := filepath.Join(t.TempDir(), "data"), testKafka(t)
@@ -114,6 +114,7 @@ func TestPipelineRealData(t *testing.T) {
 	if d := cmp.Diff(once, snapshot(t, data)); d != "" {
 		t.Errorf("the same input again changed rows:\n%s", d)
 	}
+	t.Run("killed", func(t *testing.T) { killed(t, secret, once) })
 	defer holdEngine(t, data)()
 	total := ask(t, data, "SELECT sum(records) AS r, sum(duplicates) AS d, sum(rejected) AS x FROM pos.ledger")[0]
 	if n := int64(want.sales + want.reports); scaled(t, total["r"], 1) != n || scaled(t, total["d"], 1) != n || scaled(t, total["x"], 1) != 0 {
@@ -133,19 +134,9 @@ func TestPipelineRealData(t *testing.T) {
 	}
 }
 
-// kill -9 at any moment, of the program and its engine together, started again: the same rows.
-func TestPipelineSurvivesKills(t *testing.T) {
-	t.Parallel()
-	quiet := filepath.Join(t.TempDir(), "quiet")
-	if code, stderr := tillstream(t, io.Discard, foldRealMonth(t, quiet, testKafka(t))...); code != exitDone {
-		t.Fatalf("demo exited %d: %s", code, stderr)
-	}
-	want := snapshot(t, quiet)
-	secret, err := os.ReadFile(filepath.Join(quiet, "secret"))
-	if err != nil {
-		t.Fatal(err)
-	}
-
+// killed folds the real month under kill -9 at any moment, of the program and its engine together, started again: the rows of a run that nothing disturbed.
+func killed(t *testing.T, secret []byte, want map[string]string) {
+	t.Helper()
 	data, kafka := filepath.Join(t.TempDir(), "killed"), testKafka(t)
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		t.Fatal(err)

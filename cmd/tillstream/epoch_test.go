@@ -22,7 +22,7 @@ func chain(t *testing.T, files int) []string {
 	t.Helper()
 	dir := t.TempDir()
 	all := filepath.Join(dir, "all.jsonl")
-	if code, stderr := tillstream(t, io.Discard, "simulate", "--stores", "3", "--days", "1", "--out", all); code != exitDone {
+	if code, stderr := tillstream(t, io.Discard, "simulate", "--stores", "3", "--days", "1", "--until", "2026-11-02T12:00:00Z", "--out", all); code != exitDone {
 		t.Fatalf("simulate exited %d: %s", code, stderr)
 	}
 	text, err := os.ReadFile(all)

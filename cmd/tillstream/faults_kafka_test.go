@@ -329,7 +329,7 @@ func TestPipelineFaultRetention(t *testing.T) {
 	p := kmsg.NewDeleteRecordsRequestTopicPartition()
 	topic.Topic, p.Partition, p.Offset = "pos.health", 1, start
 	topic.Partitions = append(topic.Partitions, p)
-	req.Topics, req.TimeoutMillis = append(req.Topics, topic), 10_000
+	req.Topics, req.TimeoutMillis = append(req.Topics, topic), int32(patience.Milliseconds())
 	res, err := req.RequestWith(t.Context(), r.client)
 	if err == nil {
 		err = kerr.ErrorForCode(res.Topics[0].Partitions[0].ErrorCode)
@@ -359,7 +359,7 @@ func TestPipelineFaultTopicsAnew(t *testing.T) {
 		topic.Topic = &name
 		del.Topics = append(del.Topics, topic)
 	}
-	del.TopicNames, del.TimeoutMillis = rigTopics, 10_000
+	del.TopicNames, del.TimeoutMillis = rigTopics, int32(patience.Milliseconds())
 	if _, err := del.RequestWith(t.Context(), r.client); err != nil {
 		t.Fatal(err)
 	}
@@ -390,7 +390,7 @@ func TestPipelineFaultPartitionsAdded(t *testing.T) {
 		req := kmsg.NewPtrCreatePartitionsRequest()
 		topic := kmsg.NewCreatePartitionsRequestTopic()
 		topic.Topic, topic.Count = name, 6
-		req.Topics, req.TimeoutMillis = append(req.Topics, topic), 10_000
+		req.Topics, req.TimeoutMillis = append(req.Topics, topic), int32(patience.Milliseconds())
 		res, err := req.RequestWith(t.Context(), r.client)
 		if err == nil {
 			err = kerr.ErrorForCode(res.Topics[0].ErrorCode)

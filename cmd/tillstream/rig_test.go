@@ -103,6 +103,7 @@ listen: ""
 	}
 	var err error
 	r.client, err = kgo.NewClient(kgo.SeedBrokers(r.broker.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(100*time.Millisecond),
+		kgo.RetryTimeout(patience), kgo.RequestTimeoutOverhead(patience),
 		kgo.MaxVersions(kversion.V3_0_0()), // newer requests name topics by their ids
 		// An idempotent producer would have five requests under way. A broker that is started again has forgotten one whose records are dated as far
 		// back as these (producer.id.expiration.ms): where the first is lost it takes the others, refuses the first, and all five are sent again.
@@ -174,6 +175,7 @@ func (r *rig) register(at time.Time) {
 func (r *rig) createTopics() {
 	r.t.Helper()
 	req := kmsg.NewPtrCreateTopicsRequest()
+	req.TimeoutMillis = int32(patience.Milliseconds())
 	for _, topic := range r.topics {
 		t := kmsg.NewCreateTopicsRequestTopic()
 		t.Topic, t.NumPartitions, t.ReplicationFactor = topic, int32(r.partitions), 1

@@ -25,8 +25,8 @@ type child struct {
 
 const (
 	readyWithin  = 5 * time.Minute  // a quarter of a second; more on a large or damaged directory, or a machine that has much else to do
-	stopWithin   = time.Minute      // 10 ms, or five seconds with open connections
-	orphanWithin = time.Minute      // how long the child of a killed process may take to let go of the data
+	stopWithin   = 4 * time.Minute  // 10 ms, or five seconds with open connections; more on a machine that has much else to do
+	orphanWithin = 4 * time.Minute  // how long the child of a killed process may take to let go of the data
 	answerWithin = 30 * time.Second // one that has a port and does not answer
 	pollEvery    = 10 * time.Millisecond
 )

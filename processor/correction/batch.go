@@ -22,9 +22,14 @@ type kept struct {
 	correction, superseded bool   // superseded: when it came; no rollup has it
 }
 
-// row is the row as others see it.
+// key is keyOf the row: its texts begin like that.
+func (k *kept) key() uint64 {
+	return xxhash.Sum64String(k.texts[:int(k.store)+int(k.terminal)+int(k.id)+2])
+}
+
+// row is the row as others see it, but for its key.
 func (k *kept) row() Row {
-	r := Row{Key: xxhash.Sum64String(k.texts[:int(k.store)+int(k.terminal)+int(k.id)+2]), Topic: k.graph.topic, Partition: k.graph.partition, Offset: k.offset, Customer: k.customer, Correction: k.correction}
+	r := Row{Topic: k.graph.topic, Partition: k.graph.partition, Offset: k.offset, Customer: k.customer, Correction: k.correction}
 	texts := k.texts
 	r.StoreID, texts = texts[:k.store], texts[k.store+1:]
 	r.TerminalID, texts = texts[:k.terminal], texts[k.terminal+1:]

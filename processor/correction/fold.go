@@ -338,7 +338,8 @@ func (f *Fold) search(g *graph, e *event.Event, keys []uint64, row func(Row) err
 		if k.till != q.Till || k.graph != g || k.at < q.Since || k.superseded {
 			continue
 		}
-		if r := k.row(); slices.Contains(keys, r.Key) {
+		r := k.row()
+		if r.Key = k.key(); slices.Contains(keys, r.Key) {
 			if err := row(r); err != nil {
 				return err
 			}

@@ -96,7 +96,7 @@ func TestPacks(t *testing.T) {
 			e.Type, e.ID, e.StoreID, e.TerminalID = event.TypeTransaction, fmt.Sprint("e", n), "s", fmt.Sprint("t", n%tills)
 			e.Transaction = event.Transaction{Customer: event.Customer{Pseudonym: uint64(n)}, Lines: []event.Line{{ProductID: long}}}
 			at := place{int32(n / 7 % 2), int64(n)}
-			if rapid.IntRange(0, 99).Draw(t, "correction") == 0 {
+			if rapid.IntRange(0, 999).Draw(t, "correction") == 700 {
 				e.Corrects.IDs = []string{fmt.Sprint("e", n+2*tills)} // comes later perhaps, or in the other partition, or of another till
 			}
 			in := rollup.Input{Topic: "topic", Partition: at.partition, Offset: at.offset, Timestamp: 1_772_452_800_000 + int64(n)}

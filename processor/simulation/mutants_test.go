@@ -32,7 +32,7 @@ var mutants = []mutant{
 	{"no look at the ledger before a block is written again", "processor/writer.go", `if skip {`, `if skip && !$ {`, 300, 0},
 	{"no look at the ledger before another try", "processor/writer.go", `if !there[blk.Name()] {`, `if $ || !there[blk.Name()] {`, 300, 0},
 	{"intent on some partitions is enough", "processor/writer.go", `err := w.offsets.Commit(ctx, intent); err != nil`, `err := w.offsets.Commit(ctx, intent); err != nil && (!$ || errors.Is(err, ErrFenced))`, 300, 140},
-	{"a commit without an answer is forgotten", "processor/writer.go", `err == nil || final(err) || errors.Is(err, ErrFenced) || errors.Is(err, ErrUnacknowledged)`, `err == nil || final(err) || errors.Is(err, ErrFenced) || errors.Is(err, ErrUnacknowledged) && !$`, 1000, 0},
+	{"a commit without an answer is forgotten", "processor/writer.go", `err == nil || final(err) || errors.Is(err, ErrFenced) || errors.Is(err, ErrUnacknowledged)`, `err == nil || final(err) || errors.Is(err, ErrFenced) || errors.Is(err, ErrUnacknowledged) && !$`, 1000, 180},
 	{"another range on replay", "processor/lane.go", `if p := plan.Pending; p != nil {`, `if p := plan.Pending; p != nil && !$ {`, 100, 0},
 	{"state before the rollups", "processor/writer.go", `	there := map[string]bool{}
 `, `	if $ {
@@ -51,7 +51,7 @@ var mutants = []mutant{
 	}
 	defer cancel()
 
-	intent`, 1000, 0},
+	intent`, 1000, 40},
 	{"the claim is not read back", "processor/writer.go", `return commit.Claimed(mark, finishing, held)`, `if $ {
 		return nil
 	}
@@ -68,7 +68,7 @@ var mutants = []mutant{
 	if h.last`, `	if h.wrote(plan.Batch); $ && h.epoch > 0 {
 		return true
 	}
-	if h.last`, 1000, 400},
+	if h.last`, 1000, 430},
 	{
 		"an epoch without its fence in Kafka", "processor/epoch.go",
 		`return e.Kafka.Outside(next.Group).Commit(ctx, entries) }); err != nil {`, `if $ { return ctx.Err() }; return e.Kafka.Outside(next.Group).Commit(ctx, entries) }); err != nil {`, 1000, 0,
@@ -79,7 +79,7 @@ var mutants = []mutant{
 	},
 	{"the end of a batch said once", "processor/lane.go", `again = time.After(idleAgain)`, `if again = time.After(idleAgain); $ {
 			again = nil
-		}`, 1000, 340},
+		}`, 1000, 670},
 }
 
 // early is noticed only where batches come so fast that one is being written whose past the next one wants: seldom in runs of few events.
@@ -96,15 +96,15 @@ var unclaimed = mutant{"no claim", "processor/writer.go", `if err := w.claim(ctx
 // unneeded are rules that can be broken without harm as long as batches are claimed. They keep their places as a second belt, since members of a version that knows
 // no claims may be at work, and are broken together with that.
 var unneeded = []mutant{
-	{"an intent counts for whatever partitions the lane has now", "processor/commit/recover.go", `len(intended) == wanted && wanted > 0`, `len(intended) == either($, len(f.Partitions), wanted) && wanted > 0`, 100, 2300},
+	{"an intent counts for whatever partitions the lane has now", "processor/commit/recover.go", `len(intended) == wanted && wanted > 0`, `len(intended) == either($, len(f.Partitions), wanted) && wanted > 0`, 100, 2350},
 	{"fencing ignored", "processor/writer.go", `err := w.offsets.Commit(ctx, intent); err != nil`, `err := w.offsets.Commit(ctx, intent); err != nil && !($ && errors.Is(err, ErrFenced))`, 300, 0},
-	{"no verification before the state", "processor/writer.go", `if err := commit.Verify(w.name, b.version.Epoch, b.version.Batch, b.ranges, verify, held); err != nil {`, `if err := commit.Verify(w.name, b.version.Epoch, b.version.Batch, b.ranges, verify, held); err != nil && !$ {`, 1000, 450},
+	{"no verification before the state", "processor/writer.go", `if err := commit.Verify(w.name, b.version.Epoch, b.version.Batch, b.ranges, verify, held); err != nil {`, `if err := commit.Verify(w.name, b.version.Epoch, b.version.Batch, b.ranges, verify, held); err != nil && !$ {`, 1000, 620},
 }
 
 // remembering brings somebody back who was forgotten.
 var remembering = []mutant{
-	{"no look at who was forgotten before a batch is written", "processor/writer.go", `} else if n != b.forgotten {`, `} else if n != b.forgotten && (!$ || n < b.forgotten) {`, 100, 0},
-	{"state names whom it named", "processor/folder.go", `Forgotten: forgotten.Has}`, `Forgotten: either($, nil, forgotten.Has)}`, 200, 0},
+	{"no look at who was forgotten before a batch is written", "processor/writer.go", `} else if n != b.forgotten {`, `} else if n != b.forgotten && (!$ || n < b.forgotten) {`, 100, 30},
+	{"state names whom it named", "processor/folder.go", `Forgotten: forgotten.Has}`, `Forgotten: either($, nil, forgotten.Has)}`, 200, 90},
 }
 
 // forgetful judges anew what was judged.

@@ -9,7 +9,7 @@ import (
 )
 
 var (
-	seeds = flag.Uint64("seeds", 300, "how many runs")
+	seeds = flag.Uint64("seeds", 200, "how many runs")
 	first = flag.Uint64("seed", 1, "the first seed")
 	trace = flag.Bool("trace", false, "print what happens")
 	old   = flag.Bool("unclaimed", false, "let lanes stop as those of a version that knew no claims had to")

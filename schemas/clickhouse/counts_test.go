@@ -14,7 +14,7 @@ import (
 func TestCountsByValue(t *testing.T) {
 	conn := fresh(t)
 	rnd := rand.New(rand.NewPCG(1, 2))
-	exec(t, conn, "CREATE TABLE tillstream.said (row String, added Array(Int64), off Array(Int64)) ENGINE = Memory")
+	exec(t, conn, "CREATE OR REPLACE TABLE default.said (row String, added Array(Int64), off Array(Int64)) ENGINE = Memory")
 	var rows []string
 	for row := range 300 {
 		values := func(most int) string {
@@ -29,7 +29,7 @@ func TestCountsByValue(t *testing.T) {
 		most := []int{1, 3, 40}
 		rows = append(rows, fmt.Sprintf("('%d', %s, %s)", row, values(most[row%3]), values(most[row/3%3])))
 	}
-	exec(t, conn, "INSERT INTO tillstream.said VALUES "+strings.Join(rows, ", "))
+	exec(t, conn, "INSERT INTO default.said VALUES "+strings.Join(rows, ", "))
 
 	for _, c := range []struct{ table, key, in, out, of, counts, key0, failed string }{
 		{"sales_hourly", "store_id", "customers_in", "customers_out", "x", "customer_counts", "toUInt32(cityHash64(toUInt64(x)))", ""},
@@ -40,7 +40,7 @@ func TestCountsByValue(t *testing.T) {
 		{"terminal_payments", "store_id", "tries_in", "tries_out", "x", "tries", "intDiv(x, 2)", "x % 2"},
 	} {
 		exec(t, conn, "TRUNCATE TABLE tillstream."+c.table)
-		exec(t, conn, fmt.Sprintf("INSERT INTO tillstream.%[1]s (%[2]s, %[3]s, %[4]s) SELECT row, arrayMap(x -> %[5]s, added), arrayMap(x -> %[5]s, off) FROM tillstream.said",
+		exec(t, conn, fmt.Sprintf("INSERT INTO tillstream.%[1]s (%[2]s, %[3]s, %[4]s) SELECT row, arrayMap(x -> %[5]s, added), arrayMap(x -> %[5]s, off) FROM default.said",
 			c.table, c.key, c.in, c.out, c.of))
 		columns, failed := "t.%[1]s.1, t.%[1]s.2", "0"
 		if c.failed != "" {
@@ -52,7 +52,7 @@ func TestCountsByValue(t *testing.T) {
 			sums = "toInt64(n), toInt64(f)"
 		}
 		want := query(t, conn, fmt.Sprintf(`SELECT row, arraySort(groupArray((k, %s))) FROM (SELECT row, %s AS k, sum(s) AS n, sum(s * (%s)) AS f FROM
-			(SELECT row, arrayJoin(added) AS x, 1 AS s FROM tillstream.said UNION ALL SELECT row, arrayJoin(off), -1 FROM tillstream.said) GROUP BY row, k) WHERE n != 0 OR f != 0 GROUP BY row ORDER BY row`, sums, c.key0, failed))
+			(SELECT row, arrayJoin(added) AS x, 1 AS s FROM default.said UNION ALL SELECT row, arrayJoin(off), -1 FROM default.said) GROUP BY row, k) WHERE n != 0 OR f != 0 GROUP BY row ORDER BY row`, sums, c.key0, failed))
 		if diff := cmp.Diff(want, got); diff != "" || len(want) < 200 {
 			t.Errorf("%s of %s, %d rows: %.2000s", c.counts, c.table, len(want), diff)
 		}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
@@ -30,22 +31,28 @@ func connect(t *testing.T, user string, settings ch.Settings) driver.Conn {
 	return conn
 }
 
-// fresh gives empty databases with the schema of this binary.
+var schema sync.Once // of all tests: making it takes more than most of them do, and none changes it
+
+// fresh gives empty tables of the schema of this binary.
 func fresh(t *testing.T) driver.Conn {
 	t.Helper()
 	conn := connect(t, "default", nil)
-	for _, db := range []string{"pos", "tillstream"} {
-		exec(t, conn, "DROP DATABASE IF EXISTS "+db+" SYNC")
-		exec(t, conn, "CREATE DATABASE "+db)
-	}
-	ms, err := Migrations()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range ms {
-		for _, s := range m.Statements() {
-			exec(t, conn, s)
+	schema.Do(func() {
+		ms, err := Migrations()
+		if err != nil {
+			t.Fatal(err)
 		}
+		exec(t, conn, "CREATE DATABASE IF NOT EXISTS pos")
+		exec(t, conn, "CREATE DATABASE IF NOT EXISTS tillstream")
+		for _, m := range ms {
+			for _, s := range m.Statements() {
+				exec(t, conn, s)
+			}
+		}
+	})
+	// One by one: merges are refused for a moment after TRUNCATE TABLES.
+	for _, table := range query(t, conn, "SELECT name FROM system.tables WHERE database = 'tillstream' AND total_rows != 0 AND engine LIKE '%MergeTree'") {
+		exec(t, conn, "TRUNCATE TABLE tillstream."+table)
 	}
 	return conn
 }

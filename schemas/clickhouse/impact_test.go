@@ -690,23 +690,28 @@ func busy(t *testing.T, conn driver.Conn, id string, days, minutesAgo int) {
 
 // Only a store that is open, healthy and known well enough is silent.
 func TestSalesSilence(t *testing.T) {
-	conn := fresh(t)
-	busy(t, conn, "selling", 60, 1)
-	busy(t, conn, "silent", 60, 90)
-	busy(t, conn, "new", 3, 90)
-	busy(t, conn, "down", 60, 90)
-	busy(t, conn, "back", 60, 90)    // it could not sell until a moment ago
-	busy(t, conn, "unheard", 60, 90) // nothing at all has come from it since its last sale
-	for id, change := range map[string]string{"down": "'down', now64(3) - INTERVAL 80 MINUTE, now64(3)", "back": "'up', now64(3) - INTERVAL 2 MINUTE, now64(3)", "unheard": "'up', now64(3) - INTERVAL 100 DAY, now64(3) - INTERVAL 89 MINUTE"} {
-		exec(t, conn, "INSERT INTO tillstream.store_status (lane, store_id, version, status, since, last_seen, holds_until) VALUES ('', '"+id+"', 2, "+change+", now64(3) + INTERVAL 1 DAY)")
-	}
-	got := query(t, conn, "SELECT store_id, intDiv(dateDiff('second', last_sale_at, now()), 600), round(expected_transactions - 2 * dateDiff('second', counted_from, counted_to) / 900, 6), expected_transactions_p05 = expected_transactions, abs(log(probability) + expected_transactions) < 1e-9, tills_healthy FROM pos.sales_silence")
-	if diff := cmp.Diff([]string{"silent\t9\t0\t1\t1\t1"}, got); diff != "" {
-		t.Error(diff)
-	}
-	if got := query(t, conn, "SELECT comparable_days BETWEEN 4 AND 8, probability < 0.001, method LIKE 'estimate: %' FROM pos.sales_silence"); !slices.Equal(got, []string{"1\t1\t1"}) {
-		t.Error(got)
-	}
+	withinOneHour(t, connect(t, "default", nil), func(int64) func(before, after int64) {
+		conn := fresh(t)
+		busy(t, conn, "selling", 60, 1)
+		busy(t, conn, "silent", 60, 90)
+		busy(t, conn, "new", 3, 90)
+		busy(t, conn, "down", 60, 90)
+		busy(t, conn, "back", 60, 90)    // it could not sell until a moment ago
+		busy(t, conn, "unheard", 60, 90) // nothing at all has come from it since its last sale
+		for id, change := range map[string]string{"down": "'down', now64(3) - INTERVAL 80 MINUTE, now64(3)", "back": "'up', now64(3) - INTERVAL 2 MINUTE, now64(3)", "unheard": "'up', now64(3) - INTERVAL 100 DAY, now64(3) - INTERVAL 89 MINUTE"} {
+			exec(t, conn, "INSERT INTO tillstream.store_status (lane, store_id, version, status, since, last_seen, holds_until) VALUES ('', '"+id+"', 2, "+change+", now64(3) + INTERVAL 1 DAY)")
+		}
+		got := query(t, conn, "SELECT store_id, intDiv(dateDiff('second', last_sale_at, now()), 600), round(expected_transactions - 2 * dateDiff('second', counted_from, counted_to) / 900, 6), expected_transactions_p05 = expected_transactions, abs(log(probability) + expected_transactions) < 1e-9, tills_healthy FROM pos.sales_silence")
+		rest := query(t, conn, "SELECT comparable_days BETWEEN 4 AND 8, probability < 0.001, method LIKE 'estimate: %' FROM pos.sales_silence")
+		return func(int64, int64) {
+			if diff := cmp.Diff([]string{"silent\t9\t0\t1\t1\t1"}, got); diff != "" {
+				t.Error(diff)
+			}
+			if !slices.Equal(rest, []string{"1\t1\t1"}) {
+				t.Error(rest)
+			}
+		}
+	})
 }
 
 // The queries of docs/impact.md run for readers, and say something.

@@ -135,8 +135,8 @@ func TestOpenHours(t *testing.T) {
 			[]string{"2 1800000 0 0 1800000 0 3600000 0 1 1", full(1, 3, `\N`)},
 			3,
 		},
-		{ // a till whose clock is ahead: nothing is open
-			till{"ahead", "up", hour, -59 * minute, hour, 59 * minute, 0},
+		{ // a till whose clock is ahead, until the hour is over: nothing is open
+			till{"ahead", "up", hour, 1 - hour, hour, hour - 1, 0},
 			[]string{"1 3600000 0 0 0 0 3600000 0 1 4"},
 			0,
 		},
@@ -155,7 +155,7 @@ func TestOpenHours(t *testing.T) {
 					fmt.Sscan(running, &ms[0], &ms[1], &ms[2], &ms[3], &ms[4])
 					low, high := before-base, after-base
 					if c.id == "ahead" {
-						low, high = 59*minute, 59*minute
+						low, high = hour-1, hour-1
 					}
 					for status, v := range ms {
 						if status != c.running && v != 0 || status == c.running && (v < low || v > high) {

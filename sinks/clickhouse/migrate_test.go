@@ -66,7 +66,7 @@ func TestMigrate(t *testing.T) {
 			t.Errorf("%s: %s", step.what, diff)
 		}
 	}
-	_, err = open(t, func(c *Config) { c.Username, c.QueryTimeout = "reader", 30*time.Second }).Migrate(t.Context(), MigrateOptions{})
+	_, err = open(t, func(c *Config) { c.Username, c.QueryTimeout = "reader", 50*time.Second }).Migrate(t.Context(), MigrateOptions{})
 	if err == nil || !strings.Contains(err.Error(), `clickhouse.username: user "reader" lacks a right`) {
 		t.Errorf("reader: got %v", err)
 	}
@@ -94,30 +94,27 @@ func objects(t *testing.T) string {
 // What was cut short is run again, and a second process that migrates at the same time does no harm.
 func TestMigrateTwiceAtOnce(t *testing.T) {
 	s := open(t, nil)
-	for range 2 {
-		empty(t, s)
-		do(t, s, "CREATE DATABASE tillstream")
-		do(t, s, "CREATE TABLE tillstream.sales_hourly (cut UInt8) ENGINE = MergeTree ORDER BY cut")
-		do(t, s, "DROP TABLE tillstream.sales_hourly SYNC")
-		var wg sync.WaitGroup
-		errs := make([]error, 4)
-		for i := range errs {
-			other := open(t, nil)
-			wg.Go(func() { _, errs[i] = other.Migrate(t.Context(), MigrateOptions{Binary: "test"}) })
-		}
-		wg.Wait()
-		for _, err := range errs {
-			if err != nil {
-				t.Error(err)
-			}
-		}
-		if diff := cmp.Diff([]string{objects(t)}, ask(t, s, "countIf(engine LIKE '%MergeTree'), countIf(engine = 'View')", "FROM system.tables WHERE database IN ('tillstream', 'pos')")); diff != "" {
-			t.Error(diff)
-		}
-		if err := s.Check(t.Context()); err != nil {
+	empty(t, s)
+	do(t, s, "CREATE DATABASE tillstream")
+	do(t, s, "CREATE TABLE tillstream.sales_hourly (cut UInt8) ENGINE = MergeTree ORDER BY cut")
+	do(t, s, "DROP TABLE tillstream.sales_hourly SYNC")
+	var wg sync.WaitGroup
+	errs := make([]error, 4)
+	for i := range errs {
+		other := open(t, nil)
+		wg.Go(func() { _, errs[i] = other.Migrate(t.Context(), MigrateOptions{Binary: "test"}) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
 			t.Error(err)
 		}
-		s = open(t, nil)
+	}
+	if diff := cmp.Diff([]string{objects(t)}, ask(t, s, "countIf(engine LIKE '%MergeTree'), countIf(engine = 'View')", "FROM system.tables WHERE database IN ('tillstream', 'pos')")); diff != "" {
+		t.Error(diff)
+	}
+	if err := s.Check(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

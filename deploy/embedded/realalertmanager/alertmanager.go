@@ -17,7 +17,7 @@ import (
 
 const (
 	readyWithin = 4 * time.Minute
-	stopWithin  = time.Minute
+	stopWithin  = 4 * time.Minute
 	pollEvery   = 20 * time.Millisecond
 )
 
