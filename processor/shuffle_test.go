@@ -179,7 +179,7 @@ var (
 // what was late and how late, how often anything was repeated or rejected.
 func shown(all map[string]map[string]string) map[string]map[string]string {
 	delete(all, "ledger")
-	delete(all, "transactions") // by the offsets of each
+	delete(all, correction.Table) // by the offsets of each
 	number := regexp.MustCompile(`(\w+)=(-?\d+) `)
 	sums := map[string]map[string]int64{}
 	for key, row := range all["data_quality"] {

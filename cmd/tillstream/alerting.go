@@ -202,11 +202,23 @@ func (l *lookout) Look(ctx context.Context) (*alert.Snapshot, error) {
 		l.kafka.log.Warn("asking Kafka how far the group is; trying again", zap.Error(err))
 		s.Watermark = l.watermark
 	}
-	l.unanswered(ctx, s, l.lookStores(ctx, s), outageRules...)
-	if l.slow == nil || s.At-l.slow.At >= slowEvery.Milliseconds() {
+	l.ask(ctx, s)
+	return s, nil
+}
+
+// ask asks ClickHouse about all but the pipeline. While that is blind nothing else is judged, and ClickHouse is not asked: it has a backlog to take.
+func (l *lookout) ask(ctx context.Context, s *alert.Snapshot) {
+	blind := s.At-s.Watermark > l.limits.Blind
+	if !blind {
+		l.unanswered(ctx, s, l.lookStores(ctx, s), outageRules...)
+	}
+	if l.stores != nil {
+		s.Stores, s.Maintenance = l.stores.Stores, l.stores.Maintenance
+	}
+	if !blind && (l.slow == nil || s.At-l.slow.At >= slowEvery.Milliseconds()) {
 		l.lookSlow(ctx, s)
 		l.slow = s
-	} else {
+	} else if l.slow != nil {
 		s.Burns, s.Agreements, s.Deadlines, s.Silences = l.slow.Burns, l.slow.Agreements, l.slow.Deadlines, l.slow.Silences
 		s.Backlogs, s.Holes, s.Letters = l.slow.Backlogs, l.slow.Holes, l.slow.Letters
 		for r, why := range l.slow.Unanswered {
@@ -215,7 +227,6 @@ func (l *lookout) Look(ctx context.Context) (*alert.Snapshot, error) {
 			}
 		}
 	}
-	return s, nil
 }
 
 // lookStores asks about stores if something there changed, and once in a while, since stores open and close.
@@ -232,7 +243,6 @@ func (l *lookout) lookStores(ctx context.Context, s *alert.Snapshot) error {
 		}
 		l.stores, l.fingerprint = fresh, fingerprint
 	}
-	s.Stores, s.Maintenance = l.stores.Stores, l.stores.Maintenance
 	return nil
 }
 

@@ -22,6 +22,7 @@ import (
 
 	"github.com/tillstream/tillstream/deploy/embedded"
 	"github.com/tillstream/tillstream/deploy/embedded/realalertmanager"
+	"github.com/tillstream/tillstream/processor/alert"
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/sinks/alertmanager"
 )
@@ -316,6 +317,22 @@ func inKafka(t *testing.T, broker string, n int) map[string][]string {
 }
 
 // What Kafka held at an instant is folded once the group has committed that far, in every partition.
+// While the pipeline is blind ClickHouse is asked nothing, here there is none, and what was found before stays.
+func TestNobodyAsksWhileBlind(t *testing.T) {
+	l := &lookout{limits: alert.Limits{Blind: 15_000}}
+	s := &alert.Snapshot{At: 20_000, Unanswered: map[alert.Rule]string{}}
+	l.ask(t.Context(), s)
+	if len(s.Stores)+len(s.Holes)+len(s.Unanswered) > 0 {
+		t.Errorf("%+v", s)
+	}
+	l.stores, l.slow = &alert.Snapshot{Stores: []alert.Store{{ID: "s1"}}}, &alert.Snapshot{Holes: []alert.Hole{{}}}
+	s.At, s.Watermark = 3_000_000, 2_984_999
+	l.ask(t.Context(), s)
+	if len(s.Stores) != 1 || len(s.Holes) != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestCaughtUp(t *testing.T) {
 	a, b := fetch.TopicPartition{Topic: "a"}, fetch.TopicPartition{Topic: "b"}
 	all := []ends{{100, map[fetch.TopicPartition]int64{a: 5, b: 5}}, {200, map[fetch.TopicPartition]int64{a: 9, b: 5}}, {300, map[fetch.TopicPartition]int64{a: 9, b: 7}}}

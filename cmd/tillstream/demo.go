@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -168,6 +169,9 @@ func (c *demoCmd) config(e *env) (*config.Config, error) {
 	}
 	if c.Config == "" && cfg.Log.Level == config.Default().Log.Level {
 		cfg.Log.Level = "warn" // progress and answers are what one looks at
+	}
+	if slices.Equal(cfg.Alerts.BurnWindows, config.Default().Alerts.BurnWindows) {
+		cfg.Alerts.BurnWindows = []string{"page 2% 1h 5m", "page 5% 6h 30m", "ticket 20% 1d 2h"} // its agreement is by the week, the defaults are for 30 days
 	}
 	// Alone in its group: nobody to wait for, and after a kill it is back sooner.
 	cfg.Kafka.SessionTimeout = config.Duration(20 * time.Second)

@@ -138,10 +138,11 @@ func TestPipelineForget(t *testing.T) {
 	p.fold(cfg, n)
 	p.do("refresh", "--dsn", p.dsn)
 	p.do("sql", "--dsn", p.dsn, "INSERT INTO tillstream.clv (model, customer) SELECT DISTINCT 'm', customer FROM tillstream.rfm")
+	p.do("sql", "--dsn", p.dsn, fmt.Sprintf("INSERT INTO tillstream.transactions (lane, id, customer, at, events, keep_days) VALUES ('', 'old', %d, now(), 1, 99), ('throughput/0', '', 0, now(), 1, 99)", pseudonym))
 
 	look := newSearch(t, p, pseudonym)
 	found := look.rows()
-	for _, table := range []string{"transactions", "sales_hourly", "customer_days", "customer_items", "customer_hours", "customer_consent", "order_journeys", "state", "clv", "rfm", "clv_inputs", "buyer_profiles"} {
+	for _, table := range []string{"transaction_packs", "transactions", "sales_hourly", "customer_days", "customer_items", "customer_hours", "customer_consent", "order_journeys", "state", "clv", "rfm", "clv_inputs", "buyer_profiles"} {
 		if found[table] == 0 {
 			t.Errorf("before: nothing of the customer in %s: the search is blind, or the test is", table)
 		}

@@ -21,12 +21,13 @@ import (
 
 var growth = struct {
 	sales, rate *int
-	lasts       *time.Duration
+	lasts, long *time.Duration
 	only        *string
 }{
 	flag.Int("growth-sales", 400_000, "sales that wait in Kafka, of each run"),
 	flag.Int("growth-rate", 10_000, "sales a second where they come steadily"),
 	flag.Duration("growth-lasts", 40*time.Second, "how long they come"),
+	flag.Duration("growth-long", 20*time.Minute, "how long they come in the long run, which is measured if -growth-only names it"),
 	flag.String("growth-only", "", "curves to measure, by name, with commas between; all without"),
 }
 
@@ -37,6 +38,7 @@ type load struct {
 	late              time.Duration // at most: each event's delay is as likely as another
 	age               time.Duration // processor.batch_age
 	rate              int           // sales a second that come while the member runs; 0: all wait in Kafka before
+	lasts             time.Duration // how long they come
 	members           int           // each pinned to one core by itself, if there are as many
 	sales             int
 }
@@ -48,6 +50,7 @@ type cost struct {
 	memory                float64 // bytes, the largest member at its most
 	rows, inserts         float64 // a sale; a second
 	parts                 int     // active ones of one partition of a table, at most
+	minutes               []int   // the same, of each minute
 	keys                  int     // of product and store that occurred
 }
 
@@ -74,9 +77,14 @@ func TestMeasureGrowth(t *testing.T) {
 			[]load{{age: 200 * time.Millisecond}, {age: 500 * time.Millisecond}, {age: time.Second}, {age: 5 * time.Second}, {age: 15 * time.Second}, {age: 30 * time.Second}},
 			func(l load, _ cost) string { return l.age.String() },
 		},
+		{
+			"long", "batch_age, at a steady rate for long; most parts in each minute",
+			[]load{{age: 200 * time.Millisecond, lanes: 1, lasts: *growth.long}, {age: time.Second, lasts: *growth.long}},
+			func(l load, c cost) string { return fmt.Sprint(l.age, " ", c.minutes) },
+		},
 		{"members", "members, on all cores", []load{{members: 1}, {members: 2}, {members: 3}, {members: 4}}, func(l load, _ cost) string { return strconv.Itoa(l.members) }},
 	} {
-		if *growth.only != "" && !slices.Contains(strings.Split(*growth.only, ","), curve.name) {
+		if named := slices.Contains(strings.Split(*growth.only, ","), curve.name); !named && (*growth.only != "" || curve.name == "long") {
 			continue
 		}
 		var table strings.Builder
@@ -85,8 +93,8 @@ func TestMeasureGrowth(t *testing.T) {
 			switch {
 			case curve.name == "lanes":
 				l.partitions = 16
-			case curve.name == "age":
-				l.rate = *growth.rate
+			case l.age > 0:
+				l.rate, l.lasts = *growth.rate, cmp.Or(l.lasts, *growth.lasts)
 			}
 			t.Run(curve.name, func(t *testing.T) {
 				c := l.measure(t)
@@ -101,7 +109,7 @@ func (l load) measure(t *testing.T) (c cost) {
 	n := l.sales
 	switch {
 	case l.rate > 0:
-		n = l.rate * int(growth.lasts.Seconds())
+		n = l.rate * int(l.lasts.Seconds())
 	case n == 0:
 		n = *growth.sales
 	}
@@ -198,6 +206,10 @@ processor: {batch_age: %s, lanes: %d}
 			look = time.Now()
 			parts, _ := strconv.Atoi(strings.TrimSpace(r.ask("SELECT max(n) FROM (SELECT count() AS n FROM system.parts WHERE active AND database = 'tillstream' GROUP BY table, partition_id)")))
 			c.parts = max(c.parts, parts)
+			for minute := int(time.Since(began).Minutes()); len(c.minutes) <= minute; {
+				c.minutes = append(c.minutes, 0)
+			}
+			c.minutes[len(c.minutes)-1] = max(c.minutes[len(c.minutes)-1], parts)
 		}
 	}
 	took := time.Since(began)

@@ -72,6 +72,7 @@ REVOKE SELECT(customer) ON tillstream.customer_hours FROM auditor;
 REVOKE SELECT(customer) ON tillstream.customer_items FROM auditor;
 REVOKE SELECT(customer) ON tillstream.customer_consent FROM auditor;
 REVOKE SELECT(customer, content) ON tillstream.transactions FROM auditor;
+REVOKE SELECT(customers, contents) ON tillstream.transaction_packs FROM auditor;
 REVOKE SELECT(customer_said) ON tillstream.order_journeys FROM auditor;
 REVOKE SELECT(customer) ON tillstream.rfm FROM auditor;
 REVOKE SELECT(customer) ON tillstream.clv_inputs FROM auditor;

@@ -187,6 +187,7 @@ func TestRoles(t *testing.T) {
 			"sales_hourly (lane, store_id, business_date, transactions, identified_transactions, customers_in) VALUES ('', 's', '2026-01-01', 1, 1, [%d])",
 			"order_journeys (lane, store_id, order_id, customer_said) VALUES ('', 's', 'o', '01767225600000%d')",
 			"transactions (store_id, id, customer, events, keep_days) VALUES ('s', 't', %d, 1, 30)",
+			"transaction_packs (store_id, ids, customers, events, keep_days) VALUES ('s', ['t'], [%d], 1, 30)",
 		} {
 			ask("INSERT INTO tillstream." + fmt.Sprintf(sql, uint64(customer)))
 		}
@@ -204,8 +205,8 @@ func TestRoles(t *testing.T) {
 		}
 		before, err := x.Search(t.Context())
 		must("search", err)
-		if len(before) != 5 {
-			t.Errorf("found in %v, want five tables", before)
+		if len(before) != 6 {
+			t.Errorf("found in %v, want six tables", before)
 		}
 		must("list", x.List(t.Context(), secret))
 		_, err = s.Rebuilding(t.Context())

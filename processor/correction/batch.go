@@ -1,6 +1,10 @@
 package correction
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+)
 
 // An open batch is kept in pieces: a slice that grows would be copied again and again.
 const (
@@ -10,7 +14,7 @@ const (
 
 // kept is a row of the open batch.
 type kept struct {
-	key, customer          uint64
+	till, customer         uint64
 	at, offset             int64
 	graph                  *graph
 	texts                  string // store, NUL, terminal, NUL, id and content
@@ -20,7 +24,7 @@ type kept struct {
 
 // row is the row as others see it.
 func (k *kept) row() Row {
-	r := Row{Key: k.key, Topic: k.graph.topic, Partition: k.graph.partition, Offset: k.offset, Customer: k.customer, Correction: k.correction}
+	r := Row{Key: xxhash.Sum64String(k.texts[:int(k.store)+int(k.terminal)+int(k.id)+2]), Topic: k.graph.topic, Partition: k.graph.partition, Offset: k.offset, Customer: k.customer, Correction: k.correction}
 	texts := k.texts
 	r.StoreID, texts = texts[:k.store], texts[k.store+1:]
 	r.TerminalID, texts = texts[:k.terminal], texts[k.terminal+1:]

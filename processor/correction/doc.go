@@ -16,7 +16,7 @@
 // # How
 //
 // Purchase rows are deltas, so what ceases to count is folded once more with the sign -1. That needs what was in it: every transaction is kept in
-// tillstream.transactions, one row each, written with the batch like all other rows; content (codec.go) has what the folds read and
+// tillstream.transaction_packs, many of a till in a row, written with the batch like all other rows; content (codec.go) has what the folds read and
 // nothing else. When a correction comes the [Finder] is asked for what it names: in the batches before, as of the batch
 // that is open, and so a replay finds the same. The open batch is searched here.
 //

@@ -14,8 +14,11 @@ import (
 	"github.com/tillstream/tillstream/processor/rollup"
 )
 
-// Table is where transactions are kept.
-const Table = "transactions"
+// Table is where transactions are kept, many of a till in a row.
+const Table = "transaction_packs"
+
+// RowsTable is where versions before migration 0032 kept them, one row each. It is read and not written.
+const RowsTable = "transactions"
 
 // slack is how much longer than the window what came is known: clocks of tills may be ahead of Kafka's.
 const slack = time.Hour
@@ -33,8 +36,9 @@ type Config struct {
 	Corrected func(topic, terminal string, businessDate int32, delta int64)
 }
 
-// Query asks for transactions by their keys.
+// Query asks for transactions of a till by their keys.
 type Query struct {
+	Till      uint64 // see tillOf
 	Keys      []uint64
 	Topic     string
 	Partition int32
@@ -66,7 +70,7 @@ func (r *Row) Event(e *event.Event) error {
 }
 
 // ErrGone says that a correction that counts is not kept any more.
-var ErrGone = errors.New("it is not in tillstream.transactions any more: restore the table, or set processor.correction_window to 0")
+var ErrGone = errors.New("it is not in tillstream.transaction_packs or tillstream.transactions any more: restore the tables, or set processor.correction_window to 0")
 
 // Verdict is what Take says of an event.
 type Verdict uint8
@@ -201,7 +205,7 @@ func (f *Fold) Check(e *event.Event, in rollup.Input) (*event.Rejection, error) 
 	if len(unnamed) == 0 {
 		return nil, nil
 	}
-	err := f.search(g, unnamed, func(r Row) error {
+	err := f.search(g, e, unnamed, func(r Row) error {
 		if !r.Correction {
 			f.found = append(f.found, r)
 		}
@@ -234,9 +238,14 @@ func (f *Fold) Take(e *event.Event, in rollup.Input) (Verdict, error) {
 		return Counts, nil
 	}
 	g := f.graph(in.Topic, in.Partition)
-	f.room = appendKey(f.room[:0], e.StoreID, e.TerminalID, e.ID)
-	key := xxhash.Sum64(f.room)
+	f.room = appendKey(f.room[:0], in.Topic, e.StoreID, e.TerminalID)
+	till, own := xxhash.Sum64(f.room), len(in.Topic)+1 // the topic is the graph's
+	f.room = append(append(f.room, 0), e.ID...)
 	correction, verdict := len(e.Corrects.IDs) > 0, Counts
+	key := uint64(0)
+	if correction || len(g.named) > 0 {
+		key = xxhash.Sum64(f.room[own:])
+	}
 	date := e.BusinessDate(f.cutoff)
 	switch {
 	case correction && g.links[key] != nil:
@@ -247,7 +256,7 @@ func (f *Fold) Take(e *event.Event, in rollup.Input) (Verdict, error) {
 	}
 	f.room = appendContent(f.room, e, date)
 	*f.rows.add() = kept{
-		key: key, customer: e.Transaction.Customer.Pseudonym, at: g.clock, offset: in.Offset, graph: g, texts: f.texts.keep(f.room),
+		till: till, customer: e.Transaction.Customer.Pseudonym, at: g.clock, offset: in.Offset, graph: g, texts: f.texts.keep(f.room[own:]),
 		store: uint16(len(e.StoreID)), terminal: uint16(len(e.TerminalID)), id: uint16(len(e.ID)),
 		correction: correction, superseded: verdict == Superseded,
 	}
@@ -294,7 +303,7 @@ func (f *Fold) settle(g *graph, l *link, e *event.Event, in rollup.Input) error 
 			sign = 1
 		}
 		gone := true
-		err := f.search(g, []uint64{x.key}, func(r Row) error {
+		err := f.search(g, e, []uint64{x.key}, func(r Row) error {
 			if !r.Correction || r.Offset != x.offset || r.Topic != g.topic || r.Partition != g.partition {
 				return nil
 			}
@@ -321,16 +330,21 @@ func (f *Fold) apply(r *Row, sign int64) error {
 	return nil
 }
 
-// search looks in the open batch and in those before it.
-func (f *Fold) search(g *graph, keys []uint64, row func(Row) error) error {
+// search looks in the open batch and in those before it for transactions of the till of e.
+func (f *Fold) search(g *graph, e *event.Event, keys []uint64, row func(Row) error) error {
+	q := Query{Till: tillOf(g.topic, e.StoreID, e.TerminalID), Keys: keys, Topic: g.topic, Partition: g.partition, Since: f.known(g)}
 	for i := range f.rows.n {
-		if k := f.rows.at(i); slices.Contains(keys, k.key) && k.graph == g && k.at >= f.known(g) && !k.superseded {
-			if err := row(k.row()); err != nil {
+		k := f.rows.at(i)
+		if k.till != q.Till || k.graph != g || k.at < q.Since || k.superseded {
+			continue
+		}
+		if r := k.row(); slices.Contains(keys, r.Key) {
+			if err := row(r); err != nil {
 				return err
 			}
 		}
 	}
-	return f.find(Query{Keys: keys, Topic: g.topic, Partition: g.partition, Since: f.known(g)}, row)
+	return f.find(q, row)
 }
 
 // declared is when a correction was made.
@@ -341,10 +355,16 @@ func declared(e *event.Event) int64 {
 	return e.Time.Milli
 }
 
-func appendKey(b []byte, store, terminal, id string) []byte {
-	b = append(append(b, store...), 0)
-	b = append(append(b, terminal...), 0)
-	return append(b, id...)
+func appendKey(b []byte, first, second, third string) []byte {
+	b = append(append(b, first...), 0)
+	b = append(append(b, second...), 0)
+	return append(b, third...)
+}
+
+// tillOf stands for what a till sends to a topic. It is kept, so it must never change.
+func tillOf(topic, store, terminal string) uint64 {
+	var room [256 + 2*128 + 2]byte
+	return xxhash.Sum64(appendKey(room[:0], topic, store, terminal))
 }
 
 // keyOf stands for the events of a till that bear an id. It is kept, so it must never change.

@@ -1,12 +1,17 @@
 package correction
 
 import (
+	"encoding/binary"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/rollup"
+	"github.com/tillstream/tillstream/processor/table/tabletest"
 )
 
 // What is remembered is bounded, and what is forgotten makes room.
@@ -72,5 +77,85 @@ func TestGone(t *testing.T) {
 	}
 	if last == nil {
 		t.Error("no error")
+	}
+}
+
+// Whatever a batch is made of, each transaction is in one pack of its till, in the order of offsets, and is found there by its key; packs end where they are to.
+func TestPacks(t *testing.T) {
+	schema := tabletest.Load(t)
+	rapid.Check(t, func(t *rapid.T) {
+		f := New(Config{Window: time.Hour, Apply: func(*event.Event, int64) {}, Corrected: func(string, string, int32, int64) {}})
+		type place struct {
+			partition int32
+			offset    int64
+		}
+		sent, rare := map[place]*event.Event{}, map[place]bool{}
+		tills, long := rapid.IntRange(1, 3).Draw(t, "tills"), strings.Repeat("p", rapid.IntRange(1, 700).Draw(t, "length"))
+		for n := range rapid.SampledFrom([]int{1, 40, 600}).Draw(t, "transactions") {
+			e := &event.Event{}
+			e.Type, e.ID, e.StoreID, e.TerminalID = event.TypeTransaction, fmt.Sprint("e", n), "s", fmt.Sprint("t", n%tills)
+			e.Transaction = event.Transaction{Customer: event.Customer{Pseudonym: uint64(n)}, Lines: []event.Line{{ProductID: long}}}
+			at := place{int32(n / 7 % 2), int64(n)}
+			if rapid.IntRange(0, 99).Draw(t, "correction") == 0 {
+				e.Corrects.IDs = []string{fmt.Sprint("e", n+2*tills)} // comes later perhaps, or in the other partition, or of another till
+			}
+			in := rollup.Input{Topic: "topic", Partition: at.partition, Offset: at.offset, Timestamp: 1_772_452_800_000 + int64(n)}
+			if _, err := f.Check(e, in); err != nil {
+				t.Fatal(err)
+			}
+			verdict, err := f.Take(e, in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sent[at], rare[at] = e, verdict != Counts
+		}
+		blocks := f.Seal(rollup.Version{Epoch: 1, Batch: 1}).Blocks
+		schema.Check(t, blocks)
+		b, left := blocks[0], len(sent)
+		for i := 1; i <= b.Rows; i++ {
+			ids, bytes, last := column[[]string](b, "ids")[i], 0, int64(-1)
+			if len(ids) > packRows || int(column[uint64](b, "events")[i]) != len(ids) || column[int64](b, "offset")[i] != column[[]int64](b, "offsets")[i][0] {
+				t.Fatalf("a pack of %d", len(ids))
+			}
+			for j, id := range ids {
+				at := place{column[int32](b, "partition")[i], column[[]int64](b, "offsets")[i][j]}
+				e, content := sent[at], column[[]string](b, "contents")[i][j]
+				if e.ID != id || e.TerminalID != column[string](b, "terminal_id")[i] || at.offset <= last || rare[at] && len(ids) > 1 || bytes >= packBytes {
+					t.Fatalf("%s of %d@%d is in a pack of %d of %s, after %d bytes and offset %d", id, at.partition, at.offset, len(ids), column[string](b, "terminal_id")[i], bytes, last)
+				}
+				left, bytes, last = left-1, bytes+len(content), at.offset
+				found := 0
+				q := Query{Till: tillOf("topic", "s", e.TerminalID), Keys: []uint64{keyOf("s", e.TerminalID, id)}, Topic: "topic", Partition: at.partition, Since: column[[]int64](b, "at_ms")[i][j]}
+				if err := Search(b, q, func(r Row) error {
+					found++
+					if r.ID != id || r.Offset != at.offset || r.Customer != e.Transaction.Customer.Pseudonym || r.Content != content || r.Correction != (len(e.Corrects.IDs) > 0) {
+						t.Fatalf("found %+v of %+v", r, e)
+					}
+					return nil
+				}); err != nil {
+					t.Fatal(err)
+				}
+				if superseded := rare[at] && len(e.Corrects.IDs) == 0; (found == 1) == superseded {
+					t.Fatalf("%s was found %d times", id, found)
+				}
+			}
+		}
+		if left != 0 {
+			t.Fatalf("%d are in no pack", left)
+		}
+	})
+}
+
+// A member of a version without packs must not take over a partition that has some: the state of its clock is of a format that such a one does not know. What it wrote
+// itself is read, and is of that format with the next batch.
+func TestClockOfOlderVersions(t *testing.T) {
+	old := binary.AppendVarint(binary.AppendVarint(binary.AppendVarint([]byte{1}, 1_772_452_800_000), 5), time.Hour.Milliseconds())
+	f := New(Config{Window: time.Hour})
+	if err := f.Load(rollup.StateRow{Partition: 3, Kind: KindClock, Key: "topic", Value: old}); err != nil {
+		t.Fatal(err)
+	}
+	rows := f.Seal(rollup.Version{Epoch: 1, Batch: 1}).State
+	if len(rows) != 1 || rows[0].Value[0] != 2 || string(rows[0].Value[1:]) != string(old[1:]) {
+		t.Errorf("state %v, want the same in format 2", rows)
 	}
 }

@@ -18,7 +18,7 @@ const rowBytes = 500
 // Held is about the memory that the open batch takes, together with two that are sealed and like it.
 func (f *Fold) Held() int { return f.rows.n*rowBytes + 3*f.texts.bytes }
 
-// Seal closes the open batch: one block a month of the partition's clock, rows in the order of the table's key, and the state that changed.
+// Seal closes the open batch: one block a month of the partition's clock, packs in the order of the table's key, and the state that changed.
 func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 	s := rollup.Sealed{State: f.state()}
 	if f.rows.n == 0 {
@@ -28,38 +28,11 @@ func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 	for i := range rows {
 		k := f.rows.at(i)
 		rows[i] = table.Row{Month: rollup.MonthOfUnix(k.at / 1000), Index: int32(i), Key: [3]uint64{
-			k.key, uint64(table.Signed(k.graph.partition)), uint64(k.offset),
+			k.till, uint64(table.Signed(k.graph.partition)), uint64(k.offset),
 		}}
 	}
-	days := uint32((f.cfg.Window + slack + behind + 24*time.Hour - 1) / (24 * time.Hour))
 	for month, rows := range table.Months(rows) {
-		b := rollup.NewBlock(Table, month, len(rows))
-		key, at, topic := b.Uint64("key"), b.PartitionMillis("at"), b.String("topic")
-		partition, offset := b.Int32("partition"), b.Int64("offset")
-		store, terminal, id := b.String("store_id"), b.String("terminal_id"), b.String("id")
-		customer, corrects, content := b.Uint64("customer"), b.Strings("corrects"), b.String("content")
-		superseded, events := b.Uint8("superseded"), b.SumUint64("events")
-		b.Version(v)
-		keep := make([]uint32, len(rows)+1)
-		for i := range keep { // the batch's own row goes with the others
-			keep[i] = days
-		}
-		b.Columns = append(b.Columns, rollup.Column{Name: "keep_days", Data: keep})
-		for i, x := range rows {
-			k := f.rows.at(int(x.Index))
-			r := k.row()
-			key[i], at[i], topic[i], partition[i], offset[i] = r.Key, rollup.Millis(k.at), r.Topic, r.Partition, r.Offset
-			store[i], terminal[i], id[i] = r.StoreID, r.TerminalID, r.ID
-			customer[i], content[i] = r.Customer, r.Content
-			events[i] = 1
-			if k.correction {
-				corrects[i] = f.corrects[int(x.Index)]
-			}
-			if k.superseded {
-				superseded[i] = 1
-			}
-		}
-		s.Blocks = append(s.Blocks, b.Seal())
+		s.Blocks = append(s.Blocks, f.block(month, rows, v))
 	}
 	f.rows.reset()
 	f.texts.reset()
@@ -67,20 +40,96 @@ func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 	return s
 }
 
+// Packs end after so many transactions, and when they have so many bytes: of the parts of a row that is looked for all are read.
+const (
+	packRows  = 256
+	packBytes = 64 << 10
+)
+
+// packs gives where packs of rows end: runs of one till and partition. What corrects, and what came after what corrects it, is a pack of its own.
+func (f *Fold) packs(rows []table.Row) (ends []int) {
+	var last *kept
+	n, bytes := 0, 0
+	for i := range rows {
+		k := f.rows.at(int(rows[i].Index))
+		alone := k.correction || k.superseded
+		if i > 0 && (alone || n == packRows || bytes >= packBytes || k.till != last.till || k.graph != last.graph) {
+			ends, n, bytes = append(ends, i), 0, 0
+		}
+		n, bytes = n+1, bytes+len(k.texts)
+		if alone {
+			bytes = packBytes
+		}
+		last = k
+	}
+	return append(ends, len(rows))
+}
+
+// block is the rows of a month, in packs.
+func (f *Fold) block(month uint32, rows []table.Row, v rollup.Version) *rollup.Block {
+	ends := f.packs(rows)
+	b := rollup.NewBlock(Table, month, len(ends))
+	till, at, topic := b.Uint64("till"), b.PartitionMillis("at"), b.String("topic")
+	partition, offset := b.Int32("partition"), b.Int64("offset")
+	store, terminal := b.String("store_id"), b.String("terminal_id")
+	corrects, superseded := b.Strings("corrects"), b.Uint8("superseded")
+	packIDs, packOffsets, packTimes := b.Strings("ids"), b.Int64s("offsets"), b.Int64s("at_ms")
+	packCustomers, packContents := b.Uint64s("customers"), b.Strings("contents")
+	events := b.SumUint64("events")
+	b.Version(v)
+	keep := make([]uint32, len(ends)+1)
+	for i := range keep { // the batch's own row goes with the others
+		keep[i] = uint32((f.cfg.Window + slack + behind + 24*time.Hour - 1) / (24 * time.Hour))
+	}
+	b.Columns = append(b.Columns, rollup.Column{Name: "keep_days", Data: keep})
+
+	ids, offsets, times := make([]string, len(rows)), make([]int64, len(rows)), make([]int64, len(rows))
+	customers, contents := make([]uint64, len(rows)), make([]string, len(rows))
+	from := 0
+	for i, to := range ends {
+		for j := from; j < to; j++ {
+			k := f.rows.at(int(rows[j].Index))
+			r := k.row()
+			ids[j], offsets[j], times[j], customers[j], contents[j] = r.ID, r.Offset, k.at, r.Customer, r.Content
+			at[i] = max(at[i], rollup.Millis(k.at))
+		}
+		k := f.rows.at(int(rows[from].Index))
+		r := k.row()
+		till[i], topic[i], partition[i], offset[i], store[i], terminal[i] = k.till, r.Topic, r.Partition, r.Offset, r.StoreID, r.TerminalID
+		packIDs[i], packOffsets[i], packTimes[i] = ids[from:to:to], offsets[from:to:to], times[from:to:to]
+		packCustomers[i], packContents[i] = customers[from:to:to], contents[from:to:to]
+		events[i] = uint64(to - from)
+		if k.correction {
+			corrects[i] = f.corrects[int(rows[from].Index)]
+		}
+		if k.superseded {
+			superseded[i] = 1
+		}
+		from = to
+	}
+	return b.Seal()
+}
+
 // Search finds transactions in a block that Seal made.
 func Search(b *rollup.Block, q Query, row func(Row) error) error {
-	keys := column[uint64](b, "key")
-	for i := 1; i < len(keys); i++ {
-		if !slices.Contains(q.Keys, keys[i]) || column[int32](b, "partition")[i] != q.Partition || column[string](b, "topic")[i] != q.Topic || int64(column[rollup.Millis](b, "at")[i]) < q.Since || column[uint8](b, "superseded")[i] != 0 {
+	tills := column[uint64](b, "till")
+	for i := 1; i < len(tills); i++ {
+		if tills[i] != q.Till || column[int32](b, "partition")[i] != q.Partition || column[uint8](b, "superseded")[i] != 0 {
 			continue
 		}
-		err := row(Row{
-			Key: keys[i], Topic: column[string](b, "topic")[i], Partition: q.Partition, Offset: column[int64](b, "offset")[i],
-			StoreID: column[string](b, "store_id")[i], TerminalID: column[string](b, "terminal_id")[i], ID: column[string](b, "id")[i],
-			Customer: column[uint64](b, "customer")[i], Correction: len(column[[]string](b, "corrects")[i]) > 0, Content: column[string](b, "content")[i],
-		})
-		if err != nil {
-			return err
+		r := Row{
+			Topic: column[string](b, "topic")[i], Partition: q.Partition, StoreID: column[string](b, "store_id")[i], TerminalID: column[string](b, "terminal_id")[i],
+			Correction: len(column[[]string](b, "corrects")[i]) > 0,
+		}
+		for j, id := range column[[]string](b, "ids")[i] {
+			r.Key, r.ID = keyOf(r.StoreID, r.TerminalID, id), id
+			if column[[]int64](b, "at_ms")[i][j] < q.Since || !slices.Contains(q.Keys, r.Key) {
+				continue
+			}
+			r.Offset, r.Customer, r.Content = column[[]int64](b, "offsets")[i][j], column[[]uint64](b, "customers")[i][j], column[[]string](b, "contents")[i][j]
+			if err := row(r); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -16,11 +16,14 @@ const (
 	Kind      = "correction"
 )
 
-// stateFormat is the first byte of every value.
-const stateFormat = 1
+// stateFormat is the first byte of every value. That of a clock is another one since transactions are kept in packs, which older versions would not find.
+const (
+	stateFormat = 1
+	clockFormat = 2
+)
 
 func (g *graph) value() []byte {
-	b := binary.AppendVarint([]byte{stateFormat}, g.clock)
+	b := binary.AppendVarint([]byte{clockFormat}, g.clock)
 	b = binary.AppendVarint(b, g.since)
 	return binary.AppendVarint(b, g.window)
 }
@@ -63,13 +66,14 @@ func (f *Fold) Load(row rollup.StateRow) error {
 		return nil
 	}
 	r := reader{s: string(row.Value)}
-	if v := r.byte(); v != stateFormat {
-		return fmt.Errorf("reading state of corrections: format %d is not known, only %d: start the version that wrote it", v, stateFormat)
+	v := r.byte()
+	if v != stateFormat && (v != clockFormat || row.Kind != KindClock) {
+		return fmt.Errorf("reading state of corrections: format %d of a row of kind %s is not known: start the version that wrote it", v, row.Kind)
 	}
 	topic, digits, _ := strings.Cut(row.Key, "\x00")
 	g := f.graph(topic, row.Partition)
 	if row.Kind == KindClock {
-		g.begun = true
+		g.begun, g.moved = true, v != clockFormat
 		g.clock, g.since, g.window = r.varint(), r.varint(), r.varint()
 	} else {
 		key, err := strconv.ParseUint(digits, 16, 64)

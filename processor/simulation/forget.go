@@ -70,9 +70,13 @@ func (x *erasure) without(b *rollup.Block) *rollup.Block {
 	}
 	switch b.Table {
 	case correction.Table:
-		for i, c := range column[uint64](&out, "customer") {
-			if is(c) {
-				column[uint64](&out, "customer")[i] = 0
+		customers := column[[]uint64](&out, "customers")
+		for i, all := range customers {
+			customers[i] = slices.Clone(all)
+			for j, c := range all {
+				if is(c) {
+					customers[i][j] = 0
+				}
 			}
 		}
 	case "sales_hourly":

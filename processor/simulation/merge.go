@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tillstream/tillstream/processor/correction"
 	"github.com/tillstream/tillstream/processor/rollup"
 	schemas "github.com/tillstream/tillstream/schemas/clickhouse"
 )
@@ -241,7 +242,39 @@ func tables(schemata map[string]schema, parts []part) map[string]*merged {
 			}
 			out[p.table] = &merged{s, map[string]map[string]any{}}
 		}
+		if p.table == correction.Table {
+			p.block = unpacked(p.block)
+		}
 		out[p.table].add(p.block)
+	}
+	return out
+}
+
+// unpacked has a row for each transaction of a block of packs: how many are in one is as batches come.
+func unpacked(b *rollup.Block) *rollup.Block {
+	out := &rollup.Block{Table: b.Table, Month: b.Month, Columns: slices.Clone(b.Columns)}
+	at := [][2]int{{0, 0}} // row and transaction
+	for i, ids := range column[[]string](b, "ids") {
+		for j := range ids {
+			at = append(at, [2]int{i, j})
+		}
+	}
+	out.Rows = len(at) - 1
+	for c, from := range b.Columns {
+		was := reflect.ValueOf(from.Data)
+		is := reflect.MakeSlice(was.Type(), len(at), len(at))
+		for k, x := range at {
+			v := was.Index(x[0])
+			if k > 0 && slices.Contains([]string{"ids", "offsets", "at_ms", "customers", "contents"}, from.Name) {
+				v = v.Slice(x[1], x[1]+1)
+			}
+			is.Index(k).Set(v)
+		}
+		out.Columns[c].Data = is.Interface()
+	}
+	for k, x := range at[1:] {
+		column[rollup.Millis](out, "at")[k+1] = rollup.Millis(column[[]int64](b, "at_ms")[x[0]][x[1]])
+		column[int64](out, "offset")[k+1], column[uint64](out, "events")[k+1] = column[[]int64](b, "offsets")[x[0]][x[1]], 1
 	}
 	return out
 }

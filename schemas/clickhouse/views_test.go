@@ -67,6 +67,7 @@ func TestUsersQueriesRunForReaders(t *testing.T) {
 		exec(t, conn, s)
 	}
 	exec(t, conn, "INSERT INTO tillstream.transactions (lane, id, corrects, keep_days) VALUES ('', 'c', ['a'], 99)")
+	exec(t, conn, "INSERT INTO tillstream.transaction_packs (lane, ids, corrects, keep_days) VALUES ('', ['d'], ['a'], 99)")
 	exec(t, conn, "INSERT INTO tillstream.terminal_payments (lane, store_id, terminal_id, hour, attempts) VALUES ('', 's', 't', now(), 1)")
 	exec(t, conn, "INSERT INTO tillstream.availability_hourly (lane, store_id, terminal_id, hour, version, responses) VALUES ('', 's', 'asked', toStartOfHour(now()), 1, [7])")
 	exec(t, conn, "INSERT INTO tillstream.returns (lane, business_date, lines) VALUES ('', today(), 1)")

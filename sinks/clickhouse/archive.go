@@ -15,8 +15,8 @@ import (
 
 var _ processor.Archive = (*Sink)(nil)
 
-// Transactions gives the kept transactions that a query asks for, of batches before the given one. Keys are the beginning of the table's key, so
-// each costs a granule a part.
+// Transactions gives the kept transactions that a query asks for, of batches before the given one. A till is the beginning of the key of packs, of which its ids are read, and
+// a transaction's key that of what older versions wrote. A batch that two versions finished may be in both tables.
 func (s *Sink) Transactions(ctx context.Context, q correction.Query, before rollup.Version, row func(correction.Row) error) error {
 	err := s.rows(ctx, func(r driver.Rows) error {
 		x := correction.Row{Topic: q.Topic}
@@ -26,14 +26,26 @@ func (s *Sink) Transactions(ctx context.Context, q correction.Query, before roll
 		}
 		x.Correction = corrects > 0
 		return row(x)
-	}, `SELECT key, partition, offset, toString(store_id), toString(terminal_id), id, customer, length(corrects), content FROM tillstream.transactions
-		WHERE lane = '' AND key IN {keys:Array(UInt64)} AND topic = {topic:String} AND NOT superseded AND at >= fromUnixTimestamp64Milli({since:Int64})
-			AND version < {before:UInt64} AND (partition = {partition:Int32} OR version < {epoch:UInt64})
-		ORDER BY key, partition, offset`,
-		ch.Named("keys", q.Keys), ch.Named("topic", q.Topic), ch.Named("since", max(q.Since, 0)), ch.Named("partition", q.Partition),
+	}, `SELECT key, partition, offset, store, terminal, id, customer, corrections, content FROM
+		(
+			SELECT key, partition, offset, toString(store_id) AS store, toString(terminal_id) AS terminal, id, customer, length(corrects) AS corrections, content FROM tillstream.transactions
+			WHERE lane = '' AND key IN {keys:Array(UInt64)} AND topic = {topic:String} AND NOT superseded AND at >= fromUnixTimestamp64Milli({since:Int64})
+				AND version < {before:UInt64} AND (partition = {partition:Int32} OR version < {epoch:UInt64})
+			UNION ALL
+			SELECT one.1, partition, one.3, toString(store_id), toString(terminal_id), one.2, one.4, length(corrects), one.5 FROM
+			(
+				SELECT partition, store_id, terminal_id, corrects, arrayJoin(arrayFilter(x -> x.1 IN {keys:Array(UInt64)} AND x.6 >= {since:Int64},
+					arrayMap((i, o, c, t, m) -> (xxHash64(concat(store_id, char(0), terminal_id, char(0), i)), i, o, c, t, m), ids, offsets, customers, contents, at_ms))) AS one
+				FROM tillstream.transaction_packs
+				PREWHERE lane = '' AND till = {till:UInt64} AND arrayExists(i -> xxHash64(concat(store_id, char(0), terminal_id, char(0), i)) IN {keys:Array(UInt64)}, ids)
+				WHERE topic = {topic:String} AND NOT superseded AND version < {before:UInt64} AND (partition = {partition:Int32} OR version < {epoch:UInt64})
+			)
+		)
+		ORDER BY key, partition, offset LIMIT 1 BY key, partition, offset`,
+		ch.Named("till", q.Till), ch.Named("keys", q.Keys), ch.Named("topic", q.Topic), ch.Named("since", max(q.Since, 0)), ch.Named("partition", q.Partition),
 		ch.Named("before", before.Uint64()), ch.Named("epoch", rollup.Version{Epoch: before.Epoch}.Uint64()))
 	if err != nil {
-		return fmt.Errorf("reading tillstream.transactions: %w", err)
+		return fmt.Errorf("reading tillstream.transaction_packs and tillstream.transactions: %w", err)
 	}
 	return nil
 }

@@ -3,10 +3,12 @@ package clickhouse
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tillstream/tillstream/processor/correction"
@@ -183,52 +185,81 @@ func TestViewsAfterCorrections(t *testing.T) {
 	if got := ask(t, s, "store_id, event_id, waits_for", "FROM pos.corrections WHERE notEmpty(waits_for)"); strings.Join(got, "") != "was early ['sale 1000','sale 1001']" {
 		t.Errorf("corrections that wait: %s", got)
 	}
+
+	// What older versions kept, a row each, is seen with the rest: one that was waited for, a correction that both versions wrote of one batch, and one that only the older did.
+	do(t, s, `INSERT INTO tillstream.transactions (lane, key, at, topic, partition, offset, store_id, terminal_id, id, corrects, events, keep_days)
+		SELECT '', xxHash64(concat(store_id, char(0), terminal_id, char(0), x.1)), at, topic, partition, offset, store_id, terminal_id, x.1 AS id, x.2, 1, 99 FROM tillstream.transaction_packs
+		ARRAY JOIN [('early', corrects), ('sale 1000', []), ('older', ['sale 2', 'sale 1002'])] AS x WHERE ids = ['early']`)
+	if got := ask(t, s, "store_id, event_id, waits_for", "FROM pos.corrections WHERE notEmpty(waits_for) ORDER BY event_id"); strings.Join(got, ", ") != "was early ['sale 1001'], was older ['sale 1002']" {
+		t.Errorf("corrections that wait, with those that older versions kept: %s", got)
+	}
 }
 
-// A replay finds what the batch found: nothing of itself or of later batches, of the partition or of any in epochs before, and what a till has not yet got rid of.
+// A replay finds what the batch found: nothing of itself or of later batches, of the partition or of any in epochs before, and what a till has not yet got rid of. It is the same
+// for what versions wrote that kept transactions one row each, and what two versions wrote of one batch is found once.
 func TestTransactionsAsOfABatch(t *testing.T) {
 	s := fresh(t)
-	put := func(v rollup.Version, partition int32, offset int64, id string) uint64 {
+	monday := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC).UnixMilli()
+	var till uint64
+	put := func(v rollup.Version, partition int32, offset int64, ids ...string) {
 		f := correction.New(correction.Config{Window: time.Hour, Apply: func(*event.Event, int64) {}})
-		e := &event.Event{}
-		e.Type, e.ID, e.StoreID, e.TerminalID, e.Transaction.Kind = event.TypeTransaction, id, "s1", "t1", "sale"
-		e.Transaction.Customer.Pseudonym = 1 << 63
-		in := rollup.Input{Topic: "pos.transactions", Partition: partition, Offset: offset, Timestamp: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC).UnixMilli() + offset}
-		if _, err := f.Check(e, in); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := f.Take(e, in); err != nil {
-			t.Fatal(err)
+		for _, id := range ids {
+			e := &event.Event{}
+			e.Type, e.ID, e.StoreID, e.TerminalID, e.Transaction.Kind = event.TypeTransaction, id, "s1", "t1", "sale"
+			e.Transaction.Customer.Pseudonym = 1<<63 + uint64(offset)
+			in := rollup.Input{Topic: "pos.transactions", Partition: partition, Offset: offset, Timestamp: monday + offset}
+			if _, err := f.Check(e, in); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.Take(e, in); err != nil {
+				t.Fatal(err)
+			}
+			offset++
 		}
 		b := f.Seal(v).Blocks[0]
+		if b.Rows != 1 {
+			t.Fatalf("%d packs of %d transactions of a till", b.Rows, len(ids))
+		}
 		insert(t, s, b, "g/0", fmt.Sprint(v), fmt.Sprint(v, partition, offset))
-		return b.Columns[0].Data.([]uint64)[1]
+		till = b.Columns[0].Data.([]uint64)[1]
 	}
-	a := put(rollup.Version{Epoch: 1, Batch: 9}, 0, 1, "a") // in the epoch before, where its store was in another partition
-	b := put(rollup.Version{Epoch: 2, Batch: 3}, 1, 2, "b")
+	put(rollup.Version{Epoch: 1, Batch: 9}, 0, 1, "a") // in the epoch before, where its store was in another partition
+	put(rollup.Version{Epoch: 2, Batch: 3}, 1, 1, "a2", "c", "b")
 	put(rollup.Version{Epoch: 2, Batch: 3}, 0, 3, "b") // of another lane
-	put(rollup.Version{Epoch: 2, Batch: 4}, 1, 4, "b") // of the batch itself
-	put(rollup.Version{Epoch: 2, Batch: 3}, 1, 5, "c") // not asked for
-	find := func(since int64) (found []string) {
-		q := correction.Query{Keys: []uint64{a, b}, Topic: "pos.transactions", Partition: 1, Since: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC).UnixMilli() + since}
+	put(rollup.Version{Epoch: 2, Batch: 4}, 1, 6, "b") // of the batch itself
+	put(rollup.Version{Epoch: 2, Batch: 3}, 1, 7, "c") // not asked for
+	do(t, s, "INSERT INTO tillstream.transactions (lane, key, at, version, topic, partition, offset, store_id, terminal_id, id, customer, superseded, content, events, keep_days) "+
+		"SELECT '', xxHash64(concat(store_id, char(0), terminal_id, char(0), if(i = 'c', 'd', i) AS id)), fromUnixTimestamp64Milli(m), version, topic, partition, o, store_id, terminal_id, id, c, 0, x, 1, 99 "+
+		"FROM tillstream.transaction_packs ARRAY JOIN ids AS i, offsets AS o, at_ms AS m, customers AS c, contents AS x WHERE partition = 1 AND o IN (2, 3)")
+	do(t, s, "INSERT INTO tillstream.transaction_packs SELECT * REPLACE (1 AS superseded, 9 AS offset, [9] AS offsets) FROM tillstream.transaction_packs WHERE ids = ['a']")
+	do(t, s, "INSERT INTO tillstream.transaction_packs SELECT * REPLACE ('pos.web' AS topic, 10 AS offset, [10] AS offsets) FROM tillstream.transaction_packs WHERE ids = ['a'] AND NOT superseded")
+	find := func(since int64) string {
+		q := correction.Query{Till: till, Topic: "pos.transactions", Partition: 1, Since: monday + since}
+		for _, id := range []string{"a", "a2", "b", "d", "no"} {
+			q.Keys = append(q.Keys, xxhash.Sum64String("s1\x00t1\x00"+id))
+		}
+		var found []string
 		err := s.Transactions(t.Context(), q, rollup.Version{Epoch: 2, Batch: 4}, func(r correction.Row) error {
 			var e event.Event
 			if err := r.Event(&e); err != nil {
 				t.Error(err)
 			}
-			found = append(found, fmt.Sprintf("%s %s %s %d@%d %t %x %s", r.StoreID, r.TerminalID, r.ID, r.Partition, r.Offset, r.Correction, e.Transaction.Customer.Pseudonym, e.Transaction.Kind))
+			if r.Key != xxhash.Sum64String("s1\x00t1\x00"+r.ID) || r.StoreID != "s1" || r.TerminalID != "t1" || r.Correction || e.Transaction.Kind != "sale" {
+				t.Errorf("found %+v", r)
+			}
+			found = append(found, fmt.Sprintf("%s %d@%d %x", r.ID, r.Partition, r.Offset, e.Transaction.Customer.Pseudonym))
 			return nil
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return found
+		slices.Sort(found)
+		return strings.Join(found, ", ")
 	}
-	both := map[string]bool{"s1 t1 a 0@1 false 8000000000000000 sale": true, "s1 t1 b 1@2 false 8000000000000000 sale": true}
-	if got := find(0); len(got) != 2 || !both[got[0]] || !both[got[1]] {
-		t.Errorf("found %q, want %v", got, both)
+	if got, want := find(0), "a 0@1 8000000000000001, a2 1@1 8000000000000001, b 1@3 8000000000000003, d 1@2 8000000000000002"; got != want {
+		t.Errorf("found %q, want %q", got, want)
 	}
-	if got := find(2); len(got) != 1 || !strings.Contains(got[0], " b ") {
-		t.Errorf("found %q since the second, want that", got)
+	if got, want := find(2), "b 1@3 8000000000000003, d 1@2 8000000000000002"; got != want {
+		t.Errorf("found %q since the second, want %q", got, want)
 	}
 }

@@ -45,7 +45,7 @@ func TestMeasureBatch(t *testing.T) {
 		blocks[b.Table] = b
 	}
 	sales := []string{
-		"sales_hourly", "product_sales", "payments_hourly", "payment_days", "terminal_payments", "terminal_sales", "transactions", "basket_pairs", "data_quality", "ledger",
+		"sales_hourly", "product_sales", "payments_hourly", "payment_days", "terminal_payments", "terminal_sales", "transaction_packs", "basket_pairs", "data_quality", "ledger",
 		"terminal_status", "store_status", "availability_hourly", "store_availability_hourly", "status_intervals",
 	}
 	n := 0

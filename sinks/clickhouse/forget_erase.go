@@ -43,7 +43,7 @@ func (x *Erasure) Erase(ctx context.Context) error {
 		return err
 	}
 	for _, name := range named {
-		if name == correction.Table {
+		if name == correction.RowsTable {
 			if err := x.mutate(ctx, name, "UPDATE customer = 0 WHERE customer IN "+x.these("customer")); err != nil {
 				return err
 			}
@@ -57,6 +57,10 @@ func (x *Erasure) Erase(ctx context.Context) error {
 		if err := x.mutate(ctx, name, "DELETE WHERE customer IN "+x.these("customer")); err != nil {
 			return err
 		}
+	}
+	forgotten := "c IN " + x.these("customer")
+	if err := x.mutate(ctx, correction.Table, "UPDATE customers = arrayMap(c -> if("+forgotten+", 0, c), customers) WHERE arrayExists(c -> "+forgotten+", customers)"); err != nil {
+		return err
 	}
 	if err := x.mutate(ctx, "order_journeys", "UPDATE customer_said = '' WHERE toUInt64OrZero(substring(customer_said, 15)) IN "+x.these("customer")); err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/tillstream/tillstream/processor/commit"
+	"github.com/tillstream/tillstream/processor/correction"
 )
 
 // shadow is the database in which tables are made anew before they take the place of those of production.
@@ -247,6 +248,10 @@ func (t *table) summary(database string) string {
 	switch t.name {
 	case commit.StateTable:
 		where = "mark = ''"
+	case correction.Table: // how many are in a row is as batches came
+		plain = []string{"till", "topic", "partition", "store_id", "terminal_id", "corrects", "superseded", "keep_days", "id", "o", "ms", "customer", "content"}
+		return fmt.Sprintf(`SELECT count(), toString(groupBitXor(cityHash64(toString(tuple(%s))))), (SELECT [%s] FROM %s WHERE %s) FROM %s
+			ARRAY JOIN ids AS id, offsets AS o, at_ms AS ms, customers AS customer, contents AS content WHERE %s`, strings.Join(plain, ", "), strings.Join(sums, ", "), from, where, from, where)
 	case "ledger": // its days and epochs are those of the batches: what counts is what became of each partition's offsets
 		plain = []string{"topic", "partition", "min(from_offset)", "max(to_offset)", "sum(records)", "sum(duplicates)", "sum(rejected)", "sum(gaps)"}
 		return fmt.Sprintf(`SELECT count(), toString(groupBitXor(h)), (SELECT [%s] FROM %s WHERE %s) FROM

@@ -100,7 +100,7 @@ type Processor struct {
 	TimelineWindow    Duration `yaml:"timeline_window" doc:"How far back late evidence corrects availability, before a till's newest evidence."`
 	RetireAfter       Duration `yaml:"retire_after" doc:"Silence longer than this is unknown: the till was withdrawn."`
 	WatchProducts     []string `yaml:"watch_products" doc:"Ids of products of which pairs in one basket are counted, beside those of categories. A change counts from then on."`
-	CorrectionWindow  Duration `yaml:"correction_window" doc:"For how long after it came a transaction can be corrected (corrects); all of them are kept that long in tillstream.transactions. 0: corrections are dead letters (correction_unsupported)."`
+	CorrectionWindow  Duration `yaml:"correction_window" doc:"For how long after it came a transaction can be corrected (corrects); all of them are kept that long in tillstream.transaction_packs. 0: corrections are dead letters (correction_unsupported)."`
 }
 
 // Formats say what records are written in; see docs/formats.md.
