@@ -34,7 +34,7 @@ type dayKey struct {
 	date  int32
 }
 
-func (k *dayKey) hash() uint64 { return table.Mix(uint64(k.store), uint64(uint32(k.date))) }
+func (k dayKey) hash() uint64 { return table.Mix(uint64(k.store), uint64(uint32(k.date))) }
 
 type dayBaskets struct{ baskets, huge [2]int64 }
 
@@ -60,7 +60,7 @@ func (f *Fold) together(at *place) {
 	b := &f.basket
 	if b.products >= 2 && (len(b.categories) >= 2 || f.watch != nil) {
 		k := dayKey{at.store, at.date}
-		day, sums := f.days.At(k.hash(), k)
+		day, sums := find(&f.days, &at.last.day, k)
 		if len(b.categories) >= 2 {
 			f.pairUp(b.categories, uint32(day)<<1|uint32(categories), &sums.baskets[categories], &sums.huge[categories], at.sign)
 		}

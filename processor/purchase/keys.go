@@ -10,7 +10,7 @@ type salesKey struct {
 	localHour                uint32
 }
 
-func (k *salesKey) hash() uint64 {
+func (k salesKey) hash() uint64 {
 	h := table.Mix(table.Pack(k.store, uint32(k.hour)), table.Pack(k.channel, k.currency))
 	return table.Mix(h, table.Pack(uint32(k.date), k.localHour))
 }
@@ -21,7 +21,7 @@ type shelfKey struct {
 	date            int32
 }
 
-func (k *shelfKey) hash() uint64 {
+func (k shelfKey) hash() uint64 {
 	return table.Mix(table.Pack(k.store, k.currency), uint64(uint32(k.date)))
 }
 
@@ -48,7 +48,7 @@ type paymentKey struct {
 	hour                                        int32
 }
 
-func (k *paymentKey) hash() uint64 {
+func (k paymentKey) hash() uint64 {
 	h := table.Mix(table.Pack(k.store, uint32(k.hour)), table.Pack(k.service, k.method))
 	return table.Mix(h, table.Pack(k.entryMode, k.currency))
 }
@@ -58,7 +58,7 @@ type terminalKey struct {
 	hour                      int32
 }
 
-func (k *terminalKey) hash() uint64 {
+func (k terminalKey) hash() uint64 {
 	return table.Mix(table.Pack(k.terminal, uint32(k.hour)), table.Pack(k.store, k.currency))
 }
 
@@ -67,7 +67,7 @@ type tillKey struct {
 	hour            int32
 }
 
-func (k *tillKey) hash() uint64 {
+func (k tillKey) hash() uint64 {
 	return table.Mix(table.Pack(k.terminal, uint32(k.hour)), uint64(k.store))
 }
 

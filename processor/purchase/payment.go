@@ -48,7 +48,7 @@ func (f *Fold) pay(t *event.Tender, at *place) {
 		currency:  at.currency,
 		hour:      at.hour,
 	}
-	index, s := f.payments.At(k.hash(), k)
+	index, s := find(&f.payments, &at.last.payment, k)
 	s.attempts += at.once()
 	s.corrections += at.taken()
 	o := outcomeOf(t)
@@ -82,7 +82,7 @@ func (f *Fold) pay(t *event.Tender, at *place) {
 // try adds one attempt to those of its till, by the second.
 func (f *Fold) try(t *event.Tender, o outcome, at *place) {
 	k := tillKey{at.store, at.terminal, at.hour}
-	index, s := f.tills.At(k.hash(), k)
+	index, s := find(&f.tills, &at.last.till, k)
 	tries, answers := &f.tries, &f.answers
 	if at.sign < 0 {
 		tries, answers = &f.triesOff, &f.answersOff
@@ -105,7 +105,7 @@ type mixKey struct {
 	date                                       int32
 }
 
-func (k *mixKey) hash() uint64 {
+func (k mixKey) hash() uint64 {
 	h := table.Mix(table.Pack(k.store, uint32(k.date)), table.Pack(k.wallet, k.method))
 	return table.Mix(h, table.Pack(k.entryMode, k.currency))
 }
@@ -115,7 +115,7 @@ type mixSums struct{ payments, amount int64 }
 // mixIn adds an approved payment to payment_days, or takes it off.
 func (f *Fold) mixIn(t *event.Tender, p *paymentKey, at *place) {
 	k := mixKey{p.store, p.method, p.entryMode, f.recent.wallet.ID(f.names, t.Wallet), p.currency, at.date}
-	_, s := f.mix.At(k.hash(), k)
+	_, s := find(&f.mix, &at.last.mix, k)
 	s.payments += at.sign
 	s.amount += at.sign * t.Amount
 }

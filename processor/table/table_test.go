@@ -47,6 +47,12 @@ func TestTableAgainstMap(t *testing.T) {
 						}
 						*v += int64(i)
 						want[k] += int64(i)
+						if is, ok := tab.Is(index, k); !ok || is != v {
+							t.Fatalf("%v is not at %d", k, index)
+						}
+						if _, ok := tab.Is(index, key{a: 99}); ok {
+							t.Fatalf("another key is at %d, too", index)
+						}
 					}
 					got := map[key]int64{}
 					for i, e := range tab.Entries() {
@@ -59,6 +65,9 @@ func TestTableAgainstMap(t *testing.T) {
 						t.Fatalf("%v, want %v", got, want)
 					}
 					tab.Reset()
+					if _, ok := tab.Is(0, key{}); ok {
+						t.Fatal("a key is left")
+					}
 				}
 			})
 		})

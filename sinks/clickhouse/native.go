@@ -153,12 +153,7 @@ func (e *body) column(kind string, data any) error {
 	case [][]string:
 		if ok = kind == "Array(String)"; ok {
 			addEnds(e, d)
-			e.add(len(d), fewRows, func(b []byte, from, to int) []byte {
-				for _, row := range d[from:to] {
-					b = appendTexts(b, row)
-				}
-				return b
-			})
+			e.add(len(d), 1, func(b []byte, row, _ int) []byte { return appendTexts(b, d[row]) })
 		}
 	case *tally:
 		if ok = kind == d.kind; ok {
