@@ -106,6 +106,7 @@ privacy: {secret: a secret of many bytes}
 	}
 	if *throughput.profile != "" {
 		t.Setenv(profileEnv, *throughput.profile)
+		_ = os.Remove(*throughput.profile + ".gc") // the last that is written
 	}
 	member := startPinned(t, cfg, *throughput.cores)
 	signal := func(s syscall.Signal) {
@@ -142,6 +143,9 @@ privacy: {secret: a secret of many bytes}
 	}
 	r.finish(member)
 	fmt.Println(member.numbers("tillstream_events_total"), r.ask("SELECT reason, count() FROM pos.dead_letters GROUP BY reason"))
+	if *throughput.profile != "" {
+		r.until("the profiles are written", func() bool { _, err := os.Stat(*throughput.profile + ".gc"); return err == nil })
+	}
 	if *throughput.costs {
 		r.merge()
 		r.tables(tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight))
