@@ -3,6 +3,8 @@ package embedded
 import (
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 )
 
 const (
@@ -19,6 +21,8 @@ func RunChildIfAsked() {
 	if library == "" {
 		return
 	}
+	// As ClickHouse's own server does and the library does not: else a client that leaves before its answer has come ends the engine.
+	signal.Ignore(syscall.SIGPIPE)
 	engine, err := load(library)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

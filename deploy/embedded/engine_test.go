@@ -3,10 +3,12 @@ package embedded
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"go.uber.org/zap"
@@ -29,6 +31,21 @@ func TestEngineKeepsDataAndAddressThroughKills(t *testing.T) {
 	}
 	if n := e.Restarts(); n < 2 || e.NativeAddr() != native {
 		t.Errorf("%d restarts, want at least 2; native address %s, before %s", n, e.NativeAddr(), native)
+	}
+}
+
+// A client that has gone when its answer comes is no reason to end: a write to it fails, and raises no signal, in Go's threads or in others.
+func TestEngineIgnoresBrokenPipes(t *testing.T) {
+	e := startTestEngine(t, t.TempDir())
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", e.child.Load().Pid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "SigIgn:\t")
+	mask, _, _ := strings.Cut(rest, "\n")
+	ignored, err := strconv.ParseUint(mask, 16, 64)
+	if err != nil || ignored>>(syscall.SIGPIPE-1)&1 == 0 {
+		t.Errorf("it ignores signals %q (%v), and not SIGPIPE", mask, err)
 	}
 }
 
