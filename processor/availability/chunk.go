@@ -75,31 +75,35 @@ func appendChunk(dst []byte, start int64, ev []Evidence) []byte {
 	return appendSkews(appendBoots(dst, ev), ev)
 }
 
-// append encodes a piece.
-func (p *previous) append(dst []byte, e *Evidence) []byte {
-	var flags byte
-	sequence := &p.sequence[0]
+// flags are those of a piece after others, but for the response.
+func (e *Evidence) flags(hold int64, cause string, sequence *[2]uint64) (flags byte) {
 	if e.Sale {
-		sequence = &p.sequence[1]
 		flags = flagSale
 		if e.Start != e.Time {
 			flags |= flagLong
 		}
 	} else {
 		flags = statusCode(e.Status) << statusShift
-		if e.Hold != p.hold {
+		if e.Hold != hold {
 			flags |= flagHold
 		}
-		if e.Response.OK {
-			flags |= flagResponse
-		}
-		if e.Cause != p.cause {
+		if e.Cause != cause {
 			flags |= flagCause
 		}
 	}
-	if e.Sequence != *sequence+1 {
+	if e.Sequence != sequence[flags&flagSale]+1 {
 		flags |= flagSequence
 	}
+	return flags
+}
+
+// append encodes a piece.
+func (p *previous) append(dst []byte, e *Evidence) []byte {
+	flags := e.flags(p.hold, p.cause, &p.sequence)
+	if e.Response.OK && !e.Sale {
+		flags |= flagResponse
+	}
+	sequence := &p.sequence[flags&flagSale]
 
 	step := e.Time - p.time
 	change := step - p.step

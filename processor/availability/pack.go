@@ -132,28 +132,6 @@ func (m *packing) answered(v uint32) {
 	m.response += (int64(v) - m.response) / 8
 }
 
-// flagsOf are the flags of a chunk but for the response.
-func (m *packing) flagsOf(v *Evidence) (flags byte) {
-	if v.Sale {
-		flags = flagSale
-		if v.Start != v.Time {
-			flags |= flagLong
-		}
-	} else {
-		flags = statusCode(v.Status) << statusShift
-		if v.Hold != m.hold {
-			flags |= flagHold
-		}
-		if v.Cause != m.cause {
-			flags |= flagCause
-		}
-	}
-	if v.Sequence != m.sequence[flags&flagSale]+1 {
-		flags |= flagSequence
-	}
-	return flags
-}
-
 func zigzag(v int64) uint64 { return uint64(v<<1 ^ v>>63) }
 
 func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
@@ -170,7 +148,7 @@ func appendPacked(dst []byte, start int64, ev []Evidence, period int64, fixed bo
 	}
 	for i := range ev {
 		v := &ev[i]
-		flags := m.flagsOf(v)
+		flags := v.flags(m.hold, m.cause, &m.sequence)
 		if flags == m.before {
 			e.bit(&m.same[m.before&flagSale], 0)
 		} else {

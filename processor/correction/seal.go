@@ -77,10 +77,8 @@ func (f *Fold) block(month uint32, rows []table.Row, v rollup.Version) *rollup.B
 	packCustomers, packContents := b.Uint64s("customers"), b.Strings("contents")
 	events := b.SumUint64("events")
 	b.Version(v)
-	keep := make([]uint32, len(ends)+1)
-	for i := range keep { // the batch's own row goes with the others
-		keep[i] = uint32((f.cfg.Window + slack + behind + 24*time.Hour - 1) / (24 * time.Hour))
-	}
+	days := uint32((f.cfg.Window + slack + behind + 24*time.Hour - 1) / (24 * time.Hour))
+	keep := slices.Repeat([]uint32{days}, len(ends)+1) // the batch's own row goes with the others
 	b.Columns = append(b.Columns, rollup.Column{Name: "keep_days", Data: keep})
 
 	ids, offsets, times := make([]string, len(rows)), make([]int64, len(rows)), make([]int64, len(rows))
