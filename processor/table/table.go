@@ -58,14 +58,6 @@ func (t *Table[K, V]) Find(hash uint64, key K) (index int, ok bool) {
 	}
 }
 
-// Is says whether a key is at an index, and gives its value like At: for who knows where it was, in this batch or in the one before.
-func (t *Table[K, V]) Is(index int, key K) (value *V, ok bool) {
-	if uint(index) < uint(len(t.entries)) && t.entries[index].Key == key {
-		return &t.entries[index].Value, true
-	}
-	return nil, false
-}
-
 // At is the index of a key in Entries and its value, zero if the key is new. The value stays there until the next At, Add or
 // Reset.
 func (t *Table[K, V]) At(hash uint64, key K) (index int, value *V) {
