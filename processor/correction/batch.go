@@ -46,21 +46,23 @@ type tillKey struct {
 // till is what the open batch has of one.
 type till struct {
 	store, terminal string
-	packs           bool  // it has some
-	pack            int32 // the last
+	last            int32 // its pack that is not full, or none
 }
 
-// sender is which till the last transaction of a sender was of, in a batch.
+// none is no pack.
+const none int32 = -1
+
+// sender is where the last transaction of a sender was kept, in a batch.
 type sender struct {
-	batch uint32
-	till  int32
+	batch      uint32
+	till, pack int32
+	store      string
 }
 
 // till finds the till of an event by its number, or begins it.
-func (f *Fold) till(g *graph, e *event.Event, in rollup.Input) int32 {
-	s := f.senders.Of(in)
-	if s.batch == f.batch && f.tills.Entries()[s.till].Value.store == e.StoreID {
-		return s.till
+func (f *Fold) till(s *sender, g *graph, e *event.Event, in rollup.Input) {
+	if s.batch == f.batch && s.store == e.StoreID {
+		return
 	}
 	k := tillKey{tillOf(in.Topic, e.StoreID, e.TerminalID), g}
 	known := f.tills.Len()
@@ -68,29 +70,34 @@ func (f *Fold) till(g *graph, e *event.Event, in rollup.Input) int32 {
 	if n == known {
 		f.room = append(append(f.room[:0], e.StoreID...), e.TerminalID...)
 		names := f.texts.of(f.texts.keep(f.room))
-		t.store, t.terminal = names[:len(e.StoreID)], names[len(e.StoreID):]
+		t.store, t.terminal, t.last = names[:len(e.StoreID)], names[len(e.StoreID):], none
 	}
-	s.batch, s.till = f.batch, int32(n)
-	return s.till
+	store, met := f.stores[e.StoreID]
+	if !met {
+		store = strings.Clone(e.StoreID)
+		f.stores[store] = store
+	}
+	s.batch, s.till, s.pack, s.store = f.batch, int32(n), t.last, store
 }
 
-// pack finds the pack for one more transaction of a till, or begins it. bytes are its texts.
-func (f *Fold) pack(n int32, at, offset int64, bytes int, correction, superseded bool) int32 {
-	t, alone := &f.tills.Entries()[n].Value, correction || superseded
+// pack finds the pack for one more transaction, or begins it. bytes are its texts.
+func (f *Fold) pack(s *sender, at, offset int64, bytes int, correction, superseded bool) int32 {
+	alone := correction || superseded
 	if day := at / (24 * 60 * 60 * 1000); day != f.day || f.month == 0 {
 		f.day, f.month = day, rollup.MonthOfUnix(at/1000)
 	}
-	if p := t.pack; !t.packs || alone || f.packs[p].rows == packRows || f.packs[p].bytes >= packBytes || f.packs[p].month != f.month {
-		t.packs, t.pack = true, int32(len(f.packs))
-		f.packs = table.Push(f.packs, pack{till: n, month: f.month, first: offset, correction: correction, superseded: superseded})
+	if s.pack == none || alone || f.packs[s.pack].rows == packRows || f.packs[s.pack].bytes >= packBytes || f.packs[s.pack].month != f.month {
+		s.pack = int32(len(f.packs))
+		f.tills.Entries()[s.till].Value.last = s.pack
+		f.packs = table.Push(f.packs, pack{till: s.till, month: f.month, first: offset, correction: correction, superseded: superseded})
 	}
-	p := &f.packs[t.pack]
+	p := &f.packs[s.pack]
 	p.at = at // the clock does not go back
 	p.rows++
 	if p.bytes += int32(bytes); alone {
 		p.bytes = packBytes
 	}
-	return t.pack
+	return s.pack
 }
 
 // row is a transaction as others see it, but for its key.

@@ -87,9 +87,12 @@ func appendTime(b []byte, t event.Time) []byte {
 	return appendVarint(b, int64(t.Offset))
 }
 
-// Most numbers and lengths take one byte: that much is inlined.
+// Most numbers and lengths take one byte: that much is inlined. Many texts are empty.
 
 func appendText(b []byte, s string) []byte {
+	if s == "" {
+		return append(b, 0)
+	}
 	return append(appendUvarint(b, uint64(len(s))), s...)
 }
 
@@ -174,10 +177,14 @@ func appendTender(b []byte, t *event.Tender) []byte {
 	}
 	b = append(b, flags)
 	b = appendText(b, t.Method)
-	b = appendText(b, t.EntryMode)
-	b = appendText(b, t.Wallet)
-	b = appendText(b, t.Scheme)
-	b = appendText(b, t.Acquirer)
+	if len(t.EntryMode)|len(t.Wallet)|len(t.Scheme)|len(t.Acquirer) == 0 {
+		b = append(b, 0, 0, 0, 0)
+	} else {
+		b = appendText(b, t.EntryMode)
+		b = appendText(b, t.Wallet)
+		b = appendText(b, t.Scheme)
+		b = appendText(b, t.Acquirer)
+	}
 	b = appendText(b, t.Result)
 	b = appendText(b, t.Error)
 	b = appendVarint(b, t.Amount)

@@ -100,8 +100,9 @@ type Fold struct {
 	tills    table.Table[tillKey, till]
 	packs    []pack
 	senders  rollup.Senders[sender]
-	batch    uint32 // counts them, from 1
-	day      int64  // since 1970, and its month
+	stores   map[string]string // their ids, for senders
+	batch    uint32            // counts them, from 1
+	day      int64             // since 1970, and its month
 	month    uint32
 	corrects map[int32][]string // ids, by the pack of the correction
 	found    []Row              // by Check, for Take
@@ -113,7 +114,7 @@ type Fold struct {
 // New makes a fold with an empty batch, which finds nothing in batches before.
 func New(cfg Config) *Fold {
 	return &Fold{
-		cfg: cfg, cutoff: cfg.BusinessDayCutoff.Milliseconds(), window: cfg.Window.Milliseconds(), limit: maxLinks, corrects: map[int32][]string{}, batch: 1,
+		cfg: cfg, cutoff: cfg.BusinessDayCutoff.Milliseconds(), window: cfg.Window.Milliseconds(), limit: maxLinks, corrects: map[int32][]string{}, stores: map[string]string{}, batch: 1,
 		find: func(Query, func(Row) error) error { return nil },
 	}
 }
@@ -258,11 +259,12 @@ func (f *Fold) Take(e *event.Event, in rollup.Input) (Verdict, error) {
 		verdict = Superseded
 		f.cfg.Corrected(in.Topic, e.TerminalID, date, 1)
 	}
-	till := f.till(g, e, in)
+	s := f.senders.Of(in)
+	f.till(s, g, e, in)
 	f.room = appendContent(append(f.room[:0], e.ID...), e, date)
 	k := f.rows.add() // filled where it lies
 	k.at, k.offset, k.customer, k.id, k.text = g.clock, in.Offset, e.Transaction.Customer.Pseudonym, uint16(len(e.ID)), f.texts.keep(f.room)
-	k.pack = f.pack(till, g.clock, in.Offset, len(e.StoreID)+len(e.TerminalID)+len(f.room)+2, correction, verdict == Superseded)
+	k.pack = f.pack(s, g.clock, in.Offset, len(e.StoreID)+len(e.TerminalID)+len(f.room)+2, correction, verdict == Superseded)
 	if !correction {
 		return verdict, nil
 	}
