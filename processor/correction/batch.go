@@ -54,14 +54,13 @@ const none int32 = -1
 
 // sender is where the last transaction of a sender was kept, in a batch.
 type sender struct {
-	batch      uint32
-	till, pack int32
-	store      string
+	batch, store uint32
+	till, pack   int32
 }
 
 // till finds the till of an event by its number, or begins it.
 func (f *Fold) till(s *sender, g *graph, e *event.Event, in rollup.Input) {
-	if s.batch == f.batch && s.store == e.StoreID {
+	if s.batch == f.batch && f.stores.String(s.store) == e.StoreID {
 		return
 	}
 	k := tillKey{tillOf(in.Topic, e.StoreID, e.TerminalID), g}
@@ -72,12 +71,7 @@ func (f *Fold) till(s *sender, g *graph, e *event.Event, in rollup.Input) {
 		names := f.texts.of(f.texts.keep(f.room))
 		t.store, t.terminal, t.last = names[:len(e.StoreID)], names[len(e.StoreID):], none
 	}
-	store, met := f.stores[e.StoreID]
-	if !met {
-		store = strings.Clone(e.StoreID)
-		f.stores[store] = store
-	}
-	s.batch, s.till, s.pack, s.store = f.batch, int32(n), t.last, store
+	s.batch, s.store, s.till, s.pack = f.batch, f.stores.ID(e.StoreID), int32(n), t.last
 }
 
 // pack finds the pack for one more transaction, or begins it. bytes are its texts.

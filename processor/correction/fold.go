@@ -11,6 +11,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/intern"
 	"github.com/tillstream/tillstream/processor/rollup"
 	"github.com/tillstream/tillstream/processor/table"
 )
@@ -100,9 +101,9 @@ type Fold struct {
 	tills    table.Table[tillKey, till]
 	packs    []pack
 	senders  rollup.Senders[sender]
-	stores   map[string]string // their ids, for senders
-	batch    uint32            // counts them, from 1
-	day      int64             // since 1970, and its month
+	stores   *intern.Table // their ids, for senders
+	batch    uint32        // counts them, from 1
+	day      int64         // since 1970, and its month
 	month    uint32
 	corrects map[int32][]string // ids, by the pack of the correction
 	found    []Row              // by Check, for Take
@@ -114,7 +115,7 @@ type Fold struct {
 // New makes a fold with an empty batch, which finds nothing in batches before.
 func New(cfg Config) *Fold {
 	return &Fold{
-		cfg: cfg, cutoff: cfg.BusinessDayCutoff.Milliseconds(), window: cfg.Window.Milliseconds(), limit: maxLinks, corrects: map[int32][]string{}, stores: map[string]string{}, batch: 1,
+		cfg: cfg, cutoff: cfg.BusinessDayCutoff.Milliseconds(), window: cfg.Window.Milliseconds(), limit: maxLinks, corrects: map[int32][]string{}, stores: intern.New(), batch: 1,
 		find: func(Query, func(Row) error) error { return nil },
 	}
 }

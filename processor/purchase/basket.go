@@ -111,13 +111,13 @@ func (f *Fold) pairIn(to *grid, all []uint32, day uint32, sign int64) {
 		if kind == 0 {
 			f.pair(day, one, 0, sign)
 		} else {
-			f.grids.add(to, kind, kind, int32(sign))
+			f.cross(day>>1, to, kind, kind, sign)
 		}
 		for _, other := range all[:i] {
 			if with := f.kinds.numbers[other]; kind == 0 || with == 0 {
 				f.pair(day, min(one, other), max(one, other), sign)
 			} else {
-				f.grids.add(to, kind, with, int32(sign))
+				f.cross(day>>1, to, kind, with, sign)
 			}
 		}
 	}

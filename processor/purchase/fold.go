@@ -55,6 +55,7 @@ type Fold struct {
 
 	soldLines table.Queue[productKey, productSums]
 	pairUps   table.Queue[pairKey, int32]
+	crosses   crosses
 
 	serial uint64    // of the transaction being folded
 	known  []product // by number of its id
@@ -122,7 +123,6 @@ func roleOf(x *event.Transaction) role {
 // sender is what is remembered of a sender: its names with their numbers, and where its last transaction counted, by index in the tables. Nearly always the next one does
 // so too, and then nothing is looked up: what a place in the tables depends on is compared here, where it lies together.
 type sender struct {
-	storeID         string
 	store, terminal uint32
 	batch           uint32 // of what follows; 0: there is nothing
 
@@ -147,8 +147,11 @@ func (s *sender) counts(at *place, batch uint32) {
 
 // Fold adds a transaction to the open batch. Other types of events, and test events, are not sales.
 func (f *Fold) Fold(e *event.Event, in rollup.Input) {
+	if e.Type != event.TypeTransaction {
+		return // and no sender is remembered for it
+	}
 	s := f.senders.Of(in)
-	if s.terminal == 0 || s.storeID != e.StoreID {
+	if s.terminal == 0 || f.names.String(s.store) != e.StoreID {
 		*s = f.sender(e)
 	}
 	f.add(e, 1, s)
@@ -161,8 +164,7 @@ func (f *Fold) Add(e *event.Event, sign int64) {
 }
 
 func (f *Fold) sender(e *event.Event) sender {
-	store := f.names.ID(e.StoreID)
-	return sender{storeID: f.names.String(store), store: store, terminal: f.names.ID(e.TerminalID)}
+	return sender{store: f.names.ID(e.StoreID), terminal: f.names.ID(e.TerminalID)}
 }
 
 func (f *Fold) add(e *event.Event, sign int64, s *sender) {

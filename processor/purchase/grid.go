@@ -38,19 +38,53 @@ type grids struct {
 // cells is how many places so many categories have.
 func cells(kinds int) int { return kinds * (kinds + 1) / 2 }
 
-// add counts a pair, or one alone, which is paired with itself.
-func (g *grids) add(to *grid, one, other uint8, n int32) {
+// place is where a pair is counted, or one alone, which is paired with itself. There is room for it then.
+func (g *grids) place(in *grid, one, other uint8) int {
 	left, right := int(min(one, other)), int(max(one, other))
 	at := cells(right-1) + left - 1
-	if at >= len(*to) {
-		g.grow(to, cells(right))
+	if at >= len(*in) {
+		g.grow(in, cells(right))
 	}
-	cell := &(*to)[at]
+	return at
+}
+
+func (g *grids) add(cell *int32, n int32) {
 	if *cell == 0 {
 		*cell = 1
 		g.touched++
 	}
 	*cell += 2 * n
+}
+
+// crosses hold back what is to be added to grids, as table.Queue does: they are not in the cache, and places of many are waited for together.
+type crosses struct {
+	n     int
+	waits [64]cross
+}
+
+type cross struct {
+	day      uint32 // index
+	at, sign int32
+}
+
+// cross adds a pair to the grid of a day.
+func (f *Fold) cross(day uint32, in *grid, one, other uint8, sign int64) {
+	q := &f.crosses
+	if q.n == len(q.waits) {
+		f.addCrosses()
+	}
+	w := &q.waits[q.n]
+	w.day, w.at, w.sign = day, int32(f.grids.place(in, one, other)), int32(sign)
+	q.n++
+}
+
+// addCrosses adds the pairs that wait.
+func (f *Fold) addCrosses() {
+	days := f.days.Entries()
+	for _, w := range f.crosses.waits[:f.crosses.n] {
+		f.grids.add(&days[w.day].Value.grid[w.at], w.sign)
+	}
+	f.crosses.n = 0
 }
 
 func (g *grids) grow(to *grid, n int) {
@@ -86,7 +120,7 @@ func (f *Fold) counted() []table.Entry[pairKey, int32] {
 				right = left
 			}
 			if left > 0 && right > 0 {
-				f.grids.add(g, left, right, e.Value)
+				f.grids.add(&(*g)[f.grids.place(g, left, right)], e.Value)
 				continue
 			}
 		}

@@ -27,6 +27,7 @@ func (f *Fold) Held() int {
 func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 	f.addProducts()
 	f.addPairs()
+	f.addCrosses()
 	ranks := f.names.Ranks()
 	var blocks []*rollup.Block
 	blocks = f.sealSales(blocks, ranks)

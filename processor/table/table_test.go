@@ -181,6 +181,28 @@ func TestGroup(t *testing.T) {
 	}
 }
 
+// Whatever values are and however many, they are sorted as by comparison.
+func TestGroupSorts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		of := rapid.SampledFrom([]*rapid.Generator[int64]{rapid.Int64(), rapid.Int64Range(-300, 70_000), rapid.Just(int64(7))}).Draw(t, "of")
+		values := rapid.SliceOfN(of, 0, 300).Draw(t, "values")
+		var signed []Sample[int64]
+		var plain []Sample[uint64]
+		var want []uint64
+		for _, v := range values {
+			signed, plain, want = append(signed, Sample[int64]{1, v}), append(plain, Sample[uint64]{0, uint64(v)}), append(want, uint64(v))
+		}
+		slices.Sort(values)
+		slices.Sort(want)
+		if got := Group(signed, 2)[1]; !slices.Equal(got, values) {
+			t.Fatalf("%v, want %v", got, values)
+		}
+		if got := Group(plain, 2)[0]; !slices.Equal(got, want) {
+			t.Fatalf("%v, want %v", got, want)
+		}
+	})
+}
+
 // The two ways to keep deltas: the figures decide for the table.
 func BenchmarkUpsert(b *testing.B) {
 	type sums [6]int64
