@@ -75,7 +75,8 @@ func (f *Fold) together(at *place) {
 				sums.looked += cells(len(b.categories))
 				f.pairUp(b.categories, day|uint32(categories), at.sign)
 			} else {
-				f.pairIn(&sums.grid, b.categories, day|uint32(categories), at.sign)
+				f.grids.grow(&sums.grid, f.kinds.n)
+				f.pairIn(b.categories, day|uint32(categories), at.sign)
 			}
 		}
 		if f.watch != nil && sums.count(products, b.watched, at.sign) {
@@ -105,19 +106,19 @@ func (f *Fold) pairUp(all []uint32, day uint32, sign int64) {
 }
 
 // pairIn is pairUp for a day that has a grid.
-func (f *Fold) pairIn(to *grid, all []uint32, day uint32, sign int64) {
+func (f *Fold) pairIn(all []uint32, day uint32, sign int64) {
 	for i, one := range all {
 		kind := f.kinds.numbers[one]
 		if kind == 0 {
 			f.pair(day, one, 0, sign)
 		} else {
-			f.cross(day>>1, to, kind, kind, sign)
+			f.cross(day>>1, cell(kind, kind), sign)
 		}
 		for _, other := range all[:i] {
 			if with := f.kinds.numbers[other]; kind == 0 || with == 0 {
 				f.pair(day, min(one, other), max(one, other), sign)
 			} else {
-				f.cross(day>>1, to, kind, with, sign)
+				f.cross(day>>1, cell(kind, with), sign)
 			}
 		}
 	}

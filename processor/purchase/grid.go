@@ -38,15 +38,8 @@ type grids struct {
 // cells is how many places so many categories have.
 func cells(kinds int) int { return kinds * (kinds + 1) / 2 }
 
-// place is where a pair is counted, or one alone, which is paired with itself. There is room for it then.
-func (g *grids) place(in *grid, one, other uint8) int {
-	left, right := int(min(one, other)), int(max(one, other))
-	at := cells(right-1) + left - 1
-	if at >= len(*in) {
-		g.grow(in, cells(right))
-	}
-	return at
-}
+// cell is where a pair is counted, or one alone, which is paired with itself.
+func cell(one, other uint8) int { return cells(int(max(one, other))-1) + int(min(one, other)) - 1 }
 
 func (g *grids) add(cell *int32, n int32) {
 	if *cell == 0 {
@@ -67,14 +60,14 @@ type cross struct {
 	at, sign int32
 }
 
-// cross adds a pair to the grid of a day.
-func (f *Fold) cross(day uint32, in *grid, one, other uint8, sign int64) {
+// cross adds a pair to the grid of a day, which has room for it.
+func (f *Fold) cross(day uint32, at int, sign int64) {
 	q := &f.crosses
 	if q.n == len(q.waits) {
 		f.addCrosses()
 	}
 	w := &q.waits[q.n]
-	w.day, w.at, w.sign = day, int32(f.grids.place(in, one, other)), int32(sign)
+	w.day, w.at, w.sign = day, int32(at), int32(sign)
 	q.n++
 }
 
@@ -87,15 +80,18 @@ func (f *Fold) addCrosses() {
 	f.crosses.n = 0
 }
 
-func (g *grids) grow(to *grid, n int) {
+// grow makes room for so many categories.
+func (g *grids) grow(to *grid, kinds int) {
+	n := cells(kinds)
+	if len(*to) >= n {
+		return
+	}
 	if last := len(g.spare) - 1; *to == nil && last >= 0 {
 		*to = g.spare[last][:0]
 		g.spare = g.spare[:last]
 	}
 	g.cells += n - len(*to)
-	for len(*to) < n {
-		*to = append(*to, 0)
-	}
+	*to = append(*to, make(grid, n-len(*to))...)
 }
 
 // reset takes back the room of all days for the next batch.
@@ -120,7 +116,8 @@ func (f *Fold) counted() []table.Entry[pairKey, int32] {
 				right = left
 			}
 			if left > 0 && right > 0 {
-				f.grids.add(&(*g)[f.grids.place(g, left, right)], e.Value)
+				f.grids.grow(g, f.kinds.n)
+				f.grids.add(&(*g)[cell(left, right)], e.Value)
 				continue
 			}
 		}

@@ -49,9 +49,7 @@ func (p *places) grow(s *shelf, n int) {
 		p.spare = p.spare[:last]
 	}
 	p.used += n - len(s.places)
-	for len(s.places) < n {
-		s.places = append(s.places, placed{})
-	}
+	s.places = append(s.places, make([]placed, n-len(s.places))...)
 }
 
 // reset takes back the room of all shelves for the next batch.

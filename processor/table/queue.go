@@ -8,7 +8,7 @@ const queued = 64
 type Queue[K comparable, V any] struct {
 	n     int
 	waits [queued]Addition[K, V]
-	slots uint64 // what was read of them
+	read  uint64 // nothing: so that what is read ahead is read
 }
 
 // Addition is what a queue holds back of one entry.
@@ -38,14 +38,11 @@ func (q *Queue[K, V]) Waits() []Addition[K, V] { return q.waits[:q.n] }
 func (t *Table[K, V]) Locate(q *Queue[K, V]) []Addition[K, V] {
 	waits := q.waits[:q.n]
 	q.n = 0
-	if len(t.slots) > 0 { // all slots are waited for together, before the first of them decides anything
-		mask, read := uint64(len(t.slots)-1), uint64(0)
-		for i := range waits {
-			if w := &waits[i]; w.Index == Unlocated {
-				read ^= t.slots[w.Hash>>32>>t.shift&mask]
-			}
+	q.read = 0
+	for i := range waits { // all slots are waited for together, before the first of them decides anything
+		if w := &waits[i]; w.Index == Unlocated {
+			q.read += t.Slot(w.Hash)
 		}
-		q.slots = read
 	}
 	for i := range waits {
 		if w := &waits[i]; w.Index == Unlocated {

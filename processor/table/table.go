@@ -58,6 +58,15 @@ func (t *Table[K, V]) Find(hash uint64, key K) (index int, ok bool) {
 	}
 }
 
+// Slot reads where a key of this hash would be found. What it gives is of no use by itself: who looks for many keys reads all of their slots first, so that the processor
+// waits for them together.
+func (t *Table[K, V]) Slot(hash uint64) uint64 {
+	if len(t.slots) == 0 {
+		return 0
+	}
+	return t.slots[hash>>32>>t.shift&uint64(len(t.slots)-1)]
+}
+
 // At is the index of a key in Entries and its value, zero if the key is new. The value stays there until the next At, Add or
 // Reset.
 func (t *Table[K, V]) At(hash uint64, key K) (index int, value *V) {
