@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 
 	"github.com/tillstream/tillstream/processor/event"
 )
@@ -103,11 +104,16 @@ func appendUvarint(b []byte, v uint64) []byte {
 	return appendLong(b, v)
 }
 
+// appendLong does not branch by the length of a number, which of amounts nobody can foretell.
 func appendLong(b []byte, v uint64) []byte {
-	if v < 1<<14 {
-		return append(b, byte(v)|0x80, byte(v>>7))
+	if v >= 1<<28 || cap(b)-len(b) < 4 {
+		return binary.AppendUvarint(b, v)
 	}
-	return binary.AppendUvarint(b, v)
+	size := (bits.Len64(v|1) + 6) / 7
+	spread := v&0x7f | v&0x3f80<<1 | v&0x1fc000<<2 | v&0xfe00000<<3
+	more := uint64(0x80808080) & (1<<(8*size-8) - 1)
+	binary.LittleEndian.PutUint32(b[len(b):len(b)+4], uint32(spread|more))
+	return b[:len(b)+size]
 }
 
 func appendVarint(b []byte, v int64) []byte {
