@@ -39,6 +39,7 @@ func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 	f.tills.Reset()
 	f.packs = f.packs[:0]
 	f.batch++
+	f.stores.Trim() // senders are of the batch before now
 	clear(f.corrects)
 	return s
 }

@@ -71,7 +71,7 @@ func (f *Fold) together(at *place) {
 		}
 		day, sums := uint32(at.from.day)<<1, &f.days.Entries()[at.from.day].Value
 		if len(b.categories) >= 2 && sums.count(categories, b.categories, at.sign) {
-			if f.kinds.learn(b.categories); sums.looked < cells(f.kinds.n)/4 {
+			if f.kinds.learn(b.categories); sums.looked < f.kinds.worth() {
 				sums.looked += cells(len(b.categories))
 				f.pairUp(b.categories, day|uint32(categories), at.sign)
 			} else {

@@ -2,12 +2,13 @@ package purchase
 
 import "github.com/tillstream/tillstream/processor/table"
 
-// maxGrid is how many categories are in grids, which have 33 KB then: those that came first. Chains have some dozens.
+// maxGrid is how many categories are in grids, which have 33 KB then: those that came first in a batch. Chains have some dozens.
 const maxGrid = 128
 
 // kinds are the categories that are in grids.
 type kinds struct {
 	n       int
+	usual   int                 // n of the batch before
 	names   [maxGrid + 1]uint32 // by their numbers, from 1
 	numbers []uint8             // by their names; 0: it is in none
 }
@@ -23,6 +24,14 @@ func (k *kinds) learn(all []uint32) {
 			k.names[k.n], k.numbers[name] = name, uint8(k.n)
 		}
 	}
+}
+
+// worth is how many pairs of a day are looked up before it is given a grid: a quarter of its places.
+func (k *kinds) worth() int { return cells(max(k.n, k.usual)) / 4 }
+
+func (k *kinds) reset() {
+	k.usual, k.n = k.n, 0
+	clear(k.numbers)
 }
 
 // grid counts the pairs of categories in the baskets of a store's day: one place for each two of them, so that nothing is looked up. It is triangular: the places of a

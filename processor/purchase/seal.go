@@ -55,6 +55,7 @@ func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 	f.terminals.Reset()
 	f.mix.Reset()
 	f.grids.reset(f.days.Entries())
+	f.kinds.reset()
 	f.days.Reset()
 	f.pairs.Reset()
 	f.items.Reset()
@@ -68,7 +69,6 @@ func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 	f.batch++
 	if f.names.Trim() {
 		f.recent, f.known, f.senders = recent{}, nil, rollup.Senders[sender]{}
-		f.kinds = kinds{}
 	}
 	return rollup.Sealed{Blocks: blocks}
 }
