@@ -110,9 +110,9 @@ func compareBool(a, b bool) int {
 	return 1
 }
 
-// evidenceOf makes evidence of an event that happened at the given instant and reached Kafka at another, or says that it is none.
-func (f *Fold) evidenceOf(e *event.Event, at, received int64) (Evidence, bool) {
-	ev := Evidence{Time: at, Start: at}
+// evidenceOf makes evidence, of which nothing is there yet, of an event that happened at the given instant and reached Kafka at another, or says that it is none.
+func (f *Fold) evidenceOf(ev *Evidence, e *event.Event, at, received int64) bool {
+	ev.Time, ev.Start = at, at
 	ev.Skew, ev.Sent = measure(e, at, received)
 	if e.Sequence.OK {
 		ev.Sequence = e.Sequence.Value
@@ -123,7 +123,7 @@ func (f *Fold) evidenceOf(e *event.Event, at, received int64) (Evidence, bool) {
 		if s := e.Transaction.StartedAt; s.OK && s.Milli < at {
 			ev.Start = max(s.Milli, at-proofLimit)
 		}
-		return ev, true
+		return true
 	case event.TypeHealth:
 		h := &e.Health
 		ev.Status = reportedStatus(h.Status)
@@ -143,9 +143,9 @@ func (f *Fold) evidenceOf(e *event.Event, at, received int64) (Evidence, bool) {
 		if h.ResponseMS.OK {
 			ev.Response = h.ResponseMS
 		}
-		return ev, true
+		return true
 	}
-	return ev, false
+	return false
 }
 
 // cannotSell says whether a till that runs has said that it cannot sell: outright, or neither by card nor for cash.

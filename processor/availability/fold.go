@@ -76,8 +76,8 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 	if e.Test || !at.OK || e.TerminalID == "" {
 		return
 	}
-	ev, ok := f.evidenceOf(e, at.Milli, in.Timestamp)
-	if !ok {
+	var ev Evidence
+	if !f.evidenceOf(&ev, e, at.Milli, in.Timestamp) {
 		return
 	}
 	sent := f.senders.Of(in)
@@ -97,15 +97,15 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 	if !ev.Sale && t.profile.update(&e.Health, stamp{ev.Time, ev.Sequence}, f.texts) {
 		t.told = true
 	}
-	f.pend(t, ev)
+	f.pend(t, &ev)
 }
 
 // pend adds evidence to the open batch.
-func (f *Fold) pend(t *terminal, ev Evidence) {
+func (f *Fold) pend(t *terminal, ev *Evidence) {
 	if t.number == 0 {
 		f.touched = append(f.touched, t)
 	}
-	t.number = f.inbox.add(t.number, &ev)
+	t.number = f.inbox.add(t.number, ev)
 	t.turned = t.turned || ev.Skew != 0
 }
 

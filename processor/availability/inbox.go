@@ -60,11 +60,15 @@ func (b *inbox) causeOf(cause string) int32 {
 	return n
 }
 
-// tail is how many pieces of a terminal came, and what the last was.
+// tail is how many pieces of a terminal came, what the last was, and what all of them say: they need not be looked at for that.
 type tail struct {
 	n, hour int32
 	status  Status
 	sale    bool
+	skewed  bool  // one has a skew
+	words   bool  // one only says that the registry knows the terminal
+	first   int64 // least start
+	last    int64 // greatest time of those that say more
 }
 
 const (
@@ -76,7 +80,7 @@ const (
 func (b *inbox) add(number int32, ev *Evidence) int32 {
 	hour := int32(ev.Time / hourMilli)
 	if number == 0 {
-		b.tails = append(b.tails, tail{hour: hour, status: ev.Status, sale: ev.Sale})
+		b.tails = append(b.tails, tail{hour: hour, status: ev.Status, sale: ev.Sale, first: Open, last: beginningOfTime})
 		number = int32(len(b.tails))
 	}
 	t := &b.tails[number-1]
@@ -84,15 +88,23 @@ func (b *inbox) add(number int32, ev *Evidence) int32 {
 		b.turns++
 	}
 	t.n, t.hour, t.status, t.sale = t.n+1, hour, ev.Status, ev.Sale
+	t.first, t.skewed = min(t.first, ev.Start), t.skewed || ev.Skew != 0
+	if ev.registers() {
+		t.words = true
+	} else {
+		t.last = max(t.last, ev.Time)
+	}
 	if b.full == len(b.blocks) {
 		b.blocks = append(b.blocks, make([]arrival, 0, inboxBlock))
 	}
 	block := &b.blocks[b.full]
-	*block = append(*block, arrival{
-		time: ev.Time, back: int32(ev.Time - ev.Start), sequence: ev.Sequence, hold: ev.Hold, status: ev.Status, sale: ev.Sale, boot: ev.Boot, skew: ev.Skew, sent: ev.Sent,
-		response: ev.Response.Value, responded: ev.Response.OK, cause: b.causeOf(ev.Cause), of: number - 1,
-	})
-	if len(*block) == inboxBlock {
+	n := len(*block)
+	*block = (*block)[:n+1]
+	a := &(*block)[n] // filled where it lies, and wholly
+	a.time, a.back, a.sequence, a.hold, a.status, a.sale = ev.Time, int32(ev.Time-ev.Start), ev.Sequence, ev.Hold, ev.Status, ev.Sale
+	a.boot, a.skew, a.sent, a.response, a.responded = ev.Boot, ev.Skew, ev.Sent, ev.Response.Value, ev.Response.OK
+	a.cause, a.of = b.causeOf(ev.Cause), number-1
+	if n+1 == inboxBlock {
 		b.full++
 	}
 	return number

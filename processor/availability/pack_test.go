@@ -145,7 +145,8 @@ func TestPackedHoursAreCorrected(t *testing.T) {
 			case r.IntN(4) == 0:
 				e.Health.ResponseMS = event.Some(r.Uint32N(100))
 			}
-			ev, _ := f.evidenceOf(e, e.When().Milli, e.When().Milli)
+			var ev Evidence
+			f.evidenceOf(&ev, e, e.When().Milli, e.When().Milli)
 			evidence, batch = append(evidence, ev), append(batch, e)
 		}
 		batches = append(batches, batch[:40], batch[40:])

@@ -72,7 +72,7 @@ func (f *Fold) register(e *event.Event, in rollup.Input) {
 		at := e.Time.Milli
 		t := f.terminals[entity{st.id, r.ID}]
 		if r.Lives.Holds(at) && (t == nil || !t.known || (at < t.firstSeen || t.skewed) && (t.awaited() || at >= t.kept+proofLimit)) {
-			f.pend(f.terminal(st.id, r.ID, in.Partition), Evidence{Time: at, Start: at, Status: Unknown, Cause: registered, Hold: f.rules.hold})
+			f.pend(f.terminal(st.id, r.ID, in.Partition), &Evidence{Time: at, Start: at, Status: Unknown, Cause: registered, Hold: f.rules.hold})
 		}
 	}
 }
@@ -207,14 +207,9 @@ func (f *Fold) reach(st *store, touched []*terminal) (since, newest, seen, await
 		}
 		touched = touched[1:]
 		first, last, skewed, words := Open, beginningOfTime, t.skewed, t.awaited()
-		for _, i := range t.fresh {
-			e := f.inbox.piece(i)
-			first, skewed = min(first, e.Start), skewed || e.Skew != 0
-			if e.registers() {
-				words = true
-			} else {
-				last = max(last, e.Time)
-			}
+		if t.number > 0 {
+			came := &f.inbox.tails[t.number-1]
+			first, last, skewed, words = came.first, came.last, skewed || came.skewed, words || came.words
 		}
 		if newest = max(newest, last); words {
 			awaited = max(awaited, f.firstWord(t))

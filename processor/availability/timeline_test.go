@@ -177,8 +177,8 @@ func TestTimelines(t *testing.T) {
 
 			var evidence []Evidence
 			for _, e := range all {
-				ev, ok := backwards.evidenceOf(e, e.When().Milli, 0)
-				if !ok {
+				var ev Evidence
+				if !backwards.evidenceOf(&ev, e, e.When().Milli, 0) {
 					t.Fatalf("no evidence: %+v", e)
 				}
 				evidence = append(evidence, ev)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 
 	"github.com/tillstream/tillstream/processor/event"
 )
@@ -87,9 +88,12 @@ func appendTime(b []byte, t event.Time) []byte {
 	return appendVarint(b, int64(t.Offset))
 }
 
-// Most numbers and lengths take one byte: that much is inlined.
+// Most numbers and lengths take one byte: that much is inlined. Many texts are empty.
 
 func appendText(b []byte, s string) []byte {
+	if s == "" {
+		return append(b, 0)
+	}
 	return append(appendUvarint(b, uint64(len(s))), s...)
 }
 
@@ -100,11 +104,16 @@ func appendUvarint(b []byte, v uint64) []byte {
 	return appendLong(b, v)
 }
 
+// appendLong does not branch by the length of a number, which of amounts nobody can foretell.
 func appendLong(b []byte, v uint64) []byte {
-	if v < 1<<14 {
-		return append(b, byte(v)|0x80, byte(v>>7))
+	if v >= 1<<28 || cap(b)-len(b) < 4 {
+		return binary.AppendUvarint(b, v)
 	}
-	return binary.AppendUvarint(b, v)
+	size := (bits.Len64(v|1) + 6) / 7
+	spread := v&0x7f | v&0x3f80<<1 | v&0x1fc000<<2 | v&0xfe00000<<3
+	more := uint64(0x80808080) & (1<<(8*size-8) - 1)
+	binary.LittleEndian.PutUint32(b[len(b):len(b)+4], uint32(spread|more))
+	return b[:len(b)+size]
 }
 
 func appendVarint(b []byte, v int64) []byte {
@@ -174,10 +183,14 @@ func appendTender(b []byte, t *event.Tender) []byte {
 	}
 	b = append(b, flags)
 	b = appendText(b, t.Method)
-	b = appendText(b, t.EntryMode)
-	b = appendText(b, t.Wallet)
-	b = appendText(b, t.Scheme)
-	b = appendText(b, t.Acquirer)
+	if len(t.EntryMode)|len(t.Wallet)|len(t.Scheme)|len(t.Acquirer) == 0 {
+		b = append(b, 0, 0, 0, 0)
+	} else {
+		b = appendText(b, t.EntryMode)
+		b = appendText(b, t.Wallet)
+		b = appendText(b, t.Scheme)
+		b = appendText(b, t.Acquirer)
+	}
 	b = appendText(b, t.Result)
 	b = appendText(b, t.Error)
 	b = appendVarint(b, t.Amount)

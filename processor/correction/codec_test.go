@@ -10,7 +10,7 @@ import (
 	"github.com/tillstream/tillstream/processor/event"
 )
 
-var anyAmount = rapid.OneOf(rapid.Int64Range(-999, 999), rapid.Int64())
+var anyAmount = rapid.OneOf(rapid.Int64Range(-999, 999), rapid.Int64Range(-1<<28, 1<<28), rapid.Int64())
 
 func anyTime(t *rapid.T) event.Time {
 	return event.Time{Milli: anyAmount.Draw(t, "ms"), Offset: rapid.Int32().Draw(t, "offset"), OK: true}

@@ -11,7 +11,9 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/tillstream/tillstream/processor/event"
+	"github.com/tillstream/tillstream/processor/intern"
 	"github.com/tillstream/tillstream/processor/rollup"
+	"github.com/tillstream/tillstream/processor/table"
 )
 
 // Table is where transactions are kept, many of a till in a row.
@@ -96,9 +98,16 @@ type Fold struct {
 
 	rows     rows
 	texts    texts
-	corrects map[int][]string // ids, by the row of the correction
-	found    []Row            // by Check, for Take
-	room     []byte           // for the texts of one row
+	tills    table.Table[tillKey, till]
+	packs    []pack
+	senders  rollup.Senders[sender]
+	stores   *intern.Table // their ids, for senders
+	batch    uint32        // counts them, from 1
+	day      int64         // since 1970, and its month
+	month    uint32
+	corrects map[int32][]string // ids, by the pack of the correction
+	found    []Row              // by Check, for Take
+	room     []byte             // for the texts of one row
 
 	event event.Event // taken off or put back
 }
@@ -106,7 +115,7 @@ type Fold struct {
 // New makes a fold with an empty batch, which finds nothing in batches before.
 func New(cfg Config) *Fold {
 	return &Fold{
-		cfg: cfg, cutoff: cfg.BusinessDayCutoff.Milliseconds(), window: cfg.Window.Milliseconds(), limit: maxLinks, corrects: map[int][]string{},
+		cfg: cfg, cutoff: cfg.BusinessDayCutoff.Milliseconds(), window: cfg.Window.Milliseconds(), limit: maxLinks, corrects: map[int32][]string{}, stores: intern.New(), batch: 1,
 		find: func(Query, func(Row) error) error { return nil },
 	}
 }
@@ -238,13 +247,10 @@ func (f *Fold) Take(e *event.Event, in rollup.Input) (Verdict, error) {
 		return Counts, nil
 	}
 	g := f.graph(in.Topic, in.Partition)
-	f.room = appendKey(f.room[:0], in.Topic, e.StoreID, e.TerminalID)
-	till, own := xxhash.Sum64(f.room), len(in.Topic)+1 // the topic is the graph's
-	f.room = append(append(f.room, 0), e.ID...)
 	correction, verdict := len(e.Corrects.IDs) > 0, Counts
 	key := uint64(0)
 	if correction || len(g.named) > 0 {
-		key = xxhash.Sum64(f.room[own:])
+		key = keyOf(e.StoreID, e.TerminalID, e.ID)
 	}
 	date := e.BusinessDate(f.cutoff)
 	switch {
@@ -254,12 +260,12 @@ func (f *Fold) Take(e *event.Event, in rollup.Input) (Verdict, error) {
 		verdict = Superseded
 		f.cfg.Corrected(in.Topic, e.TerminalID, date, 1)
 	}
-	f.room = appendContent(f.room, e, date)
-	*f.rows.add() = kept{
-		till: till, customer: e.Transaction.Customer.Pseudonym, at: g.clock, offset: in.Offset, graph: g, texts: f.texts.keep(f.room[own:]),
-		store: uint16(len(e.StoreID)), terminal: uint16(len(e.TerminalID)), id: uint16(len(e.ID)),
-		correction: correction, superseded: verdict == Superseded,
-	}
+	s := f.senders.Of(in)
+	f.till(s, g, e, in)
+	f.room = appendContent(append(f.room[:0], e.ID...), e, date)
+	k := f.rows.add() // filled where it lies
+	k.at, k.offset, k.customer, k.id, k.text = g.clock, in.Offset, e.Transaction.Customer.Pseudonym, uint16(len(e.ID)), f.texts.keep(f.room)
+	k.pack = f.pack(s, g.clock, in.Offset, len(e.StoreID)+len(e.TerminalID)+len(f.room)+2, correction, verdict == Superseded)
 	if !correction {
 		return verdict, nil
 	}
@@ -267,7 +273,7 @@ func (f *Fold) Take(e *event.Event, in rollup.Input) (Verdict, error) {
 	for i, id := range e.Corrects.IDs {
 		ids[i] = strings.Clone(id)
 	}
-	f.corrects[f.rows.n-1] = ids
+	f.corrects[k.pack] = ids
 	l := &link{key: key, id: strings.Clone(e.ID), names: namesOf(e, key), clock: g.clock, offset: in.Offset, order: declared(e)}
 	g.add(l)
 	g.changed[key] = l
@@ -335,11 +341,12 @@ func (f *Fold) search(g *graph, e *event.Event, keys []uint64, row func(Row) err
 	q := Query{Till: tillOf(g.topic, e.StoreID, e.TerminalID), Keys: keys, Topic: g.topic, Partition: g.partition, Since: f.known(g)}
 	for i := range f.rows.n {
 		k := f.rows.at(i)
-		if k.till != q.Till || k.graph != g || k.at < q.Since || k.superseded {
+		p := &f.packs[k.pack]
+		if f.tills.Entries()[p.till].Key != (tillKey{q.Till, g}) || k.at < q.Since || p.superseded {
 			continue
 		}
-		r := k.row()
-		if r.Key = k.key(); slices.Contains(keys, r.Key) {
+		r := f.row(k)
+		if r.Key = keyOf(r.StoreID, r.TerminalID, r.ID); slices.Contains(keys, r.Key) {
 			if err := row(r); err != nil {
 				return err
 			}

@@ -24,86 +24,80 @@ func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 	if f.rows.n == 0 {
 		return s
 	}
-	rows := make([]table.Row, f.rows.n)
-	for i := range rows {
-		k := f.rows.at(i)
-		rows[i] = table.Row{Month: rollup.MonthOfUnix(k.at / 1000), Index: int32(i), Key: [3]uint64{
-			k.till, uint64(table.Signed(k.graph.partition)), uint64(k.offset),
-		}}
+	rows := make([]table.Row, len(f.packs))
+	for i := range f.packs {
+		p := &f.packs[i]
+		k := &f.tills.Entries()[p.till].Key
+		rows[i] = table.Row{Month: p.month, Index: int32(i), Key: [3]uint64{k.till, uint64(table.Signed(k.graph.partition)), uint64(p.first)}}
 	}
+	packed := f.packed()
 	for month, rows := range table.Months(rows) {
-		s.Blocks = append(s.Blocks, f.block(month, rows, v))
+		s.Blocks = append(s.Blocks, f.block(month, rows, packed, v))
 	}
-	f.rows.reset()
+	f.rows.n = 0
 	f.texts.reset()
+	f.tills.Reset()
+	f.packs = f.packs[:0]
+	f.batch++
+	f.stores.Trim() // senders are of the batch before now
 	clear(f.corrects)
 	return s
 }
 
-// Packs end after so many transactions, and when they have so many bytes: of the parts of a row that is looked for all are read.
-const (
-	packRows  = 256
-	packBytes = 64 << 10
-)
-
-// packs gives where packs of rows end: runs of one till and partition. What corrects, and what came after what corrects it, is a pack of its own.
-func (f *Fold) packs(rows []table.Row) (ends []int) {
-	var last *kept
-	n, bytes := 0, 0
-	for i := range rows {
-		k := f.rows.at(int(rows[i].Index))
-		alone := k.correction || k.superseded
-		if i > 0 && (alone || n == packRows || bytes >= packBytes || k.till != last.till || k.graph != last.graph) {
-			ends, n, bytes = append(ends, i), 0, 0
-		}
-		n, bytes = n+1, bytes+len(k.texts)
-		if alone {
-			bytes = packBytes
-		}
-		last = k
-	}
-	return append(ends, len(rows))
+// packed are the columns of what packs have.
+type packed struct {
+	ids, contents  []string
+	offsets, times []int64
+	customers      []uint64
+	ends           []int32 // of packs
 }
 
-// block is the rows of a month, in packs.
-func (f *Fold) block(month uint32, rows []table.Row, v rollup.Version) *rollup.Block {
-	ends := f.packs(rows)
-	b := rollup.NewBlock(Table, month, len(ends))
+// packed puts transactions, which are in the order in which they came, together by their packs.
+func (f *Fold) packed() *packed {
+	n := f.rows.n
+	c := &packed{make([]string, n), make([]string, n), make([]int64, n), make([]int64, n), make([]uint64, n), make([]int32, len(f.packs))}
+	from := int32(0)
+	for i := range f.packs {
+		from, c.ends[i] = from+f.packs[i].rows, from // where the next one goes, until all are there
+	}
+	for i := range n {
+		k := f.rows.at(i)
+		j, text := c.ends[k.pack], f.texts.of(k.text)
+		c.ends[k.pack]++
+		c.ids[j], c.contents[j], c.offsets[j], c.times[j], c.customers[j] = text[:k.id], text[k.id:], k.offset, k.at, k.customer
+	}
+	return c
+}
+
+// block is the packs of a month.
+func (f *Fold) block(month uint32, rows []table.Row, c *packed, v rollup.Version) *rollup.Block {
+	b := rollup.NewBlock(Table, month, len(rows))
 	till, at, topic := b.Uint64("till"), b.PartitionMillis("at"), b.String("topic")
 	partition, offset := b.Int32("partition"), b.Int64("offset")
 	store, terminal := b.String("store_id"), b.String("terminal_id")
 	corrects, superseded := b.Strings("corrects"), b.Uint8("superseded")
-	packIDs, packOffsets, packTimes := b.Strings("ids"), b.Int64s("offsets"), b.Int64s("at_ms")
-	packCustomers, packContents := b.Uint64s("customers"), b.Strings("contents")
+	ids, offsets, times := b.Strings("ids"), b.Int64s("offsets"), b.Int64s("at_ms")
+	customers, contents := b.Uint64s("customers"), b.Strings("contents")
 	events := b.SumUint64("events")
 	b.Version(v)
 	days := uint32((f.cfg.Window + slack + behind + 24*time.Hour - 1) / (24 * time.Hour))
-	keep := slices.Repeat([]uint32{days}, len(ends)+1) // the batch's own row goes with the others
+	keep := slices.Repeat([]uint32{days}, len(rows)+1) // the batch's own row goes with the others
 	b.Columns = append(b.Columns, rollup.Column{Name: "keep_days", Data: keep})
-
-	ids, offsets, times := make([]string, len(rows)), make([]int64, len(rows)), make([]int64, len(rows))
-	customers, contents := make([]uint64, len(rows)), make([]string, len(rows))
-	from := 0
-	for i, to := range ends {
-		for j := from; j < to; j++ {
-			k := f.rows.at(int(rows[j].Index))
-			r := k.row()
-			ids[j], offsets[j], times[j], customers[j], contents[j] = r.ID, r.Offset, k.at, r.Customer, r.Content
-			at[i] = max(at[i], rollup.Millis(k.at))
+	for i, r := range rows {
+		p := &f.packs[r.Index]
+		t := &f.tills.Entries()[p.till]
+		till[i], topic[i], partition[i], store[i], terminal[i] = t.Key.till, t.Key.graph.topic, t.Key.graph.partition, t.Value.store, t.Value.terminal
+		at[i], offset[i], events[i] = rollup.Millis(p.at), p.first, uint64(p.rows)
+		to := c.ends[r.Index]
+		from := to - p.rows
+		ids[i], offsets[i], times[i] = c.ids[from:to:to], c.offsets[from:to:to], c.times[from:to:to]
+		customers[i], contents[i] = c.customers[from:to:to], c.contents[from:to:to]
+		if p.correction {
+			corrects[i] = f.corrects[r.Index]
 		}
-		k := f.rows.at(int(rows[from].Index))
-		r := k.row()
-		till[i], topic[i], partition[i], offset[i], store[i], terminal[i] = k.till, r.Topic, r.Partition, r.Offset, r.StoreID, r.TerminalID
-		packIDs[i], packOffsets[i], packTimes[i] = ids[from:to:to], offsets[from:to:to], times[from:to:to]
-		packCustomers[i], packContents[i] = customers[from:to:to], contents[from:to:to]
-		events[i] = uint64(to - from)
-		if k.correction {
-			corrects[i] = f.corrects[int(rows[from].Index)]
-		}
-		if k.superseded {
+		if p.superseded {
 			superseded[i] = 1
 		}
-		from = to
 	}
 	return b.Seal()
 }

@@ -165,6 +165,9 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 		st.stepped[r] = true
 		f.touch(st)
 	case event.TypeTransaction:
+		if !concerns(&e.Transaction) {
+			return
+		}
 		s, ok := saleOf(e)
 		if !ok || e.Test {
 			return

@@ -54,6 +54,11 @@ func hashNumber(terminal string, n event.Opt[uint64]) uint64 {
 	return hash(terminal, string(digits[:]))
 }
 
+// concerns says whether a transaction may be something to orders. Most are not, and to hand over a sale costs more than to see that.
+func concerns(x *event.Transaction) bool {
+	return x.Customer.Pseudonym != 0 || x.OrderID != "" || x.Kind == "void"
+}
+
 // saleOf is what a transaction is to orders; ok is false if it is nothing to them.
 func saleOf(e *event.Event) (s sale, ok bool) {
 	x := &e.Transaction

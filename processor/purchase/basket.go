@@ -28,7 +28,8 @@ type basket struct {
 	watched    []uint32
 }
 
-// dayKey is a store's business date; dayBaskets are its baskets, by level. Those with two different products, or categories, count.
+// dayKey is a store's business date; dayBaskets are its baskets, by level. Those with two different products, or categories, count. Its pairs of categories are in a table
+// until there were a quarter as many as its grid has places.
 type dayKey struct {
 	store uint32
 	date  int32
@@ -36,7 +37,11 @@ type dayKey struct {
 
 func (k dayKey) hash() uint64 { return table.Mix(uint64(k.store), uint64(uint32(k.date))) }
 
-type dayBaskets struct{ baskets, huge [2]int64 }
+type dayBaskets struct {
+	baskets, huge [2]int64
+	looked        int // pairs that were looked up
+	grid          grid
+}
 
 // pairKey is two strings in one basket, in the order of their numbers; right is 0 for one of them alone. day is the index of the store's day, twice, plus
 // the level: a third of the bytes to hash and compare.
@@ -59,36 +64,73 @@ func (b *basket) put(id uint32, p *product) {
 func (f *Fold) together(at *place) {
 	b := &f.basket
 	if b.products >= 2 && (len(b.categories) >= 2 || f.watch != nil) {
-		k := dayKey{at.store, at.date}
-		day, sums := find(&f.days, &at.last.day, k)
-		if len(b.categories) >= 2 {
-			f.pairUp(b.categories, uint32(day)<<1|uint32(categories), &sums.baskets[categories], &sums.huge[categories], at.sign)
+		if at.from.day == unknown {
+			k := dayKey{at.store, at.date}
+			index, _ := f.days.At(k.hash(), k)
+			at.from.day = int32(index)
 		}
-		if f.watch != nil {
-			f.pairUp(b.watched, uint32(day)<<1|uint32(products), &sums.baskets[products], &sums.huge[products], at.sign)
+		day, sums := uint32(at.from.day)<<1, &f.days.Entries()[at.from.day].Value
+		if len(b.categories) >= 2 && sums.count(categories, b.categories, at.sign) {
+			if f.kinds.learn(b.categories); sums.looked < f.kinds.worth() {
+				sums.looked += cells(len(b.categories))
+				f.pairUp(b.categories, day|uint32(categories), at.sign)
+			} else {
+				f.grids.grow(&sums.grid, f.kinds.n)
+				f.pairIn(b.categories, day|uint32(categories), at.sign)
+			}
+		}
+		if f.watch != nil && sums.count(products, b.watched, at.sign) {
+			f.pairUp(b.watched, day|uint32(products), at.sign)
 		}
 	}
 	b.products, b.categories, b.watched = 0, b.categories[:0], b.watched[:0]
 }
 
-func (f *Fold) pairUp(all []uint32, day uint32, baskets, huge *int64, sign int64) {
+// count counts a basket and says whether its pairs count too.
+func (d *dayBaskets) count(l level, all []uint32, sign int64) bool {
 	if len(all) > maxTogether {
-		*huge += sign
-		return
+		d.huge[l] += sign
+		return false
 	}
-	*baskets += sign
+	d.baskets[l] += sign
+	return true
+}
+
+func (f *Fold) pairUp(all []uint32, day uint32, sign int64) {
 	for i, one := range all {
-		f.pair(pairKey{day, one, 0}, sign)
+		f.pair(day, one, 0, sign)
 		for _, other := range all[:i] {
-			f.pair(pairKey{day, min(one, other), max(one, other)}, sign)
+			f.pair(day, min(one, other), max(one, other), sign)
 		}
 	}
 }
 
-func (f *Fold) pair(k pairKey, sign int64) {
-	if f.pairUps.Push(k.hash(), k, int32(sign)) {
+// pairIn is pairUp for a day that has a grid.
+func (f *Fold) pairIn(all []uint32, day uint32, sign int64) {
+	for i, one := range all {
+		kind := f.kinds.numbers[one]
+		if kind == 0 {
+			f.pair(day, one, 0, sign)
+		} else {
+			f.cross(day>>1, cell(kind, kind), sign)
+		}
+		for _, other := range all[:i] {
+			if with := f.kinds.numbers[other]; kind == 0 || with == 0 {
+				f.pair(day, min(one, other), max(one, other), sign)
+			} else {
+				f.cross(day>>1, cell(kind, with), sign)
+			}
+		}
+	}
+}
+
+func (f *Fold) pair(day, left, right uint32, sign int64) {
+	if f.pairUps.Full() {
 		f.addPairs()
 	}
+	w := f.pairUps.Next()
+	w.Key.day, w.Key.left, w.Key.right, w.Value, w.Index = day, left, right, int32(sign), table.Unlocated
+	w.Hash = w.Key.hash()
 }
 
 // addPairs adds the pairs that wait to basket_pairs.
@@ -102,7 +144,7 @@ func (f *Fold) addPairs() {
 
 // sealPairs writes a day's baskets (left and right empty), those with one thing (right empty), and those with two, left before right.
 func (f *Fold) sealPairs(blocks []*rollup.Block, ranks []uint32) []*rollup.Block {
-	days, pairs := f.days.Entries(), f.pairs.Entries()
+	days, pairs := f.days.Entries(), f.counted()
 	rows := make([]table.Row, 0, 2*len(days)+len(pairs))
 	var m months
 	row := func(index int, day uint32, left, right uint32) {

@@ -26,9 +26,10 @@ type Fold struct {
 	names   *intern.Table
 	recent  recent
 	senders rollup.Senders[sender]
+	batch   uint32 // counts them, from 1
 
 	sales     table.Table[salesKey, salesSums]
-	shelves   table.Table[shelfKey, struct{}]
+	shelves   table.Table[shelfKey, shelf]
 	products  table.Table[productKey, productSums]
 	customers table.Table[customerKey, customerSums]
 	payments  table.Table[paymentKey, paymentSums]
@@ -39,6 +40,7 @@ type Fold struct {
 	mix        table.Table[mixKey, mixSums]
 	days       table.Table[dayKey, dayBaskets]
 	pairs      table.Table[pairKey, int32]
+	grids      grids
 	items      table.Table[itemKey, itemSums]
 	hours      table.Table[habitKey, int64]
 	promotions table.Table[promotionKey, promotionSums]
@@ -53,9 +55,12 @@ type Fold struct {
 
 	soldLines table.Queue[productKey, productSums]
 	pairUps   table.Queue[pairKey, int32]
+	crosses   crosses
 
 	serial uint64    // of the transaction being folded
 	known  []product // by number of its id
+	places places
+	kinds  kinds
 	basket basket
 	bought []bought // by a known customer, in the transaction being folded
 }
@@ -73,7 +78,7 @@ type product struct {
 
 // New makes a fold with an empty batch.
 func New(cfg Config) *Fold {
-	f := &Fold{cutoff: cfg.BusinessDayCutoff.Milliseconds(), names: intern.New()}
+	f := &Fold{cutoff: cfg.BusinessDayCutoff.Milliseconds(), names: intern.New(), batch: 1}
 	for _, id := range cfg.Watch {
 		if f.watch == nil {
 			f.watch = make(map[string]bool, len(cfg.Watch))
@@ -115,33 +120,38 @@ func roleOf(x *event.Transaction) role {
 	return none
 }
 
-// sender are the numbers of a sender's names.
+// sender is what is remembered of a sender: its names with their numbers, and where its last transaction counted, by index in the tables. Nearly always the next one does
+// so too, and then nothing is looked up: what a place in the tables depends on is compared here, where it lies together.
 type sender struct {
 	store, terminal uint32
-	known           bool
-	last            last
+	batch           uint32 // of what follows; 0: there is nothing
+
+	currency, channel, localHour       uint32
+	date, hour                         int32
+	sales, shelf, day, terminals, till int32 // unknown: not looked up yet
+	service, method, entryMode, wallet uint32
+	payment, mix                       int32 // the same, of that kind of payment
 }
 
-// last is where the last transaction of a sender counted, by index in the tables: nearly always its next one does so too.
-type last struct{ sales, shelf, day, terminal, payment, till, mix int32 }
+// unknown is no index.
+const unknown int32 = -1
 
-// find is t.At, faster if the key is where the last one was.
-func find[K interface {
-	comparable
-	hash() uint64
-}, V any](t *table.Table[K, V], last *int32, k K) (index int, value *V) {
-	if value, ok := t.Is(int(*last), k); ok {
-		return int(*last), value
+// counts sets where the transaction at hand counts. What is known of another place is forgotten.
+func (s *sender) counts(at *place, batch uint32) {
+	if s.batch == batch && s.hour == at.hour && s.date == at.date && s.currency == at.currency && s.channel == at.channel && s.localHour == at.localHour {
+		return
 	}
-	index, value = t.At(k.hash(), k)
-	*last = int32(index)
-	return index, value
+	s.batch, s.hour, s.date, s.currency, s.channel, s.localHour = batch, at.hour, at.date, at.currency, at.channel, at.localHour
+	s.sales, s.shelf, s.day, s.terminals, s.till, s.payment, s.mix = unknown, unknown, unknown, unknown, unknown, unknown, unknown
 }
 
 // Fold adds a transaction to the open batch. Other types of events, and test events, are not sales.
 func (f *Fold) Fold(e *event.Event, in rollup.Input) {
+	if e.Type != event.TypeTransaction {
+		return // and no sender is remembered for it
+	}
 	s := f.senders.Of(in)
-	if !s.known || f.names.String(s.store) != e.StoreID {
+	if s.terminal == 0 || f.names.String(s.store) != e.StoreID {
 		*s = f.sender(e)
 	}
 	f.add(e, 1, s)
@@ -154,7 +164,7 @@ func (f *Fold) Add(e *event.Event, sign int64) {
 }
 
 func (f *Fold) sender(e *event.Event) sender {
-	return sender{store: f.names.ID(e.StoreID), terminal: f.names.ID(e.TerminalID), known: true}
+	return sender{store: f.names.ID(e.StoreID), terminal: f.names.ID(e.TerminalID)}
 }
 
 func (f *Fold) add(e *event.Event, sign int64, s *sender) {
@@ -163,24 +173,17 @@ func (f *Fold) add(e *event.Event, sign int64, s *sender) {
 	}
 	x := &e.Transaction
 	seconds := e.When().Milli / 1000
-	at := place{
-		store:    s.store,
-		terminal: s.terminal,
-		currency: f.recent.currency.ID(f.names, x.Currency),
-		hour:     int32(seconds / 3600),
-		second:   seconds,
-		sign:     sign,
-		id:       e.ID,
-		last:     &s.last,
+	var at place // not a literal: that is made elsewhere and copied
+	at.from, at.store, at.terminal, at.sign, at.id = s, s.store, s.terminal, sign, e.ID
+	at.second, at.hour, at.date = seconds, int32(seconds/3600), e.BusinessDate(f.cutoff)
+	at.currency, at.localHour = f.recent.currency.ID(f.names, x.Currency), uint32(e.LocalHour())
+	channel := x.Channel
+	if channel == "" {
+		channel = "store"
 	}
-	at.date = e.BusinessDate(f.cutoff)
+	at.channel = f.recent.channel.ID(f.names, channel)
+	s.counts(&at, f.batch)
 	if r := roleOf(x); r != none {
-		at.localHour = uint32(e.LocalHour())
-		channel := x.Channel
-		if channel == "" {
-			channel = "store"
-		}
-		at.channel = f.recent.channel.ID(f.names, channel)
 		f.sell(x, r, &at)
 	}
 	for i := range x.Tenders {
@@ -190,13 +193,12 @@ func (f *Fold) add(e *event.Event, sign int64, s *sender) {
 
 // place is when and where a transaction counts, and with which sign.
 type place struct {
+	from                               *sender
 	store, terminal, channel, currency uint32
-	shelf                              uint32 // once it has lines
 	date, hour                         int32
-	id                                 string // of the event
 	localHour                          uint32
 	second, sign                       int64
-	last                               *last
+	id                                 string // of the event
 }
 
 // once is how often a transaction counts, for sums without a sign: they wrap around, and back.
@@ -216,8 +218,12 @@ func (f *Fold) sell(x *event.Transaction, r role, at *place) {
 			f.together(at)
 		}
 	}
-	k := salesKey{at.store, at.channel, at.currency, at.date, at.hour, at.localHour}
-	index, s := find(&f.sales, &at.last.sales, k)
+	if at.from.sales == unknown {
+		k := salesKey{at.store, at.channel, at.currency, at.date, at.hour, at.localHour}
+		index, _ := f.sales.At(k.hash(), k)
+		at.from.sales = int32(index)
+	}
+	s := &f.sales.Entries()[at.from.sales].Value
 	s.units += total.units
 	s.gross += total.gross
 	s.discount += total.discount
@@ -227,7 +233,7 @@ func (f *Fold) sell(x *event.Transaction, r role, at *place) {
 	switch r {
 	case sale:
 		s.transactions += at.once()
-		f.sample(x, at, index, total.net)
+		f.sample(x, at, total.net)
 		if x.Customer.Pseudonym != 0 {
 			s.identified += at.once()
 		}
@@ -252,22 +258,26 @@ func (f *Fold) sell(x *event.Transaction, r role, at *place) {
 }
 
 // sample adds a sale to what sketches are made of.
-func (f *Fold) sample(x *event.Transaction, at *place, index int, net int64) {
+func (f *Fold) sample(x *event.Transaction, at *place, net int64) {
 	baskets, pseudonyms := &f.baskets, &f.pseudonyms
 	if at.sign < 0 {
 		net = -net // as it was when it was added
 		baskets, pseudonyms = &f.basketsOff, &f.pseudonymsOff
 	}
-	*baskets = table.Push(*baskets, table.Sample[int64]{Index: int32(index), Value: net})
+	*baskets = table.Push(*baskets, table.Sample[int64]{Index: at.from.sales, Value: net})
 	if x.Customer.Pseudonym != 0 {
-		*pseudonyms = table.Push(*pseudonyms, table.Sample[uint64]{Index: int32(index), Value: x.Customer.Pseudonym})
+		*pseudonyms = table.Push(*pseudonyms, table.Sample[uint64]{Index: at.from.sales, Value: x.Customer.Pseudonym})
 	}
 }
 
 // terminal adds a transaction to the quarter-hour of its till.
 func (f *Fold) terminal(r role, at *place, net int64) {
-	k := terminalKey{at.store, at.terminal, at.currency, at.hour}
-	_, s := find(&f.terminals, &at.last.terminal, k)
+	if at.from.terminals == unknown {
+		k := terminalKey{at.store, at.terminal, at.currency, at.hour}
+		index, _ := f.terminals.At(k.hash(), k)
+		at.from.terminals = int32(index)
+	}
+	s := &f.terminals.Entries()[at.from.terminals].Value
 	quarter := (at.second - int64(at.hour)*3600) / 900
 	s.net[quarter] += net
 	if r == sale {
@@ -321,10 +331,13 @@ func (a *amounts) times(sign int64) {
 func (f *Fold) lines(x *event.Transaction, r role, at *place, total *amounts) (n int) {
 	f.serial++
 	f.bought = f.bought[:0]
-	shelf := shelfKey{at.store, at.currency, at.date}
-	index, _ := find(&f.shelves, &at.last.shelf, shelf)
-	at.shelf = uint32(index)
+	if at.from.shelf == unknown {
+		k := shelfKey{at.store, at.currency, at.date}
+		index, _ := f.shelves.At(k.hash(), k)
+		at.from.shelf = int32(index)
+	}
 	taxed := false
+	var a amounts
 	for i := range x.Lines {
 		l := &x.Lines[i]
 		if l.Voided {
@@ -332,7 +345,7 @@ func (f *Fold) lines(x *event.Transaction, r role, at *place, total *amounts) (n
 		}
 		n++
 		returned := r == takeBack || l.Quantity < 0
-		a := amounts{l.Quantity, l.Gross, l.Discount, l.Tax, l.NetAmount()}
+		a.units, a.gross, a.discount, a.tax, a.net = l.Quantity, l.Gross, l.Discount, l.Tax, l.NetAmount()
 		if returned || r == voidAfter {
 			a.negate()
 		}
@@ -374,7 +387,14 @@ func (f *Fold) item(l *event.Line, r role, returned bool, at *place, a *amounts,
 	if f.watch != nil && !known.looked {
 		known.looked, known.watched = true, f.watch[l.ProductID]
 	}
-	p := productSums{units: a.units, revenue: a.net, discount: a.discount, lines: int32(at.sign), corrections: int32(at.taken())}
+	if f.soldLines.Full() {
+		f.addProducts()
+	}
+	w := f.soldLines.Next()
+	w.Key.shelf, w.Key.product, w.Key.category = uint32(at.from.shelf), id, known.category
+	p := &w.Value
+	p.units, p.revenue, p.discount, p.returned, p.promoted = a.units, a.net, a.discount, 0, 0
+	p.lines, p.baskets, p.corrections = int32(at.sign), 0, int32(at.taken())
 	if len(l.Promotions) > 0 {
 		p.promoted = a.units
 		f.promote(l, id, known.category, at, a)
@@ -392,19 +412,24 @@ func (f *Fold) item(l *event.Line, r role, returned bool, at *place, a *amounts,
 		p.baskets = int32(at.sign)
 		f.basket.put(id, known)
 	}
-	k := productKey{at.shelf, id, known.category}
-	if f.soldLines.Push(k.hash(), k, p) {
-		f.addProducts()
-	}
 }
 
 // addProducts adds the lines that wait to product_sales.
 func (f *Fold) addProducts() {
-	located := f.products.Locate(&f.soldLines)
+	shelves := f.shelves.Entries()
+	waits := f.soldLines.Waits()
+	for i := range waits {
+		w := &waits[i]
+		if w.Index, w.Hash = shelves[w.Key.shelf].Value.find(w.Key.product, w.Key.category), 0; w.Index == table.Unlocated {
+			w.Hash = w.Key.hash()
+		}
+	}
+	before := f.products.Len()
+	f.products.Locate(&f.soldLines)
 	all := f.products.Entries()
-	for i := range located {
-		p := &located[i].Value
-		s := &all[located[i].Index].Value
+	for i := range waits {
+		w := &waits[i]
+		p, s := &w.Value, &all[w.Index].Value
 		s.units += p.units
 		s.revenue += p.revenue
 		s.discount += p.discount
@@ -413,6 +438,9 @@ func (f *Fold) addProducts() {
 		s.baskets += p.baskets
 		s.lines += p.lines
 		s.corrections += p.corrections
+		if w.Hash != 0 && int(w.Index) < before { // it was looked up and found
+			f.places.put(&shelves[w.Key.shelf].Value, w.Key.product, f.names.Len(), placed{w.Index + 1, w.Key.category})
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package purchase
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -352,7 +353,7 @@ func TestAgainstNaive(t *testing.T) {
 		got := tabletest.Content{}
 		var sealed [][]*rollup.Block // looked at when later batches have been folded
 		for _, e := range rapid.Permutation(events).Draw(t, "order") {
-			f.Fold(e, rollup.Input{})
+			f.Fold(e, rollup.Input{Sender: uint32(e.TerminalID[1] - '0')})
 			if of(t, false, false, true) {
 				sealed = append(sealed, f.Seal(rollup.Version{}).Blocks)
 			}
@@ -366,6 +367,46 @@ func TestAgainstNaive(t *testing.T) {
 			t.Fatalf("%s", diff)
 		}
 	})
+}
+
+// Nor does it matter how a store that sells much is counted: of its lines and pairs most are not looked up, but those of categories that came late, and of products that
+// change theirs.
+func TestMuchAgainstNaive(t *testing.T) {
+	const categories = maxGrid + 40
+	rnd := rand.New(rand.NewPCG(8, 8))
+	schema, f := tabletest.Load(t), New(Config{Watch: []string{"p3", "p5", "p8"}})
+	want, got := naive{0, []string{"p3", "p5", "p8"}, tabletest.Content{}}, tabletest.Content{}
+	for batch := range 3 {
+		for i := range 2000 {
+			e := &event.Event{}
+			e.Type, e.ID, e.StoreID, e.TerminalID = event.TypeTransaction, fmt.Sprint(batch, "-", i), "s1", fmt.Sprint("t", rnd.IntN(3))
+			if rnd.IntN(100) == 0 {
+				e.StoreID = "s2"
+			}
+			e.Time = event.Time{Milli: time.Date(2026, 3, 1+rnd.IntN(2), 12, i%60, 0, 0, time.UTC).UnixMilli(), OK: true}
+			x := &e.Transaction
+			x.Kind, x.Currency = "sale", []string{"EUR", "EUR", "EUR", "JPY"}[rnd.IntN(4)]
+			for range 1 + rnd.IntN(5) {
+				p := rnd.IntN(1 + i%(2*categories)) // the first are sold the most, and come first
+				c := p
+				if rnd.IntN(9) == 0 {
+					c = rnd.IntN(categories)
+				}
+				x.Lines = append(x.Lines, event.Line{ProductID: fmt.Sprint("p", p), Category: fmt.Sprint("c", c%categories), Quantity: 1000 * int64(1-2*(rnd.IntN(9)/8)), Gross: int64(p)})
+			}
+			want.add(e)
+			f.Fold(e, rollup.Input{Sender: 1 + uint32(e.TerminalID[1]-'0')})
+		}
+		if f.grids.touched == 0 || f.pairs.Len() == 0 || f.places.used == 0 {
+			t.Fatalf("%d pairs are counted in grids, %d in the table; shelves have room for %d products", f.grids.touched, f.pairs.Len(), f.places.used)
+		}
+		blocks := f.Seal(rollup.Version{}).Blocks
+		schema.Check(t, blocks)
+		schema.Add(got, blocks)
+	}
+	if diff := cmp.Diff(want.content.Lines("customers_in"), got.Lines("customers_in")); diff != "" {
+		t.Fatalf("%s", diff)
+	}
 }
 
 // One batch gives the same blocks, to the byte, in whatever order its transactions come.

@@ -40,15 +40,19 @@ func outcomeOf(t *event.Tender) outcome {
 
 // pay adds one attempt to pay.
 func (f *Fold) pay(t *event.Tender, at *place) {
-	k := paymentKey{
-		store:     at.store,
-		service:   f.recent.service.ID(f.names, t.Acquirer),
-		method:    f.recent.method.ID(f.names, t.Method),
-		entryMode: f.recent.entryMode.ID(f.names, t.EntryMode),
-		currency:  at.currency,
-		hour:      at.hour,
+	from := at.from
+	service, method := f.recent.service.ID(f.names, t.Acquirer), f.recent.method.ID(f.names, t.Method)
+	entryMode, wallet := f.recent.entryMode.ID(f.names, t.EntryMode), f.recent.wallet.ID(f.names, t.Wallet)
+	if from.service != service || from.method != method || from.entryMode != entryMode || from.wallet != wallet {
+		from.service, from.method, from.entryMode, from.wallet = service, method, entryMode, wallet
+		from.payment, from.mix = unknown, unknown
 	}
-	index, s := find(&f.payments, &at.last.payment, k)
+	if from.payment == unknown {
+		k := paymentKey{at.store, service, method, entryMode, at.currency, at.hour}
+		index, _ := f.payments.At(k.hash(), k)
+		from.payment = int32(index)
+	}
+	s := &f.payments.Entries()[from.payment].Value
 	s.attempts += at.once()
 	s.corrections += at.taken()
 	o := outcomeOf(t)
@@ -59,7 +63,7 @@ func (f *Fold) pay(t *event.Tender, at *place) {
 	case approved:
 		s.approved += at.once()
 		s.amount += at.sign * t.Amount
-		f.mixIn(t, &k, at)
+		f.mixIn(t, at)
 	case declined:
 		s.declined += at.once()
 	case failed:
@@ -72,7 +76,7 @@ func (f *Fold) pay(t *event.Tender, at *place) {
 		if at.sign < 0 {
 			samples = &f.authMSOff
 		}
-		*samples = table.Push(*samples, table.Sample[uint32]{Index: int32(index), Value: ms.Value})
+		*samples = table.Push(*samples, table.Sample[uint32]{Index: from.payment, Value: ms.Value})
 	}
 	if t.Method != "cash" {
 		f.try(t, o, at)
@@ -81,8 +85,12 @@ func (f *Fold) pay(t *event.Tender, at *place) {
 
 // try adds one attempt to those of its till, by the second.
 func (f *Fold) try(t *event.Tender, o outcome, at *place) {
-	k := tillKey{at.store, at.terminal, at.hour}
-	index, s := find(&f.tills, &at.last.till, k)
+	if at.from.till == unknown {
+		k := tillKey{at.store, at.terminal, at.hour}
+		index, _ := f.tills.At(k.hash(), k)
+		at.from.till = int32(index)
+	}
+	index, s := at.from.till, &f.tills.Entries()[at.from.till].Value
 	tries, answers := &f.tries, &f.answers
 	if at.sign < 0 {
 		tries, answers = &f.triesOff, &f.answersOff
@@ -93,9 +101,9 @@ func (f *Fold) try(t *event.Tender, o outcome, at *place) {
 		s.failed += at.once()
 		second++
 	}
-	*tries = table.Push(*tries, table.Sample[uint32]{Index: int32(index), Value: second})
+	*tries = table.Push(*tries, table.Sample[uint32]{Index: index, Value: second})
 	if ms := t.AuthorisationMS; ms.OK && o != offline {
-		*answers = table.Push(*answers, table.Sample[uint32]{Index: int32(index), Value: ms.Value})
+		*answers = table.Push(*answers, table.Sample[uint32]{Index: index, Value: ms.Value})
 	}
 }
 
@@ -113,9 +121,14 @@ func (k mixKey) hash() uint64 {
 type mixSums struct{ payments, amount int64 }
 
 // mixIn adds an approved payment to payment_days, or takes it off.
-func (f *Fold) mixIn(t *event.Tender, p *paymentKey, at *place) {
-	k := mixKey{p.store, p.method, p.entryMode, f.recent.wallet.ID(f.names, t.Wallet), p.currency, at.date}
-	_, s := find(&f.mix, &at.last.mix, k)
+func (f *Fold) mixIn(t *event.Tender, at *place) {
+	from := at.from
+	if from.mix == unknown {
+		k := mixKey{at.store, from.method, from.entryMode, from.wallet, at.currency, at.date}
+		index, _ := f.mix.At(k.hash(), k)
+		from.mix = int32(index)
+	}
+	s := &f.mix.Entries()[from.mix].Value
 	s.payments += at.sign
 	s.amount += at.sign * t.Amount
 }

@@ -15,18 +15,19 @@ const (
 
 // Held is about the memory that the open batch takes, together with two that are sealed and like it.
 func (f *Fold) Held() int {
-	narrow := f.pairs.Len() + f.items.Len() + f.hours.Len() + f.days.Len()
+	narrow := f.pairs.Len() + f.grids.touched + f.items.Len() + f.hours.Len() + f.days.Len()
 	middle := f.products.Len() + f.mix.Len() + f.promotions.Len() + f.tills.Len()
 	wide := f.sales.Len() + f.customers.Len() + f.payments.Len() + f.terminals.Len() + f.returns.Len()
 	samples := len(f.pseudonyms) + len(f.pseudonymsOff) + len(f.baskets) + len(f.basketsOff) + len(f.authMS) + len(f.authMSOff) + len(f.times) + len(f.timesOff) +
 		len(f.tries) + len(f.triesOff) + len(f.answers) + len(f.answersOff)
-	return narrow*narrowBytes + middle*middleBytes + wide*wideBytes + samples*sampleBytes
+	return narrow*narrowBytes + middle*middleBytes + wide*wideBytes + samples*sampleBytes + f.grids.cells*4 + f.places.used*8
 }
 
 // Seal closes the open batch: one block a table and month, rows in the order of the table's key.
 func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 	f.addProducts()
 	f.addPairs()
+	f.addCrosses()
 	ranks := f.names.Ranks()
 	var blocks []*rollup.Block
 	blocks = f.sealSales(blocks, ranks)
@@ -46,12 +47,15 @@ func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 	blocks = f.sealReturns(blocks, ranks)
 
 	f.sales.Reset()
+	f.places.reset(f.shelves.Entries())
 	f.shelves.Reset()
 	f.products.Reset()
 	f.customers.Reset()
 	f.payments.Reset()
 	f.terminals.Reset()
 	f.mix.Reset()
+	f.grids.reset(f.days.Entries())
+	f.kinds.reset()
 	f.days.Reset()
 	f.pairs.Reset()
 	f.items.Reset()
@@ -62,6 +66,7 @@ func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 	f.pseudonyms, f.baskets, f.authMS, f.times = f.pseudonyms[:0], f.baskets[:0], f.authMS[:0], f.times[:0]
 	f.pseudonymsOff, f.basketsOff, f.authMSOff, f.timesOff = f.pseudonymsOff[:0], f.basketsOff[:0], f.authMSOff[:0], f.timesOff[:0]
 	f.tries, f.triesOff, f.answers, f.answersOff = f.tries[:0], f.triesOff[:0], f.answers[:0], f.answersOff[:0]
+	f.batch++
 	if f.names.Trim() {
 		f.recent, f.known, f.senders = recent{}, nil, rollup.Senders[sender]{}
 	}

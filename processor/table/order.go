@@ -3,6 +3,7 @@ package table
 import (
 	"cmp"
 	"iter"
+	"math/bits"
 	"slices"
 )
 
@@ -129,14 +130,17 @@ func (r *Row) word(w int) uint64 {
 	return r.Key[w-1]
 }
 
+// Number is what samples are of.
+type Number interface{ int64 | uint32 | uint64 }
+
 // Sample is one value for the array column of an entry.
-type Sample[T cmp.Ordered] struct {
+type Sample[T Number] struct {
 	Index int32 // of the entry
 	Value T
 }
 
 // Group gives each of n entries its samples, sorted, in fresh memory: the arrays depend on what was sampled, not on its order.
-func Group[T cmp.Ordered](samples []Sample[T], n int) [][]T {
+func Group[T Number](samples []Sample[T], n int) [][]T {
 	groups := make([][]T, n)
 	counts := make([]int32, n)
 	for _, s := range samples {
@@ -151,8 +155,47 @@ func Group[T cmp.Ordered](samples []Sample[T], n int) [][]T {
 	for _, s := range samples {
 		groups[s.Index] = append(groups[s.Index], s.Value)
 	}
+	spare := make([]T, slices.Max(append(counts, 0)))
 	for _, g := range groups {
-		slices.Sort(g)
+		sort(g, spare)
 	}
 	return groups
+}
+
+// worth is how many values there have to be for each byte by which they are sorted: of fewer, comparisons are faster.
+const worth = 32
+
+// sort sorts values, by the bytes of their distances from the least if there are enough of them. spare is as long at least, and has anything afterwards.
+func sort[T Number](values, spare []T) {
+	if len(values) < worth {
+		slices.Sort(values)
+		return
+	}
+	least, differ := slices.Min(values), uint64(0)
+	for _, v := range values {
+		differ |= uint64(v) - uint64(least)
+	}
+	if 8*len(values) < worth*bits.Len64(differ) {
+		slices.Sort(values)
+		return
+	}
+	from, to := values, spare[:len(values)]
+	for shift := 0; differ>>shift != 0; shift += 8 {
+		var at [256]int32
+		for _, v := range from {
+			at[byte((uint64(v)-uint64(least))>>shift)]++
+		}
+		next := int32(0)
+		for digit, n := range at {
+			at[digit] = next
+			next += n
+		}
+		for _, v := range from {
+			digit := byte((uint64(v) - uint64(least)) >> shift)
+			to[at[digit]] = v
+			at[digit]++
+		}
+		from, to = to, from
+	}
+	copy(values, from) // in themselves, or from spare
 }

@@ -8,36 +8,47 @@ const queued = 64
 type Queue[K comparable, V any] struct {
 	n     int
 	waits [queued]Addition[K, V]
+	read  uint64 // nothing: so that what is read ahead is read
 }
 
 // Addition is what a queue holds back of one entry.
 type Addition[K comparable, V any] struct {
 	Entry[K, V]
-	Index int // in Entries, once it is located
-	hash  uint64
+	Index int32 // in Entries: known beforehand, or located
+	Hash  uint64
 }
 
-// Push adds to the queue and says that it is full: Locate is to be called before the next Push.
-func (q *Queue[K, V]) Push(hash uint64, key K, value V) (full bool) {
-	w := &q.waits[q.n]
-	w.hash, w.Key, w.Value = hash, key, value
+// Unlocated is the Index of an addition whose entry is not known yet.
+const Unlocated = -1
+
+// Full says that Locate is to be called before the next Next.
+func (q *Queue[K, V]) Full() bool { return q.n == queued }
+
+// Next is room for one more addition, to be filled where it lies: what is made elsewhere and copied, a processor has to wait for. There is something in it. If its Index is
+// known, neither Key nor Hash is looked at.
+func (q *Queue[K, V]) Next() *Addition[K, V] {
 	q.n++
-	return q.n == queued
+	return &q.waits[q.n-1]
 }
 
-// Locate finds or adds the keys in a queue, in their order, and empties it. What was in it is valid until the next Push.
+// Waits are the additions that are held back, in their order. They stay where they are until the next Next.
+func (q *Queue[K, V]) Waits() []Addition[K, V] { return q.waits[:q.n] }
+
+// Locate finds or adds the keys in a queue that are to be located, in their order, and empties it. What was in it is valid until the next Next.
 func (t *Table[K, V]) Locate(q *Queue[K, V]) []Addition[K, V] {
 	waits := q.waits[:q.n]
 	q.n = 0
-	if len(t.slots) > 0 { // all slots are waited for together, before the first of them decides anything
-		mask := uint64(len(t.slots) - 1)
-		for i := range waits {
-			waits[i].Index = int(t.slots[waits[i].hash>>32>>t.shift&mask])
+	q.read = 0
+	for i := range waits { // all slots are waited for together, before the first of them decides anything
+		if w := &waits[i]; w.Index == Unlocated {
+			q.read += t.Slot(w.Hash)
 		}
 	}
 	for i := range waits {
-		w := &waits[i]
-		w.Index, _ = t.At(w.hash, w.Key)
+		if w := &waits[i]; w.Index == Unlocated {
+			index, _ := t.At(w.Hash, w.Key)
+			w.Index = int32(index)
+		}
 	}
 	return waits
 }
