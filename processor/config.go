@@ -1,7 +1,6 @@
 package processor
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -27,7 +26,7 @@ type Config struct {
 	Lanes            int           // 0: as many as partitions, at most 8, or what the data was written with
 	BatchAge         time.Duration // a batch is closed when it is this old …
 	BatchRecords     int           // … or has this many records …
-	BatchBytes       int           // … or these many bytes of them; 0: what a sink takes for certain …
+	BatchBytes       int           // … or these many bytes of them; 0: what Memory allows, and a sink takes for certain …
 	Memory           int64         // … or its share of the bytes that all lanes of this process may hold in open and closing batches
 	SessionTimeout   time.Duration
 	Heartbeat        time.Duration
@@ -85,13 +84,17 @@ func (c *Config) Fingerprint() string {
 // one waiting, one being written.
 const bytesFactor = 12
 
-// maxBatchBytes of records give blocks that a sink takes for certain, however large the share of Memory is.
-const maxBatchBytes = 96 << 20
+// So many bytes of records, and so many tills or turns of theirs, give blocks that a sink takes for certain, however large the share of Memory is. Bytes of health reports do not
+// count: what a till has reported once in a batch makes no row more until its status or the hour is another.
+const (
+	maxBatchBytes = 96 << 20
+	maxBatchTurns = 160_000
+)
 
 // share is how much memory the batches of one lane may hold, so that all lanes together stay within Memory.
 func (c *Config) share(lanes int) int { return max(int(c.Memory)/max(lanes, 1), 1<<20) }
 
 // full says whether an open batch must be closed. A batch that is as large as memory allows has the fewest rows a record: a lane that is behind catches up.
 func (c *Config) full(f *folder, share int) bool {
-	return f.records >= c.BatchRecords || f.bytes >= cmp.Or(c.BatchBytes, maxBatchBytes) || f.held() >= share
+	return f.records >= c.BatchRecords || c.BatchBytes > 0 && f.bytes >= c.BatchBytes || f.bytes-f.reports >= maxBatchBytes || f.tills.Turns() >= maxBatchTurns || f.held() >= share
 }

@@ -140,6 +140,9 @@ func find[K interface {
 
 // Fold adds a transaction to the open batch. Other types of events, and test events, are not sales.
 func (f *Fold) Fold(e *event.Event, in rollup.Input) {
+	if e.Type != event.TypeTransaction {
+		return // and no sender is remembered for it
+	}
 	s := f.senders.Of(in)
 	if !s.known || f.names.String(s.store) != e.StoreID {
 		*s = f.sender(e)
