@@ -89,7 +89,7 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 	switch {
 	case !t.known:
 		t.partition = min(t.partition, in.Partition) // whatever the order
-	case t.awaited():
+	case t.kept == beginningOfTime && t.awaited(): // the one tells of the other without being waited for
 	case ev.Time < max(t.kept, f.rules.edge(t.newest))+proofLimit:
 		// Judged against the state before the batch, by the till's own clock. What is kept reaches an hour further back, as sales may.
 		f.stale(in.Topic, e.TerminalID, e.BusinessDate(f.rules.cutoff))
@@ -109,7 +109,7 @@ func (f *Fold) Ahead(of []rollup.Input) {
 		if t == nil {
 			continue
 		}
-		read += t.newest + t.kept + t.profile.texts[version].at + t.profile.backlog.at
+		read += t.kept + t.profile.texts[version].at
 		if t.store != "" {
 			read += int64(t.store[0])
 		}

@@ -93,7 +93,9 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 	if e.Notes.PANMasked {
 		s.panMasked++
 	}
-	s.other += uint64(e.Notes.Other)
+	if e.Notes.Other > 0 {
+		s.other += uint64(e.Notes.Other)
+	}
 }
 
 // Ahead reads what Fold will need of many senders, so that the processor waits for all of that together.
@@ -101,7 +103,7 @@ func (f *Fold) Ahead(of []rollup.Input) {
 	read, sums := uint64(0), f.sums.Entries()
 	for i := range of {
 		if known := f.senders.Of(of[i]); known.batch == f.batch {
-			read += sums[known.index].Value.accepted + uint64(sums[known.index].Value.skewMin)
+			read += sums[known.index].Value.accepted
 		}
 	}
 	f.read = read
