@@ -58,6 +58,15 @@ func (t *Table[K, V]) Find(hash uint64, key K) (index int, ok bool) {
 	}
 }
 
+// Slot reads where a key of this hash would be found. What it gives is of no use by itself: who looks for many keys reads all of their slots first, so that the processor
+// waits for them together.
+func (t *Table[K, V]) Slot(hash uint64) uint64 {
+	if len(t.slots) == 0 {
+		return 0
+	}
+	return t.slots[hash>>32>>t.shift&uint64(len(t.slots)-1)]
+}
+
 // Is says whether a key is at an index, and gives its value like At: for who knows where it was, in this batch or in the one before.
 func (t *Table[K, V]) Is(index int, key K) (value *V, ok bool) {
 	if uint(index) < uint(len(t.entries)) && t.entries[index].Key == key {
@@ -93,15 +102,6 @@ func Push[T any](s []T, v T) []T {
 		s = slices.Grow(s, max(len(s), 1<<minBits))
 	}
 	return append(s, v)
-}
-
-// Slot reads where a key of this hash would be found. What it gives is of no use by itself: who looks for many keys reads all of their slots first, so that the processor
-// waits for them together.
-func (t *Table[K, V]) Slot(hash uint64) uint64 {
-	if len(t.slots) == 0 {
-		return 0
-	}
-	return t.slots[hash>>32>>t.shift&uint64(len(t.slots)-1)]
 }
 
 func (t *Table[K, V]) put(slot uint64) {
