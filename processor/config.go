@@ -26,7 +26,7 @@ type Config struct {
 	Lanes            int           // 0: as many as partitions, at most 8, or what the data was written with
 	BatchAge         time.Duration // a batch is closed when it is this old …
 	BatchRecords     int           // … or has this many records …
-	BatchBytes       int           // … or these many bytes of them; 0: what Memory allows, and a sink takes for certain …
+	BatchBytes       int           // … or these many bytes of them; 0: what a sink takes for certain …
 	Memory           int64         // … or its share of the bytes that all lanes of this process may hold in open and closing batches
 	SessionTimeout   time.Duration
 	Heartbeat        time.Duration
@@ -96,5 +96,9 @@ func (c *Config) share(lanes int) int { return max(int(c.Memory)/max(lanes, 1), 
 
 // full says whether an open batch must be closed. A batch that is as large as memory allows has the fewest rows a record: a lane that is behind catches up.
 func (c *Config) full(f *folder, share int) bool {
-	return f.records >= c.BatchRecords || c.BatchBytes > 0 && f.bytes >= c.BatchBytes || f.bytes-f.reports >= maxBatchBytes || f.tills.Turns() >= maxBatchTurns || f.held() >= share
+	bytes, most := f.bytes, c.BatchBytes
+	if most == 0 {
+		bytes, most = f.bytes-f.reports, maxBatchBytes
+	}
+	return f.records >= c.BatchRecords || bytes >= most || f.tills.Turns() >= maxBatchTurns || f.held() >= share
 }
