@@ -1,7 +1,6 @@
 package processor
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -85,13 +84,21 @@ func (c *Config) Fingerprint() string {
 // one waiting, one being written.
 const bytesFactor = 12
 
-// maxBatchBytes of records give blocks that a sink takes for certain, however large the share of Memory is.
-const maxBatchBytes = 96 << 20
+// So many bytes of records, and so many tills or turns of theirs, give blocks that a sink takes for certain, however large the share of Memory is. Bytes of health reports do not
+// count: what a till has reported once in a batch makes no row more until its status or the hour is another.
+const (
+	maxBatchBytes = 96 << 20
+	maxBatchTurns = 160_000
+)
 
 // share is how much memory the batches of one lane may hold, so that all lanes together stay within Memory.
 func (c *Config) share(lanes int) int { return max(int(c.Memory)/max(lanes, 1), 1<<20) }
 
 // full says whether an open batch must be closed. A batch that is as large as memory allows has the fewest rows a record: a lane that is behind catches up.
 func (c *Config) full(f *folder, share int) bool {
-	return f.records >= c.BatchRecords || f.bytes >= cmp.Or(c.BatchBytes, maxBatchBytes) || f.held() >= share
+	bytes, most := f.bytes, c.BatchBytes
+	if most == 0 {
+		bytes, most = f.bytes-f.reports, maxBatchBytes
+	}
+	return f.records >= c.BatchRecords || bytes >= most || f.tills.Turns() >= maxBatchTurns || f.held() >= share
 }

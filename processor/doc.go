@@ -12,7 +12,7 @@
 //	fetch   asks the leaders for raw record batches (package fetch: CRC checked, aborted transactions left out)
 //	fold    walks the batches, of all partitions in the order of time (package align); every record is decoded and validated (package event), deduplicated by the till's own sequence
 //	        number (package sequence) and given to the folds (quality, purchase, consent, incident, availability, journey), which add it to the open batch.
-//	        What cannot be accepted becomes a dead letter with a reason. This is folder.go: pure, no I/O.
+//	        What cannot be accepted becomes a dead letter with a reason. Health reports are decoded some at a time before the first is folded (ahead.go). This is folder.go: pure, no I/O.
 //	write   takes closed batches and brings them in (writer.go): intent, claim, dead letters, one INSERT a (table, month), verification,
 //	        state, commit. The order, and why, is in package commit.
 //

@@ -46,7 +46,7 @@ type folder struct {
 	cfg       *Config
 	forgotten *forget.List
 	decoder   *format.Decoder
-	event     event.Event
+	ahead     ahead
 	sequence  *sequence.Set
 	quality   *quality.Fold
 
@@ -62,7 +62,8 @@ type folder struct {
 	newest  int64 // newest record timestamp of the batch, ms
 	records int
 	bytes   int
-	other   int // bytes of records whose folds do not say what they hold
+	reports int // … of accepted health reports
+	other   int // … of records whose folds do not say what they hold
 }
 
 // newFolder makes a folder without state. Those who were forgotten are nobody to it. All that its past wants must be given to it before Seal.
@@ -72,6 +73,7 @@ func newFolder(cfg *Config, forgotten *forget.List) *folder {
 		forgotten: forgotten,
 		decoder:   format.NewDecoder(cfg.FormatOptions()),
 		quality:   quality.New(quality.Config{BusinessDayCutoff: cfg.BusinessDayCutoff}),
+		ahead:     newAhead(1),
 		books:     map[fetch.TopicPartition]*book{},
 	}
 	f.sequence = sequence.New(sequence.Config{Missing: f.quality.Missing})
@@ -131,8 +133,8 @@ func (f *folder) Begin(tp fetch.TopicPartition, offset int64, whole bool) {
 	f.corrections.Begin(tp.Topic, tp.Partition, whole)
 }
 
-// Record takes one record. Nothing of it is kept that aliases it. After an error, which only a correction or an unknown schema can meet, the folder is not to be used
-// any more.
+// Record takes one record. Nothing of it is kept that aliases it, once settle was called. After an error, which only a correction or an unknown schema can meet, the folder is not to
+// be used any more.
 func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) error {
 	if f.open == nil || tp != f.openTP {
 		f.open, f.openTP = f.books[tp], tp
@@ -145,7 +147,7 @@ func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) error {
 	f.bytes += len(r.Value)
 	in := rollup.Input{Topic: tp.Topic, Partition: tp.Partition, Offset: r.Offset, Timestamp: r.Timestamp}
 
-	e := &f.event
+	e := f.ahead.next()
 	rejection, err := f.decoder.Record(format.Record{Topic: tp.Topic, Value: r.Value, Headers: r.Headers}, e)
 	if err != nil {
 		return err
@@ -154,32 +156,31 @@ func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) error {
 		f.unname(e)
 		rejection = f.decoder.CheckTime(e, r.Timestamp)
 	}
+	if rejection == nil && e.Type == event.TypeHealth && f.decoder.Lasting() {
+		if f.ahead.wait(in, r) {
+			f.settle()
+		}
+		return nil
+	}
+	f.settle()
 	if rejection == nil && e.Type == event.TypeTransaction {
 		if rejection, err = f.corrections.Check(e, in); err != nil {
 			return err
 		}
 	}
-	if rejection == nil {
-		in.Sender = f.sequence.Sender(in.Topic, in.Partition, e.TerminalID)
-		date := e.BusinessDate(f.cfg.BusinessDayCutoff.Milliseconds())
-		switch f.sequence.See(e, in, date) {
-		case sequence.Duplicate:
-			b.duplicates++
-			f.quality.Duplicate(in.Topic, e.TerminalID, date)
-			return nil
-		case sequence.Forgotten:
-			rejection = &event.Rejection{
-				Reason: event.ReasonSequenceForgotten, Field: "sequence",
-				Expected: "a number the lane still remembers (the terminal has more holes than are kept)",
-			}
-		}
-	}
 	if rejection != nil {
-		f.other += len(r.Value) + len(r.Headers)
-		f.reject(b, in, r, rejection)
+		f.reject(e, in, r, rejection)
 		return nil
 	}
-	if e.Type != event.TypeTransaction && e.Type != event.TypeHealth {
+	in.Sender = f.sequence.Sender(in.Topic, in.Partition, e.TerminalID)
+	if !f.isNew(e, in, r) {
+		return nil
+	}
+	switch e.Type {
+	case event.TypeTransaction:
+	case event.TypeHealth:
+		f.reports += len(r.Value)
+	default:
 		f.other += f.decoder.Size()
 	}
 	verdict := correction.Counts
@@ -193,10 +194,34 @@ func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) error {
 		f.quality.Duplicate(in.Topic, e.TerminalID, e.BusinessDate(f.cfg.BusinessDayCutoff.Milliseconds()))
 		return nil
 	}
-	b.records++
+	f.spread(e, in, verdict)
+	return nil
+}
+
+// isNew tells an event from a repeat by its number, and counts what is none.
+func (f *folder) isNew(e *event.Event, in rollup.Input, r fetch.Record) bool {
+	date := e.BusinessDate(f.cfg.BusinessDayCutoff.Milliseconds())
+	switch f.sequence.See(e, in, date) {
+	case sequence.Duplicate:
+		f.open.duplicates++
+		f.quality.Duplicate(in.Topic, e.TerminalID, date)
+		return false
+	case sequence.Forgotten:
+		f.reject(e, in, r, &event.Rejection{
+			Reason: event.ReasonSequenceForgotten, Field: "sequence",
+			Expected: "a number the lane still remembers (the terminal has more holes than are kept)",
+		})
+		return false
+	}
+	return true
+}
+
+// spread gives an event to the folds that it is for.
+func (f *folder) spread(e *event.Event, in rollup.Input, verdict correction.Verdict) {
+	f.open.records++
 	f.quality.Fold(e, in)
 	if e.Test || verdict == correction.Correction {
-		return nil // a correction is no evidence of anything but itself: it may have been made in an office
+		return // a correction is no evidence of anything but itself: it may have been made in an office
 	}
 	if verdict == correction.Counts {
 		f.purchases.Fold(e, in)
@@ -204,16 +229,16 @@ func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) error {
 	for _, fold := range f.folds {
 		fold.Fold(e, in)
 	}
-	return nil
 }
 
-func (f *folder) reject(b *book, in rollup.Input, r fetch.Record, why *event.Rejection) {
-	b.rejected++
+func (f *folder) reject(e *event.Event, in rollup.Input, r fetch.Record, why *event.Rejection) {
+	f.other += len(r.Value) + len(r.Headers)
+	f.open.rejected++
 	date := int32(time.UnixMilli(in.Timestamp).Unix() / 86400)
-	if f.event.Time.OK {
-		date = f.event.BusinessDate(f.cfg.BusinessDayCutoff.Milliseconds())
+	if e.Time.OK {
+		date = e.BusinessDate(f.cfg.BusinessDayCutoff.Milliseconds())
 	}
-	f.quality.Rejected(in.Topic, f.event.TerminalID, date)
+	f.quality.Rejected(in.Topic, e.TerminalID, date)
 	l := DeadLetter{
 		Topic: in.Topic, Partition: in.Partition, Offset: in.Offset, Timestamp: in.Timestamp,
 		Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Reason: string(why.Reason), Field: why.Field, Expected: why.Expected,
@@ -309,7 +334,7 @@ func (f *folder) Seal(v rollup.Version, lane string, now time.Time) *batch {
 	for _, k := range f.books {
 		*k = book{from: k.next, next: k.next}
 	}
-	f.letters, f.newest, f.records, f.bytes, f.other = nil, 0, 0, 0, 0
+	f.letters, f.newest, f.records, f.bytes, f.reports, f.other = nil, 0, 0, 0, 0, 0
 	return b
 }
 

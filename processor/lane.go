@@ -375,7 +375,7 @@ func (l *lane) replay(ctx context.Context, h *hand, p *commit.Pending) error {
 		h.judged = p.Unknown
 	}
 	f.decoder.Find(l.schemas(ctx, h, judged))
-	walker := fetch.NewWalker()
+	walker := f.walker()
 	open := map[fetch.TopicPartition]int64{}
 	for _, r := range p.Ranges {
 		tp := fetch.TopicPartition(r.TopicPartition)
@@ -553,7 +553,7 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 	f := h.folder
 	f.corrections.Find(l.finder(ctx, h))
 	f.decoder.Find(l.schemas(ctx, h, false))
-	walker := fetch.NewWalker()
+	walker := f.walker()
 	share := cmp.Or(l.first, l.share)
 	var opened time.Time // when the open batch got its first offset
 	var age <-chan time.Time

@@ -47,6 +47,7 @@ func TestMeasureHeartbeats(t *testing.T) {
 	f := newFolder(cfg, nil)
 	tp := fetch.TopicPartition{Topic: "pos.health", Partition: 3}
 	f.Begin(tp, 0, true)
+	f.walker() // it reads ahead, as a lane's does
 	rnd := rand.New(rand.NewPCG(1, 2))
 	start := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
 	end := start.Add(time.Duration(*measured.hours) * time.Hour)
@@ -78,6 +79,7 @@ func TestMeasureHeartbeats(t *testing.T) {
 		for _, r := range records {
 			f.Record(tp, r)
 		}
+		f.settle()
 		if last {
 			folding += spent() - began
 			counted += uint64(len(records))

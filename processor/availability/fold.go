@@ -28,6 +28,7 @@ type Fold struct {
 	loading   map[origin]*loading // nil once folding has begun
 	texts     texts
 	joined    []byte // a text being put together
+	read      int64  // nothing: so that what is read ahead is read
 
 	// The open batch.
 	inbox   inbox
@@ -88,7 +89,7 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 	switch {
 	case !t.known:
 		t.partition = min(t.partition, in.Partition) // whatever the order
-	case t.awaited():
+	case t.kept == beginningOfTime && t.awaited(): // the one tells of the other without being waited for
 	case ev.Time < max(t.kept, f.rules.edge(t.newest))+proofLimit:
 		// Judged against the state before the batch, by the till's own clock. What is kept reaches an hour further back, as sales may.
 		f.stale(in.Topic, e.TerminalID, e.BusinessDate(f.rules.cutoff))
@@ -98,6 +99,25 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 		t.told = true
 	}
 	f.pend(t, &ev)
+}
+
+// Ahead reads what Fold will need of many senders, so that the processor waits for all of that together.
+func (f *Fold) Ahead(of []rollup.Input) {
+	read := int64(0)
+	for i := range of {
+		t := *f.senders.Of(of[i])
+		if t == nil {
+			continue
+		}
+		read += t.kept + t.profile.texts[version].at
+		if t.store != "" {
+			read += int64(t.store[0])
+		}
+		if t.number > 0 {
+			read += int64(f.inbox.tails[t.number-1].n)
+		}
+	}
+	f.read = read
 }
 
 // pend adds evidence to the open batch.
@@ -120,6 +140,9 @@ const (
 func (f *Fold) Held() int {
 	return len(f.touched)*terminalBytes + f.inbox.turns*turnBytes + f.inbox.len()*evidenceBytes
 }
+
+// Turns is of how many terminals the open batch has evidence, and how often that is of another hour or status than their evidence before: what makes rows.
+func (f *Fold) Turns() int { return len(f.touched) + f.inbox.turns }
 
 // begin puts what the open batch touches in order.
 func (f *Fold) begin() {

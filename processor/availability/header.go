@@ -2,6 +2,7 @@ package availability
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/tillstream/tillstream/processor/rollup"
 )
@@ -30,7 +31,7 @@ func (t *terminal) appendHeader(dst []byte) []byte {
 		dst = s.append(binary.AppendVarint(dst, t.newest-s.at), t.newest, format >= skewedFormat)
 	}
 	p := &t.profile
-	for i := range p.texts {
+	for i := range slices.Backward(p.texts[:]) {
 		dst = appendText(dst, p.texts[i].value)
 		if p.texts[i].value != "" {
 			dst = t.appendStamp(dst, p.texts[i].stamp)
@@ -135,7 +136,7 @@ func (t *terminal) readHeader(data []byte, keep texts) (open []byte, err error) 
 		}
 	}
 	p := newProfile()
-	for i := range p.texts {
+	for i := range slices.Backward(p.texts[:]) {
 		if p.texts[i].value = r.text(keep); p.texts[i].value != "" {
 			p.texts[i].stamp = t.readStamp(&r)
 		}

@@ -31,24 +31,23 @@ type text struct {
 
 // The texts of a profile.
 const (
-	version = iota
-	printer
+	scanner = iota
 	cardReader
-	scanner
+	printer
+	version // of which nearly every report has one
 	profileTexts
 )
 
 // profile is what reports say of a till beside its status. A short report, without some field, does not erase what a longer one
 // said before.
 type profile struct {
-	texts [profileTexts]text
+	battery stamp
+	texts   [profileTexts]text
 
-	battery   stamp
+	backlog   stamp // of the newest report: no backlog and none mentioned are the same
+	oldest    rollup.NullMillis
+	unsent    uint32
 	batteryPc rollup.NullUint8
-
-	backlog stamp // of the newest report: no backlog and none mentioned are the same
-	unsent  uint32
-	oldest  rollup.NullMillis
 }
 
 func newProfile() profile {

@@ -21,34 +21,34 @@ func (e entity) compare(o entity) int {
 	return cmp.Or(cmp.Compare(e.store, o.store), cmp.Compare(e.id, o.id))
 }
 
-// terminal is the state of one.
+// terminal is the state of one. What Fold needs, from the end of the profile to the store, lies together, so that little memory is waited for.
 type terminal struct {
-	entity
 	home      *store
-	key       string // of its state; entity is part of it
+	profile   profile
+	number    int32 // in Fold.inbox; 0: the open batch has no evidence
 	partition int32
-	known     bool // from a batch before the open one; only then the fields up to chunks are set
+	known     bool  // from a batch before the open one; only then what follows of its evidence is set
+	told      bool  // the open batch changed the profile
+	turned    bool  // some of its evidence has a Skew
+	skewed    bool  // some of the kept evidence has a Skew
+	whole     bool  // a version that had no past has left its state
+	newest    int64 // as the till's own clock has it
+	kept      int64 // where the kept evidence begins: base.at, or earlier with a past
+	entity
 
-	newest, firstSeen int64    // newest: as the till's own clock has it
-	seen              int64    // newest evidence, where it belongs
-	lateSent, edge    int64    // of one whose clock is wrong: when evidence was sent last that was not sent at once, 0 if there is none; and rules.edge when all was read last
-	base              snapshot // where the evidence in memory begins
-	hot               snapshot // a recent one, to spare work
-	tip               *tip     // how the timeline ends, to spare more; nil: not known
-	chunks            []chunk  // by hour, those that are not cold
-	cold              cold
-	kept              int64     // where the kept evidence begins: base.at, or earlier with a past
-	past              past      // hours before base.at
-	back              *recalled // of the past, while it is needed
-	whole             bool      // a version that had no past has left its state
-	open              int64     // the hour whose evidence is in the header, not in a row of its own; 0: none is
-	profile           profile
-
-	number int32   // in Fold.inbox; 0: the open batch has no evidence
-	fresh  []int32 // pieces of the inbox, as they came, while the batch is sealed
-	told   bool    // the open batch changed the profile
-	turned bool    // some of its evidence has a Skew
-	skewed bool    // some of the kept evidence has a Skew
+	key            string // of its state; entity is part of it
+	firstSeen      int64
+	seen           int64    // newest evidence, where it belongs
+	lateSent, edge int64    // of one whose clock is wrong: when evidence was sent last that was not sent at once, 0 if there is none; and rules.edge when all was read last
+	base           snapshot // where the evidence in memory begins
+	hot            snapshot // a recent one, to spare work
+	tip            *tip     // how the timeline ends, to spare more; nil: not known
+	chunks         []chunk  // by hour, those that are not cold
+	cold           cold
+	past           past      // hours before base.at
+	back           *recalled // of the past, while it is needed
+	open           int64     // the hour whose evidence is in the header, not in a row of its own; 0: none is
+	fresh          []int32   // pieces of the inbox, as they came, while the batch is sealed
 }
 
 // awaited says that so far only the registry knows the terminal. Nothing is too late for it, and it has no hours yet.

@@ -87,6 +87,9 @@ func (d *Decoder) Decode(value []byte, e *Event) *Rejection {
 	return nil
 }
 
+// Lasting says that the strings of the last event alias its value alone, and stay when Decode is called with another one.
+func (d *Decoder) Lasting() bool { return len(d.scan.scratch) == 0 }
+
 // object takes the event. Envelope and body are on the same level, and the type may come last.
 func (d *Decoder) object() bool {
 	e, s := d.event, &d.scan

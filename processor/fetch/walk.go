@@ -20,6 +20,8 @@ type Walker struct {
 	// MaxBatch is how many bytes a batch may have when decompressed, and how large a zstd window may be; a larger one is a
 	// *CorruptError. 64 MiB.
 	MaxBatch int
+	// Done is called, if it is not nil, once the records of a batch were given, or as many of them as there will be: before what they alias is used again.
+	Done func()
 
 	codecs  codecs
 	aborted []int64 // producers whose transaction at this point of the chunk was aborted
@@ -69,7 +71,11 @@ func (w *Walker) Walk(c *Chunk, from, to int64, f func(Record) error) (next int6
 			continue
 		}
 		if !skip {
-			if at, err := w.records(&b, next, to, f); err != nil {
+			at, err := w.records(&b, next, to, f)
+			if w.Done != nil {
+				w.Done()
+			}
+			if err != nil {
 				if bad := malformed(""); errors.As(err, &bad) {
 					err = &CorruptError{c.TopicPartition, at, err}
 				}

@@ -174,6 +174,35 @@ func TestDecompress(t *testing.T) {
 	}
 }
 
+// Until Done is called all records of a batch are there; it is called after each batch, also after one in which the walk stops.
+func TestRecordsStayUntilTheirBatchIsDone(t *testing.T) {
+	var data []byte
+	for base := int64(0); base < 6; base += 2 {
+		records := slices.Concat(encodeRecord(0, 0, nil, fmt.Appendf(nil, "value %d", base)), encodeRecord(1, 0, nil, fmt.Appendf(nil, "value %d", base+1)))
+		data = append(data, encode(base, codecSnappy, -1, snappy.Encode(nil, records), 2, 1)...)
+	}
+	w := NewWalker()
+	var open, done []string
+	var values [][]byte
+	w.Done = func() {
+		for _, v := range values {
+			open = append(open, string(v))
+		}
+		values, done = values[:0], append(done, fmt.Sprint(open))
+	}
+	stop := errors.New("full")
+	if _, err := w.Walk(chunk(0, data), 0, 6, func(r Record) error {
+		if r.Offset == 5 {
+			return stop
+		}
+		values = append(values, r.Value)
+		return nil
+	}); err != stop {
+		t.Fatal(err)
+	}
+	diff(t, []string{"[value 0 value 1]", "[value 0 value 1 value 2 value 3]", "[value 0 value 1 value 2 value 3 value 4]"}, done)
+}
+
 // Megabytes of zeros in some kilobytes are refused, by a bounded buffer.
 func TestDecompressBomb(t *testing.T) {
 	bomb := make([]byte, 16<<20)

@@ -54,6 +54,7 @@ type Decoder struct {
 
 	plain, mapped, out []byte // JSON that another format became, that a mapping made, and with the attributes of its CloudEvent; reused
 	size               int
+	made               bool // what was decoded last was no plain JSON record
 	cloud              attributes
 }
 
@@ -68,7 +69,7 @@ func NewDecoder(opts Options) *Decoder {
 // Record fills e with the event of a record, as event.Decoder.Decode does: card numbers are masked in the value of JSON, and what e has aliases the
 // value or the decoder, until the next call. An error is of what Find was given, and says nothing about the record.
 func (d *Decoder) Record(r Record, e *event.Event) (*event.Rejection, error) {
-	d.size = len(r.Value)
+	d.size, d.made = len(r.Value), false
 	if len(r.Value) > 0 && r.Value[0] == '{' && r.Headers.None() && (len(d.opts.Mappings) == 0 || d.opts.Mappings[r.Topic] == nil) {
 		return d.Decode(r.Value, e), nil
 	}
@@ -78,8 +79,12 @@ func (d *Decoder) Record(r Record, e *event.Event) (*event.Rejection, error) {
 // Size is how many bytes of canonical JSON the last event had.
 func (d *Decoder) Size() int { return d.size }
 
+// Lasting says that what the last event has aliases the value of its record alone, and stays when Record is called with another one.
+func (d *Decoder) Lasting() bool { return !d.made && d.Decoder.Lasting() }
+
 // other decodes what is not plainly canonical JSON.
 func (d *Decoder) other(r Record, e *event.Event) (*event.Rejection, error) {
+	d.made = true
 	value, rejection, err := d.unwrapped(r)
 	if rejection != nil || err != nil {
 		e.Reset()

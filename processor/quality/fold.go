@@ -28,6 +28,7 @@ type Fold struct {
 	senders         rollup.Senders[sender]
 	batch           uint32
 	late            []table.Sample[uint32] // seconds: late_in
+	read            uint64                 // nothing: so that what is read ahead is read
 }
 
 type key struct {
@@ -92,7 +93,20 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 	if e.Notes.PANMasked {
 		s.panMasked++
 	}
-	s.other += uint64(e.Notes.Other)
+	if e.Notes.Other > 0 {
+		s.other += uint64(e.Notes.Other)
+	}
+}
+
+// Ahead reads what Fold will need of many senders, so that the processor waits for all of that together.
+func (f *Fold) Ahead(of []rollup.Input) {
+	read, sums := uint64(0), f.sums.Entries()
+	for i := range of {
+		if known := f.senders.Of(of[i]); known.batch == f.batch {
+			read += sums[known.index].Value.accepted
+		}
+	}
+	f.read = read
 }
 
 // online says that an event was sent as it happened: the time between sending and Kafka then tells the skew of the sender's clock.

@@ -56,6 +56,8 @@ type Set struct {
 	room      []terminal // for the next ones
 	changed   []*terminal
 	stats     Stats
+	hashes    []uint64 // of those that Senders looks for
+	read      uint64   // nothing: so that what is read ahead is read
 }
 
 type key struct {
@@ -72,6 +74,28 @@ func New(cfg Config) *Set {
 // Sender is a number that stands for a terminal of a topic and a partition as long as the Set lives: see rollup.Input.
 func (s *Set) Sender(topic string, partition int32, terminal string) uint32 {
 	return uint32(s.terminal(topic, partition, terminal).index) + 1
+}
+
+// Senders gives the numbers of many terminals of a topic and a partition, and reads what See will need of them. A look-up by itself waits for memory four times; of many in
+// turn a processor waits for most at once.
+func (s *Set) Senders(topic string, partition int32, terminals []string, numbers []uint32) {
+	i := s.topic(topic)
+	s.hashes = s.hashes[:0]
+	for _, id := range terminals {
+		s.hashes = append(s.hashes, s.hash(i, partition, id))
+	}
+	read := uint64(0)
+	for _, hash := range s.hashes {
+		read += s.terminals.Slot(hash)
+	}
+	for n, id := range terminals {
+		numbers[n] = uint32(s.find(s.hashes[n], key{id, i, partition}).index) + 1
+	}
+	for _, n := range numbers {
+		t := s.terminals.Entries()[n-1].Value
+		read += t.first[0].high + t.restarts
+	}
+	s.read = read
 }
 
 // See judges an event and remembers it. businessDate (days since 1970) is where numbers that it reveals are missing.
@@ -121,13 +145,25 @@ func (s *Set) list(t *terminal) {
 
 // terminal finds a terminal, or begins it. What it keeps is cloned.
 func (s *Set) terminal(topic string, partition int32, id string) *terminal {
-	i := slices.Index(s.topics, topic)
+	i := s.topic(topic)
+	return s.find(s.hash(i, partition, id), key{id, i, partition})
+}
+
+// topic is the number of a topic.
+func (s *Set) topic(name string) int32 {
+	i := slices.Index(s.topics, name)
 	if i < 0 {
 		i = len(s.topics)
-		s.topics = append(s.topics, strings.Clone(topic))
+		s.topics = append(s.topics, strings.Clone(name))
 	}
-	k := key{id, int32(i), partition}
-	hash := table.Mix(maphash.String(s.seed, id), table.Pack(uint32(i), uint32(partition)))
+	return int32(i)
+}
+
+func (s *Set) hash(topic, partition int32, id string) uint64 {
+	return table.Mix(maphash.String(s.seed, id), table.Pack(uint32(topic), uint32(partition)))
+}
+
+func (s *Set) find(hash uint64, k key) *terminal {
 	if at, ok := s.terminals.Find(hash, k); ok {
 		return s.terminals.Entries()[at].Value
 	}
@@ -137,7 +173,7 @@ func (s *Set) terminal(topic string, partition int32, id string) *terminal {
 	t := &s.room[0]
 	s.room = s.room[1:]
 	t.epochs = t.first[:0]
-	k.terminal = strings.Clone(id)
+	k.terminal = strings.Clone(k.terminal)
 	t.index = int32(s.terminals.Add(hash, k))
 	s.terminals.Entries()[t.index].Value = t
 	return t

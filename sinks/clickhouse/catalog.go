@@ -16,6 +16,7 @@ import (
 type column struct {
 	name, kind string // kind is the type as the server spells it
 	sum        bool
+	ephemeral  bool // not kept: others are made of it
 }
 
 // table is one that batches are written to.
@@ -50,7 +51,7 @@ func (s *Sink) tables(ctx context.Context) (map[string]*table, error) {
 	err := s.rows(ctx, func(r driver.Rows) error {
 		var name string
 		var c column
-		if err := r.Scan(&name, &c.name, &c.kind); err != nil {
+		if err := r.Scan(&name, &c.name, &c.kind, &c.ephemeral); err != nil {
 			return err
 		}
 		c.sum = strings.HasPrefix(c.kind, "SimpleAggregateFunction(sum,")
@@ -59,7 +60,7 @@ func (s *Sink) tables(ctx context.Context) (map[string]*table, error) {
 		}
 		found[name].columns = append(found[name].columns, c)
 		return nil
-	}, `SELECT table, name, type FROM system.columns
+	}, `SELECT table, name, type, default_kind = 'EPHEMERAL' FROM system.columns
 		WHERE database = {database:String} AND default_kind IN ('', 'EPHEMERAL') AND NOT startsWith(table, 'canary_')
 		ORDER BY table, position`, ch.Named("database", s.database))
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,6 +70,7 @@ func (s *Sink) insert(ctx context.Context, t *table, in processor.Insert) error 
 	if in.Block, err = tallied(in.Block); err != nil {
 		return &InsertError{t.name, Permanent, err}
 	}
+	in.Block = spared(t, in.Block)
 	names, kinds := wire(t, in.Block)
 	quiet = ch.Context(quiet, ch.WithSettings(settings), ch.WithColumnNamesAndTypes(kinds))
 	query := "INSERT INTO " + s.database + "." + t.name + " (" + strings.Join(names, ", ") + ")"
@@ -132,6 +134,18 @@ func hasColumn(b *rollup.Block, name string) bool {
 		}
 	}
 	return false
+}
+
+// spared gives the block without the arrays that are not kept and are empty in all rows. The server makes of them what is there, sketches, for each row by itself; of what is not sent
+// it does so once. Mostly nothing is late, and late_in alone was a third of an INSERT into data_quality.
+func spared(t *table, b *rollup.Block) *rollup.Block {
+	with := *b
+	with.Columns = slices.DeleteFunc(slices.Clone(b.Columns), func(c rollup.Column) bool {
+		return valuesOf(c.Data) == 0 && slices.ContainsFunc(t.columns, func(of column) bool {
+			return of.ephemeral && of.name == c.Name && strings.HasPrefix(of.kind, "Array(")
+		})
+	})
+	return &with
 }
 
 // wire are the columns as they are sent: the block's, then lane and mark where it does not bring them. Over HTTP the client decides the

@@ -228,7 +228,7 @@ func Default() *Config {
 		},
 		ClickHouse: ClickHouse{DSN: "clickhouse://127.0.0.1:9000/default", InsertTimeout: Duration(time.Minute), Migrate: true},
 		Processor: Processor{
-			BatchAge: Duration(time.Second), BatchRecords: 200_000, Memory: 1 << 30, MaxEventBytes: 1 << 20,
+			BatchAge: Duration(time.Second), BatchRecords: 500_000, Memory: 1 << 30, MaxEventBytes: 1 << 20,
 			TimelineWindow: Duration(48 * time.Hour), RetireAfter: Duration(31 * 24 * time.Hour), CorrectionWindow: Duration(8 * 24 * time.Hour),
 		},
 		Marketing: Marketing{RefreshEvery: Duration(time.Hour)},
