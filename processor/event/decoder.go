@@ -19,13 +19,15 @@ type Options struct {
 
 // Decoder turns JSON into events. It is not for several goroutines at once.
 type Decoder struct {
-	opts   Options
-	scan   scanner
-	habits habits
-	dates  dates
-	names  pseudonymiser
-	event  *Event
-	value  []byte // being decoded
+	opts     Options
+	scan     scanner
+	habits   habits
+	skeleton skeleton
+	plain    bool // without skeletons: what they give is compared with that
+	dates    dates
+	names    pseudonymiser
+	event    *Event
+	value    []byte // being decoded
 
 	customerID, operator string // clear, until they are pseudonyms
 	has                  presence
@@ -65,6 +67,19 @@ func (d *Decoder) Decode(value []byte, e *Event) *Rejection {
 		s.fail(ReasonTooLarge, fmt.Sprintf("at most %d bytes", d.opts.MaxBytes))
 		return &s.rejection
 	}
+	tried := !d.plain && d.skeleton.try()
+	if tried {
+		if d.read() && (d.skeleton.seen&highs == 0 || utf8.Valid(value)) && d.validate() {
+			d.skeleton.took(true)
+			d.pseudonymise()
+			return nil
+		}
+		d.skeleton.took(false)
+		e.filled = filledTransaction | filledHealth // or any of them
+		e.Reset()
+		d.has, d.customerID, d.operator = presence{}, "", ""
+		*s = scanner{in: value, scratch: s.scratch[:0], habits: &d.habits, dates: &d.dates}
+	}
 	ok := s.space() == '{' || s.malformed("one JSON object")
 	if ok = ok && d.object(); ok && s.space() != 0 {
 		ok = s.malformed("nothing after the event")
@@ -84,6 +99,9 @@ func (d *Decoder) Decode(value []byte, e *Event) *Rejection {
 		return &s.rejection
 	}
 	d.pseudonymise()
+	if tried && !s.escapes && !s.masked && e.Body == nil && d.skeleton.learns() {
+		d.learn()
+	}
 	return nil
 }
 

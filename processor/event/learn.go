@@ -1,0 +1,220 @@
+package event
+
+import (
+	"encoding/binary"
+	"math"
+	"strings"
+)
+
+// learner adds an event, which the decoder accepted, to a skeleton.
+type learner struct {
+	scanner
+	skeleton *skeleton
+	at       *node
+	from     int   // where the way from there begins
+	acts     []act // on it
+	index    int   // of the element of a list that it is in
+}
+
+// longest is how long a constant text may be.
+const longest = 24
+
+// learn adds the event that was read last, as far as a skeleton can have what is in it.
+func (d *Decoder) learn() {
+	var habits habits
+	l := learner{scanner: scanner{in: d.value, habits: &habits, dates: &d.dates, bare: true}, skeleton: &d.skeleton, at: &d.skeleton.begin}
+	if l.object(shapeEvent) {
+		l.pos = len(l.in)
+		l.way(field{kind: ending}, nil)
+	}
+}
+
+func (l *learner) do(what deed, f field, text string, n int64) {
+	l.acts = append(l.acts, act{what, f, text, n})
+}
+
+// object goes through an object, and says whether a skeleton can have all of it.
+func (l *learner) object(of shape) bool {
+	if l.space() != '{' {
+		return false
+	}
+	for l.pos++; l.space() != '}'; {
+		if l.in[l.pos] == ',' {
+			l.pos++
+		}
+		k, ok := l.key()
+		if !ok || !l.value(of, k) {
+			return false
+		}
+	}
+	l.pos++
+	return true
+}
+
+func (l *learner) value(of shape, k key) bool {
+	f, c := fields[of][k], l.space()
+	if c == 'n' {
+		switch f.kind {
+		case texts:
+			return false
+		case object:
+			l.do(enterObject, f, "", 0)
+		case objects:
+			l.do(beginLists, f, "", 0)
+		}
+		return l.literal("null")
+	}
+	switch f.kind {
+	case object:
+		what := enterObject
+		if k == keyTotals {
+			what = enterTotals
+		}
+		l.do(what, f, "", 0)
+		return l.object(f.shape)
+	case objects:
+		l.do(beginLists, f, "", 0)
+		return l.array(func(i int) bool {
+			before := l.index
+			l.index = min(i, maxElements-1)
+			defer func() { l.index = before }()
+			return l.element(f)
+		})
+	case texts:
+		l.do(beginList, f, "", 0)
+		return l.array(func(int) bool { return l.space() == '"' && l.varying(f, l.node(of, k)) })
+	case boolean:
+		n := int64(0)
+		if c == 't' {
+			n = 1
+		}
+		l.do(setBool, f, "", n)
+		return l.skip()
+	case typ:
+		text, ok := l.text(false)
+		switch text {
+		case TypeTransaction:
+			l.do(setType, field{}, TypeTransaction, 0)
+		case TypeHealth:
+			l.do(setType, field{}, TypeHealth, 0)
+		default:
+			return false
+		}
+		return ok
+	case skipped:
+		if c == '{' || c == '[' {
+			return false
+		}
+		if c == 't' || c == 'f' {
+			return l.skip()
+		}
+	case text:
+		if from := l.pos; f.few {
+			if text, ok := l.text(false); ok && len(text) <= longest {
+				l.do(setText, f, strings.Clone(text), 0)
+				return true
+			}
+			l.pos = from
+		}
+	case number:
+		if from := l.pos; of == shapeLine && k == keyLine && l.index < maxElements-1 && len(l.acts) > 0 {
+			// The first key of all lines: 1, 2, 3 and so on, as if it were constant.
+			if a := &l.acts[len(l.acts)-1]; a.do == beginLine || a.do == nextLine {
+				if n, ok := l.int(1, math.MaxInt64); ok && n == int64(l.index)+1 {
+					a.n = n
+					return true
+				}
+				l.pos = from
+			}
+		} else if f.few {
+			if n, ok := l.int(f.low, f.high); ok {
+				l.do(setNumber, f, "", n)
+				return true
+			}
+			l.pos = from
+		}
+	}
+	return l.varying(f, l.node(of, k))
+}
+
+func (l *learner) element(f field) bool {
+	switch f.shape {
+	case shapeLine:
+		if n := len(l.acts); n > 0 && l.acts[n-1].do == endLine {
+			l.acts[n-1].do = nextLine
+		} else {
+			l.do(beginLine, f, "", 0)
+		}
+		ok := l.object(f.shape)
+		l.do(endLine, f, "", 0)
+		return ok
+	case shapeTender:
+		l.do(beginTender, f, "", 0)
+		ok := l.object(f.shape)
+		l.do(endTender, f, "", 0)
+		return ok
+	}
+	l.do(beginElement, f, "", 0)
+	return l.object(f.shape)
+}
+
+// varying ends a way at a value, behind which another one begins.
+func (l *learner) varying(f field, to *node) bool {
+	from := l.pos
+	switch f.kind {
+	case text, clearText, texts, day:
+		l.pos++ // the quotes belong to the ways
+		if !l.way(f, to) {
+			return false
+		}
+		l.pos = from
+		if !l.skip() {
+			return false
+		}
+		l.from = l.pos - 1
+	default:
+		if !l.way(f, to) || !l.skip() {
+			return false
+		}
+		l.from = l.pos
+	}
+	return true
+}
+
+func (l *learner) node(of shape, k key) *node {
+	n := &l.skeleton.nodes[of][k]
+	if *n == nil {
+		*n = new([maxElements]node)
+	}
+	return &(*n)[l.index]
+}
+
+// way adds the way up to here, if it is not there yet.
+func (l *learner) way(f field, to *node) bool {
+	whole := string(l.in[l.from:l.pos])
+	if len(whole) > maxWay || strings.IndexByte(whole, '\\') >= 0 {
+		return false
+	}
+	ways, known := &l.at.ways, false
+	for i, w := range ways {
+		if w != nil && w.text == whole {
+			copy(ways[1:i+1], ways[:i])
+			ways[0], known = w, true
+			break
+		}
+	}
+	if !known {
+		w := &way{text: whole, least: math.MaxInt, field: f, to: to, acts: l.acts}
+		if n := len(whole); n >= 8 {
+			w.least, w.head, w.tail = n, binary.LittleEndian.Uint64([]byte(whole)), binary.LittleEndian.Uint64([]byte(whole[n-8:]))
+		}
+		for _, a := range w.acts {
+			w.sets |= a.given & (givenTransaction | givenHealth)
+		}
+		w.sets |= f.given
+		copy(ways[1:], ways[:])
+		ways[0] = w
+	}
+	l.at, l.acts = to, nil
+	return true
+}

@@ -1,0 +1,483 @@
+package event
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"unsafe"
+)
+
+// A sender writes its events in one way: the same keys in the same order, the same white space, and the same few kinds, currencies and results. So most of an event is
+// known before it is read. A skeleton is what stood between the values that vary, learned from events that the decoder accepted, and compared eight bytes at a time.
+//
+// It is a graph. A node is where a value has been taken, known by the shape and the key; from there ways lead to the next values, each with the bytes on it, brackets, keys and
+// constant values, and with what these bytes mean. A shape is in one place of an event only, so where a value ends, all that may follow is the same in every event: a way
+// that was learned in one is right in another. What is on no way, and every value that is not plain, ends the walk, and the decoder reads the event from its beginning
+// as if nothing had happened. So a skeleton accepts what the decoder accepts, but need not accept all.
+type skeleton struct {
+	begin node
+	nodes [shapes][keys]*[maxElements]node
+
+	seen  uint64 // bytes of strings, or'ed
+	given uint32
+	into  [parts]unsafe.Pointer
+
+	misses   uint // events in a row that it did not take
+	skipping uint // events that are not tried
+	spent    uint // on learning, which costs more than it brings if events are all different
+}
+
+// node has the ways from a value, the last one first.
+type node struct{ ways [maxWays]*way }
+
+// Limits of a skeleton: senders of a lane may write in different ways.
+const (
+	maxWays     = 6
+	maxWay      = 1024 // bytes
+	maxElements = 8    // of a list that are told apart
+)
+
+// way leads from one value to the next.
+type way struct {
+	head, tail uint64 // its first and its last eight bytes
+	least      int    // how many bytes there must be for comparing these; more than can be, if it is shorter
+	text       string
+	acts       []act
+	sets       uint32 // what is told of the fields that they set
+	field             // what the value is
+	to         *node
+}
+
+// act is what bytes on a way mean.
+type act struct {
+	do deed
+	field
+	text string
+	n    int64
+}
+
+type deed uint8
+
+const (
+	setText deed = iota
+	setNumber
+	setBool
+	setType
+	enterObject
+	enterTotals
+	beginList  // of texts
+	beginLists // of objects
+	beginLine  // n is its number, if it is not zero
+	endLine
+	nextLine // one ends and another one begins
+	beginTender
+	endTender
+	beginElement // of another list
+)
+
+// Trying an event in vain costs a part of reading it, and learning one as much as some others may bring.
+const (
+	inVain     = 8  // events in a row after which some are not tried
+	maxSkipped = 64 // and how many
+	learning   = 8  // events that are tried for one that is learned, in the long run
+	budget     = 8  // that may be learned at once
+)
+
+// try says whether to try the next event.
+func (k *skeleton) try() bool {
+	if k.skipping > 0 {
+		k.skipping--
+		return false
+	}
+	k.spent -= min(k.spent, 1)
+	return true
+}
+
+// took says whether it was taken.
+func (k *skeleton) took(ok bool) {
+	if ok {
+		k.misses = 0
+	} else if k.misses++; k.misses > inVain {
+		k.skipping = min(k.misses-inVain, maxSkipped)
+	}
+}
+
+// learns says whether to learn an event that was tried and not taken.
+func (k *skeleton) learns() bool {
+	if k.spent > (budget-1)*learning {
+		return false
+	}
+	k.spent += learning
+	return true
+}
+
+// read takes an event, or says that it cannot; then the event has anything in it.
+func (d *Decoder) read() bool {
+	k := &d.skeleton
+	k.seen, k.given = 0, 0
+	k.into[ofEvent], k.into[ofDecoder] = unsafe.Pointer(d.event), unsafe.Pointer(d)
+	in, size, i := unsafe.Pointer(unsafe.SliceData(d.value)), len(d.value), 0
+	at := &k.begin
+walk:
+	for {
+		w, b := at.ways[0], unsafe.Add(in, i)
+		if w == nil || w.least > size-i || word(b, 0) != w.head || word(b, len(w.text)-8) != w.tail || len(w.text) > 16 && !w.middle(b) {
+			if w = at.turn(b, size-i); w == nil {
+				return false
+			}
+		}
+		i += len(w.text)
+		if len(w.acts) > 0 && !d.do(w.acts) {
+			return false
+		}
+		at = w.to
+		k.given |= w.sets
+		p := unsafe.Add(k.into[w.part&(parts-1)], w.offset)
+		switch w.kind {
+		case text:
+			for n := 0; i+n+8 <= size; n += 8 {
+				x := word(in, i+n)
+				k.seen |= x
+				hit := specials(x)
+				if hit == 0 {
+					continue
+				}
+				n += bits.TrailingZeros64(hit) / 8
+				t := unsafe.String((*byte)(unsafe.Add(in, i)), n)
+				if n >= minPAN && suspicious(d.value[i:i+n]) {
+					return false
+				}
+				*(*string)(p) = t
+				i += n
+				continue walk
+			}
+		case number:
+			if i >= size || size < 8 {
+				return false
+			}
+			var x uint64
+			if i+8 <= size {
+				x = word(in, i)
+			} else {
+				x = word(in, size-8) >> (8 * uint(8+i-size) & 63)
+			}
+			n, digits := sevenDigits(x)
+			if digits == 0 || n > w.high {
+				break
+			}
+			w.put(p, n)
+			i += digits
+			continue
+		case instant:
+			if t, n := d.dates.time(d.value, i); n > 0 {
+				*(*Time)(p) = t
+				i += n
+				continue
+			}
+		case ending:
+			break walk
+		}
+		if i = d.take(&w.field, p, i); i < 0 {
+			return false
+		}
+	}
+	e := d.event
+	e.filled = uint8(k.given & (givenTransaction | givenHealth))
+	e.Health.Kind = e.Transaction.Kind
+	return i == size
+}
+
+// sevenDigits is the number that a text begins with, and of how many digits it is; that is zero if there are none, too many, or if they are followed by a point. That no
+// exponent is behind, the next way tells.
+func sevenDigits(x uint64) (n int64, digits int) {
+	x ^= ones * '0'
+	// A digit is below ten now: neither it nor it and six have a high nibble. What a byte behind carries into does not matter.
+	other := (x | (x + ones*6)) & (ones * 0xf0)
+	b := bits.TrailingZeros64(other) &^ 7
+	if b == 0 || b == 64 || b > 8 && byte(x) == 0 || byte(x>>(b&63)) == '.'^'0' {
+		return 0, 0
+	}
+	// Two, four and eight digits at once, the last in the highest byte.
+	x <<= -b & 63
+	x = x*10 + x>>8
+	const pairs = 0x000000ff000000ff
+	return int64(((x&pairs)*(100+1_000_000<<32) + (x>>16&pairs)*(1+10_000<<32)) >> 32), b / 8
+}
+
+// middle compares what is neither the head nor the tail.
+func (w *way) middle(b unsafe.Pointer) bool {
+	text := unsafe.Pointer(unsafe.StringData(w.text))
+	for i := 8; i < len(w.text)-8; i += 8 {
+		if word(b, i) != word(text, i) {
+			return false
+		}
+	}
+	return true
+}
+
+// turn is the way that goes on from a node with the bytes at b, of which there are size. One that was found again comes one place further to the front.
+func (n *node) turn(b unsafe.Pointer, size int) *way {
+	for i, w := range n.ways {
+		if w == nil {
+			break
+		}
+		if len(w.text) > size || unsafe.String((*byte)(b), len(w.text)) != w.text {
+			continue
+		}
+		if i > 0 {
+			n.ways[i-1], n.ways[i] = n.ways[i], n.ways[i-1]
+		}
+		return w
+	}
+	return nil
+}
+
+// word is the eight bytes at p[i].
+func word(p unsafe.Pointer, i int) uint64 {
+	return binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(p, i))[:])
+}
+
+// put puts a number where it belongs.
+func (f *field) put(p unsafe.Pointer, n int64) {
+	if f.narrow {
+		*(*uint32)(p) = uint32(n)
+	} else {
+		*(*int64)(p) = n * f.scale
+	}
+	if f.ok > 0 {
+		*(*bool)(unsafe.Add(p, f.ok)) = true
+	}
+}
+
+// take takes a value of any kind that begins at i and belongs to p, if it is plain, and says where it ends; else that is negative.
+func (d *Decoder) take(f *field, p unsafe.Pointer, i int) int {
+	in := d.value
+	switch f.kind {
+	case skipped:
+		switch {
+		case i == len(in):
+			return -1
+		case in[i] == '"':
+			_, end := d.plainText(i+1, false)
+			if end == 0 {
+				return -1
+			}
+			i = end + 1
+		default:
+			_, end := short(in, i)
+			if end == 0 {
+				if _, end = shortDecimal(in, i); end == 0 {
+					return -1
+				}
+			}
+			i = end
+		}
+	case text, clearText, texts:
+		t, end := d.plainText(i, f.kind == clearText)
+		if end == 0 {
+			return -1
+		}
+		if f.kind == texts {
+			*(*[]string)(p) = append(*(*[]string)(p), t)
+		} else {
+			*(*string)(p) = t
+		}
+		i = end
+	case number:
+		n, end := int64(0), 0
+		if f.scale == 1 {
+			n, end = short(in, i)
+		} else if n, end = shortDecimal(in, i); end > 0 {
+			*(*int64)(p) = n
+			return end
+		}
+		if end == 0 || n < f.low || n > f.high {
+			return -1
+		}
+		f.put(p, n)
+		i = end
+	case instant:
+		t, n := d.dates.time(in, i)
+		if n == 0 {
+			if i == len(in) || in[i] != '"' {
+				return -1
+			}
+			var ok bool
+			text, end := d.plainText(i+1, false)
+			if t, ok = ParseTime(text); end == 0 || !ok {
+				return -1
+			}
+			n = end + 1 - i
+		}
+		*(*Time)(p) = t
+		i += n
+	case day:
+		if i+10 > len(in) {
+			return -1
+		}
+		days, ok := d.dates.parse(in[i:])
+		if !ok {
+			return -1
+		}
+		*(*Opt[int32])(p) = Some(days)
+		i += 10
+	default:
+		return -1
+	}
+	return i
+}
+
+// plainText is the string whose first byte is at i, and where it ends; that is zero if there is more to do than to point at it.
+func (d *Decoder) plainText(i int, bare bool) (text string, end int) {
+	end, seen := special(d.value, i)
+	if end >= len(d.value) || d.value[end] != '"' {
+		return "", 0
+	}
+	d.skeleton.seen |= seen
+	b := d.value[i:end]
+	if !bare && len(b) >= minPAN && suspicious(b) {
+		return "", 0
+	}
+	return alias(b), end
+}
+
+// do does what bytes on a way mean. It returns false where the decoder has to look.
+func (d *Decoder) do(acts []act) bool {
+	k := &d.skeleton
+	for i := range acts {
+		a := &acts[i]
+		ok := true
+		switch a.do {
+		case setText:
+			*(*string)(unsafe.Add(k.into[a.part&(parts-1)], a.offset)) = a.text
+		case setType:
+			d.event.Type = a.text
+		case enterObject:
+			ok = k.enter(&a.field)
+		case enterTotals:
+			ok = k.enter(&a.field)
+			d.has.totals = true
+		case beginLine:
+			ok = d.beginLine(a.n)
+		case endLine:
+			ok = d.endLine()
+		case nextLine:
+			ok = d.endLine() && d.beginLine(a.n)
+		case beginTender:
+			d.beginTender()
+		case endTender:
+			ok = d.endTender()
+		default:
+			d.act(a)
+		}
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// enter begins an object that an event has once.
+func (k *skeleton) enter(f *field) bool {
+	again := k.given&f.given >= givenOnce
+	k.given |= f.given
+	return !again
+}
+
+func (d *Decoder) beginLine(number int64) bool {
+	k, t := &d.skeleton, &d.event.Transaction
+	if len(t.Lines) == maxLines {
+		return false
+	}
+	t.Lines = grow(t.Lines)
+	l := &t.Lines[len(t.Lines)-1]
+	l.reset()
+	k.into[ofLine] = unsafe.Pointer(l)
+	k.given &^= givenLine | givenQuantity | givenGross
+	if number > 0 {
+		l.Line = number
+		k.given |= givenLine
+	}
+	return true
+}
+
+func (d *Decoder) endLine() bool {
+	const whole = givenLine | givenQuantity | givenGross
+	l := (*Line)(d.skeleton.into[ofLine])
+	return d.skeleton.given&whole == whole && l.ProductID != "" && (l.GTIN == "" || isGTIN(l.GTIN))
+}
+
+func (d *Decoder) beginTender() {
+	t := &d.event.Transaction
+	t.Tenders = append(t.Tenders, Tender{})
+	d.skeleton.into[ofTender] = unsafe.Pointer(&t.Tenders[len(t.Tenders)-1])
+	d.skeleton.given &^= givenAmount
+}
+
+func (d *Decoder) endTender() bool {
+	w := (*Tender)(d.skeleton.into[ofTender])
+	return d.skeleton.given&givenAmount != 0 && w.Method != "" && w.Result != ""
+}
+
+// act does what is seldom to be done.
+func (d *Decoder) act(a *act) {
+	k, f, t, h := &d.skeleton, &a.field, &d.event.Transaction, &d.event.Health
+	p := unsafe.Add(k.into[f.part], f.offset)
+	switch a.do {
+	case setNumber:
+		f.put(p, a.n)
+	case setBool:
+		*(*bool)(p) = a.n > 0
+		if f.ok > 0 {
+			*(*bool)(unsafe.Add(p, f.ok)) = true
+		}
+	case setType:
+		d.event.Type = a.text
+	case beginList:
+		*(*[]string)(p) = (*(*[]string)(p))[:0]
+		if f.ok > 0 {
+			*(*bool)(unsafe.Add(p, f.ok)) = true
+		}
+	case beginLists:
+		switch f.shape {
+		case shapeLine:
+			t.Lines = t.Lines[:0]
+		case shapePromotion:
+			l := (*Line)(k.into[ofLine])
+			l.Promotions = l.Promotions[:0]
+		case shapeNotFound:
+			t.NotFound = t.NotFound[:0]
+		case shapeTender:
+			t.Tenders = t.Tenders[:0]
+		case shapeTax:
+			t.Taxes = t.Taxes[:0]
+		case shapeComponent:
+			h.Components = h.Components[:0]
+		case shapeHost:
+			h.Hosts = h.Hosts[:0]
+		case shapeError:
+			h.Errors = h.Errors[:0]
+		}
+	case beginElement:
+		switch f.shape {
+		case shapePromotion:
+			l := (*Line)(k.into[ofLine])
+			l.Promotions = append(l.Promotions, Promotion{})
+			k.into[ofPromotion] = unsafe.Pointer(&l.Promotions[len(l.Promotions)-1])
+		case shapeNotFound:
+			t.NotFound = append(t.NotFound, NotFound{})
+			k.into[ofNotFound] = unsafe.Pointer(&t.NotFound[len(t.NotFound)-1])
+		case shapeTax:
+			t.Taxes = append(t.Taxes, Tax{})
+			k.into[ofTax] = unsafe.Pointer(&t.Taxes[len(t.Taxes)-1])
+		case shapeComponent:
+			h.Components = append(h.Components, Component{})
+			k.into[ofComponent] = unsafe.Pointer(&h.Components[len(h.Components)-1])
+		case shapeHost:
+			h.Hosts = append(h.Hosts, Host{})
+			k.into[ofHost] = unsafe.Pointer(&h.Hosts[len(h.Hosts)-1])
+		case shapeError:
+			h.Errors = append(h.Errors, HealthError{})
+			k.into[ofError] = unsafe.Pointer(&h.Errors[len(h.Errors)-1])
+		}
+	}
+}
