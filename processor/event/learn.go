@@ -13,7 +13,6 @@ type learner struct {
 	at       *node
 	from     int   // where the way from there begins
 	acts     []act // on it
-	index    int   // of the element of a list that it is in
 }
 
 // longest is how long a constant text may be.
@@ -74,12 +73,7 @@ func (l *learner) value(of shape, k key) bool {
 		return l.object(f.shape)
 	case objects:
 		l.do(beginLists, f, "", 0)
-		return l.array(func(i int) bool {
-			before := l.index
-			l.index = min(i, maxElements-1)
-			defer func() { l.index = before }()
-			return l.element(f)
-		})
+		return l.array(func(int) bool { return l.element(f) })
 	case texts:
 		l.do(beginList, f, "", 0)
 		return l.array(func(int) bool { return l.space() == '"' && l.varying(f, l.node(of, k)) })
@@ -112,24 +106,15 @@ func (l *learner) value(of shape, k key) bool {
 		if from := l.pos; f.few {
 			if text, ok := l.text(false); ok && len(text) <= longest {
 				l.do(setText, f, strings.Clone(text), 0)
-				return true
+				return l.constant(of, k)
 			}
 			l.pos = from
 		}
 	case number:
-		if from := l.pos; of == shapeLine && k == keyLine && l.index < maxElements-1 && len(l.acts) > 0 {
-			// The first key of all lines: 1, 2, 3 and so on, as if it were constant.
-			if a := &l.acts[len(l.acts)-1]; a.do == beginLine || a.do == nextLine {
-				if n, ok := l.int(1, math.MaxInt64); ok && n == int64(l.index)+1 {
-					a.n = n
-					return true
-				}
-				l.pos = from
-			}
-		} else if f.few {
+		if from := l.pos; f.few {
 			if n, ok := l.int(f.low, f.high); ok {
 				l.do(setNumber, f, "", n)
-				return true
+				return l.constant(of, k)
 			}
 			l.pos = from
 		}
@@ -158,6 +143,13 @@ func (l *learner) element(f field) bool {
 	return l.object(f.shape)
 }
 
+// constant ends a way behind a value that belongs to it: what has few values has a way for each, and what follows may be anything.
+func (l *learner) constant(of shape, k key) bool {
+	ok := l.way(field{kind: none}, l.node(of, k))
+	l.from = l.pos
+	return ok
+}
+
 // varying ends a way at a value, behind which another one begins.
 func (l *learner) varying(f field, to *node) bool {
 	from := l.pos
@@ -184,9 +176,9 @@ func (l *learner) varying(f field, to *node) bool {
 func (l *learner) node(of shape, k key) *node {
 	n := &l.skeleton.nodes[of][k]
 	if *n == nil {
-		*n = new([maxElements]node)
+		*n = &node{}
 	}
-	return &(*n)[l.index]
+	return *n
 }
 
 // way adds the way up to here, if it is not there yet.
@@ -204,10 +196,14 @@ func (l *learner) way(f field, to *node) bool {
 		}
 	}
 	if !known {
-		w := &way{text: whole, least: math.MaxInt, field: f, to: to, acts: l.acts}
-		if n := len(whole); n >= 8 {
-			w.least, w.head, w.tail = n, binary.LittleEndian.Uint64([]byte(whole)), binary.LittleEndian.Uint64([]byte(whole[n-8:]))
+		w := &way{text: whole, mask: math.MaxUint64, end: max(len(whole)-8, 0), field: f, to: to, acts: l.acts}
+		if len(whole) < 8 {
+			w.mask = 1<<(8*len(whole)) - 1
 		}
+		var ends [16]byte
+		copy(ends[:8], whole)
+		copy(ends[8:], whole[w.end:])
+		w.head, w.tail = binary.LittleEndian.Uint64(ends[:]), binary.LittleEndian.Uint64(ends[8:])
 		for _, a := range w.acts {
 			w.sets |= a.given & (givenTransaction | givenHealth)
 		}

@@ -20,6 +20,8 @@ const (
 	texts   // a list of strings
 	object  // of a shape
 	objects // a list of objects of a shape
+	counter // of lines
+	none    // nothing: what was constant is on the way
 	ending  // nothing: the event ends
 )
 
@@ -182,7 +184,7 @@ var fields = func() (all [shapes][keys]field) {
 		all[c.of][c.k].low, all[c.of][c.k].high = c.low, c.high
 	}
 	all[shapeLine][keyQuantity].scale = 1000
-	all[shapeLine][keyLine].given = givenLine
+	all[shapeLine][keyLine].given, all[shapeLine][keyLine].kind = givenLine, counter
 	all[shapeLine][keyQuantity].given = givenQuantity
 	all[shapeLine][keyGross].given = givenGross
 	all[shapeTender][keyAmount].given = givenAmount

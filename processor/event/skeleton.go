@@ -15,7 +15,7 @@ import (
 // as if nothing had happened. So a skeleton accepts what the decoder accepts, but need not accept all.
 type skeleton struct {
 	begin node
-	nodes [shapes][keys]*[maxElements]node
+	nodes [shapes][keys]*node
 
 	seen  uint64 // bytes of strings, or'ed
 	given uint32
@@ -31,15 +31,15 @@ type node struct{ ways [maxWays]*way }
 
 // Limits of a skeleton: senders of a lane may write in different ways.
 const (
-	maxWays     = 6
-	maxWay      = 1024 // bytes
-	maxElements = 8    // of a list that are told apart
+	maxWays = 16
+	maxWay  = 1024 // bytes
 )
 
 // way leads from one value to the next.
 type way struct {
 	head, tail uint64 // its first and its last eight bytes
-	least      int    // how many bytes there must be for comparing these; more than can be, if it is shorter
+	mask       uint64 // which bits of them it has, if it is shorter
+	end        int    // where the tail is
 	text       string
 	acts       []act
 	sets       uint32 // what is told of the fields that they set
@@ -66,7 +66,7 @@ const (
 	enterTotals
 	beginList  // of texts
 	beginLists // of objects
-	beginLine  // n is its number, if it is not zero
+	beginLine
 	endLine
 	nextLine // one ends and another one begins
 	beginTender
@@ -76,10 +76,10 @@ const (
 
 // Trying an event in vain costs a part of reading it, and learning one as much as some others may bring.
 const (
-	inVain     = 8  // events in a row after which some are not tried
-	maxSkipped = 64 // and how many
-	learning   = 8  // events that are tried for one that is learned, in the long run
-	budget     = 8  // that may be learned at once
+	inVain     = 8   // events in a row after which some are not tried
+	maxSkipped = 64  // and how many
+	learning   = 256 // events that are tried for one that is learned, in the long run
+	budget     = 32  // that may be learned at once
 )
 
 // try says whether to try the next event.
@@ -120,7 +120,7 @@ func (d *Decoder) read() bool {
 walk:
 	for {
 		w, b := at.ways[0], unsafe.Add(in, i)
-		if w == nil || w.least > size-i || word(b, 0) != w.head || word(b, len(w.text)-8) != w.tail || len(w.text) > 16 && !w.middle(b) {
+		if w == nil || i+w.end+8 > size || ((word(b, 0)^w.head)|(word(b, w.end)^w.tail))&w.mask != 0 || w.end > 8 && !w.middle(b) {
 			if w = at.turn(b, size-i); w == nil {
 				return false
 			}
@@ -133,6 +133,14 @@ walk:
 		k.given |= w.sets
 		p := unsafe.Add(k.into[w.part&(parts-1)], w.offset)
 		switch w.kind {
+		case none:
+			continue
+		case counter: // mostly the next number
+			if n := len(d.event.Transaction.Lines); n < 10 && i+1 < size && *(*byte)(unsafe.Add(in, i)) == byte('0'+n) && *(*byte)(unsafe.Add(in, i+1)) == ',' {
+				*(*int64)(p) = int64(n)
+				i++
+				continue
+			}
 		case text:
 			for n := 0; i+n+8 <= size; n += 8 {
 				x := word(in, i+n)
@@ -206,7 +214,7 @@ func sevenDigits(x uint64) (n int64, digits int) {
 // middle compares what is neither the head nor the tail.
 func (w *way) middle(b unsafe.Pointer) bool {
 	text := unsafe.Pointer(unsafe.StringData(w.text))
-	for i := 8; i < len(w.text)-8; i += 8 {
+	for i := 8; i < w.end; i += 8 {
 		if word(b, i) != word(text, i) {
 			return false
 		}
@@ -216,11 +224,16 @@ func (w *way) middle(b unsafe.Pointer) bool {
 
 // turn is the way that goes on from a node with the bytes at b, of which there are size. One that was found again comes one place further to the front.
 func (n *node) turn(b unsafe.Pointer, size int) *way {
-	for i, w := range n.ways {
+	for i := range n.ways {
+		w := n.ways[i]
 		if w == nil {
 			break
 		}
-		if len(w.text) > size || unsafe.String((*byte)(b), len(w.text)) != w.text {
+		if w.end+8 > size {
+			if len(w.text) > size || unsafe.String((*byte)(b), len(w.text)) != w.text {
+				continue
+			}
+		} else if ((word(b, 0)^w.head)|(word(b, w.end)^w.tail))&w.mask != 0 || w.end > 8 && !w.middle(b) {
 			continue
 		}
 		if i > 0 {
@@ -282,7 +295,7 @@ func (d *Decoder) take(f *field, p unsafe.Pointer, i int) int {
 			*(*string)(p) = t
 		}
 		i = end
-	case number:
+	case number, counter:
 		n, end := int64(0), 0
 		if f.scale == 1 {
 			n, end = short(in, i)
@@ -357,11 +370,11 @@ func (d *Decoder) do(acts []act) bool {
 			ok = k.enter(&a.field)
 			d.has.totals = true
 		case beginLine:
-			ok = d.beginLine(a.n)
+			ok = d.beginLine()
 		case endLine:
 			ok = d.endLine()
 		case nextLine:
-			ok = d.endLine() && d.beginLine(a.n)
+			ok = d.endLine() && d.beginLine()
 		case beginTender:
 			d.beginTender()
 		case endTender:
@@ -383,7 +396,7 @@ func (k *skeleton) enter(f *field) bool {
 	return !again
 }
 
-func (d *Decoder) beginLine(number int64) bool {
+func (d *Decoder) beginLine() bool {
 	k, t := &d.skeleton, &d.event.Transaction
 	if len(t.Lines) == maxLines {
 		return false
@@ -393,10 +406,6 @@ func (d *Decoder) beginLine(number int64) bool {
 	l.reset()
 	k.into[ofLine] = unsafe.Pointer(l)
 	k.given &^= givenLine | givenQuantity | givenGross
-	if number > 0 {
-		l.Line = number
-		k.given |= givenLine
-	}
 	return true
 }
 
