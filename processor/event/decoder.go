@@ -58,7 +58,6 @@ func (d *Decoder) Decode(value []byte, e *Event) *Rejection {
 	d.customerID, d.operator = "", ""
 	e.Reset()
 	s := &d.scan
-	*s = scanner{in: value, scratch: s.scratch[:0], habits: &d.habits, dates: &d.dates}
 	switch {
 	case len(value) == 0:
 		s.fail(ReasonEmpty, "an event")
@@ -69,17 +68,19 @@ func (d *Decoder) Decode(value []byte, e *Event) *Rejection {
 	}
 	tried := !d.plain && d.skeleton.try()
 	if tried {
+		s.escapes = false
 		if d.read() && (d.skeleton.seen&highs == 0 || utf8.Valid(value)) && d.validate() {
 			d.skeleton.took(true)
 			d.pseudonymise()
 			return nil
 		}
 		d.skeleton.took(false)
+		d.forget()
 		e.filled = filledTransaction | filledHealth // or any of them
 		e.Reset()
-		d.has, d.customerID, d.operator = presence{}, "", ""
-		*s = scanner{in: value, scratch: s.scratch[:0], habits: &d.habits, dates: &d.dates}
+		d.has = presence{}
 	}
+	*s = scanner{in: value, scratch: s.scratch[:0], habits: &d.habits, dates: &d.dates}
 	ok := s.space() == '{' || s.malformed("one JSON object")
 	if ok = ok && d.object(); ok && s.space() != 0 {
 		ok = s.malformed("nothing after the event")

@@ -125,22 +125,31 @@ func (l *learner) value(of shape, k key) bool {
 func (l *learner) element(f field) bool {
 	switch f.shape {
 	case shapeLine:
-		if n := len(l.acts); n > 0 && l.acts[n-1].do == endLine {
-			l.acts[n-1].do = nextLine
-		} else {
-			l.do(beginLine, f, "", 0)
-		}
+		l.instead(beginLists, firstLine)
+		l.instead(endLine, nextLine)
 		ok := l.object(f.shape)
 		l.do(endLine, f, "", 0)
 		return ok
 	case shapeTender:
-		l.do(beginTender, f, "", 0)
+		if !l.instead(beginLists, firstTender) {
+			l.do(beginTender, f, "", 0)
+		}
 		ok := l.object(f.shape)
 		l.do(endTender, f, "", 0)
 		return ok
 	}
 	l.do(beginElement, f, "", 0)
 	return l.object(f.shape)
+}
+
+// instead makes one deed of two where the last one was the given one. Of a line it always is: it is the first one or behind another.
+func (l *learner) instead(of, what deed) bool {
+	n := len(l.acts)
+	if n == 0 || l.acts[n-1].do != of {
+		return false
+	}
+	l.acts[n-1].do = what
+	return true
 }
 
 // constant ends a way behind a value that belongs to it: what has few values has a way for each, and what follows may be anything.

@@ -27,7 +27,10 @@ type skeleton struct {
 }
 
 // node has the ways from a value, the last one first.
-type node struct{ ways [maxWays]*way }
+type node struct {
+	ways   [maxWays]*way
+	turned uint8 // how often the first one was not it
+}
 
 // Limits of a skeleton: senders of a lane may write in different ways.
 const (
@@ -66,9 +69,10 @@ const (
 	enterTotals
 	beginList  // of texts
 	beginLists // of objects
-	beginLine
+	firstLine
 	endLine
 	nextLine // one ends and another one begins
+	firstTender
 	beginTender
 	endTender
 	beginElement // of another list
@@ -197,6 +201,9 @@ walk:
 // sevenDigits is the number that a text begins with, and of how many digits it is; that is zero if there are none, too many, or if they are followed by a point. That no
 // exponent is behind, the next way tells.
 func sevenDigits(x uint64) (n int64, digits int) {
+	if c := byte(x) - '0'; c <= 9 && byte(x>>8) == ',' { // as most quantities
+		return int64(c), 1
+	}
 	x ^= ones * '0'
 	// A digit is below ten now: neither it nor it and six have a high nibble. What a byte behind carries into does not matter.
 	other := (x | (x + ones*6)) & (ones * 0xf0)
@@ -236,7 +243,7 @@ func (n *node) turn(b unsafe.Pointer, size int) *way {
 		} else if ((word(b, 0)^w.head)|(word(b, w.end)^w.tail))&w.mask != 0 || w.end > 8 && !w.middle(b) {
 			continue
 		}
-		if i > 0 {
+		if n.turned++; i > 1 || i == 1 && n.turned&3 == 0 { // behind the first line comes another one, behind the last one something else
 			n.ways[i-1], n.ways[i] = n.ways[i], n.ways[i-1]
 		}
 		return w
@@ -369,12 +376,16 @@ func (d *Decoder) do(acts []act) bool {
 		case enterTotals:
 			ok = k.enter(&a.field)
 			d.has.totals = true
-		case beginLine:
+		case firstLine:
+			d.event.Transaction.Lines = d.event.Transaction.Lines[:0]
 			ok = d.beginLine()
 		case endLine:
 			ok = d.endLine()
 		case nextLine:
 			ok = d.endLine() && d.beginLine()
+		case firstTender:
+			d.event.Transaction.Tenders = d.event.Transaction.Tenders[:0]
+			d.beginTender()
 		case beginTender:
 			d.beginTender()
 		case endTender:
