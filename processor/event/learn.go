@@ -55,7 +55,9 @@ func (l *learner) value(of shape, k key) bool {
 	if c == 'n' {
 		switch f.kind {
 		case texts:
-			return false
+			if f.ok > 0 { // it takes back what there may have been before
+				return false
+			}
 		case object:
 			l.do(enterObject, f, "", 0)
 		case objects:

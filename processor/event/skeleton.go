@@ -123,9 +123,12 @@ func (d *Decoder) read() bool {
 	at := &k.begin
 walk:
 	for {
+		if i >= size {
+			return false
+		}
 		w, b := at.ways[0], unsafe.Add(in, i)
-		if w == nil || i+w.end+8 > size || ((word(b, 0)^w.head)|(word(b, w.end)^w.tail))&w.mask != 0 || w.end > 8 && !w.middle(b) {
-			if w = at.turn(b, size-i); w == nil {
+		if w == nil || i+w.end+8 > size || !w.ends(b) || w.end > 8 && !w.middle(b) {
+			if w = at.turn(d.value[i:]); w == nil {
 				return false
 			}
 		}
@@ -135,10 +138,11 @@ walk:
 		}
 		at = w.to
 		k.given |= w.sets
+		if w.kind == none {
+			continue
+		}
 		p := unsafe.Add(k.into[w.part&(parts-1)], w.offset)
 		switch w.kind {
-		case none:
-			continue
 		case counter: // mostly the next number
 			if n := len(d.event.Transaction.Lines); n < 10 && i+1 < size && *(*byte)(unsafe.Add(in, i)) == byte('0'+n) && *(*byte)(unsafe.Add(in, i+1)) == ',' {
 				*(*int64)(p) = int64(n)
@@ -218,6 +222,11 @@ func sevenDigits(x uint64) (n int64, digits int) {
 	return int64(((x&pairs)*(100+1_000_000<<32) + (x>>16&pairs)*(1+10_000<<32)) >> 32), b / 8
 }
 
+// ends compares the head and the tail of a way with the bytes at b, of which there must be as many, and eight at least.
+func (w *way) ends(b unsafe.Pointer) bool {
+	return ((word(b, 0)^w.head)|(word(b, w.end)^w.tail))&w.mask == 0
+}
+
 // middle compares what is neither the head nor the tail.
 func (w *way) middle(b unsafe.Pointer) bool {
 	text := unsafe.Pointer(unsafe.StringData(w.text))
@@ -229,18 +238,19 @@ func (w *way) middle(b unsafe.Pointer) bool {
 	return true
 }
 
-// turn is the way that goes on from a node with the bytes at b, of which there are size. One that was found again comes one place further to the front.
-func (n *node) turn(b unsafe.Pointer, size int) *way {
+// turn is the way that goes on from a node with the rest of the input. One that is found again and again comes further to the front.
+func (n *node) turn(rest []byte) *way {
+	b := unsafe.Pointer(unsafe.SliceData(rest))
 	for i := range n.ways {
 		w := n.ways[i]
 		if w == nil {
 			break
 		}
-		if w.end+8 > size {
-			if len(w.text) > size || unsafe.String((*byte)(b), len(w.text)) != w.text {
+		if w.end+8 > len(rest) {
+			if len(w.text) > len(rest) || string(rest[:len(w.text)]) != w.text {
 				continue
 			}
-		} else if ((word(b, 0)^w.head)|(word(b, w.end)^w.tail))&w.mask != 0 || w.end > 8 && !w.middle(b) {
+		} else if !w.ends(b) || w.end > 8 && !w.middle(b) {
 			continue
 		}
 		if n.turned++; i > 1 || i == 1 && n.turned&3 == 0 { // behind the first line comes another one, behind the last one something else
