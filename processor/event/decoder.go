@@ -197,7 +197,7 @@ func (d *Decoder) pseudonymise() {
 		t.Customer.Pseudonym = d.names.of(t.Customer.Type, d.customerID)
 	}
 	if d.operator != "" {
-		t.Operator = d.names.of("operator", d.operator)
+		t.Operator = d.names.operator(d.operator)
 	}
 	for i := range t.Tenders {
 		if ref := t.Tenders[i].clearRef; ref != "" {

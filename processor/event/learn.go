@@ -20,6 +20,9 @@ const longest = 24
 
 // learn adds the event that was read last, as far as a skeleton can have what is in it.
 func (d *Decoder) learn() {
+	if d.skeleton.known > maxAll {
+		d.skeleton = skeleton{spent: d.skeleton.spent}
+	}
 	var habits habits
 	l := learner{scanner: scanner{in: d.value, habits: &habits, dates: &d.dates, bare: true}, skeleton: &d.skeleton, at: &d.skeleton.begin}
 	if l.object(shapeEvent) {
@@ -219,6 +222,7 @@ func (l *learner) way(f field, to *node) bool {
 			w.sets |= a.given & (givenTransaction | givenHealth)
 		}
 		w.sets |= f.given
+		l.skeleton.known++ // those that are dropped for it are not counted off
 		copy(ways[1:], ways[:])
 		ways[0] = w
 	}

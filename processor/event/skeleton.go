@@ -23,6 +23,7 @@ type skeleton struct {
 
 	misses   uint // events in a row that it did not take
 	skipping uint // events that are not tried
+	known    int  // ways
 	spent    uint // on learning, which costs more than it brings if events are all different
 }
 
@@ -34,8 +35,9 @@ type node struct {
 
 // Limits of a skeleton: senders of a lane may write in different ways.
 const (
-	maxWays = 16
-	maxWay  = 1024 // bytes
+	maxWays = 16   // from a node
+	maxWay  = 256  // bytes
+	maxAll  = 4096 // ways
 )
 
 // way leads from one value to the next.
