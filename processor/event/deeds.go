@@ -78,6 +78,7 @@ func (k *skeleton) enter(f *field) bool {
 	return !again
 }
 
+// beginLine, and those below, are what line and tender do with an element of their list.
 func (d *Decoder) beginLine() bool {
 	k, t := &d.skeleton, &d.event.Transaction
 	if len(t.Lines) == maxLines {

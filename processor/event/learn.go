@@ -31,6 +31,7 @@ func (d *Decoder) learn() {
 	}
 }
 
+// do adds a deed to the way.
 func (l *learner) do(what deed, f field, text string, n int64) {
 	l.acts = append(l.acts, act{what, f, text, n})
 }
@@ -53,6 +54,7 @@ func (l *learner) object(of shape) bool {
 	return true
 }
 
+// value goes through the value of a key: it belongs to the way, or ends it.
 func (l *learner) value(of shape, k key) bool {
 	f, c := fields[of][k], l.space()
 	if c == 'n' {
@@ -127,6 +129,7 @@ func (l *learner) value(of shape, k key) bool {
 	return l.varying(f, l.node(of, k))
 }
 
+// element goes through an object in a list.
 func (l *learner) element(f field) bool {
 	switch f.shape {
 	case shapeLine:
@@ -187,6 +190,7 @@ func (l *learner) varying(f field, to *node) bool {
 	return true
 }
 
+// node is where a value of the key has been taken.
 func (l *learner) node(of shape, k key) *node {
 	n := &l.skeleton.nodes[of][k]
 	if *n == nil {

@@ -17,23 +17,24 @@ type skeleton struct {
 	begin node
 	nodes [shapes][keys]*node
 
-	seen  uint64 // bytes of strings, or'ed
-	given uint32
-	into  [parts]unsafe.Pointer
+	// of the event that is being read
+	seen  uint64                // bytes of strings, or'ed
+	given uint32                // what there was of it
+	into  [parts]unsafe.Pointer // where fields of each part belong
 
 	misses   uint // events in a row that it did not take
 	skipping uint // events that are not tried
 	known    int  // ways
-	spent    uint // on learning, which costs more than it brings if events are all different
+	spent    uint // on learning, in events that were tried
 }
 
-// node has the ways from a value, the last one first.
+// node has the ways from a value, those first that are gone most.
 type node struct {
 	ways   [maxWays]*way
 	turned uint8 // how often the first one was not it
 }
 
-// Limits of a skeleton: senders of a lane may write in different ways.
+// Limits of a skeleton: the senders of a lane may write in many ways, and somebody may do so for fun.
 const (
 	maxWays = 16   // from a node
 	maxWay  = 256  // bytes
@@ -52,7 +53,7 @@ type way struct {
 	to         *node
 }
 
-// Trying an event in vain costs a part of reading it, and learning one as much as some others may bring.
+// Trying an event in vain costs a part of reading it, and learning one as much as many others may bring.
 const (
 	inVain     = 8   // events in a row after which some are not tried
 	maxSkipped = 64  // and how many
@@ -88,7 +89,7 @@ func (k *skeleton) learns() bool {
 	return true
 }
 
-// read takes an event, or says that it cannot; then the event has anything in it.
+// read takes an event, or says that it cannot; then the event may have anything in it.
 func (d *Decoder) read() bool {
 	k := &d.skeleton
 	k.seen, k.given = 0, 0
