@@ -19,13 +19,15 @@ type Options struct {
 
 // Decoder turns JSON into events. It is not for several goroutines at once.
 type Decoder struct {
-	opts   Options
-	scan   scanner
-	habits habits
-	dates  dates
-	names  pseudonymiser
-	event  *Event
-	value  []byte // being decoded
+	opts     Options
+	scan     scanner
+	habits   habits
+	skeleton skeleton
+	plain    bool // without skeletons: what they give is compared with that
+	dates    dates
+	names    pseudonymiser
+	event    *Event
+	value    []byte // being decoded
 
 	customerID, operator string // clear, until they are pseudonyms
 	has                  presence
@@ -56,7 +58,6 @@ func (d *Decoder) Decode(value []byte, e *Event) *Rejection {
 	d.customerID, d.operator = "", ""
 	e.Reset()
 	s := &d.scan
-	*s = scanner{in: value, scratch: s.scratch[:0], habits: &d.habits, dates: &d.dates}
 	switch {
 	case len(value) == 0:
 		s.fail(ReasonEmpty, "an event")
@@ -65,6 +66,21 @@ func (d *Decoder) Decode(value []byte, e *Event) *Rejection {
 		s.fail(ReasonTooLarge, fmt.Sprintf("at most %d bytes", d.opts.MaxBytes))
 		return &s.rejection
 	}
+	tried := !d.plain && d.skeleton.try()
+	if tried {
+		s.escapes, s.scratch = false, s.scratch[:0]
+		if d.read() && (d.skeleton.seen&highs == 0 || utf8.Valid(value)) && d.validate() {
+			d.skeleton.took(true)
+			d.pseudonymise()
+			return nil
+		}
+		d.skeleton.took(false)
+		d.forget()
+		e.filled = filledTransaction | filledHealth // or any of them
+		e.Reset()
+		d.has = presence{}
+	}
+	*s = scanner{in: value, scratch: s.scratch[:0], habits: &d.habits, dates: &d.dates}
 	ok := s.space() == '{' || s.malformed("one JSON object")
 	if ok = ok && d.object(); ok && s.space() != 0 {
 		ok = s.malformed("nothing after the event")
@@ -84,6 +100,9 @@ func (d *Decoder) Decode(value []byte, e *Event) *Rejection {
 		return &s.rejection
 	}
 	d.pseudonymise()
+	if tried && !s.escapes && !s.masked && e.Body == nil && d.skeleton.learns() {
+		d.learn()
+	}
 	return nil
 }
 
@@ -181,7 +200,7 @@ func (d *Decoder) pseudonymise() {
 		t.Customer.Pseudonym = d.names.of(t.Customer.Type, d.customerID)
 	}
 	if d.operator != "" {
-		t.Operator = d.names.of("operator", d.operator)
+		t.Operator = d.names.operator(d.operator)
 	}
 	for i := range t.Tenders {
 		if ref := t.Tenders[i].clearRef; ref != "" {

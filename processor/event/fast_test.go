@@ -1,6 +1,7 @@
 package event
 
 import (
+	"encoding/binary"
 	"strings"
 	"testing"
 
@@ -39,6 +40,18 @@ func TestDigitsLikeShort(t *testing.T) {
 		}
 		if end == 0 && to > 0 && to <= 7 && b[0] != '-' && len(b) >= 8 {
 			t.Fatalf("%q: the long way was needed", b)
+		}
+	})
+}
+
+// And so does that of skeletons, which leaves an exponent to what comes next.
+func TestSevenDigitsLikeShort(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := []byte(nearly(t, "0123456789012345678901234567890123456789,}.-E /:") + strings.Repeat(" ", 8))
+		n, size := sevenDigits(binary.LittleEndian.Uint64(b))
+		want, end := short(b, 0)
+		if size > 0 && b[size] != 'E' && (n != want || size != end) || size == 0 && end > 0 && end <= 7 && b[0] != '-' {
+			t.Fatalf("%q: %d of %d digits, not %d of %d", b, n, size, want, end)
 		}
 	})
 }

@@ -3,6 +3,9 @@ package event
 // maxMilli bounds durations in milliseconds: a day.
 const maxMilli = 86_400_000
 
+// maxHeartbeatS bounds the time until the next report, in seconds.
+const maxHeartbeatS = 1<<16 - 1
+
 // healthField takes a field of a health report; found is false if the key is none of them.
 func (d *Decoder) healthField(k key) (found, ok bool) {
 	h, s := &d.event.Health, &d.scan
@@ -12,7 +15,7 @@ func (d *Decoder) healthField(k key) (found, ok bool) {
 	case keyResponseMS:
 		ok = s.optUint32(&h.ResponseMS, maxMilli)
 	case keyHeartbeatIntervalS:
-		ok = s.optUint32(&h.HeartbeatInterval, 1<<16-1)
+		ok = s.optUint32(&h.HeartbeatInterval, maxHeartbeatS)
 	case keyBootID:
 		ok = s.string(&h.BootID)
 	case keyUptimeS:

@@ -1,5 +1,10 @@
 package event
 
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
 // Card numbers (primary account numbers, PAN) must not enter (PCI DSS v4 3.4.1, 3.5.1). One is taken to be 14 to 19 digits (cards of
 // 13 are no longer issued) with an issuer's prefix, a length of that issuer and a valid Luhn digit (ISO/IEC 7812-1). The digits may
 // stand in groups parted by single spaces or dashes; a number begins and ends with a group, so «4111 1111 1111 1111 12/27» holds one and
@@ -44,6 +49,9 @@ func mask(b []byte, code bool) int {
 // suspicious says whether b may hold a card number: whether minPAN bytes that card numbers are spelled with stand together somewhere. Two
 // neighbours of every seventh byte are among any fourteen, so few bytes are looked at.
 func suspicious(b []byte) bool {
+	if len(b) <= 40 && countDigits(b) < minPAN {
+		return false
+	}
 	const stride = minPAN / 2
 	before := false
 	for i := stride - 1; i < len(b); i += stride {
@@ -70,6 +78,21 @@ func suspicious(b []byte) bool {
 		before = true
 	}
 	return false
+}
+
+// countDigits is how many bytes of b are digits, eight at a time.
+func countDigits(b []byte) int {
+	n := 0
+	for ; len(b) >= 8; b = b[8:] {
+		x := binary.LittleEndian.Uint64(b) ^ ones*'0'
+		n += 8 - bits.OnesCount64((x&^highs+ones*(0x80-10)|x)&highs) // of those that are ten or more
+	}
+	for _, c := range b {
+		if digit(c) {
+			n++
+		}
+	}
+	return n
 }
 
 // inPAN holds the bytes that card numbers are spelled with: digits, separators, and what \u0034 or \u002D have besides.

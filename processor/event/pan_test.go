@@ -3,6 +3,7 @@ package event
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -140,6 +141,19 @@ func TestPseudonymIsWhatTheDocSays(t *testing.T) {
 	// python3 -c "import hmac; k=hmac.digest(b'0123456789abcdef', b'tillstream/1/loyalty','sha256'); print(int.from_bytes(hmac.digest(k,b'900','sha256')[:8],'big'))"
 	if got := Pseudonym(secret, "loyalty", "900"); got != 3834104505065018249 {
 		t.Errorf("got %d", got)
+	}
+}
+
+// Operators are remembered, and each is still who they are: two that have the same place, and one whose id is long.
+func TestOperatorsAreWhoTheyAre(t *testing.T) {
+	p := pseudonymiser{secret: secret}
+	for range 2 {
+		for i := range 3000 {
+			id := strings.Repeat("x", i%30) + strconv.Itoa(i)
+			if got, want := p.operator(id), Pseudonym(secret, "operator", id); got != want || p.operator(id) != want {
+				t.Fatalf("%s: %d, not %d", id, got, want)
+			}
+		}
 	}
 }
 

@@ -450,11 +450,11 @@ func hex4(b []byte, i int) (r rune, ok bool) {
 
 const ones, highs = 0x0101010101010101, 0x8080808080808080
 
-// specials marks the quotes, backslashes and control characters among eight bytes, the first one rightly. A byte is zero, or below 0x20, where the subtraction
-// borrows and the byte had no high bit; borrows spill upwards only, so the lowest mark is right.
+// specials marks the quotes, backslashes and control characters among eight bytes, the first one rightly. Exclusive or makes zero of a backslash, and puts a quote among the control
+// characters and nothing else. A byte is less than one, or than 0x21, where the subtraction borrows and the byte had no high bit; borrows spill upwards only, so the lowest mark is right.
 func specials(x uint64) uint64 {
-	q, e := x^ones*'"', x^ones*'\\'
-	return ((q-ones)&^q | (e-ones)&^e | (x-ones*0x20)&^x) & highs
+	q, e := x^ones*2, x^ones*'\\'
+	return ((q-ones*0x21)&^q | (e-ones)&^e) & highs
 }
 
 // special is the index of the first quote, backslash or control character from i on, and the or of all bytes before it and some behind.

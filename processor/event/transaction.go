@@ -188,11 +188,16 @@ func (d *Decoder) loyalty() bool {
 	return k == closed
 }
 
-func (d *Decoder) line(i int, l *Line) bool {
-	s := &d.scan
+// reset empties a line and keeps the memory of its slices.
+func (l *Line) reset() {
 	hierarchy, promotions := l.Hierarchy[:0], l.Promotions[:0]
 	*l = Line{}
 	l.Hierarchy, l.Promotions = hierarchy, promotions
+}
+
+func (d *Decoder) line(i int, l *Line) bool {
+	s := &d.scan
+	l.reset()
 	var hasLine, hasQuantity, hasGross bool
 	k := s.enter(shapeLine)
 	for ; k < keys; k = s.next(shapeLine, k) {

@@ -193,8 +193,10 @@ func (t *Transaction) unknown() (n uint32) {
 		n++
 	}
 	for i := range t.Lines {
-		count(knownLineKind(t.Lines[i].Kind))
-		count(knownEntryMethod(t.Lines[i].EntryMethod))
+		if l := &t.Lines[i]; l.Kind != "" || l.EntryMethod != "" {
+			count(knownLineKind(l.Kind))
+			count(knownEntryMethod(l.EntryMethod))
+		}
 	}
 	for i := range t.Tenders {
 		count(knownMethod(t.Tenders[i].Method))
