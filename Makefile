@@ -1,5 +1,5 @@
 # The two commands of the README are demo and test; each installs what it needs, through go, npm (the ClickHouse engine) and Maven (Kafka).
-.PHONY: demo build test test-kafka test-console test-registry test-chart vulnerabilities workflows reproducible lint fmt docs site bench fuzz simulate endurance scale queries bench-peers clean
+.PHONY: demo build test test-kafka test-console test-registry test-chart vulnerabilities workflows reproducible lint fmt docs site bench fuzz slip keys simulate endurance scale queries bench-peers clean
 SHELL = /bin/bash
 .SHELLFLAGS = -eu -o pipefail -c
 
@@ -92,6 +92,14 @@ site: build
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
+
+# The instructions that events take, compared with the parent commit: nothing may become dearer unseen. See docs/performance.md.
+slip:
+	go run ./bench/slip
+
+# Ten million different products, and as many customers, through a lane that waits for its writer: does it hold no more than its share of memory? Minutes.
+keys:
+	go test -tags measure -count 1 -timeout 0 -v -run '^TestMeasureKeys$$' ./processor
 
 # Every fuzz target of the repository for so many runs each: with a time in place of a number Go fails now and then at its end (go.dev/issue/75804).
 FUZZTIME = 20000x

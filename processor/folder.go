@@ -53,7 +53,8 @@ type folder struct {
 	corrections *correction.Fold
 	purchases   *purchase.Fold
 	tills       *availability.Fold
-	folds       []Fold // of all that happened, whether it counts or not; tills among them
+	journeys    *journey.Fold
+	folds       []Fold // of all that happened, whether it counts or not; tills and journeys among them
 
 	books   map[fetch.TopicPartition]*book
 	open    *book // of the partition last seen: records come in runs of one
@@ -89,12 +90,8 @@ func newFolder(cfg *Config, forgotten *forget.List) *folder {
 	f.tills = availability.New(availability.Config{
 		HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff, Recall: true,
 	}, incidents, f.quality.Stale)
-	f.folds = []Fold{
-		consent.New(),
-		incidents,
-		f.tills,
-		journey.New(journey.Config{Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff, Forgotten: forgotten.Has}, f.tills),
-	}
+	f.journeys = journey.New(journey.Config{Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff, Forgotten: forgotten.Has}, f.tills)
+	f.folds = []Fold{consent.New(), incidents, f.tills, f.journeys}
 	return f
 }
 
@@ -107,7 +104,7 @@ func (f *folder) unname(e *event.Event) {
 
 // held is about the memory that the open batch takes together with one that waits and one that is being written, if they are like it; a test holds it.
 func (f *folder) held() int {
-	return f.other*bytesFactor + f.quality.Held() + f.purchases.Held() + f.corrections.Held() + f.tills.Held()
+	return f.other*bytesFactor + f.quality.Held() + f.purchases.Held() + f.corrections.Held() + f.tills.Held() + f.journeys.Held()
 }
 
 // Load restores state.

@@ -564,8 +564,8 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 		case <-ctx.Done():
 		}
 	}
-	settled := func() error { // what is sealed is written
-		for p.queued.Load() > 0 {
+	settled := func(but int32) error { // what is sealed is written, but for so many batches
+		for p.queued.Load() > but {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
@@ -575,7 +575,10 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 		return nil
 	}
 	seal := func() error {
-		if err := l.recall(ctx, h, settled); err != nil {
+		if err := settled(1); err != nil { // with a third that is sealed the lane would hold more than its share
+			return err
+		}
+		if err := l.recall(ctx, h, func() error { return settled(0) }); err != nil {
 			return err
 		}
 		h.wrote(p.written.Load())
@@ -618,7 +621,7 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 		step, wait := order.Next(l.now())
 		l.heldBack(wait)
 		if step.Chunk != nil {
-			if err := l.step(h, walker, order, &step); err != nil {
+			if err := l.step(h, walker, order, &step, share); err != nil {
 				return err
 			}
 			if l.cfg.full(f, share) || len(h.judged) >= commit.MaxUnknown {
@@ -665,11 +668,19 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 	return nil
 }
 
-// step folds what is next.
-func (l *lane) step(h *hand, walker *fetch.Walker, order *align.Order, s *align.Step) error {
+// often is how many bytes of records are folded between two looks at what the open batch holds: a chunk may be compressed, and have many times what it may.
+const often = 64 << 10
+
+// step folds what is next, up to where the open batch is full.
+func (l *lane) step(h *hand, walker *fetch.Walker, order *align.Order, s *align.Step, share int) error {
 	f, tp := h.folder, s.Chunk.TopicPartition
+	looked := f.bytes
 	next, err := walker.Walk(s.Chunk, f.books[tp].next, s.To, func(r fetch.Record) error {
-		if len(h.judged) >= commit.MaxUnknown {
+		full := len(h.judged) >= commit.MaxUnknown
+		if f.bytes-looked >= often {
+			looked, full = f.bytes, full || l.cfg.full(f, share)
+		}
+		if full {
 			s.Later(r.Timestamp)
 			return errLater
 		}

@@ -27,6 +27,21 @@ func baskets(n int) []fetch.Record {
 	return records
 }
 
+// each makes a sale of each of so many tills, five in a store, and again; of a customer each, or of nobody.
+func each(n, tills int, named bool) []fetch.Record {
+	records := make([]fetch.Record, n)
+	at := time.Date(2026, 11, 23, 9, 0, 31, 0, time.UTC)
+	for i := range records {
+		value := fmt.Appendf(nil, `{"id":"%d","source":"t","type":"pos.transaction.v1","time":"2026-11-23T09:00:30Z","store_id":"s%d","terminal_id":"t%d","sequence":%d,"kind":"sale","currency":"EUR","lines":[{"line":1,"product_id":"p","quantity":1,"gross":1}],"totals":{"gross":1,"net":1}}`,
+			i, i%tills/5, i%tills, i/tills+1)
+		if named {
+			value = fmt.Appendf(value[:len(value)-1], `,"customer":{"id":"%d","type":"loyalty"}}`, i)
+		}
+		records[i] = fetch.Record{Offset: int64(i), Timestamp: at.UnixMilli(), Value: value}
+	}
+	return records
+}
+
 // large makes baskets of forty categories that no other has, with a short line each: of their size the most pairs.
 func large(n int) []fetch.Record {
 	records := make([]fetch.Record, n)
@@ -72,17 +87,28 @@ func TestBatchesTakeNoMoreMemoryThanTheyHold(t *testing.T) {
 	for name, records := range map[string][]fetch.Record{
 		"unique products": baskets(10_000), "everyday sales": sales(rich, 0, 10_000), "large baskets": large(1_000),
 		"tills": beats(10_000, 5_000, 30*time.Second, false), "reports": beats(20_000, 40, 30*time.Second, false), "hours": beats(5_000, 125, time.Hour, false),
-		"flapping tills": beats(10_000, 40, 30*time.Second, true),
+		"flapping tills": beats(10_000, 40, 30*time.Second, true), "a sale of each till": each(10_000, 5_000, false),
+		"late in the hour": beats(500*118, 500, 30*time.Second, false), "customers of an hour": each(30_000, 50, true),
 	} {
 		f := newFolder(benchConfig(), nil)
 		f.Begin(tp, 0, true)
-		first := 0
-		if name == "tills" || name == "hours" {
-			for first < len(records)/2 {
+		first, seen := 0, 0
+		switch name {
+		case "tills", "hours", "a sale of each till":
+			seen = len(records) / 2
+		case "late in the hour":
+			seen = len(records) - 500
+		case "customers of an hour":
+			seen = len(records) - 1000
+		}
+		if seen > 0 {
+			for first < seen {
 				f.Record(tp, records[first])
 				first++
 			}
-			f.Seal(rollup.Version{Epoch: 1, Batch: 1}, "g/0", time.Time{})
+			for i := range uint64(3) { // empty ones keep nothing for the next
+				f.Seal(rollup.Version{Epoch: 1, Batch: 1 + i}, "g/0", time.Time{})
+			}
 		}
 		before, bytes := heap(), 0
 		for _, r := range records[first:] {
@@ -90,7 +116,7 @@ func TestBatchesTakeNoMoreMemoryThanTheyHold(t *testing.T) {
 			bytes += len(r.Value)
 		}
 		open, says := heap()-before, f.held()
-		b := f.Seal(rollup.Version{Epoch: 1, Batch: 2}, "g/0", time.Time{})
+		b := f.Seal(rollup.Version{Epoch: 1, Batch: 4}, "g/0", time.Time{})
 		sealed := heap() - before - open
 		held := float64(open+2*sealed) / float64(says)
 		t.Logf("%s: %.2f of what it says, which is %.1f bytes a byte and %d a record", name, held, float64(says)/float64(bytes), says/(len(records)-first))

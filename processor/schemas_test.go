@@ -131,7 +131,7 @@ func TestABatchThatJudgesManySchemas(t *testing.T) {
 			if step.Chunk == nil {
 				break
 			}
-			if err := l.step(h, walker, order, &step); err != nil {
+			if err := l.step(h, walker, order, &step, 1<<30); err != nil {
 				t.Fatal(err)
 			}
 			b := h.seal(l)

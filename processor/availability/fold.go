@@ -45,6 +45,7 @@ type Fold struct {
 	responses []uint32 // of the rows of hours, of which the block has them
 	unheard   []gap
 	responded int // responses of the batch before
+	stateSize int // bytes of state and responses of a terminal in the batch before: the longer the hour, the more
 	intervals []intervalRow
 	outages   []outageRow
 	status    []statusRow
@@ -131,14 +132,15 @@ func (f *Fold) pend(t *terminal, ev *Evidence) {
 
 // What a terminal, a turn and evidence take in an open batch and in two that are sealed: rows and state.
 const (
-	terminalBytes = 1800
+	terminalBytes = 1800 // with this state
+	lightState    = 200
 	turnBytes     = 1300
 	evidenceBytes = 160
 )
 
 // Held is about the memory that the open batch takes, together with two that are sealed and like it. What outlives it does not count.
 func (f *Fold) Held() int {
-	return len(f.touched)*terminalBytes + f.inbox.turns*turnBytes + f.inbox.len()*evidenceBytes
+	return len(f.touched)*(terminalBytes+2*max(f.stateSize-lightState, 0)) + f.inbox.turns*turnBytes + f.inbox.len()*evidenceBytes
 }
 
 // Turns is of how many terminals the open batch has evidence, and how often that is of another hour or status than their evidence before: what makes rows.
@@ -174,6 +176,13 @@ func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 	slices.SortFunc(f.windows, func(a, b windowsRow) int { return a.compare(&b) })
 	out := rollup.Sealed{Blocks: f.blocks(v), State: f.state}
 	f.inbox.reset()
+	if n := len(f.touched); n > 0 {
+		f.stateSize = 4 * len(f.responses)
+		for i := range f.state {
+			f.stateSize += len(f.state[i].Value)
+		}
+		f.stateSize /= n
+	}
 	f.touched, f.told = f.touched[:0], f.told[:0]
 	f.begun, f.done = false, 0
 	f.storeRows.reset()

@@ -50,6 +50,7 @@ type Fold struct {
 	registry       Registry
 	stores         map[string]*store
 	touched        []*store
+	held           int
 }
 
 // store is what is known of a store.
@@ -174,6 +175,10 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 		}
 		st := f.store(e.StoreID)
 		c := st.sales.add(s)
+		f.held += saleBytes
+		if len(c.fresh) == 1 {
+			f.held += 2 * len(c.packed) // the state has the whole hour
+		}
 		if !c.known && (len(c.fresh) == 1 || in.Partition < c.partition) { // whatever the order
 			c.partition = in.Partition
 		}
@@ -348,6 +353,12 @@ func (st *store) forget(r *record) {
 	}
 }
 
+// saleBytes is what a sale that may belong to an order takes in an open batch and in the state of two that are sealed.
+const saleBytes = 200
+
+// Held is about the memory that the sales of the open batch take, together with two that are sealed and like it. Orders do not count.
+func (f *Fold) Held() int { return f.held }
+
 // Seal closes the open batch: the rows of what it changed, and its state.
 func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 	var out rollup.Sealed
@@ -387,7 +398,7 @@ func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 		}
 	}
 	clear(f.touched)
-	f.touched = f.touched[:0]
+	f.touched, f.held = f.touched[:0], 0
 	if len(rows) > 0 {
 		out.Blocks = append(out.Blocks, block(v, rows))
 	}
