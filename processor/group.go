@@ -116,12 +116,17 @@ type Processor struct {
 	lanes map[int]*laneReport
 	hands map[int]*handle // of the lanes of this generation; the next one that has them, too, goes on with them
 
+	folding chan struct{} // one for each lane that folds
 	writing chan struct{} // one for each batch that is being written
 }
 
 // New makes a Processor; nothing happens before Run.
 func New(cfg Config, deps Deps) *Processor {
-	return &Processor{cfg: cfg, deps: deps, metrics: newMetrics(deps.Registerer), lanes: map[int]*laneReport{}, writing: make(chan struct{}, max(batchesAtOnce, runtime.GOMAXPROCS(0)))}
+	cores := runtime.GOMAXPROCS(0)
+	return &Processor{
+		cfg: cfg, deps: deps, metrics: newMetrics(deps.Registerer), lanes: map[int]*laneReport{},
+		folding: make(chan struct{}, cores), writing: make(chan struct{}, max(batchesAtOnce, cores)),
+	}
 }
 
 // Joined says whether this member takes part in the group now, as a spare without lanes, too.
@@ -382,10 +387,12 @@ func (p *Processor) assign(ctx context.Context, leave context.CancelCauseFunc, g
 		}
 		l := &lane{
 			name: name, cluster: stream.Cluster, epoch: stream.Epoch, start: start, origin: stream.origin, tps: tps, cfg: &p.cfg, fingerprint: fingerprint, share: p.cfg.share(stream.Lanes),
-			first:  p.cfg.share(stream.Lanes) * (n + 1) / stream.Lanes,
 			source: p.deps.Source, offsets: gen.Offsets, sink: p.deps.Sink, archive: p.deps.Archive, listed: p.deps.Forgotten, writers: p.deps.Schemas, letters: p.deps.Letters, now: p.deps.Now,
 			log: p.deps.Log.With(zap.String("lane", name), zap.Int32("generation", gen.ID)), report: newLaneReport(n, name, p.metrics), spans: spans{p.deps.Tracer, p.deps.Now, name},
-			hand: hands[n], writing: p.writing,
+			hand: hands[n], turn: turn{room: p.folding}, writing: p.writing,
+		}
+		if l.first = l.share * (n + 1) / stream.Lanes; len(parts) > cap(p.folding) { // they take turns: small ones soon
+			l.first = l.share >> min(n, smallFirst)
 		}
 		reports[n] = l.report
 		running.Add(1)

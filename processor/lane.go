@@ -68,6 +68,7 @@ type lane struct {
 	report  *laneReport
 	spans   spans
 	hand    *handle
+	turn    turn          // to fold
 	writing chan struct{} // has room for a batch that is being written, of all lanes of this process; nil: there is always room
 }
 
@@ -105,6 +106,7 @@ func (l *lane) run(ctx context.Context) error {
 func (l *lane) pause(ctx context.Context, growing *backoff.ExponentialBackOff, said string, err error, about ...zap.Field) error {
 	pause := growing.NextBackOff()
 	l.log.Warn(said, append(about, zap.Error(err), zap.Duration("in", pause))...)
+	l.turn.leave() // if it is for the fold that something is asked
 	return wait.For(ctx, pause)
 }
 
@@ -548,7 +550,8 @@ var errLater = errors.New("later")
 // catchUp is how much older a batch may get while there is more to fold: closing it would make nothing fresh, and fewer, larger batches are how a lane catches up.
 const catchUp = 10 * time.Second
 
-// fold folds chunks into the open batch, in the order of time, and closes it when it is full, or when it is old, the writer has nothing to do and there is no more to fold.
+// fold folds chunks into the open batch, in the order of time, and closes it when it is full, or when it is old, the writer has nothing to do and there is no more to fold. What it
+// was behind by is old from the start.
 func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<- []fetch.Position, in <-chan []fetch.Chunk, out chan<- *batch, p *progress) error {
 	f := h.folder
 	f.corrections.Find(l.finder(ctx, h))
@@ -556,6 +559,7 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 	walker := f.walker()
 	share := cmp.Or(l.first, l.share)
 	var opened time.Time // when the open batch got its first offset
+	since := l.now()     // when the lane began to be behind, or the open batch got its first offset; zero: it is not behind, and has none
 	var age <-chan time.Time
 	send := func(b *batch) {
 		p.queued.Add(1)
@@ -575,6 +579,7 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 		return nil
 	}
 	seal := func() error {
+		l.turn.leave()
 		if err := settled(1); err != nil { // with a third that is sealed the lane would hold more than its share
 			return err
 		}
@@ -582,8 +587,14 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 			return err
 		}
 		h.wrote(p.written.Load())
+		if err := l.turn.take(ctx, l.now); err != nil {
+			return err
+		}
 		b := h.seal(l)
-		b.opened, b.behind = opened, order.Behind(l.now())
+		l.turn.leave()
+		if b.opened, b.behind = opened, order.Behind(l.now()); !b.behind {
+			since = time.Time{}
+		}
 		send(b)
 		opened, age, share = time.Time{}, nil, l.share
 		return nil
@@ -600,6 +611,7 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 		}
 	}
 	defer l.heldBack(nil)
+	defer l.turn.leave()
 	for ctx.Err() == nil {
 		if at := order.Ask(); !asked && len(at) > 0 {
 			asks <- at
@@ -621,6 +633,9 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 		step, wait := order.Next(l.now())
 		l.heldBack(wait)
 		if step.Chunk != nil {
+			if err := l.turn.take(ctx, l.now); err != nil {
+				return nil
+			}
 			if err := l.step(h, walker, order, &step, share); err != nil {
 				return err
 			}
@@ -630,6 +645,7 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 				}
 			}
 		} else {
+			l.turn.leave()
 			var patience <-chan time.Time
 			if wait != nil && wait.Patient > 0 {
 				patience = time.After(wait.Patient)
@@ -652,16 +668,20 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 		case f.Empty():
 		case opened.IsZero():
 			opened = l.now()
-			age = time.After(p.due(opened.Add(l.cfg.BatchAge)).Sub(opened))
+			if since.IsZero() {
+				since = opened
+			}
+			age = time.After(p.due(since.Add(l.cfg.BatchAge)).Sub(opened))
 		case p.queued.Load() == 0:
 			now := l.now()
-			old := now.Sub(p.due(opened.Add(l.cfg.BatchAge)))
-			if old >= catchUp || old >= 0 && (wait != nil || !order.Behind(now)) {
+			more := wait == nil && order.Behind(now)
+			early := p.due(since.Add(l.cfg.BatchAge)).Sub(now)
+			if early <= 0 && !more || now.Sub(p.due(opened.Add(l.cfg.BatchAge))) >= catchUp {
 				if err := seal(); err != nil {
 					return leave(ctx, err)
 				}
-			} else if old < 0 && age == nil { // it rests since
-				age = time.After(-old)
+			} else if early > 0 && age == nil { // it rests since
+				age = time.After(early)
 			}
 		}
 	}
