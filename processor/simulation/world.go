@@ -116,7 +116,7 @@ func Run(o Options) Result {
 	t := newTraffic(rnd, partitions, events)
 	cfg := processor.Config{
 		Group: "g", Topics: topics, Lanes: rnd.IntN(partitions + 1), BatchAge: time.Duration(200+rnd.IntN(2000)) * time.Millisecond, BatchRecords: 2 + rnd.IntN(60),
-		Memory: 1 << 30, SessionTimeout: 15 * time.Second, Heartbeat: 3 * time.Second, RebalanceTimeout: 60 * time.Second, Secret: []byte("secret"),
+		Memory: 1 << 30, SessionTimeout: 15 * time.Second, Heartbeat: 3 * time.Second, RebalanceTimeout: 60 * time.Second, Secret: []byte("secret"), Cores: 2,
 		MaxEventBytes: 1 << 20, TimelineWindow: 48 * time.Hour, RetireAfter: 31 * 24 * time.Hour, CorrectionWindow: 8 * 24 * time.Hour,
 	}
 	w := newWorld(o, cfg, t, partitions)
