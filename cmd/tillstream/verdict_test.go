@@ -195,7 +195,8 @@ func TestVerdicts(t *testing.T) {
 	writeText(t, filepath.Join(dir, "events.jsonl"), h.lines.String())
 	t.Setenv("TILLSTREAM_PROCESSOR_HEARTBEAT_TIMEOUT", "30m")
 	p := newPipeline(t)
-	cfg := writeConfig(t, p.broker, p.dsn, "sla: {every: 0s}")
+	// What t2 says comes after four months of t1: later than the window, were it in another batch.
+	cfg := edited(t, writeConfig(t, p.broker, p.dsn, "sla: {every: 0s}"), "batch_records: 400", "batch_records: 100000")
 	p.do("apply", "--config", cfg, "--yes", "-f", filepath.Join(dir, "acme.yaml"), "-f", filepath.Join(dir, "beta.yaml"))
 	p.do("ingest", "--config", cfg, filepath.Join(dir, "events.jsonl"))
 	p.fold(cfg, int64(h.n)+2)
