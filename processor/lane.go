@@ -559,7 +559,8 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 	walker := f.walker()
 	share := cmp.Or(l.first, l.share)
 	var opened time.Time // when the open batch got its first offset
-	since := l.now()     // when the lane began to be behind, or the open batch got its first offset; zero: it is not behind, and has none
+	var since time.Time  // from when on what is in it may have waited: since then, or since the lane was behind
+	caughtUp := l.now()  // when there was no more to fold, as last seen
 	var age <-chan time.Time
 	send := func(b *batch) {
 		p.queued.Add(1)
@@ -592,9 +593,7 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 		}
 		b := h.seal(l)
 		l.turn.leave()
-		if b.opened, b.behind = opened, order.Behind(l.now()); !b.behind {
-			since = time.Time{}
-		}
+		b.opened, b.behind = opened, order.Behind(l.now())
 		send(b)
 		opened, age, share = time.Time{}, nil, l.share
 		return nil
@@ -646,6 +645,9 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 			}
 		} else {
 			l.turn.leave()
+			if now := l.now(); wait == nil && !order.Behind(now) {
+				caughtUp = now
+			}
 			var patience <-chan time.Time
 			if wait != nil && wait.Patient > 0 {
 				patience = time.After(wait.Patient)
@@ -668,8 +670,8 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 		case f.Empty():
 		case opened.IsZero():
 			opened = l.now()
-			if since.IsZero() {
-				since = opened
+			if since = opened; opened.Sub(caughtUp) > l.cfg.BatchAge {
+				since = caughtUp
 			}
 			age = time.After(p.due(since.Add(l.cfg.BatchAge)).Sub(opened))
 		case p.queued.Load() == 0:

@@ -90,7 +90,7 @@ func TestALaneThatCaughtUpDoesNotWait(t *testing.T) {
 		ended := make(chan error)
 		go func() { ended <- l.fold(ctx, h, order, asks, in, out, p) }()
 		began := time.Now()
-		for i, after := range []time.Duration{59200, 59700, 60400, 70000} { // ms
+		for i, after := range []time.Duration{61200, 61700, 62400, 70000} { // ms
 			pos := <-asks
 			time.Sleep(after*time.Millisecond - time.Since(began))
 			c := chunkOf(tp, pos[0].Offset, values[i:i+1], at[i:i+1])

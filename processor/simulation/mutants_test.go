@@ -97,7 +97,7 @@ var unclaimed = mutant{"no claim", "processor/writer.go", `if err := w.claim(ctx
 // no claims may be at work, and are broken together with that.
 var unneeded = []mutant{
 	{"an intent counts for whatever partitions the lane has now", "processor/commit/recover.go", `len(intended) == wanted && wanted > 0`, `len(intended) == either($, len(f.Partitions), wanted) && wanted > 0`, 100, 2350},
-	{"fencing ignored", "processor/writer.go", `err := w.offsets.Commit(ctx, intent); err != nil`, `err := w.offsets.Commit(ctx, intent); err != nil && !($ && errors.Is(err, ErrFenced))`, 300, 200},
+	{"fencing ignored", "processor/writer.go", `err := w.offsets.Commit(ctx, intent); err != nil`, `err := w.offsets.Commit(ctx, intent); err != nil && !($ && errors.Is(err, ErrFenced))`, 2000, 100},
 	{"no verification before the state", "processor/writer.go", `if err := commit.Verify(w.name, b.version.Epoch, b.version.Batch, b.ranges, verify, held); err != nil {`, `if err := commit.Verify(w.name, b.version.Epoch, b.version.Batch, b.ranges, verify, held); err != nil && !$ {`, 1000, 620},
 }
 
@@ -109,7 +109,7 @@ var remembering = []mutant{
 
 // forgetful judges anew what was judged.
 var forgetful = []mutant{
-	{"a claim without what was judged unknown", "processor/writer.go", `mark.Unknown = b.unknown`, `mark.Unknown = either($, nil, b.unknown)`, 50, 0},
+	{"a claim without what was judged unknown", "processor/writer.go", `mark.Unknown = b.unknown`, `mark.Unknown = either($, nil, b.unknown)`, 1000, 0},
 	{"who finishes a batch asks again", "processor/schemas.go", `if h.judged.Has(id) {`, `if h.judged.Has(id) && !$ {`, 50, 0},
 }
 
