@@ -37,19 +37,26 @@ func chunkOf(tp fetch.TopicPartition, from int64, values [][]byte, at []int64) f
 	return fetch.Chunk{TopicPartition: tp, From: from, Data: b.AppendTo(nil), HighWatermark: math.MaxInt64, LastStableOffset: math.MaxInt64}
 }
 
+// laneOf is a lane of one partition, from its first offset on.
+func laneOf(t *testing.T, cfg *Config, share int) (*lane, *hand) {
+	l := &lane{
+		name: "g/0", epoch: 1, cfg: cfg, share: share, tps: []fetch.TopicPartition{tp}, sink: &heldMarks{}, now: time.Now, log: zap.NewNop(),
+		report: newLaneReport(0, "g/0", newMetrics(prometheus.NewRegistry())),
+	}
+	h, err := l.load(t.Context(), commit.Plan{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.folder.Begin(tp, 0, true)
+	return l, h
+}
+
 // fill has a lane fold chunks as fast as it can, while batches are written so slowly that it always has to wait. Each time it does it calls full, until that says that it is enough, and then
 // has a batch written. It gives what the lane has in memory at the end.
 func fill(t *testing.T, cfg *Config, share int, chunk func(from int64) fetch.Chunk, full func(h *hand) (enough bool)) (h *hand) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &lane{
-			name: "g/0", epoch: 1, cfg: cfg, share: share, tps: []fetch.TopicPartition{tp}, sink: &heldMarks{}, now: time.Now, log: zap.NewNop(),
-			report: newLaneReport(0, "g/0", newMetrics(prometheus.NewRegistry())),
-		}
-		var err error
-		if h, err = l.load(t.Context(), commit.Plan{}); err != nil {
-			t.Fatal(err)
-		}
-		h.folder.Begin(tp, 0, true)
+		var l *lane
+		l, h = laneOf(t, cfg, share)
 		order := align.New(time.Hour, align.Clocks{})
 		order.Add(tp, 0, math.MaxInt64, math.MaxInt64, false)
 		ctx, cancel := context.WithCancel(t.Context())

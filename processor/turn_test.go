@@ -8,11 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/zap"
-
 	"github.com/tillstream/tillstream/processor/align"
-	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/fetch"
 )
 
@@ -68,15 +64,8 @@ func TestALaneThatCaughtUpDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := benchConfig()
 		cfg.BatchAge, cfg.BatchRecords = time.Minute, 1<<30
-		l := &lane{
-			name: "g/0", epoch: 1, cfg: cfg, share: math.MaxInt, tps: []fetch.TopicPartition{tp}, sink: &heldMarks{}, now: time.Now, log: zap.NewNop(),
-			report: newLaneReport(0, "g/0", newMetrics(prometheus.NewRegistry())), turn: turn{room: make(chan struct{}, 1)},
-		}
-		h, err := l.load(t.Context(), commit.Plan{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		h.folder.Begin(tp, 0, true)
+		l, h := laneOf(t, cfg, math.MaxInt)
+		l.turn.room = make(chan struct{}, 1)
 		order := align.New(time.Hour, align.Clocks{})
 		order.Add(tp, 0, 3, math.MaxInt64, false)
 		ctx, cancel := context.WithCancel(t.Context())

@@ -81,18 +81,18 @@ func run(ctx context.Context, against string, limit float64) error {
 	if err != nil {
 		return err
 	}
-	slower, err := p.slower(ctx)
+	said, err := p.said(ctx)
 	if err != nil {
 		return err
 	}
-	lost := compare(os.Stdout, unit, works[0], works[1], limit, slower)
+	lost := compare(os.Stdout, unit, works[0], works[1], limit, said)
 	if len(lost) > 0 { // hash seeds are others in each run
 		fmt.Println("once more, and the least counts")
 		again, err := both(ctx, before, now, run)
 		if err != nil {
 			return err
 		}
-		lost = compare(os.Stdout, unit, least(works[0], again[0]), least(works[1], again[1]), limit, slower)
+		lost = compare(os.Stdout, unit, least(works[0], again[0]), least(works[1], again[1]), limit, said)
 	}
 	if len(lost) > 0 {
 		return fmt.Errorf("dearer than in %s: %s. If it has to be, say so in a trailer of the commit message: \"Dearer: %s, because ...\"", p.name, strings.Join(lost, "; "), lost[0])

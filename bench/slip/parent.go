@@ -115,8 +115,8 @@ func (p *parent) overlay(ctx context.Context, dir string) (file string, err erro
 	return file, os.WriteFile(file, text, 0o600)
 }
 
-// slower gives the work that commits since the parent say is dearer, and why.
-func (p *parent) slower(ctx context.Context) ([]string, error) {
+// said gives the work that commits since the parent say is dearer, and why.
+func (p *parent) said(ctx context.Context) ([]string, error) {
 	said, err := git(ctx, p.root, "log", "--format=%(trailers:key=Dearer,valueonly)", p.rev+"..HEAD")
 	if err != nil {
 		return nil, err

@@ -103,7 +103,7 @@ func TestParent(t *testing.T) {
 		if events(was) != before || events(is) != now {
 			t.Errorf("%d and %d, want %d and %d", events(was), events(is), before, now)
 		}
-		if said, err := p.slower(t.Context()); err != nil || !slices.Equal(said, slower) {
+		if said, err := p.said(t.Context()); err != nil || !slices.Equal(said, slower) {
 			t.Errorf("%q may be slower, want %q (%v)", said, slower, err)
 		}
 	}

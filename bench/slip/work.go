@@ -96,8 +96,8 @@ func least(a, b []work) []work {
 	return a
 }
 
-// compare prints a table and gives the work that has become dearer by more than the limit, a share, but for what is said to be slower.
-func compare(out io.Writer, unit string, before, now []work, limit float64, slower []string) (lost []string) {
+// compare prints a table and gives the work that has become dearer by more than the limit, a share, but for what is said to be dearer.
+func compare(out io.Writer, unit string, before, now []work, limit float64, said []string) (lost []string) {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(t, "%s of an event\tbefore\tnow\t\t\n", unit)
 	for i := range now {
@@ -116,8 +116,8 @@ func compare(out io.Writer, unit string, before, now []work, limit float64, slow
 		}
 		if dearer {
 			name := w.Work + ","
-			if s := slices.IndexFunc(slower, func(s string) bool { return strings.HasPrefix(s, name) }); s >= 0 {
-				share += " as was said:" + strings.TrimPrefix(slower[s], name)
+			if s := slices.IndexFunc(said, func(s string) bool { return strings.HasPrefix(s, name) }); s >= 0 {
+				share += " as was said:" + strings.TrimPrefix(said[s], name)
 			} else {
 				share += " DEARER"
 				lost = append(lost, w.Work)

@@ -65,7 +65,6 @@ type tail struct {
 	n, hour int32
 	status  Status
 	sale    bool
-	skewed  bool  // one has a skew
 	words   bool  // one only says that the registry knows the terminal
 	first   int64 // least start
 	last    int64 // greatest time of those that say more
@@ -88,7 +87,7 @@ func (b *inbox) add(number int32, ev *Evidence) int32 {
 		b.turns++
 	}
 	t.n, t.hour, t.status, t.sale = t.n+1, hour, ev.Status, ev.Sale
-	t.first, t.skewed = min(t.first, ev.Start), t.skewed || ev.Skew != 0
+	t.first = min(t.first, ev.Start)
 	if ev.registers() {
 		t.words = true
 	} else {

@@ -206,10 +206,10 @@ func (f *Fold) reach(st *store, touched []*terminal) (since, newest, seen, await
 			continue
 		}
 		touched = touched[1:]
-		first, last, skewed, words := Open, beginningOfTime, t.skewed, t.awaited()
+		first, last, skewed, words := Open, beginningOfTime, t.skewed || t.turned, t.awaited()
 		if t.number > 0 {
 			came := &f.inbox.tails[t.number-1]
-			first, last, skewed, words = came.first, came.last, skewed || came.skewed, words || came.words
+			first, last, words = came.first, came.last, words || came.words
 		}
 		if newest = max(newest, last); words {
 			awaited = max(awaited, f.firstWord(t))
