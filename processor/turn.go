@@ -32,12 +32,16 @@ func (t *turn) take(ctx context.Context, now func() time.Time) error {
 		t.leave()
 	}
 	select {
-	case t.room <- struct{}{}:
-		t.since = now()
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	case t.room <- struct{}{}: // where there is room, whether ctx has ended is not left to chance
+	default:
+		select {
+		case t.room <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+	t.since = now()
+	return nil
 }
 
 // leave lets others fold. It does no harm where the turn is another's.
