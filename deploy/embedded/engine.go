@@ -84,9 +84,11 @@ func newEngine(ctx context.Context, cfg EngineConfig) (*Engine, error) {
 			return nil, err
 		}
 	}
-	if err := os.MkdirAll(filepath.Join(cfg.Dir, "data"), 0o700); err != nil {
+	tables := filepath.Join(cfg.Dir, "data", "store")
+	if err := os.MkdirAll(tables, 0o700); err != nil {
 		return nil, err
 	}
+	_ = spread(tables) // only faster
 	unlock, err := flock.Try(filepath.Join(cfg.Dir, "lock"))
 	if errors.Is(err, flock.ErrHeld) {
 		return nil, lockedBy(cfg.Dir)

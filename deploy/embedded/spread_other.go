@@ -1,0 +1,7 @@
+//go:build !linux
+
+package embedded
+
+import "errors"
+
+func spread(string) error { return errors.ErrUnsupported }
