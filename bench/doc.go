@@ -14,7 +14,7 @@
 // the peer's process, of Kafka's and of ClickHouse's, in which are also the harness's questions for totals at the end.
 //
 // Freshness is another run: events come at a steady rate, and every so often one of a product that nobody else sells. From before it is given to the
-// producer until a query, asked again and again, shows its row. -loads and -peers find how far one can go:
+// producer until a query, asked again and again, shows its row. Loads are the same for all, and half of what each peer took on one core. -loads and -peers find how far one can go:
 //
 //	make bench-peers BENCH='-peers=tillstream -loads=50000,150000 -fresh-flush=1s,200ms -runs=1 -out=/tmp/freshness.md'
 package main

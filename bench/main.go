@@ -31,12 +31,15 @@ type config struct {
 	flush           time.Duration
 	heap, kafkaHeap string
 	limit           time.Duration
-	loads           []int
+	loads           []int // events a second; halfLoad: of each peer's own
 	freshFlushes    []time.Duration
 	freshFor        time.Duration
 	seed            uint64
 	asked           string // flags that change what is measured, as they were given
 }
+
+// halfLoad is half of what a peer took on one core in the same comparison.
+const halfLoad = -1
 
 // bench is a comparison under way.
 type bench struct {
@@ -105,7 +108,7 @@ func parseFlags(args []string, stderr io.Writer) (c config, err error) {
 	f.StringVar(&c.heap, "heap", "2g", "of Java peers")
 	f.StringVar(&c.kafkaHeap, "kafka-heap", "1g", "of Kafka")
 	f.DurationVar(&c.limit, "limit", 10*time.Minute, "after which a run has failed")
-	loads := f.String("loads", "10000", "events a second when freshness is measured, with commas; 0: it is not")
+	loads := f.String("loads", "10000,half", "events a second when freshness is measured, with commas; half: half of what each peer itself took on one core before; 0: it is not")
 	flushes := f.String("fresh-flush", "1s,200ms", "flush when freshness is measured")
 	f.DurationVar(&c.freshFor, "fresh-for", 30*time.Second, "how long freshness is measured, after a warm-up of 10 s")
 	f.Uint64Var(&c.seed, "seed", 1, "of the events")
@@ -120,7 +123,7 @@ func parseFlags(args []string, stderr io.Writer) (c config, err error) {
 		}
 	})
 	if *short {
-		for name, value := range map[string]string{"events": "200000", "runs": "2", "workloads": "sales", "fresh-for": "10s", "fresh-flush": "1s", "limit": "3m"} {
+		for name, value := range map[string]string{"events": "200000", "runs": "2", "workloads": "sales", "fresh-for": "10s", "fresh-flush": "1s", "loads": "10000", "limit": "3m"} {
 			if !given[name] {
 				_ = f.Set(name, value) // our own values are right
 			}
@@ -147,9 +150,13 @@ func parseFlags(args []string, stderr io.Writer) (c config, err error) {
 		c.cores = append(c.cores, n)
 	}
 	for _, s := range list(*loads) {
+		if s == "half" {
+			c.loads = append(c.loads, halfLoad)
+			continue
+		}
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 0 {
-			return c, fmt.Errorf("-loads has %q; it takes events a second", s)
+			return c, fmt.Errorf("-loads has %q; it takes events a second, or half", s)
 		}
 		if n > 0 {
 			c.loads = append(c.loads, n)
@@ -238,10 +245,14 @@ func (b *bench) compare(ctx context.Context) error {
 	for _, load := range b.cfg.loads {
 		for _, flush := range b.cfg.freshFlushes {
 			for i := range some {
-				if !some[i].flushes {
+				perSecond := load
+				if load == halfLoad {
+					perSecond = rep.half(some[i].name)
+				}
+				if !some[i].flushes || perSecond == 0 {
 					continue
 				}
-				f, err := b.fresh(ctx, &some[i], load, flush)
+				f, err := b.fresh(ctx, &some[i], perSecond, flush)
 				if err == nil {
 					err = ctx.Err()
 				}

@@ -74,7 +74,7 @@ func peers(root string) []peer {
 		{
 			name: "tillstream", days: true, flushes: true, program: filepath.Join(root, "bin/tillstream"),
 			what: "as configured by default: exactly once, CRC, transactions, dedupe by sequence, validation, card numbers masked, all rollups of purchases, every transaction kept " +
-				"for corrections, agreements and alerts looked at, audit after each run",
+				"for corrections, agreements and alerts looked at, audit after each run; below a flush of a second one lane, as docs/operations.md has it for low latency",
 			favours:   "Its own table by product is by day; it writes a dozen other tables besides, which the others do not.",
 			prepare:   prepareTillstream(filepath.Join(root, "bin/tillstream")),
 			metric:    "tillstream_lag_offsets", // is heard with the first chunk; counters of events move when a batch was written, which is later
@@ -140,13 +140,17 @@ func prepareTillstream(binary string) func(context.Context, *site, *job) (*exec.
 		if err := s.execute(ctx, "DROP DATABASE IF EXISTS pos SYNC", "DROP DATABASE IF EXISTS tillstream SYNC"); err != nil {
 			return nil, err
 		}
+		lanes := ""
+		if j.flush < time.Second {
+			lanes = ", lanes: 1"
+		}
 		path := filepath.Join(j.dir, "tillstream.yaml")
 		text := fmt.Sprintf(`kafka: {brokers: [%q], group: %s, topics: [%s], dead_letters_topic: %s.dead-letters}
 clickhouse: {dsn: %q}
 privacy: {secret: %s}
-processor: {batch_age: %s}
+processor: {batch_age: %s%s}
 listen: %q
-`, s.broker.Addr(), j.group, strings.Join(topics(j.topic), ", "), j.group, s.engine.DSN(), secret, j.flush, j.listen)
+`, s.broker.Addr(), j.group, strings.Join(topics(j.topic), ", "), j.group, s.engine.DSN(), secret, j.flush, lanes, j.listen)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			return nil, fmt.Errorf("writing the configuration: %w", err)
 		}

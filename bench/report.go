@@ -193,6 +193,16 @@ func (r *report) figures(workload, peer string, cores int) (good []result) {
 	return good
 }
 
+// half is half of the events a second that a peer took on one core; 0 if it did not run on one.
+func (r *report) half(peer string) int {
+	for _, w := range r.workloads {
+		if good := r.figures(w.name, peer, 1); len(good) > 0 {
+			return int(collect(good, func(x result) float64 { return x.rate }).median / 2)
+		}
+	}
+	return 0
+}
+
 func collect(all []result, f func(result) float64) spread {
 	var v []float64
 	for _, x := range all {
@@ -254,7 +264,8 @@ func (r *report) freshness(p func(string, ...any)) {
 		return
 	}
 	p("\n## Freshness\n")
-	p("From an event being given to the producer until a query shows its row, at a steady load, two cores shared by all, after a warm-up of %s. The query that looks is in it.\n", warmUp)
+	p("From an event being given to the producer until a query shows its row, at a steady load, two cores shared by all, after a warm-up of %s. The query that looks is in it.", warmUp)
+	p("Loads are the same for all, or half of what each took on one core above.\n")
 	p("| | events/s | flush every | p50, ms | p99, ms | most, ms | probes | query, ms | cores of the peer | of Kafka | of ClickHouse |")
 	p("|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, f := range r.fresh {

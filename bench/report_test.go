@@ -29,7 +29,11 @@ func testReport() *report {
 }
 
 func TestTheReportHasMediansAndRatios(t *testing.T) {
-	text := testReport().markdown()
+	r := testReport()
+	if half, none := r.half("tillstream"), r.half("kstreams"); half != 100_000 || none != 0 {
+		t.Errorf("half loads of %d, and of %d where nothing ran", half, none)
+	}
+	text := r.markdown()
 	for _, want := range []string{
 		"| **tillstream** | 200,000 (100,000–300,000) | – | 200,000 |", "| 100 | 12.0 (90 % in transactions) |", "| **flink** | 20,000 (10,000–30,000) | 1/10.0 | – |", "2026-11-26, in 9m, by", "    make bench-peers BENCH='-short=true'\n",
 	} {
@@ -89,6 +93,9 @@ func TestFlags(t *testing.T) {
 	c, err := parseFlags([]string{"-short", "-runs", "3"}, io.Discard)
 	if err != nil || c.events != 200_000 || c.runs != 3 || !slices.Equal(c.workloads, []string{"sales"}) || !slices.Equal(c.loads, []int{10_000}) {
 		t.Errorf("%+v, %v", c, err)
+	}
+	if c, err := parseFlags(nil, io.Discard); err != nil || !slices.Equal(c.loads, []int{10_000, halfLoad}) {
+		t.Errorf("loads are %v, %v", c.loads, err)
 	}
 	for _, bad := range [][]string{
 		{"-grain", "week"}, {"-cores", "3"}, {"-workloads", "dreams"}, {"-loads", "fast"}, {"-fresh-flush", "0s"}, {"-runs", "0"}, {"-grain", "hour"},
