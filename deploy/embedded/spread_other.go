@@ -4,4 +4,5 @@ package embedded
 
 import "errors"
 
-func spread(string) error { return errors.ErrUnsupported }
+// Spread is for Linux.
+func Spread(string) error { return errors.ErrUnsupported }
