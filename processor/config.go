@@ -88,7 +88,7 @@ const bytesFactor = 12
 // So many bytes of records, and so many tills or turns of theirs, give blocks that a sink takes for certain, however large the share of Memory is. Bytes of health reports do not
 // count: what a till has reported once in a batch makes no row more until its status or the hour is another.
 const (
-	maxBatchBytes = 96 << 20
+	maxBatchBytes = 192 << 20
 	maxBatchTurns = 160_000
 )
 
