@@ -141,11 +141,11 @@ privacy: {secret: a secret of many bytes}
 	if *throughput.costs {
 		r.costs(*throughput.sales)
 	}
-	r.finish(member)
-	fmt.Println(member.numbers("tillstream_events_total"), r.ask("SELECT reason, count() FROM pos.dead_letters GROUP BY reason"))
 	if *throughput.profile != "" {
 		r.until("the profiles are written", func() bool { _, err := os.Stat(*throughput.profile + ".gc"); return err == nil })
 	}
+	r.finish(member)
+	fmt.Println(member.numbers("tillstream_events_total"), r.ask("SELECT reason, count() FROM pos.dead_letters GROUP BY reason"))
 	if *throughput.costs {
 		r.merge()
 		r.tables(tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight))

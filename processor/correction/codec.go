@@ -10,24 +10,48 @@ import (
 	"github.com/tillstream/tillstream/processor/event"
 )
 
-// format is the first byte of every content. The encoding: unsigned varints, signed ones zigzag, texts with their length before them.
-const format = 1
+// format is the first byte of every content. The encoding: unsigned varints, signed ones zigzag, texts with their length before them. Format 1 had no flag that says no,
+// and is read as that.
+const format = 2
 
-// Flags of a transaction, a line and a tender.
+// Flags of a transaction, a line and a tender. What most do not have is not there when its flag says so.
 const (
 	flagTest = 1 << iota
 	flagEnded
 	flagOriginal
 	flagOffline
 	flagCustomer
+	noChannel
+	noOrder
+	noTotalTax
 )
 
 const (
 	flagVoided = 1 << iota
 	flagNet
+	noLineKind
+	noHierarchy
+	noDiscount
+	noTax
+	noPromotions
 )
 
-const flagTimed = 1
+const (
+	flagTimed = 1 << iota
+	noEntryMode
+	noWallet
+	noScheme
+	noAcquirer
+	noError
+)
+
+// flag is set where there is nothing.
+func flag(there bool, f byte) byte {
+	if there {
+		return 0
+	}
+	return f
+}
 
 // appendContent encodes what the folds may want of a transaction, but for its customer's pseudonym, which is a column of its own so that a
 // person can be forgotten. The operator, the reference and the digits of a card, and what no rollup of purchases tells (prices, taxes, the till's signature, consent)
@@ -51,6 +75,7 @@ func appendContent(b []byte, e *event.Event, date int32) []byte {
 	if x.Customer.Type != "" {
 		flags |= flagCustomer
 	}
+	flags |= flag(x.Channel != "", noChannel) | flag(x.OrderID != "", noOrder) | flag(x.Totals.Tax != 0, noTotalTax)
 	b = append(b, format, flags)
 	b = appendTime(b, e.Time)
 	if x.EndedAt.OK {
@@ -58,9 +83,13 @@ func appendContent(b []byte, e *event.Event, date int32) []byte {
 	}
 	b = appendVarint(b, int64(date))
 	b = appendText(b, x.Kind)
-	b = appendText(b, x.Channel)
+	if x.Channel != "" {
+		b = appendText(b, x.Channel)
+	}
 	b = appendText(b, x.Currency)
-	b = appendText(b, x.OrderID)
+	if x.OrderID != "" {
+		b = appendText(b, x.OrderID)
+	}
 	if original {
 		b = appendOriginal(b, &x.Original)
 	}
@@ -71,7 +100,9 @@ func appendContent(b []byte, e *event.Event, date int32) []byte {
 		b = appendText(b, x.Customer.Type)
 	}
 	b = appendVarint(b, x.Totals.Gross)
-	b = appendVarint(b, x.Totals.Tax)
+	if x.Totals.Tax != 0 {
+		b = appendVarint(b, x.Totals.Tax)
+	}
 	b = appendUvarint(b, uint64(len(x.Lines)))
 	for i := range x.Lines {
 		b = appendLine(b, &x.Lines[i])
@@ -146,7 +177,7 @@ func appendOriginal(b []byte, o *event.Original) []byte {
 }
 
 func appendLine(b []byte, l *event.Line) []byte {
-	var flags byte
+	flags := flag(l.Kind != "", noLineKind) | flag(len(l.Hierarchy) > 0, noHierarchy) | flag(l.Discount != 0, noDiscount) | flag(l.Tax != 0, noTax) | flag(len(l.Promotions) > 0, noPromotions)
 	if l.Voided {
 		flags |= flagVoided
 	}
@@ -154,16 +185,27 @@ func appendLine(b []byte, l *event.Line) []byte {
 		flags |= flagNet
 	}
 	b = append(b, flags)
-	b = appendText(b, l.Kind)
+	if l.Kind != "" {
+		b = appendText(b, l.Kind)
+	}
 	b = appendText(b, l.ProductID)
 	b = appendText(b, l.Category)
-	b = appendTexts(b, l.Hierarchy)
+	if len(l.Hierarchy) > 0 {
+		b = appendTexts(b, l.Hierarchy)
+	}
 	b = appendVarint(b, l.Quantity)
 	b = appendVarint(b, l.Gross)
-	b = appendVarint(b, l.Discount)
-	b = appendVarint(b, l.Tax)
+	if l.Discount != 0 {
+		b = appendVarint(b, l.Discount)
+	}
+	if l.Tax != 0 {
+		b = appendVarint(b, l.Tax)
+	}
 	if l.Net.OK {
 		b = appendVarint(b, l.Net.Value)
+	}
+	if len(l.Promotions) == 0 {
+		return b
 	}
 	b = appendUvarint(b, uint64(len(l.Promotions)))
 	for i := range l.Promotions {
@@ -177,22 +219,21 @@ func appendLine(b []byte, l *event.Line) []byte {
 }
 
 func appendTender(b []byte, t *event.Tender) []byte {
-	var flags byte
+	flags := flag(t.EntryMode != "", noEntryMode) | flag(t.Wallet != "", noWallet) | flag(t.Scheme != "", noScheme) | flag(t.Acquirer != "", noAcquirer) | flag(t.Error != "", noError)
 	if t.AuthorisationMS.OK {
 		flags |= flagTimed
 	}
 	b = append(b, flags)
 	b = appendText(b, t.Method)
-	if len(t.EntryMode)|len(t.Wallet)|len(t.Scheme)|len(t.Acquirer) == 0 {
-		b = append(b, 0, 0, 0, 0)
-	} else {
-		b = appendText(b, t.EntryMode)
-		b = appendText(b, t.Wallet)
-		b = appendText(b, t.Scheme)
-		b = appendText(b, t.Acquirer)
+	for _, s := range [...]string{t.EntryMode, t.Wallet, t.Scheme, t.Acquirer} {
+		if s != "" {
+			b = appendText(b, s)
+		}
 	}
 	b = appendText(b, t.Result)
-	b = appendText(b, t.Error)
+	if t.Error != "" {
+		b = appendText(b, t.Error)
+	}
 	b = appendVarint(b, t.Amount)
 	if t.AuthorisationMS.OK {
 		b = appendUvarint(b, uint64(t.AuthorisationMS.Value))
@@ -205,8 +246,8 @@ var errMalformed = errors.New("malformed: it was damaged, or written by a versio
 // decodeContent restores what appendContent wrote. Texts alias the content.
 func decodeContent(content string, e *event.Event) error {
 	r := reader{s: content}
-	if f := r.byte(); f != format {
-		return fmt.Errorf("format %d of a kept transaction is not known, only %d: start the version that wrote it", f, format)
+	if f := r.byte(); f < 1 || f > format {
+		return fmt.Errorf("format %d of a kept transaction is not known, only those up to %d: start the version that wrote it", f, format)
 	}
 	flags := r.byte()
 	*e = event.Event{}
@@ -218,7 +259,7 @@ func decodeContent(content string, e *event.Event) error {
 		x.EndedAt = r.time()
 	}
 	x.BusinessDate = event.Some(r.int32())
-	x.Kind, x.Channel, x.Currency, x.OrderID = r.text(), r.text(), r.text(), r.text()
+	x.Kind, x.Channel, x.Currency, x.OrderID = r.text(), r.textBut(flags&noChannel), r.text(), r.textBut(flags&noOrder)
 	if flags&flagOriginal != 0 {
 		r.original(&x.Original)
 	}
@@ -228,7 +269,7 @@ func decodeContent(content string, e *event.Event) error {
 	if flags&flagCustomer != 0 {
 		x.Customer.Type = r.text()
 	}
-	x.Totals.Gross, x.Totals.Tax = r.varint(), r.varint()
+	x.Totals.Gross, x.Totals.Tax = r.varint(), r.varintBut(flags&noTotalTax)
 	for range r.count() {
 		x.Lines = append(x.Lines, r.line())
 	}
@@ -307,6 +348,22 @@ func (r *reader) text() string {
 	return s
 }
 
+// textBut reads a text, but where it is missing.
+func (r *reader) textBut(missing byte) string {
+	if missing != 0 {
+		return ""
+	}
+	return r.text()
+}
+
+// varintBut reads a number, but where it is missing.
+func (r *reader) varintBut(missing byte) int64 {
+	if missing != 0 {
+		return 0
+	}
+	return r.varint()
+}
+
 func (r *reader) texts() (all []string) {
 	for range r.count() {
 		all = append(all, r.text())
@@ -332,10 +389,16 @@ func (r *reader) original(o *event.Original) {
 func (r *reader) line() (l event.Line) {
 	flags := r.byte()
 	l.Voided = flags&flagVoided != 0
-	l.Kind, l.ProductID, l.Category, l.Hierarchy = r.text(), r.text(), r.text(), r.texts()
-	l.Quantity, l.Gross, l.Discount, l.Tax = r.varint(), r.varint(), r.varint(), r.varint()
+	l.Kind, l.ProductID, l.Category = r.textBut(flags&noLineKind), r.text(), r.text()
+	if flags&noHierarchy == 0 {
+		l.Hierarchy = r.texts()
+	}
+	l.Quantity, l.Gross, l.Discount, l.Tax = r.varint(), r.varint(), r.varintBut(flags&noDiscount), r.varintBut(flags&noTax)
 	if flags&flagNet != 0 {
 		l.Net = event.Some(r.varint())
+	}
+	if flags&noPromotions != 0 {
+		return l
 	}
 	for range r.count() {
 		l.Promotions = append(l.Promotions, event.Promotion{PromotionID: r.text(), CouponCode: r.text(), Kind: r.text(), Amount: r.varint()})
@@ -345,8 +408,8 @@ func (r *reader) line() (l event.Line) {
 
 func (r *reader) tender() (t event.Tender) {
 	flags := r.byte()
-	t.Method, t.EntryMode, t.Wallet, t.Scheme = r.text(), r.text(), r.text(), r.text()
-	t.Acquirer, t.Result, t.Error, t.Amount = r.text(), r.text(), r.text(), r.varint()
+	t.Method, t.EntryMode, t.Wallet, t.Scheme = r.text(), r.textBut(flags&noEntryMode), r.textBut(flags&noWallet), r.textBut(flags&noScheme)
+	t.Acquirer, t.Result, t.Error, t.Amount = r.textBut(flags&noAcquirer), r.text(), r.textBut(flags&noError), r.varint()
 	if flags&flagTimed != 0 {
 		ms := r.uvarint()
 		if ms > math.MaxUint32 {

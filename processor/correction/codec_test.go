@@ -81,6 +81,35 @@ func TestContentComesBack(t *testing.T) {
 	})
 }
 
+// What was kept in format 1, before a flag said what there is not, is read as long as it is kept.
+func TestContentOfFormat1(t *testing.T) {
+	const kept = "\x01\x00\x80\x98\xdb\xe6\x95g\xa08\xc4\xc0\x02\x04sale\x00\x03EUR\x00\xf4\x03P" +
+		"\x02\x00\x00\x01p\x00\x00\xd0\x0f\x88\x04\x14\x00\x01\x01x\x00\x00\x14" + "\x00\x00\x01q\x00\x02\x04food\x05fruit\xa0\x1f\x00\x00\x00\x00" +
+		"\x01\x00\x04card\x00\x00\x00\x01a\bapproved\x00\xf4\x03"
+	want := &event.Event{}
+	want.Type, want.Time = event.TypeTransaction, event.Time{Milli: 1_772_452_800_000, Offset: 3600, OK: true}
+	want.Transaction = event.Transaction{
+		Kind: "sale", Currency: "EUR", BusinessDate: event.Some[int32](20_514), Totals: event.Totals{Gross: 250, Tax: 40},
+		Lines: []event.Line{
+			{ProductID: "p", Quantity: 1000, Gross: 260, Discount: 10, Promotions: []event.Promotion{{PromotionID: "x", Amount: 10}}},
+			{ProductID: "q", Hierarchy: []string{"food", "fruit"}, Quantity: 2000},
+		},
+		Tenders: []event.Tender{{Method: "card", Acquirer: "a", Amount: 250, Result: "approved"}},
+	}
+	var got event.Event
+	if err := decodeContent(kept, &got); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, &got, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(event.Event{}, event.Tender{})); d != "" {
+		t.Error(d)
+	}
+	for _, format := range []string{"\x00", "\x03"} {
+		if err := decodeContent(format+kept[1:], &got); err == nil {
+			t.Errorf("format %q was read", format)
+		}
+	}
+}
+
 // A clear id, an operator and what is on a card are not kept.
 func TestContentHasNoPersons(t *testing.T) {
 	e := &event.Event{}

@@ -16,10 +16,11 @@ const (
 	Kind      = "correction"
 )
 
-// stateFormat is the first byte of every value. That of a clock is another one since transactions are kept in packs, which older versions would not find.
+// stateFormat is the first byte of every value. That of a clock is another one since transactions are kept in packs, which older versions would not find (2), and since their
+// content says what they have not, which those cannot read (3).
 const (
 	stateFormat = 1
-	clockFormat = 2
+	clockFormat = 3
 )
 
 func (g *graph) value() []byte {
@@ -67,7 +68,11 @@ func (f *Fold) Load(row rollup.StateRow) error {
 	}
 	r := reader{s: string(row.Value)}
 	v := r.byte()
-	if v != stateFormat && (v != clockFormat || row.Kind != KindClock) {
+	newest := byte(stateFormat)
+	if row.Kind == KindClock {
+		newest = clockFormat
+	}
+	if v < 1 || v > newest {
 		return fmt.Errorf("reading state of corrections: format %d of a row of kind %s is not known: start the version that wrote it", v, row.Kind)
 	}
 	topic, digits, _ := strings.Cut(row.Key, "\x00")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -79,7 +80,10 @@ func BenchmarkDecodeLean(b *testing.B) { benchmarkDecode(b, leanSales(4096)) }
 func BenchmarkDecodeMany(b *testing.B) { benchmarkDecode(b, manySales(4096)) }
 
 func TestDecodeDoesNotAllocate(t *testing.T) {
-	for name, text := range map[string]string{"sale": sale3, "heartbeat": heartbeat} {
+	for name, text := range map[string]string{
+		"sale": sale3, "heartbeat": heartbeat,
+		"number like a card's": strings.Replace(sale3, `"id":"t-17/4711"`, `"id":"123456789012-3457"`, 1), // which skeletons do not take, and cannot learn to
+	} {
 		d := NewDecoder(Options{Secret: []byte("0123456789abcdef")})
 		value := []byte(text)
 		var e Event

@@ -21,6 +21,7 @@ type skeleton struct {
 	seen  uint64                // bytes of strings, or'ed
 	given uint32                // what there was of it
 	into  [parts]unsafe.Pointer // where fields of each part belong
+	card  bool                  // a text may have a card number, so it was not taken: no way would help
 
 	misses   uint // events in a row that it did not take
 	skipping uint // events that are not tried
@@ -82,7 +83,7 @@ func (k *skeleton) took(ok bool) {
 
 // learns says whether to learn an event that was tried and not taken.
 func (k *skeleton) learns() bool {
-	if k.spent > (budget-1)*learning {
+	if k.card || k.spent > (budget-1)*learning {
 		return false
 	}
 	k.spent += learning
@@ -92,7 +93,7 @@ func (k *skeleton) learns() bool {
 // read takes an event, or says that it cannot; then the event may have anything in it.
 func (d *Decoder) read() bool {
 	k := &d.skeleton
-	k.seen, k.given = 0, 0
+	k.seen, k.given, k.card = 0, 0, false
 	k.into[ofEvent], k.into[ofDecoder] = unsafe.Pointer(d.event), unsafe.Pointer(d)
 	in, size, i := unsafe.Pointer(unsafe.SliceData(d.value)), len(d.value), 0
 	at := &k.begin
@@ -135,6 +136,7 @@ walk:
 				n += bits.TrailingZeros64(hit) / 8
 				t := unsafe.String((*byte)(unsafe.Add(in, i)), n)
 				if n >= minPAN && suspicious(d.value[i:i+n]) {
+					k.card = true
 					return false
 				}
 				*(*string)(p) = t

@@ -113,6 +113,7 @@ func (d *Decoder) plainText(i int, bare bool) (text string, end int) {
 	d.skeleton.seen |= seen
 	b := d.value[i:end]
 	if !bare && len(b) >= minPAN && suspicious(b) {
+		d.skeleton.card = true
 		return "", 0
 	}
 	return alias(b), end
