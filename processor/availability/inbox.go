@@ -29,15 +29,14 @@ type arrival struct {
 	responded  bool
 }
 
-func (a *arrival) evidence(causes []string) Evidence {
-	e := Evidence{
-		Time: a.time, Start: a.time - int64(a.back), Sequence: a.sequence, Hold: a.hold, Status: a.status, Sale: a.sale, Boot: a.boot, Skew: a.skew, Sent: a.sent,
-	}
+// evidence fills in what it is of.
+func (a *arrival) evidence(e *Evidence, causes []string) {
+	e.Time, e.Start, e.Sequence, e.Hold, e.Status, e.Sale = a.time, a.time-int64(a.back), a.sequence, a.hold, a.status, a.sale
+	e.Boot, e.Skew, e.Sent, e.shift = a.boot, a.skew, a.sent, 0
 	e.Response.Value, e.Response.OK = a.response, a.responded
-	if a.cause > 0 {
+	if e.Cause = ""; a.cause > 0 {
 		e.Cause = causes[a.cause-1]
 	}
-	return e
 }
 
 // causeOf is the number of a cause.
@@ -136,10 +135,17 @@ func (b *inbox) sort(give func(i int, pieces []int32)) {
 	}
 }
 
-// piece is one of those that sort tells of.
-func (b *inbox) piece(i int32) Evidence {
-	return b.blocks[i>>inboxBits][i%inboxBlock].evidence(b.causes)
+// pieces are those that sort tells of, in the memory of dst.
+func (b *inbox) pieces(dst []Evidence, which []int32) []Evidence {
+	dst = slices.Grow(dst[:0], len(which))[:len(which)]
+	for n, i := range which {
+		b.blocks[i>>inboxBits][i%inboxBlock].evidence(&dst[n], b.causes)
+	}
+	return dst
 }
+
+// words says whether one of a terminal's pieces only says that the registry knows it.
+func (b *inbox) words(number int32) bool { return number > 0 && b.tails[number-1].words }
 
 // reset empties it, and keeps its memory.
 func (b *inbox) reset() {

@@ -58,25 +58,29 @@ func newProfile() profile {
 	return p
 }
 
+// update takes what a report says, or nothing, and tells whether it changed anything.
+func (t *text) update(v string, s stamp, keep texts) (changed bool) {
+	if v == "" || s.at < t.at {
+		return false
+	}
+	if v = clip(v); !s.newer(t.stamp, strings.Compare(v, t.value)) {
+		return false
+	}
+	t.stamp = s
+	if t.value != v {
+		t.value = keep.keep(v)
+	}
+	return true
+}
+
 // update takes what a report says and tells whether it changed anything.
 func (p *profile) update(h *event.Health, s stamp, keep texts) (changed bool) {
-	set := func(i int, v string) {
-		t := &p.texts[i]
-		if v == "" || s.at < t.at {
-			return
-		}
-		if v = clip(v); s.newer(t.stamp, strings.Compare(v, t.value)) {
-			t.stamp = s
-			if t.value != v {
-				t.value = keep.keep(v)
-			}
-			changed = true
-		}
+	changed = p.texts[version].update(h.SoftwareVersion, s, keep)
+	if len(h.Components) > 0 {
+		changed = p.texts[printer].update(firstState(h.Components, "printer"), s, keep) || changed
+		changed = p.texts[cardReader].update(firstState(h.Components, "card_reader"), s, keep) || changed
+		changed = p.texts[scanner].update(firstState(h.Components, "scanner"), s, keep) || changed
 	}
-	set(version, h.SoftwareVersion)
-	set(printer, firstState(h.Components, "printer"))
-	set(cardReader, firstState(h.Components, "card_reader"))
-	set(scanner, firstState(h.Components, "scanner"))
 
 	if b := h.Resources.BatteryPct; b.OK {
 		v := rollup.NullUint8(min(b.Value, math.MaxUint8))

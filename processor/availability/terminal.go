@@ -81,13 +81,13 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	if f.gather(t); f.sealOn(t, x) {
 		return true
 	}
-	skewed := t.skewed || slices.ContainsFunc(s.added, isSkewed)
+	skewed, words := t.skewed || t.turned, f.inbox.words(t.number)
 	awaited := !t.known || t.awaited() // still, after this batch
 	since := f.firstWord(t) + 1        // of the registry: it says the same again
 	if i := slices.IndexFunc(s.added, func(e Evidence) bool { return !e.registers() }); i >= 0 {
 		awaited, since = false, min(since, s.added[i].Time)
 	}
-	if !skewed {
+	if words && !skewed {
 		s.added = heardFrom(s.added, since)
 	}
 	earliest, newest := Open, beginningOfTime
@@ -255,11 +255,7 @@ func (w *walk) begins(from int64) int64 {
 // gather takes the open batch's evidence of a terminal.
 func (f *Fold) gather(t *terminal) {
 	s := &f.scratch
-	s.added = s.added[:0]
-	for _, i := range t.fresh {
-		s.added = append(s.added, f.inbox.piece(i))
-	}
-	s.added = distinct(s.added)
+	s.added = distinct(f.inbox.pieces(s.added, t.fresh))
 }
 
 // place unites what is kept, from a snapshot on, with what was gathered, and puts both where they belong.
@@ -393,8 +389,13 @@ func (f *Fold) firstWord(t *terminal) int64 {
 	if t.known {
 		at = t.firstSeen
 	}
-	for _, i := range t.fresh {
-		if e := f.inbox.piece(i); e.registers() {
+	if !f.inbox.words(t.number) {
+		return at
+	}
+	s := &f.scratch
+	s.early = f.inbox.pieces(s.early, t.fresh)
+	for i := range s.early {
+		if e := &s.early[i]; e.registers() {
 			at = min(at, e.Time)
 		}
 	}

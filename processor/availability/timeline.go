@@ -40,8 +40,21 @@ func Timeline(cfg Config, evidence []Evidence) []Run {
 
 // distinct sorts evidence in place and drops repetitions.
 func distinct(ev []Evidence) []Evidence {
+	if ascending(ev) {
+		return ev
+	}
 	slices.SortFunc(ev, func(a, b Evidence) int { return a.Compare(&b) })
 	return slices.CompactFunc(ev, func(a, b Evidence) bool { return a.Compare(&b) == 0 })
+}
+
+// ascending says that each piece is later than the one before, as most are that a till sends.
+func ascending(ev []Evidence) bool {
+	for i := 1; i < len(ev); i++ {
+		if ev[i-1].Time >= ev[i].Time {
+			return false
+		}
+	}
+	return true
 }
 
 // heard is what decides the status until the next evidence: the last report, and the last sale if it is later.
@@ -66,7 +79,7 @@ func (h *heard) add(e *Evidence) {
 		if boot == 0 {
 			boot = h.boot
 		}
-		*h = heard{status: e.Status, reported: e.Time, hold: e.Hold, cause: e.Cause, boot: boot}
+		h.status, h.sale, h.reported, h.sold, h.hold, h.cause, h.boot = e.Status, false, e.Time, 0, e.Hold, e.Cause, boot
 	case h.status == None || e.Time > h.reported || e.Time == h.reported && h.cause == registered:
 		h.sale, h.sold = true, e.Time
 	}

@@ -70,8 +70,12 @@ func (f *Fold) sealOn(t *terminal, x interval.Span) bool {
 	}
 	text := t.home.text.Terminal(t.id)
 	last := len(t.chunks) - 1
+	at := floorHour(seen - hotSlack)
+	moves := at > t.hot.at
 	switch {
-	case seen > x.To, edge > t.base.at, f.rules.edge(seen) > t.kept, floorHour(seen-hotSlack) > t.hot.at, t.open != open, last < 0, t.chunks[last].start != hour:
+	case seen > x.To, f.rules.edge(seen) > t.kept, t.open != open, last < 0, t.chunks[last].start != hour:
+		return false
+	case moves && (!archives || edge != t.hot.at || t.base.at+hourMilli < edge || len(t.cold.chunks) > 0), !moves && edge > t.base.at:
 		return false
 	case text != nil && !whole(text.Lives, t.hot.at, seen):
 		return false
@@ -108,14 +112,24 @@ func (f *Fold) sealOn(t *terminal, x interval.Span) bool {
 	f.intervalRows(t)
 	f.outageRows(t)
 
+	rows := count(&t.hot, &s.now, s.hours, Open)
 	t.newest, t.seen = seen, seen
 	s.encoded = end.append(s.encoded[:0], s.added)
 	t.chunks[last].data = slices.Clone(s.encoded)
 	if open == 0 {
 		f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindEvidence, Key: chunkKey(t.key, hour), Value: t.chunks[last].data})
 	}
+	if moves { // and the base to where the hot snapshot was: what is before it goes into the past
+		base, from := t.base, t.hot
+		if edge > base.at {
+			t.base = from
+		}
+		s.early = f.decode(s.early[:0], t, from.at, at)
+		t.hot = snapshotAt(at, &from, s.early, &s.now, s.hours)
+		f.archive(t, &base, &from)
+	}
 	f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindTerminal, Key: t.key, Value: f.header(t)})
-	f.statusRow(t, count(&t.hot, &s.now, s.hours, Open))
+	f.statusRow(t, rows)
 	t.point(s, true)
 	s.shop.goOn(&s.now, &rules, seen, x.To)
 	if text != nil {
