@@ -118,12 +118,12 @@ func (b *inbox) len() int {
 }
 
 // sort tells which pieces are whose, by number less one.
-func (b *inbox) sort(give func(i int, pieces []int32)) {
+func (b *inbox) sort(give func(i int, pieces part)) {
 	b.order = slices.Grow(b.order[:0], b.len())[:b.len()]
 	next := int32(0)
 	for i := range b.tails {
 		t := &b.tails[i]
-		give(i, b.order[next:next+t.n])
+		give(i, part{next, next + t.n})
 		next, t.n = next+t.n, next // from here on: where the next piece goes
 	}
 	for n, block := range b.blocks[:min(b.full+1, len(b.blocks))] {
@@ -136,9 +136,10 @@ func (b *inbox) sort(give func(i int, pieces []int32)) {
 }
 
 // pieces are those that sort tells of, in the memory of dst.
-func (b *inbox) pieces(dst []Evidence, which []int32) []Evidence {
-	dst = slices.Grow(dst[:0], len(which))[:len(which)]
-	for n, i := range which {
+func (b *inbox) pieces(dst []Evidence, which part) []Evidence {
+	order := b.order[which.from:which.to]
+	dst = slices.Grow(dst[:0], len(order))[:len(order)]
+	for n, i := range order {
 		b.blocks[i>>inboxBits][i%inboxBlock].evidence(&dst[n], b.causes)
 	}
 	return dst

@@ -21,10 +21,8 @@ func (e entity) compare(o entity) int {
 	return cmp.Or(cmp.Compare(e.store, o.store), cmp.Compare(e.id, o.id))
 }
 
-// terminal is the state of one. What Fold needs, from the end of the profile to the store, lies together, so that little memory is waited for.
+// terminal is the state of one. What Fold needs, up to the name of the store, lies in two lines of the cache.
 type terminal struct {
-	home      *store
-	profile   profile
 	number    int32 // in Fold.inbox; 0: the open batch has no evidence
 	partition int32
 	known     bool  // from a batch before the open one; only then what follows of its evidence is set
@@ -34,9 +32,11 @@ type terminal struct {
 	whole     bool  // a version that had no past has left its state
 	newest    int64 // as the till's own clock has it
 	kept      int64 // where the kept evidence begins: base.at, or earlier with a past
-	entity
+	profile   profile
+	entity    // its store's own, and the end of key
 
-	key            string // of its state; entity is part of it
+	home           *store
+	key            string // of its state
 	firstSeen      int64
 	seen           int64    // newest evidence, where it belongs
 	lateSent, edge int64    // of one whose clock is wrong: when evidence was sent last that was not sent at once, 0 if there is none; and rules.edge when all was read last
@@ -48,7 +48,7 @@ type terminal struct {
 	past           past      // hours before base.at
 	back           *recalled // of the past, while it is needed
 	open           int64     // the hour whose evidence is in the header, not in a row of its own; 0: none is
-	fresh          []int32   // pieces of the inbox, as they came, while the batch is sealed
+	fresh          part      // of the inbox, as it came, while the batch is sealed
 }
 
 // awaited says that so far only the registry knows the terminal. Nothing is too late for it, and it has no hours yet.

@@ -61,11 +61,11 @@ func ascending(ev []Evidence) bool {
 type heard struct {
 	status   Status // of the report; None: there was none
 	sale     bool   // there was a sale since
+	boot     uint32 // of the last report that had one
 	reported int64
 	sold     int64
 	hold     int64 // of the report, and of sales since
 	cause    string
-	boot     uint32 // of the last report that had one
 }
 
 func (h *heard) add(e *Evidence) {
