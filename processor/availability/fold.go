@@ -31,7 +31,7 @@ type Fold struct {
 
 	// The open batch.
 	inbox   inbox
-	touched []*terminal // first those of the inbox, by number; in order once begun
+	touched []*terminal // in order once begun
 	told    []*store
 	begun   bool // touched is in order and complete
 	done    int  // how many of touched are sealed
@@ -105,7 +105,7 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 func (f *Fold) Ahead(of []rollup.Input) {
 	read := int64(0)
 	for i := range of {
-		t := *f.senders.Of(of[i])
+		t := f.senders.Peek(of[i].Sender)
 		if t == nil {
 			continue
 		}
@@ -151,7 +151,7 @@ func (f *Fold) begin() {
 		return
 	}
 	f.begun = true
-	f.inbox.sort(func(i int, pieces part) { f.touched[i].fresh = pieces })
+	f.inbox.sort()
 	for _, st := range f.told {
 		for _, t := range st.terminals {
 			if t.number == 0 {
@@ -163,7 +163,7 @@ func (f *Fold) begin() {
 	f.state = slices.Grow(f.state, n+n/4) // a row each, and those of stores; more if an hour ends
 	f.hours, f.intervals, f.status = slices.Grow(f.hours, n), slices.Grow(f.intervals, n), slices.Grow(f.status, n)
 	f.responses = make([]uint32, 0, f.responded+f.responded/8)
-	slices.SortFunc(f.touched, func(a, b *terminal) int { return a.compare(b.entity) })
+	slices.SortFunc(f.touched, func(a, b *terminal) int { return a.compare(&b.entity) })
 }
 
 // Seal closes the open batch: the rows that changed, one block a table and month, and the changed state. With Config.Recall nothing may be wanted.

@@ -9,7 +9,7 @@ type inbox struct {
 	full   int         // blocks
 	tails  []tail      // by terminal, as they came first
 	turns  int         // how often evidence was of another hour or status than its terminal's before
-	order  []int32     // pieces, those of each terminal together
+	order  []int32     // pieces, once sorted: those of each terminal together, as they came
 	causes []string    // of evidence that has one
 	known  map[string]int32
 }
@@ -117,14 +117,13 @@ func (b *inbox) len() int {
 	return n
 }
 
-// sort tells which pieces are whose, by number less one.
-func (b *inbox) sort(give func(i int, pieces part)) {
+// sort puts the pieces of each terminal together. Nothing may be added from then on until reset.
+func (b *inbox) sort() {
 	b.order = slices.Grow(b.order[:0], b.len())[:b.len()]
 	next := int32(0)
 	for i := range b.tails {
 		t := &b.tails[i]
-		give(i, part{next, next + t.n})
-		next, t.n = next+t.n, next // from here on: where the next piece goes
+		next, t.n = next+t.n, next // where the next piece goes, and in the end where they end
 	}
 	for n, block := range b.blocks[:min(b.full+1, len(b.blocks))] {
 		for i := range block {
@@ -135,9 +134,16 @@ func (b *inbox) sort(give func(i int, pieces part)) {
 	}
 }
 
-// pieces are those that sort tells of, in the memory of dst.
-func (b *inbox) pieces(dst []Evidence, which part) []Evidence {
-	order := b.order[which.from:which.to]
+// pieces are those of a terminal, once they are sorted, in the memory of dst.
+func (b *inbox) pieces(dst []Evidence, number int32) []Evidence {
+	if number == 0 {
+		return dst[:0]
+	}
+	from := int32(0)
+	if number > 1 {
+		from = b.tails[number-2].n
+	}
+	order := b.order[from:b.tails[number-1].n]
 	dst = slices.Grow(dst[:0], len(order))[:len(order)]
 	for n, i := range order {
 		b.blocks[i>>inboxBits][i%inboxBlock].evidence(&dst[n], b.causes)

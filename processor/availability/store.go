@@ -162,7 +162,7 @@ func (f *Fold) sealStore(st *store, touched []*terminal, reach stretch) {
 	for _, t := range st.terminals {
 		if len(touched) > 0 && touched[0] == t {
 			news = f.seal(t, x) || news
-			t.number, t.fresh, t.told, t.turned = 0, part{}, false, false
+			t.number, t.told, t.turned = 0, false, false
 			touched = touched[1:]
 			continue
 		}
@@ -251,14 +251,14 @@ func (f *Fold) attend(t *terminal, x interval.Span) {
 	s, at := &f.scratch, from.at
 	if t.tip != nil && from == &t.hot && t.seen <= x.To { // nothing was heard since
 		at = t.seen
-		s.now.extend(t.tip, &rules, from, nil, at, x.To)
+		s.now.extend(t.tip, rules, from, nil, at, x.To)
 	} else {
-		s.now.run(&rules, from, f.placed(t, from), x.To)
+		s.now.run(rules, from, f.placed(t, from), x.To)
 	}
 	if text != nil {
 		s.now.withdraw(text.Lives, at, x.To)
 	}
-	f.sweep.add(&s.now, &rules, x)
+	f.sweep.add(&s.now, rules, x)
 }
 
 // had says whether the store had tills at some time of a span, as it was before the open batch.

@@ -17,8 +17,11 @@ const hotSlack = int64(10 * time.Minute / time.Millisecond)
 // entity names a terminal in a store.
 type entity struct{ store, id string }
 
-func (e entity) compare(o entity) int {
-	return cmp.Or(cmp.Compare(e.store, o.store), cmp.Compare(e.id, o.id))
+func (e *entity) compare(o *entity) int {
+	if c := cmp.Compare(e.store, o.store); c != 0 {
+		return c
+	}
+	return cmp.Compare(e.id, o.id)
 }
 
 // terminal is the state of one. What Fold needs, up to the name of the store, lies in two lines of the cache.
@@ -48,7 +51,6 @@ type terminal struct {
 	past           past      // hours before base.at
 	back           *recalled // of the past, while it is needed
 	open           int64     // the hour whose evidence is in the header, not in a row of its own; 0: none is
-	fresh          part      // of the inbox, as it came, while the batch is sealed
 }
 
 // awaited says that so far only the registry knows the terminal. Nothing is too late for it, and it has no hours yet.
@@ -147,11 +149,11 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	}
 	s.was.runs, s.hoursWas, s.hours, s.gapsWas = s.was.runs[:0], s.hoursWas[:0], s.hours[:0], s.gapsWas[:0]
 	if t.known {
-		s.was.run(&rulesWas, &from, s.placedWas, t.seen)
+		s.was.run(rulesWas, &from, s.placedWas, t.seen)
 		if was != nil {
 			s.was.withdraw(was.Lives, from.at, t.seen)
 		}
-		s.wasRules = &rulesWas
+		s.wasRules = rulesWas
 		if !t.awaited() { // else it has no hours yet
 			s.hoursWas = appendHours(s.hoursWas, &s.was, nil, from.at, t.seen)
 			service := f.serviceOf(t.store, t.home.was, t.id, interval.Span{From: s.was.begins(from.at), To: t.seen})
@@ -163,11 +165,11 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	if n := len(s.placed); skewed && n > 0 {
 		seen = s.placed[n-1].Time
 	}
-	s.now.run(&rules, &from, s.placed, seen)
+	s.now.run(rules, &from, s.placed, seen)
 	if now != nil {
 		s.now.withdraw(now.Lives, from.at, seen)
 	}
-	s.nowRules = &rules
+	s.nowRules = rules
 	s.hours = appendHours(s.hours, &s.now, s.placed, from.at, seen)
 	service := f.serviceOf(t.store, t.home.text, t.id, interval.Span{From: s.now.begins(from.at), To: seen})
 	service.serve(s.hours, &s.now, from.at, seen)
@@ -236,11 +238,11 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		f.attend(t, x)
 		return true
 	}
-	s.shop.goOn(&s.now, &rules, seen, x.To)
+	s.shop.goOn(&s.now, rules, seen, x.To)
 	if now != nil {
 		s.shop.withdraw(now.Lives, seen, x.To)
 	}
-	f.sweep.add(&s.shop, &rules, x)
+	f.sweep.add(&s.shop, rules, x)
 	return true
 }
 
@@ -255,7 +257,7 @@ func (w *walk) begins(from int64) int64 {
 // gather takes the open batch's evidence of a terminal.
 func (f *Fold) gather(t *terminal) {
 	s := &f.scratch
-	s.added = distinct(f.inbox.pieces(s.added, t.fresh))
+	s.added = distinct(f.inbox.pieces(s.added, t.number))
 }
 
 // place unites what is kept, from a snapshot on, with what was gathered, and puts both where they belong.
@@ -375,7 +377,7 @@ func (f *Fold) step(t *terminal, edge int64, text *registry.Terminal) {
 	s, base := &f.scratch, t.base
 	s.early = f.decode(s.early[:0], t, t.base.at, edge+proofLimit)
 	rules := f.rules.of(text)
-	s.edge.run(&rules, &t.base, s.early, edge)
+	s.edge.run(rules, &t.base, s.early, edge)
 	if text != nil {
 		s.edge.withdraw(text.Lives, t.base.at, edge)
 	}
@@ -393,7 +395,7 @@ func (f *Fold) firstWord(t *terminal) int64 {
 		return at
 	}
 	s := &f.scratch
-	s.early = f.inbox.pieces(s.early, t.fresh)
+	s.early = f.inbox.pieces(s.early, t.number)
 	for i := range s.early {
 		if e := &s.early[i]; e.registers() {
 			at = min(at, e.Time)

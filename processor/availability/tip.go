@@ -91,8 +91,8 @@ func (f *Fold) sealOn(t *terminal, x interval.Span) bool {
 
 	rules := f.rules.of(text)
 	s.was.runs, s.was.last = append(s.was.runs[:0], t.tip.runs...), t.tip.last
-	s.now.extend(t.tip, &rules, &t.hot, s.added, t.seen, seen)
-	s.wasRules, s.nowRules, s.placed = &rules, &rules, s.added
+	s.now.extend(t.tip, rules, &t.hot, s.added, t.seen, seen)
+	s.wasRules, s.nowRules, s.placed = rules, rules, s.added
 	s.hours = appendHours(s.hours[:0], &s.now, nil, t.hot.at, seen)
 	service := f.serviceOf(t.store, t.home.text, t.id, interval.Span{From: s.now.begins(t.hot.at), To: seen})
 	service.serve(s.hours, &s.now, t.hot.at, seen)
@@ -131,11 +131,11 @@ func (f *Fold) sealOn(t *terminal, x interval.Span) bool {
 	f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindTerminal, Key: t.key, Value: f.header(t)})
 	f.statusRow(t, rows)
 	t.point(s, true)
-	s.shop.goOn(&s.now, &rules, seen, x.To)
+	s.shop.goOn(&s.now, rules, seen, x.To)
 	if text != nil {
 		s.shop.withdraw(text.Lives, seen, x.To)
 	}
-	f.sweep.add(&s.shop, &rules, x)
+	f.sweep.add(&s.shop, rules, x)
 	return true
 }
 
