@@ -93,8 +93,11 @@ func (t *text) update(v string, s stamp, keep texts) (changed bool) {
 func (p *profile) update(h *event.Health, s stamp, keep texts) (changed bool) {
 	changed = p.version.update(h.SoftwareVersion, s, keep)
 	if len(h.Components) > 0 || h.Resources.BatteryPct.OK {
-		if parts := p.others(); parts.update(h, s, keep) {
-			p.parts, changed = &parts, true
+		if now := p.others(); now.update(h, s, keep) {
+			if changed = true; p.parts == nil {
+				p.parts = &parts{}
+			}
+			*p.parts = now
 		}
 	}
 	unsent := uint32(min(uint64(h.Backlog.Transactions)+uint64(h.Backlog.Payments), math.MaxUint32))

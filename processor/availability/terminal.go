@@ -38,19 +38,21 @@ type terminal struct {
 	profile   profile
 	entity    // its store's own, and the end of key
 
-	home           *store
-	key            string // of its state
+	// What has pointers lies together too, for the collector.
+	home   *store
+	key    string    // of its state
+	tip    *tip      // how the timeline ends, to spare more than hot does; nil: not known
+	back   *recalled // of the past, while it is needed
+	chunks []chunk   // by hour, those that are not cold
+	cold   cold
+	past   past // hours before base.at
+
+	open           int64 // the hour whose evidence is in the header, not in a row of its own; 0: none is
 	firstSeen      int64
 	seen           int64    // newest evidence, where it belongs
 	lateSent, edge int64    // of one whose clock is wrong: when evidence was sent last that was not sent at once, 0 if there is none; and rules.edge when all was read last
 	base           snapshot // where the evidence in memory begins
 	hot            snapshot // a recent one, to spare work
-	tip            *tip     // how the timeline ends, to spare more; nil: not known
-	chunks         []chunk  // by hour, those that are not cold
-	cold           cold
-	past           past      // hours before base.at
-	back           *recalled // of the past, while it is needed
-	open           int64     // the hour whose evidence is in the header, not in a row of its own; 0: none is
 }
 
 // awaited says that so far only the registry knows the terminal. Nothing is too late for it, and it has no hours yet.

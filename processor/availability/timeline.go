@@ -149,9 +149,9 @@ func (h *heard) holds(r *rules, at int64) int64 {
 
 // run is a stretch of one status up to where the next begins.
 type run struct {
+	cause  string
 	start  int64
 	status Status
-	cause  string
 }
 
 // span is a stretch of time [from, to).
@@ -290,6 +290,6 @@ func (w *walk) stretch(x, y int64, s Status, cause string) {
 
 func (w *walk) push(x int64, s Status, cause string) {
 	if n := len(w.runs); w.runs[n-1].status != s {
-		w.runs = append(w.runs, run{x, s, cause})
+		w.runs = append(w.runs, run{cause, x, s})
 	}
 }

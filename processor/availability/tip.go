@@ -49,7 +49,7 @@ func (p *tip) steady(from, seen int64) int64 {
 	return from
 }
 
-// sealOn does what seal does if all that was gathered is later than what was heard before, and of the same hour, so that the timeline goes on and no snapshot moves. Else it does nothing and
+// sealOn does what seal does if all that was gathered is later than what was heard before, and of the same hour, so that the timeline goes on; snapshots may move on by an hour. Else it does nothing and
 // says so.
 func (f *Fold) sealOn(t *terminal, x interval.Span) bool {
 	s := &f.scratch
@@ -75,7 +75,9 @@ func (f *Fold) sealOn(t *terminal, x interval.Span) bool {
 	switch {
 	case seen > x.To, f.rules.edge(seen) > t.kept, t.open != open, last < 0, t.chunks[last].start != hour:
 		return false
-	case moves && (!archives || edge != t.hot.at || t.base.at+hourMilli < edge || len(t.cold.chunks) > 0), !moves && edge > t.base.at:
+	case !moves && edge > t.base.at:
+		return false
+	case moves && (!archives || edge != t.hot.at || t.base.at+hourMilli < edge || len(t.cold.chunks) > 0): // the base moves by more than to the hot snapshot
 		return false
 	case text != nil && !whole(text.Lives, t.hot.at, seen):
 		return false
@@ -119,7 +121,7 @@ func (f *Fold) sealOn(t *terminal, x interval.Span) bool {
 	if open == 0 {
 		f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindEvidence, Key: chunkKey(t.key, hour), Value: t.chunks[last].data})
 	}
-	if moves { // and the base to where the hot snapshot was: what is before it goes into the past
+	if moves { // and the base to where the hot snapshot was; what is before that goes into the past
 		base, from := t.base, t.hot
 		if edge > base.at {
 			t.base = from
