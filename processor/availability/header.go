@@ -30,17 +30,13 @@ func (t *terminal) appendHeader(dst []byte) []byte {
 	for _, s := range []*snapshot{&t.base, &t.hot} {
 		dst = s.append(binary.AppendVarint(dst, t.newest-s.at), t.newest, format >= skewedFormat)
 	}
-	p := &t.profile
+	p, parts := &t.profile, t.profile.others()
 	dst = t.appendStamped(dst, &p.version)
-	if parts := p.parts; parts == nil {
-		dst = append(dst, make([]byte, partTexts)...) // empty texts
-		dst = t.appendStamp(binary.AppendVarint(dst, -1), never())
-	} else {
-		for i := range slices.Backward(parts.texts[:]) {
-			dst = t.appendStamped(dst, &parts.texts[i])
-		}
-		dst = t.appendStamp(binary.AppendVarint(dst, int64(parts.batteryPc)), parts.battery)
+	for i := range slices.Backward(parts.texts[:]) {
+		dst = t.appendStamped(dst, &parts.texts[i])
 	}
+	dst = binary.AppendVarint(dst, int64(parts.batteryPc))
+	dst = t.appendStamp(dst, parts.battery)
 	dst = t.appendStamp(dst, p.backlog)
 	dst = binary.AppendUvarint(dst, uint64(p.unsent))
 	dst = binary.AppendVarint(dst, int64(p.oldest))
