@@ -206,7 +206,7 @@ func TestASlowRecordCostsLittle(t *testing.T) {
 			}
 			f.Fold(e, rollup.Input{Timestamp: e.Time.Milli + way})
 			f.Seal(rollup.Version{Epoch: 1, Batch: uint64(i)})
-			most = max(most, len(f.terminals[entity{"s1", "t1"}].chunks))
+			most = max(most, len(f.find("s1", "t1").chunks))
 		}
 		return most
 	}
@@ -214,7 +214,7 @@ func TestASlowRecordCostsLittle(t *testing.T) {
 		t.Errorf("%d hours of evidence are kept", n)
 	}
 	hear(700, 1100, func(int64) bool { return false })
-	if x := f.terminals[entity{"s1", "t1"}]; x.skewed || len(x.chunks) > 50 || x.base.from != x.base.at {
+	if x := f.find("s1", "t1"); x.skewed || len(x.chunks) > 50 || x.base.from != x.base.at {
 		t.Errorf("skewed %v, %d hours of evidence", x.skewed, len(x.chunks))
 	}
 }

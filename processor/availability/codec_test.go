@@ -122,7 +122,7 @@ func FuzzReadHeader(f *testing.F) {
 			return
 		}
 		fold.adopt()
-		was := *fold.terminals[entity{"s1", "t1"}]
+		was := *fold.find("s1", "t1")
 		var again terminal
 		if _, err := again.readHeader(was.appendHeader(nil), texts{}); err != nil || !reflect.DeepEqual(
 			[]any{was.newest, was.firstSeen, was.base, was.hot, was.profile, was.kept, was.past}, []any{again.newest, again.firstSeen, again.base, again.hot, again.profile, again.kept, again.past}) {

@@ -94,11 +94,13 @@ func newRules(c Config) rules {
 
 // of are the rules for a terminal that the registry may know: then it says when a report lapses, and only the registry withdraws a terminal
 // that is silent.
-func (r rules) of(t *registry.Terminal) rules {
-	if t != nil {
-		r.registered, r.retire = t, max(r.retire, reportedFor)
+func (r *rules) of(t *registry.Terminal) *rules {
+	if t == nil {
+		return r
 	}
-	return r
+	own := *r
+	own.registered, own.retire = t, max(r.retire, reportedFor)
+	return &own
 }
 
 // holdOf is how long a report holds that announces the next one within so many seconds; 0: it does not say.

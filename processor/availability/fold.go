@@ -22,17 +22,16 @@ type Fold struct {
 	exclusions Exclusions // nil: there are none
 	stale      func(topic, terminal string, businessDate int32)
 
-	stores    map[string]*store
-	terminals map[entity]*terminal
-	senders   rollup.Senders[*terminal]
-	loading   map[origin]*loading // nil once folding has begun
-	texts     texts
-	joined    []byte // a text being put together
-	read      int64  // nothing: so that what is read ahead is read
+	stores  map[string]*store
+	senders rollup.Senders[*terminal]
+	loading map[origin]*loading // nil once folding has begun
+	texts   texts
+	joined  []byte // a text being put together
+	read    int64  // nothing: so that what is read ahead is read
 
 	// The open batch.
 	inbox   inbox
-	touched []*terminal // first those of the inbox, by number; in order once begun
+	touched []*terminal // in order once begun
 	told    []*store
 	begun   bool // touched is in order and complete
 	done    int  // how many of touched are sealed
@@ -59,7 +58,7 @@ type Fold struct {
 func New(cfg Config, exclusions Exclusions, stale func(topic, terminal string, businessDate int32)) *Fold {
 	return &Fold{
 		rules: newRules(cfg), exclusions: exclusions, stale: stale,
-		stores: map[string]*store{}, terminals: map[entity]*terminal{}, loading: map[origin]*loading{}, texts: texts{},
+		stores: map[string]*store{}, loading: map[origin]*loading{}, texts: texts{},
 	}
 }
 
@@ -106,11 +105,11 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 func (f *Fold) Ahead(of []rollup.Input) {
 	read := int64(0)
 	for i := range of {
-		t := *f.senders.Of(of[i])
+		t := f.senders.Peek(of[i].Sender)
 		if t == nil {
 			continue
 		}
-		read += t.kept + t.profile.texts[version].at
+		read += t.kept + t.profile.backlog.at
 		if t.store != "" {
 			read += int64(t.store[0])
 		}
@@ -152,7 +151,7 @@ func (f *Fold) begin() {
 		return
 	}
 	f.begun = true
-	f.inbox.sort(func(i int, pieces []int32) { f.touched[i].fresh = pieces })
+	f.inbox.sort()
 	for _, st := range f.told {
 		for _, t := range st.terminals {
 			if t.number == 0 {
@@ -164,7 +163,7 @@ func (f *Fold) begin() {
 	f.state = slices.Grow(f.state, n+n/4) // a row each, and those of stores; more if an hour ends
 	f.hours, f.intervals, f.status = slices.Grow(f.hours, n), slices.Grow(f.intervals, n), slices.Grow(f.status, n)
 	f.responses = make([]uint32, 0, f.responded+f.responded/8)
-	slices.SortFunc(f.touched, func(a, b *terminal) int { return a.compare(b.entity) })
+	slices.SortFunc(f.touched, func(a, b *terminal) int { return a.compare(&b.entity) })
 }
 
 // Seal closes the open batch: the rows that changed, one block a table and month, and the changed state. With Config.Recall nothing may be wanted.
@@ -194,17 +193,24 @@ func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 
 // terminal finds a terminal, or begins it.
 func (f *Fold) terminal(storeID, id string, partition int32) *terminal {
-	t := f.terminals[entity{storeID, id}]
-	if t == nil {
-		t = newTerminal(storeID, id)
-		t.partition, t.home = partition, f.storeOf(storeID, partition)
-		f.terminals[t.entity] = t
-		t.home.add(t)
+	st := f.storeOf(storeID, partition)
+	i, found := st.find(id)
+	if !found {
+		t := newTerminal(st.id, id)
+		t.partition, t.home, t.store = partition, st, st.id
+		st.terminals = slices.Insert(st.terminals, i, t)
 	}
-	if !t.home.known {
-		t.home.partition = min(t.home.partition, partition)
+	return st.terminals[i]
+}
+
+// find is a terminal of which something is known, or nil.
+func (f *Fold) find(storeID, id string) *terminal {
+	if st := f.stores[storeID]; st != nil {
+		if i, found := st.find(id); found {
+			return st.terminals[i]
+		}
 	}
-	return t
+	return nil
 }
 
 func newTerminal(store, id string) *terminal {

@@ -30,15 +30,13 @@ func (t *terminal) appendHeader(dst []byte) []byte {
 	for _, s := range []*snapshot{&t.base, &t.hot} {
 		dst = s.append(binary.AppendVarint(dst, t.newest-s.at), t.newest, format >= skewedFormat)
 	}
-	p := &t.profile
-	for i := range slices.Backward(p.texts[:]) {
-		dst = appendText(dst, p.texts[i].value)
-		if p.texts[i].value != "" {
-			dst = t.appendStamp(dst, p.texts[i].stamp)
-		}
+	p, parts := &t.profile, t.profile.others()
+	dst = t.appendStamped(dst, &p.version)
+	for i := range slices.Backward(parts.texts[:]) {
+		dst = t.appendStamped(dst, &parts.texts[i])
 	}
-	dst = binary.AppendVarint(dst, int64(p.batteryPc))
-	dst = t.appendStamp(dst, p.battery)
+	dst = binary.AppendVarint(dst, int64(parts.batteryPc))
+	dst = t.appendStamp(dst, parts.battery)
 	dst = t.appendStamp(dst, p.backlog)
 	dst = binary.AppendUvarint(dst, uint64(p.unsent))
 	dst = binary.AppendVarint(dst, int64(p.oldest))
@@ -135,18 +133,20 @@ func (t *terminal) readHeader(data []byte, keep texts) (open []byte, err error) 
 			r.bad = true
 		}
 	}
-	p := newProfile()
-	for i := range slices.Backward(p.texts[:]) {
-		if p.texts[i].value = r.text(keep); p.texts[i].value != "" {
-			p.texts[i].stamp = t.readStamp(&r)
-		}
+	p, parts := newProfile(), noParts()
+	t.readStamped(&r, &p.version, keep)
+	for i := range slices.Backward(parts.texts[:]) {
+		t.readStamped(&r, &parts.texts[i], keep)
 	}
 	battery := r.varint()
-	p.battery = t.readStamp(&r)
+	parts.battery = t.readStamp(&r)
 	p.backlog = t.readStamp(&r)
 	unsent := r.uvarint()
 	p.oldest = rollup.NullMillis(r.varint())
-	p.batteryPc, p.unsent = rollup.NullUint8(battery), uint32(unsent)
+	parts.batteryPc, p.unsent = rollup.NullUint8(battery), uint32(unsent)
+	if parts != noParts() {
+		p.parts = &parts
+	}
 	t.profile, t.kept, t.past, t.open = p, t.base.at, nil, 0
 	if format == pastFormat {
 		t.kept = t.newest - r.varint()
@@ -162,6 +162,20 @@ func (t *terminal) readHeader(data []byte, keep texts) (open []byte, err error) 
 		return nil, errState
 	}
 	return open, nil
+}
+
+// appendStamped encodes a text, and its stamp if it is not empty.
+func (t *terminal) appendStamped(dst []byte, x *text) []byte {
+	if dst = appendText(dst, x.value); x.value != "" {
+		dst = t.appendStamp(dst, x.stamp)
+	}
+	return dst
+}
+
+func (t *terminal) readStamped(r *reader, x *text, keep texts) {
+	if x.value = r.text(keep); x.value != "" {
+		x.stamp = t.readStamp(r)
+	}
 }
 
 func (t *terminal) readStamp(r *reader) stamp {

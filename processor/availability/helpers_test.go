@@ -200,3 +200,11 @@ func sale(start, end int64) *event.Event {
 	}
 	return e
 }
+
+// terminalsOf are all terminals that a fold knows.
+func terminalsOf(f *Fold) (all []*terminal) {
+	for _, st := range f.stores {
+		all = append(all, st.terminals...)
+	}
+	return all
+}

@@ -9,7 +9,7 @@ type inbox struct {
 	full   int         // blocks
 	tails  []tail      // by terminal, as they came first
 	turns  int         // how often evidence was of another hour or status than its terminal's before
-	order  []int32     // pieces, those of each terminal together
+	order  []int32     // pieces, once sorted: those of each terminal together, as they came
 	causes []string    // of evidence that has one
 	known  map[string]int32
 }
@@ -29,15 +29,14 @@ type arrival struct {
 	responded  bool
 }
 
-func (a *arrival) evidence(causes []string) Evidence {
-	e := Evidence{
-		Time: a.time, Start: a.time - int64(a.back), Sequence: a.sequence, Hold: a.hold, Status: a.status, Sale: a.sale, Boot: a.boot, Skew: a.skew, Sent: a.sent,
-	}
+// evidence fills in what it is of.
+func (a *arrival) evidence(e *Evidence, causes []string) {
+	e.Time, e.Start, e.Sequence, e.Hold, e.Status, e.Sale = a.time, a.time-int64(a.back), a.sequence, a.hold, a.status, a.sale
+	e.Boot, e.Skew, e.Sent, e.shift = a.boot, a.skew, a.sent, 0
 	e.Response.Value, e.Response.OK = a.response, a.responded
-	if a.cause > 0 {
+	if e.Cause = ""; a.cause > 0 {
 		e.Cause = causes[a.cause-1]
 	}
-	return e
 }
 
 // causeOf is the number of a cause.
@@ -118,14 +117,13 @@ func (b *inbox) len() int {
 	return n
 }
 
-// sort tells which pieces are whose, by number less one.
-func (b *inbox) sort(give func(i int, pieces []int32)) {
+// sort puts the pieces of each terminal together. Nothing may be added from then on until reset.
+func (b *inbox) sort() {
 	b.order = slices.Grow(b.order[:0], b.len())[:b.len()]
 	next := int32(0)
 	for i := range b.tails {
 		t := &b.tails[i]
-		give(i, b.order[next:next+t.n])
-		next, t.n = next+t.n, next // from here on: where the next piece goes
+		next, t.n = next+t.n, next // where the next piece goes, and in the end where they end
 	}
 	for n, block := range b.blocks[:min(b.full+1, len(b.blocks))] {
 		for i := range block {
@@ -136,10 +134,25 @@ func (b *inbox) sort(give func(i int, pieces []int32)) {
 	}
 }
 
-// piece is one of those that sort tells of.
-func (b *inbox) piece(i int32) Evidence {
-	return b.blocks[i>>inboxBits][i%inboxBlock].evidence(b.causes)
+// pieces are those of a terminal, once they are sorted, in the memory of dst.
+func (b *inbox) pieces(dst []Evidence, number int32) []Evidence {
+	if number == 0 {
+		return dst[:0]
+	}
+	from := int32(0)
+	if number > 1 {
+		from = b.tails[number-2].n
+	}
+	order := b.order[from:b.tails[number-1].n]
+	dst = slices.Grow(dst[:0], len(order))[:len(order)]
+	for n, i := range order {
+		b.blocks[i>>inboxBits][i%inboxBlock].evidence(&dst[n], b.causes)
+	}
+	return dst
 }
+
+// words says whether one of a terminal's pieces only says that the registry knows it.
+func (b *inbox) words(number int32) bool { return number > 0 && b.tails[number-1].words }
 
 // reset empties it, and keeps its memory.
 func (b *inbox) reset() {

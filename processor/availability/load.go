@@ -134,7 +134,7 @@ func (f *Fold) adopt() {
 			chosen[l.entity] = l
 		}
 	}
-	for e, l := range chosen {
+	for _, l := range chosen {
 		t := l.terminal
 		t.chunks = slices.Clip(slices.DeleteFunc(t.chunks, func(c chunk) bool { return c.start < t.base.first(t.skewed) }))
 		if t.seen = t.newest; t.skewed {
@@ -147,8 +147,7 @@ func (f *Fold) adopt() {
 		f.freeze(&t, true)
 		l.chunks = nil // or all of them would be there twice
 		t.home = f.storeOf(t.store, t.partition)
-		f.terminals[e] = &t
-		t.home.known = true
+		t.store, t.home.known = t.home.id, true
 		t.home.terminals = append(t.home.terminals, &t)
 	}
 	for _, st := range f.stores {

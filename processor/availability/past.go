@@ -224,7 +224,7 @@ func (f *Fold) Recall(row rollup.StateRow) error {
 	store, rest, _ := strings.Cut(row.Key, "\x00")
 	id, hour, _ := strings.Cut(rest, "\x00")
 	h, err := strconv.ParseInt(hour, 10, 32)
-	t := f.terminals[entity{store, id}]
+	t := f.find(store, id)
 	if err != nil || t == nil || t.back == nil {
 		return fmt.Errorf("recalling %q of partition %d: %w", row.Key, row.Partition, errKey)
 	}

@@ -176,7 +176,7 @@ func TestPastIsAsIfItWereInMemory(t *testing.T) {
 					hours[row.Key[:len("s1\x00t1")]]++
 				}
 			}
-			for _, x := range past.terminals {
+			for _, x := range terminalsOf(past) {
 				if n := hours[x.key]; n > 30+len(x.chunks) && !x.skewed {
 					t.Fatalf("batch %d: the state has %d hours of %q", batch, n, x.key)
 				}
@@ -184,7 +184,7 @@ func TestPastIsAsIfItWereInMemory(t *testing.T) {
 					t.Fatalf("batch %d: %q has kept what was recalled", batch, x.key)
 				}
 			}
-			for _, x := range past.terminals {
+			for _, x := range terminalsOf(past) {
 				if !x.skewed && batch > 50 {
 					most = max(most, len(x.chunks))
 				}

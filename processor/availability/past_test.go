@@ -30,7 +30,7 @@ func TestStormOfBacklogs(t *testing.T) {
 				t.Fatalf("%d rows are wanted at a time", len(keys))
 			}
 			held := 0
-			for _, x := range past.terminals {
+			for _, x := range terminalsOf(past) {
 				if x.back != nil {
 					held++
 				}
@@ -96,7 +96,7 @@ func TestStormOfBacklogs(t *testing.T) {
 	if !reflect.DeepEqual(want, got) {
 		t.Errorf("(-whole +past):\n%s", cmp.Diff(want, got))
 	}
-	for _, x := range past.terminals {
+	for _, x := range terminalsOf(past) {
 		if n := len(x.chunks); n > 4 {
 			t.Fatalf("%d hours of %s are in memory after the storm", n, x.id)
 		}
@@ -167,7 +167,7 @@ func TestPastOfClockThatWasWrong(t *testing.T) {
 		late = append(late, e)
 	}
 	b.batch(t, late...)
-	if x := b.past.terminals[entity{"s1", "t1"}]; len(x.past) > 0 || !x.skewed {
+	if x := b.past.find("s1", "t1"); len(x.past) > 0 || !x.skewed {
 		t.Errorf("of a till whose clock was wrong %d runs of hours are past", len(x.past))
 	}
 	b.restart(t)
@@ -191,7 +191,7 @@ func TestPastOfStateThatWasWhole(t *testing.T) {
 			t.Fatalf("after %d batches %d rows of state of one till", i, b.rows)
 		}
 	}
-	x := b.past.terminals[entity{"s1", "t1"}]
+	x := b.past.find("s1", "t1")
 	if len(x.past) == 0 || len(x.chunks) > 4 || len(x.cold.chunks) > 0 {
 		t.Errorf("past %v, %d hours in memory, %d bytes of cold ones", x.past, len(x.chunks), len(x.cold.chunks))
 	}
@@ -238,7 +238,7 @@ func TestPastOfClockThatIsRightAgain(t *testing.T) {
 	for ; at < someHour+55*hourMilli; at += 21 * 60_000 {
 		b.batch(t, report(at, []string{"up", "down"}[at/hourMilli%2]))
 	}
-	if x := b.past.terminals[entity{"s1", "t1"}]; len(x.past) == 0 || x.skewed {
+	if x := b.past.find("s1", "t1"); len(x.past) == 0 || x.skewed {
 		t.Errorf("the past of a till whose clock is right again is %v", x.past)
 	}
 	b.batch(t, report(at-10*hourMilli, "degraded"))

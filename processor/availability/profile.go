@@ -29,59 +29,75 @@ type text struct {
 	value string
 }
 
-// The texts of a profile.
+// profile is what reports say of a till beside its status. A short report, without some field, does not erase what a longer one
+// said before.
+type profile struct {
+	version text  // nearly every report has one
+	backlog stamp // of the newest report: no backlog and none mentioned are the same
+	oldest  rollup.NullMillis
+	unsent  uint32
+	parts   *parts // nil: no report has spoken of any
+}
+
+// parts are what many tills never speak of.
+type parts struct {
+	texts     [partTexts]text
+	battery   stamp
+	batteryPc rollup.NullUint8
+}
+
+// The texts of parts.
 const (
 	scanner = iota
 	cardReader
 	printer
-	version // of which nearly every report has one
-	profileTexts
+	partTexts
 )
 
-// profile is what reports say of a till beside its status. A short report, without some field, does not erase what a longer one
-// said before.
-type profile struct {
-	battery stamp
-	texts   [profileTexts]text
-
-	backlog   stamp // of the newest report: no backlog and none mentioned are the same
-	oldest    rollup.NullMillis
-	unsent    uint32
-	batteryPc rollup.NullUint8
+func newProfile() profile {
+	return profile{version: text{stamp: never()}, backlog: never(), oldest: rollup.Null}
 }
 
-func newProfile() profile {
-	p := profile{battery: never(), batteryPc: -1, backlog: never(), oldest: rollup.Null}
+func noParts() parts {
+	p := parts{battery: never(), batteryPc: -1}
 	for i := range p.texts {
 		p.texts[i].stamp = never()
 	}
 	return p
 }
 
+// others are its parts, or none.
+func (p *profile) others() parts {
+	if p.parts == nil {
+		return noParts()
+	}
+	return *p.parts
+}
+
+// update takes what a report says, or nothing, and tells whether it changed anything.
+func (t *text) update(v string, s stamp, keep texts) (changed bool) {
+	if v == "" || s.at < t.at {
+		return false
+	}
+	if v = clip(v); !s.newer(t.stamp, strings.Compare(v, t.value)) {
+		return false
+	}
+	t.stamp = s
+	if t.value != v {
+		t.value = keep.keep(v)
+	}
+	return true
+}
+
 // update takes what a report says and tells whether it changed anything.
 func (p *profile) update(h *event.Health, s stamp, keep texts) (changed bool) {
-	set := func(i int, v string) {
-		t := &p.texts[i]
-		if v == "" || s.at < t.at {
-			return
-		}
-		if v = clip(v); s.newer(t.stamp, strings.Compare(v, t.value)) {
-			t.stamp = s
-			if t.value != v {
-				t.value = keep.keep(v)
+	changed = p.version.update(h.SoftwareVersion, s, keep)
+	if len(h.Components) > 0 || h.Resources.BatteryPct.OK {
+		if now := p.others(); now.update(h, s, keep) {
+			if changed = true; p.parts == nil {
+				p.parts = &parts{}
 			}
-			changed = true
-		}
-	}
-	set(version, h.SoftwareVersion)
-	set(printer, firstState(h.Components, "printer"))
-	set(cardReader, firstState(h.Components, "card_reader"))
-	set(scanner, firstState(h.Components, "scanner"))
-
-	if b := h.Resources.BatteryPct; b.OK {
-		v := rollup.NullUint8(min(b.Value, math.MaxUint8))
-		if s.newer(p.battery, cmp.Compare(v, p.batteryPc)) {
-			p.battery, p.batteryPc, changed = s, v, true
+			*p.parts = now
 		}
 	}
 	unsent := uint32(min(uint64(h.Backlog.Transactions)+uint64(h.Backlog.Payments), math.MaxUint32))
@@ -95,8 +111,22 @@ func (p *profile) update(h *event.Health, s stamp, keep texts) (changed bool) {
 	return changed
 }
 
+// update takes what a report says and tells whether it changed anything.
+func (p *parts) update(h *event.Health, s stamp, keep texts) (changed bool) {
+	for i, kind := range [partTexts]string{scanner: "scanner", cardReader: "card_reader", printer: "printer"} {
+		changed = p.texts[i].update(firstState(h.Components, kind), s, keep) || changed
+	}
+	if b := h.Resources.BatteryPct; b.OK {
+		v := rollup.NullUint8(min(b.Value, math.MaxUint8))
+		if s.newer(p.battery, cmp.Compare(v, p.batteryPc)) {
+			p.battery, p.batteryPc, changed = s, v, true
+		}
+	}
+	return changed
+}
+
 // state is a component's, or none if the till never reported one.
-func (p *profile) state(i int) string {
+func (p *parts) state(i int) string {
 	if v := p.texts[i].value; v != "" {
 		return v
 	}

@@ -292,9 +292,10 @@ func statusBlock(v rollup.Version, all []statusRow) *rollup.Block {
 	printers, readers, scanners := b.String("printer"), b.String("card_reader"), b.String("scanner")
 	retires, registered := b.Millis("retires_at"), b.Uint8("registered")
 	skew, shift, disabled := b.Int64("clock_skew_ms"), b.Int64("clock_shift_ms"), b.Uint8("disabled")
+	never := []uint32{0}
 	for i := range all {
 		r := &all[i]
-		p := &r.profile
+		p, parts := &r.profile, r.profile.others()
 		store[i], terminal[i] = r.store, r.id
 		if status[i] = r.run.status.String(); r.run.status == None {
 			status[i] = "withdrawn"
@@ -304,9 +305,9 @@ func statusBlock(v rollup.Version, all []statusRow) *rollup.Block {
 		skew[i], shift[i], disabled[i] = int64(r.skew)*1000, int64(r.shift)*1000, flag(r.run.status == Disabled)
 		first[i], last[i], holds[i] = rollup.Millis(r.firstSeen), rollup.Millis(r.seen), rollup.Millis(r.holds)
 		hours[i], intervals[i], outages[i] = r.totals.hours, r.totals.intervals, r.totals.outages
-		software[i], next[i], backlog[i] = p.texts[version].value, []uint32{0}, p.unsent
-		oldest[i], battery[i] = p.oldest, p.batteryPc
-		printers[i], readers[i], scanners[i] = p.state(printer), p.state(cardReader), p.state(scanner)
+		software[i], next[i], backlog[i] = p.version.value, never, p.unsent
+		oldest[i], battery[i] = p.oldest, parts.batteryPc
+		printers[i], readers[i], scanners[i] = parts.state(printer), parts.state(cardReader), parts.state(scanner)
 	}
 	return b.Seal()
 }

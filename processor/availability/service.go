@@ -104,7 +104,7 @@ func (w *walk) withdraw(lives interval.Set, from, to int64) {
 	w.runs = w.runs[:0]
 	put := func(start int64, s Status, cause string) {
 		if n := len(w.runs); n == 0 || w.runs[n-1].status != s {
-			w.runs = append(w.runs, run{start, s, cause})
+			w.runs = append(w.runs, run{cause, start, s})
 		}
 	}
 	for i := range w.under {

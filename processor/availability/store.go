@@ -43,9 +43,9 @@ func (f *Fold) storeOf(id string, partition int32) *store {
 	return st
 }
 
-func (st *store) add(t *terminal) {
-	i, _ := slices.BinarySearchFunc(st.terminals, t.id, func(t *terminal, id string) int { return cmp.Compare(t.id, id) })
-	st.terminals = slices.Insert(st.terminals, i, t)
+// find is where a terminal is, or belongs.
+func (st *store) find(id string) (i int, found bool) {
+	return slices.BinarySearchFunc(st.terminals, id, func(t *terminal, id string) int { return cmp.Compare(t.id, id) })
 }
 
 // tell has all the store's rows since the beginning of the kept evidence written again.
@@ -70,7 +70,7 @@ func (f *Fold) register(e *event.Event, in rollup.Input) {
 	for i := range text.Terminals {
 		r := &text.Terminals[i]
 		at := e.Time.Milli
-		t := f.terminals[entity{st.id, r.ID}]
+		t := f.find(st.id, r.ID)
 		if r.Lives.Holds(at) && (t == nil || !t.known || (at < t.firstSeen || t.skewed) && (t.awaited() || at >= t.kept+proofLimit)) {
 			f.pend(f.terminal(st.id, r.ID, in.Partition), &Evidence{Time: at, Start: at, Status: Unknown, Cause: registered, Hold: f.rules.hold})
 		}
@@ -162,7 +162,7 @@ func (f *Fold) sealStore(st *store, touched []*terminal, reach stretch) {
 	for _, t := range st.terminals {
 		if len(touched) > 0 && touched[0] == t {
 			news = f.seal(t, x) || news
-			t.number, t.fresh, t.told, t.turned = 0, nil, false, false
+			t.number, t.told, t.turned = 0, false, false
 			touched = touched[1:]
 			continue
 		}
@@ -214,7 +214,7 @@ func (f *Fold) reach(st *store, touched []*terminal) (since, newest, seen, await
 		if newest = max(newest, last); words {
 			awaited = max(awaited, f.firstWord(t))
 		}
-		if skewed && len(t.fresh) > 0 {
+		if skewed && t.number > 0 {
 			first, last = f.reachSkewed(t)
 		} else if t.known && !t.awaited() {
 			last = max(last, t.seen)
@@ -251,14 +251,14 @@ func (f *Fold) attend(t *terminal, x interval.Span) {
 	s, at := &f.scratch, from.at
 	if t.tip != nil && from == &t.hot && t.seen <= x.To { // nothing was heard since
 		at = t.seen
-		s.now.extend(t.tip, &rules, from, nil, at, x.To)
+		s.now.extend(t.tip, rules, from, nil, at, x.To)
 	} else {
-		s.now.run(&rules, from, f.placed(t, from), x.To)
+		s.now.run(rules, from, f.placed(t, from), x.To)
 	}
 	if text != nil {
 		s.now.withdraw(text.Lives, at, x.To)
 	}
-	f.sweep.add(&s.now, &rules, x)
+	f.sweep.add(&s.now, rules, x)
 }
 
 // had says whether the store had tills at some time of a span, as it was before the open batch.

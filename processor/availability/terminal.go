@@ -17,14 +17,15 @@ const hotSlack = int64(10 * time.Minute / time.Millisecond)
 // entity names a terminal in a store.
 type entity struct{ store, id string }
 
-func (e entity) compare(o entity) int {
-	return cmp.Or(cmp.Compare(e.store, o.store), cmp.Compare(e.id, o.id))
+func (e *entity) compare(o *entity) int {
+	if c := cmp.Compare(e.store, o.store); c != 0 {
+		return c
+	}
+	return cmp.Compare(e.id, o.id)
 }
 
-// terminal is the state of one. What Fold needs, from the end of the profile to the store, lies together, so that little memory is waited for.
+// terminal is the state of one. What Fold needs, up to the name of the store, lies in two lines of the cache.
 type terminal struct {
-	home      *store
-	profile   profile
 	number    int32 // in Fold.inbox; 0: the open batch has no evidence
 	partition int32
 	known     bool  // from a batch before the open one; only then what follows of its evidence is set
@@ -34,21 +35,24 @@ type terminal struct {
 	whole     bool  // a version that had no past has left its state
 	newest    int64 // as the till's own clock has it
 	kept      int64 // where the kept evidence begins: base.at, or earlier with a past
-	entity
+	profile   profile
+	entity    // its store's own, and the end of key
 
-	key            string // of its state; entity is part of it
+	// What has pointers lies together too, for the collector.
+	home   *store
+	key    string    // of its state
+	tip    *tip      // how the timeline ends, to spare more than hot does; nil: not known
+	back   *recalled // of the past, while it is needed
+	chunks []chunk   // by hour, those that are not cold
+	cold   cold
+	past   past // hours before base.at
+
+	open           int64 // the hour whose evidence is in the header, not in a row of its own; 0: none is
 	firstSeen      int64
 	seen           int64    // newest evidence, where it belongs
 	lateSent, edge int64    // of one whose clock is wrong: when evidence was sent last that was not sent at once, 0 if there is none; and rules.edge when all was read last
 	base           snapshot // where the evidence in memory begins
 	hot            snapshot // a recent one, to spare work
-	tip            *tip     // how the timeline ends, to spare more; nil: not known
-	chunks         []chunk  // by hour, those that are not cold
-	cold           cold
-	past           past      // hours before base.at
-	back           *recalled // of the past, while it is needed
-	open           int64     // the hour whose evidence is in the header, not in a row of its own; 0: none is
-	fresh          []int32   // pieces of the inbox, as they came, while the batch is sealed
 }
 
 // awaited says that so far only the registry knows the terminal. Nothing is too late for it, and it has no hours yet.
@@ -81,13 +85,13 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	if f.gather(t); f.sealOn(t, x) {
 		return true
 	}
-	skewed := t.skewed || slices.ContainsFunc(s.added, isSkewed)
+	skewed, words := t.skewed || t.turned, f.inbox.words(t.number)
 	awaited := !t.known || t.awaited() // still, after this batch
 	since := f.firstWord(t) + 1        // of the registry: it says the same again
 	if i := slices.IndexFunc(s.added, func(e Evidence) bool { return !e.registers() }); i >= 0 {
 		awaited, since = false, min(since, s.added[i].Time)
 	}
-	if !skewed {
+	if words && !skewed {
 		s.added = heardFrom(s.added, since)
 	}
 	earliest, newest := Open, beginningOfTime
@@ -147,11 +151,11 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	}
 	s.was.runs, s.hoursWas, s.hours, s.gapsWas = s.was.runs[:0], s.hoursWas[:0], s.hours[:0], s.gapsWas[:0]
 	if t.known {
-		s.was.run(&rulesWas, &from, s.placedWas, t.seen)
+		s.was.run(rulesWas, &from, s.placedWas, t.seen)
 		if was != nil {
 			s.was.withdraw(was.Lives, from.at, t.seen)
 		}
-		s.wasRules = &rulesWas
+		s.wasRules = rulesWas
 		if !t.awaited() { // else it has no hours yet
 			s.hoursWas = appendHours(s.hoursWas, &s.was, nil, from.at, t.seen)
 			service := f.serviceOf(t.store, t.home.was, t.id, interval.Span{From: s.was.begins(from.at), To: t.seen})
@@ -163,11 +167,11 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	if n := len(s.placed); skewed && n > 0 {
 		seen = s.placed[n-1].Time
 	}
-	s.now.run(&rules, &from, s.placed, seen)
+	s.now.run(rules, &from, s.placed, seen)
 	if now != nil {
 		s.now.withdraw(now.Lives, from.at, seen)
 	}
-	s.nowRules = &rules
+	s.nowRules = rules
 	s.hours = appendHours(s.hours, &s.now, s.placed, from.at, seen)
 	service := f.serviceOf(t.store, t.home.text, t.id, interval.Span{From: s.now.begins(from.at), To: seen})
 	service.serve(s.hours, &s.now, from.at, seen)
@@ -236,11 +240,11 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		f.attend(t, x)
 		return true
 	}
-	s.shop.goOn(&s.now, &rules, seen, x.To)
+	s.shop.goOn(&s.now, rules, seen, x.To)
 	if now != nil {
 		s.shop.withdraw(now.Lives, seen, x.To)
 	}
-	f.sweep.add(&s.shop, &rules, x)
+	f.sweep.add(&s.shop, rules, x)
 	return true
 }
 
@@ -255,11 +259,7 @@ func (w *walk) begins(from int64) int64 {
 // gather takes the open batch's evidence of a terminal.
 func (f *Fold) gather(t *terminal) {
 	s := &f.scratch
-	s.added = s.added[:0]
-	for _, i := range t.fresh {
-		s.added = append(s.added, f.inbox.piece(i))
-	}
-	s.added = distinct(s.added)
+	s.added = distinct(f.inbox.pieces(s.added, t.number))
 }
 
 // place unites what is kept, from a snapshot on, with what was gathered, and puts both where they belong.
@@ -379,7 +379,7 @@ func (f *Fold) step(t *terminal, edge int64, text *registry.Terminal) {
 	s, base := &f.scratch, t.base
 	s.early = f.decode(s.early[:0], t, t.base.at, edge+proofLimit)
 	rules := f.rules.of(text)
-	s.edge.run(&rules, &t.base, s.early, edge)
+	s.edge.run(rules, &t.base, s.early, edge)
 	if text != nil {
 		s.edge.withdraw(text.Lives, t.base.at, edge)
 	}
@@ -393,8 +393,13 @@ func (f *Fold) firstWord(t *terminal) int64 {
 	if t.known {
 		at = t.firstSeen
 	}
-	for _, i := range t.fresh {
-		if e := f.inbox.piece(i); e.registers() {
+	if !f.inbox.words(t.number) {
+		return at
+	}
+	s := &f.scratch
+	s.early = f.inbox.pieces(s.early, t.number)
+	for i := range s.early {
+		if e := &s.early[i]; e.registers() {
 			at = min(at, e.Time)
 		}
 	}

@@ -40,19 +40,32 @@ func Timeline(cfg Config, evidence []Evidence) []Run {
 
 // distinct sorts evidence in place and drops repetitions.
 func distinct(ev []Evidence) []Evidence {
+	if ascending(ev) {
+		return ev
+	}
 	slices.SortFunc(ev, func(a, b Evidence) int { return a.Compare(&b) })
 	return slices.CompactFunc(ev, func(a, b Evidence) bool { return a.Compare(&b) == 0 })
+}
+
+// ascending says that each piece is later than the one before, as most are that a till sends.
+func ascending(ev []Evidence) bool {
+	for i := 1; i < len(ev); i++ {
+		if ev[i-1].Time >= ev[i].Time {
+			return false
+		}
+	}
+	return true
 }
 
 // heard is what decides the status until the next evidence: the last report, and the last sale if it is later.
 type heard struct {
 	status   Status // of the report; None: there was none
 	sale     bool   // there was a sale since
+	boot     uint32 // of the last report that had one
 	reported int64
 	sold     int64
 	hold     int64 // of the report, and of sales since
 	cause    string
-	boot     uint32 // of the last report that had one
 }
 
 func (h *heard) add(e *Evidence) {
@@ -66,7 +79,7 @@ func (h *heard) add(e *Evidence) {
 		if boot == 0 {
 			boot = h.boot
 		}
-		*h = heard{status: e.Status, reported: e.Time, hold: e.Hold, cause: e.Cause, boot: boot}
+		h.status, h.sale, h.reported, h.sold, h.hold, h.cause, h.boot = e.Status, false, e.Time, 0, e.Hold, e.Cause, boot
 	case h.status == None || e.Time > h.reported || e.Time == h.reported && h.cause == registered:
 		h.sale, h.sold = true, e.Time
 	}
@@ -136,9 +149,9 @@ func (h *heard) holds(r *rules, at int64) int64 {
 
 // run is a stretch of one status up to where the next begins.
 type run struct {
+	cause  string
 	start  int64
 	status Status
-	cause  string
 }
 
 // span is a stretch of time [from, to).
@@ -277,6 +290,6 @@ func (w *walk) stretch(x, y int64, s Status, cause string) {
 
 func (w *walk) push(x int64, s Status, cause string) {
 	if n := len(w.runs); w.runs[n-1].status != s {
-		w.runs = append(w.runs, run{x, s, cause})
+		w.runs = append(w.runs, run{cause, x, s})
 	}
 }

@@ -49,7 +49,7 @@ func (p *tip) steady(from, seen int64) int64 {
 	return from
 }
 
-// sealOn does what seal does if all that was gathered is later than what was heard before, and of the same hour, so that the timeline goes on and no snapshot moves. Else it does nothing and
+// sealOn does what seal does if all that was gathered is later than what was heard before, and of the same hour, so that the timeline goes on; snapshots may move on by an hour. Else it does nothing and
 // says so.
 func (f *Fold) sealOn(t *terminal, x interval.Span) bool {
 	s := &f.scratch
@@ -70,8 +70,14 @@ func (f *Fold) sealOn(t *terminal, x interval.Span) bool {
 	}
 	text := t.home.text.Terminal(t.id)
 	last := len(t.chunks) - 1
+	at := floorHour(seen - hotSlack)
+	moves := at > t.hot.at
 	switch {
-	case seen > x.To, edge > t.base.at, f.rules.edge(seen) > t.kept, floorHour(seen-hotSlack) > t.hot.at, t.open != open, last < 0, t.chunks[last].start != hour:
+	case seen > x.To, f.rules.edge(seen) > t.kept, t.open != open, last < 0, t.chunks[last].start != hour:
+		return false
+	case !moves && edge > t.base.at:
+		return false
+	case moves && (!archives || edge != t.hot.at || t.base.at+hourMilli < edge || len(t.cold.chunks) > 0): // the base moves by more than to the hot snapshot
 		return false
 	case text != nil && !whole(text.Lives, t.hot.at, seen):
 		return false
@@ -87,8 +93,8 @@ func (f *Fold) sealOn(t *terminal, x interval.Span) bool {
 
 	rules := f.rules.of(text)
 	s.was.runs, s.was.last = append(s.was.runs[:0], t.tip.runs...), t.tip.last
-	s.now.extend(t.tip, &rules, &t.hot, s.added, t.seen, seen)
-	s.wasRules, s.nowRules, s.placed = &rules, &rules, s.added
+	s.now.extend(t.tip, rules, &t.hot, s.added, t.seen, seen)
+	s.wasRules, s.nowRules, s.placed = rules, rules, s.added
 	s.hours = appendHours(s.hours[:0], &s.now, nil, t.hot.at, seen)
 	service := f.serviceOf(t.store, t.home.text, t.id, interval.Span{From: s.now.begins(t.hot.at), To: seen})
 	service.serve(s.hours, &s.now, t.hot.at, seen)
@@ -108,20 +114,30 @@ func (f *Fold) sealOn(t *terminal, x interval.Span) bool {
 	f.intervalRows(t)
 	f.outageRows(t)
 
+	rows := count(&t.hot, &s.now, s.hours, Open)
 	t.newest, t.seen = seen, seen
 	s.encoded = end.append(s.encoded[:0], s.added)
 	t.chunks[last].data = slices.Clone(s.encoded)
 	if open == 0 {
 		f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindEvidence, Key: chunkKey(t.key, hour), Value: t.chunks[last].data})
 	}
+	if moves { // and the base to where the hot snapshot was; what is before that goes into the past
+		base, from := t.base, t.hot
+		if edge > base.at {
+			t.base = from
+		}
+		s.early = f.decode(s.early[:0], t, from.at, at)
+		t.hot = snapshotAt(at, &from, s.early, &s.now, s.hours)
+		f.archive(t, &base, &from)
+	}
 	f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindTerminal, Key: t.key, Value: f.header(t)})
-	f.statusRow(t, count(&t.hot, &s.now, s.hours, Open))
+	f.statusRow(t, rows)
 	t.point(s, true)
-	s.shop.goOn(&s.now, &rules, seen, x.To)
+	s.shop.goOn(&s.now, rules, seen, x.To)
 	if text != nil {
 		s.shop.withdraw(text.Lives, seen, x.To)
 	}
-	f.sweep.add(&s.shop, &rules, x)
+	f.sweep.add(&s.shop, rules, x)
 	return true
 }
 

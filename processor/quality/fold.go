@@ -27,6 +27,7 @@ type Fold struct {
 	sums            table.Table[key, sums]
 	senders         rollup.Senders[sender]
 	batch           uint32
+	named           uint32                 // one more whenever names are forgotten
 	late            []table.Sample[uint32] // seconds: late_in
 	read            uint64                 // nothing: so that what is read ahead is read
 }
@@ -40,11 +41,12 @@ func (k *key) hash() uint64 {
 	return table.Mix(table.Pack(k.topic, k.terminal), uint64(uint32(k.date)))
 }
 
-// sender is where the sums of a sender's terminal and date are, in a batch.
+// sender is where the sums of a sender's terminal and date are, in a batch, and which names they have.
 type sender struct {
-	batch uint32
-	date  int32
-	index int32
+	batch, named    uint32
+	date            int32
+	index           int32
+	topic, terminal uint32
 }
 
 type sums struct {
@@ -55,15 +57,21 @@ type sums struct {
 
 // New makes a fold with an empty batch.
 func New(cfg Config) *Fold {
-	return &Fold{cutoff: cfg.BusinessDayCutoff.Milliseconds(), names: intern.New(), batch: 1}
+	return &Fold{cutoff: cfg.BusinessDayCutoff.Milliseconds(), names: intern.New(), batch: 1, named: 1}
 }
 
 // Load does nothing: deltas need no state.
 func (f *Fold) Load(rollup.StateRow) error { return nil }
 
-// at finds the sums of a key. Rejected events may bear any date: one that a Date cannot hold counts on the nearest that it can.
-func (f *Fold) at(topic, terminal string, date int32) (index int, s *sums) {
-	k := key{f.topic.ID(f.names, topic), f.terminal.ID(f.names, terminal), min(max(date, 0), math.MaxUint16)}
+// at finds the sums of a terminal's date.
+func (f *Fold) at(topic, terminal string, date int32) *sums {
+	_, s := f.sumsOf(f.topic.ID(f.names, topic), f.terminal.ID(f.names, terminal), date)
+	return s
+}
+
+// sumsOf does so by the numbers of names. Rejected events may bear any date: one that a Date cannot hold counts on the nearest that it can.
+func (f *Fold) sumsOf(topic, terminal uint32, date int32) (index int, s *sums) {
+	k := key{topic, terminal, min(max(date, 0), math.MaxUint16)}
 	return f.sums.At(k.hash(), k)
 }
 
@@ -71,8 +79,11 @@ func (f *Fold) at(topic, terminal string, date int32) (index int, s *sums) {
 func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 	date, known := e.BusinessDate(f.cutoff), f.senders.Of(in)
 	if known.batch != f.batch || known.date != date {
-		index, _ := f.at(in.Topic, e.TerminalID, date)
-		*known = sender{f.batch, date, int32(index)}
+		if known.named != f.named {
+			known.named, known.topic, known.terminal = f.named, f.topic.ID(f.names, in.Topic), f.terminal.ID(f.names, e.TerminalID)
+		}
+		index, _ := f.sumsOf(known.topic, known.terminal, date)
+		known.batch, known.date, known.index = f.batch, date, int32(index)
 	}
 	index, s := int(known.index), &f.sums.Entries()[known.index].Value
 	s.accepted++
@@ -102,7 +113,7 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 func (f *Fold) Ahead(of []rollup.Input) {
 	read, sums := uint64(0), f.sums.Entries()
 	for i := range of {
-		if known := f.senders.Of(of[i]); known.batch == f.batch {
+		if known := f.senders.Peek(of[i].Sender); known.batch == f.batch {
 			read += sums[known.index].Value.accepted
 		}
 	}
@@ -117,32 +128,27 @@ func online(e *event.Event) bool {
 
 // Duplicate counts a repeat. The date, here and below, is the event's business date in days since 1970.
 func (f *Fold) Duplicate(topic, terminal string, date int32) {
-	_, s := f.at(topic, terminal, date)
-	s.duplicates++
+	f.at(topic, terminal, date).duplicates++
 }
 
 // Rejected counts an event that became a dead letter; the terminal may be empty.
 func (f *Fold) Rejected(topic, terminal string, date int32) {
-	_, s := f.at(topic, terminal, date)
-	s.rejected++
+	f.at(topic, terminal, date).rejected++
 }
 
 // Missing counts delta numbers that did not come, or came after all.
 func (f *Fold) Missing(topic, terminal string, date int32, delta int64) {
-	_, s := f.at(topic, terminal, date)
-	s.missing += delta
+	f.at(topic, terminal, date).missing += delta
 }
 
 // Corrected counts delta accepted events that do not count, since others took their place, or that do so again.
 func (f *Fold) Corrected(topic, terminal string, date int32, delta int64) {
-	_, s := f.at(topic, terminal, date)
-	s.corrected += delta
+	f.at(topic, terminal, date).corrected += delta
 }
 
 // Stale counts evidence of availability that came too late to be used.
 func (f *Fold) Stale(topic, terminal string, date int32) {
-	_, s := f.at(topic, terminal, date)
-	s.stale++
+	f.at(topic, terminal, date).stale++
 }
 
 // What a till's day takes in an open batch and in two that are sealed, the state of its numbers included, and a sample.
@@ -175,6 +181,7 @@ func (f *Fold) Seal(rollup.Version) rollup.Sealed {
 	f.late = f.late[:0]
 	if f.names.Trim() {
 		f.topic, f.terminal = intern.Recent{}, intern.Recent{}
+		f.named++
 	}
 	return sealed
 }

@@ -50,6 +50,14 @@ func (s *Senders[T]) Of(in Input) *T {
 	return &s.all[in.Sender-1]
 }
 
+// Peek is a copy of what is remembered of a sender by its number.
+func (s *Senders[T]) Peek(sender uint32) (of T) {
+	if i := int64(sender) - 1; i >= 0 && i < int64(len(s.all)) {
+		of = s.all[i]
+	}
+	return of
+}
+
 // StateRow is one entity's state after a batch. State belongs to a partition (not to a lane), so that another number of
 // lanes, or another owner, only regroups it.
 type StateRow struct {
