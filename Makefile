@@ -103,7 +103,7 @@ keys:
 
 # Every fuzz target of the repository for so many runs each: with a time in place of a number Go fails now and then at its end (go.dev/issue/75804).
 FUZZTIME = 20000x
-# What their inputs lead through is built as go test -fuzz builds it. That would build so all else, too: six times the work, to find ways through a client of Kafka that no input takes.
+# What inputs lead through is built as go test -fuzz builds it. That would build so all else they are linked with, too: for the configuration a client of Kafka and Bloblang.
 FUZZED = github.com/tillstream/tillstream/... go.yaml.in/yaml/... github.com/klauspost/compress/... github.com/pierrec/lz4/...
 fuzz:
 	@at=$$(mktemp -d); trap 'rm -rf "$$at"' EXIT; cache=$$(go env GOCACHE)/fuzz/$$(go list -m); \
