@@ -21,8 +21,8 @@ import (
 	"github.com/tillstream/tillstream/cmd/tillstream/config"
 )
 
-// folded makes a pipeline that has folded three days of two shops, across the end of a month.
-func folded(t *testing.T) (p *pipeline, cfg string, n int64) {
+// folded makes a pipeline that has folded three days of two shops, across the end of a month, in batches of at most so many records.
+func folded(t *testing.T, batch int) (p *pipeline, cfg string, n int64) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "events.jsonl")
 	if code, stderr := tillstream(t, io.Discard, "simulate", "--stores", "2", "--tills", "2", "--days", "3", "--until", "2026-11-02T12:00:00Z", "--out", file); code != exitDone {
@@ -31,10 +31,16 @@ func folded(t *testing.T) (p *pipeline, cfg string, n int64) {
 	n = int64(strings.Count(readText(t, file), "\n{")) + 1 // an event without a value is an empty line, which ingest passes over
 	p = newPipeline(t)
 	// What is stale depends on where batches were cut, so nothing is.
-	cfg = edited(t, writeConfig(t, p.broker, p.dsn, ""), "processor: {", "processor: {timeline_window: 120h, ")
+	cfg = edited(t, batchesOf(t, writeConfig(t, p.broker, p.dsn, ""), batch), "processor: {", "processor: {timeline_window: 120h, ")
 	p.do("ingest", "--config", cfg, file)
 	p.fold(cfg, n)
 	return p, cfg, n
+}
+
+// batchesOf is a configuration with batches of another size, which changes no row. Each costs ClickHouse an INSERT a table: many are for where it matters where a batch ends.
+func batchesOf(t *testing.T, cfg string, batch int) string {
+	t.Helper()
+	return edited(t, cfg, "batch_records: 400", fmt.Sprintf("batch_records: %d", batch))
 }
 
 // rows are all rows that depend on the events alone, dead letters too.
@@ -97,19 +103,19 @@ func (p *pipeline) refused(says string, args ...string) {
 // Tables that were damaged are made anew from Kafka: the rows are those of an untouched run, and the lanes go on from there.
 func TestPipelineRebuild(t *testing.T) {
 	t.Parallel()
-	p, cfg, n := folded(t)
+	p, cfg, n := folded(t, 400)
 	want := p.rows()
 
 	p.damage("product_sales", "revenue > 0 AND business_date = '2026-11-01'")
 	damaged := p.rows()
-	recut := edited(t, cfg, "batch_records: 400", "batch_records: 100000") // how the records are cut into batches changes nothing
+	recut := batchesOf(t, cfg, 100_000)
 	if said := p.do("rebuild", "--config", recut, "--table", "product_sales", "--dry-run"); !strings.Contains(said, "revenue") || strings.Count(strings.TrimSpace(said), "\n") != 1 {
 		t.Errorf("a dry run should say what changes in product_sales, and that nothing else does:\n%s", said)
 	}
 	if d := cmp.Diff(damaged, p.rows()); d != "" {
 		t.Errorf("a dry run changed rows:\n%s", d)
 	}
-	p.do("rebuild", "--config", cfg, "--table", "product_sales", "--yes")
+	p.do("rebuild", "--config", recut, "--table", "product_sales", "--yes")
 	p.restored("one table", want)
 
 	p.do("rebuild", "--config", cfg, "--yes")
@@ -118,15 +124,15 @@ func TestPipelineRebuild(t *testing.T) {
 	p.damage("sales_hourly", "business_date = '2026-11-01'")
 	p.do("sql", "--dsn", p.dsn, "ALTER TABLE tillstream.sales_hourly UPDATE gross = gross + 1 WHERE business_date < '2026-11-01' SETTINGS mutations_sync = 1")
 	other := p.do("sql", "--dsn", p.dsn, "SELECT * FROM pos.sales_hourly WHERE business_date < '2026-11-01' ORDER BY ALL")
-	p.do("rebuild", "--config", cfg, "--table", "sales_hourly", "--from", "2026-11", "--yes")
+	p.do("rebuild", "--config", recut, "--table", "sales_hourly", "--from", "2026-11", "--yes")
 	if d := cmp.Diff(other, p.do("sql", "--dsn", p.dsn, "SELECT * FROM pos.sales_hourly WHERE business_date < '2026-11-01' ORDER BY ALL")); d != "" {
 		t.Errorf("October was not asked for:\n%s", d)
 	}
-	p.do("rebuild", "--config", cfg, "--table", "sales_hourly", "--from", "2026-10", "--to", "2026-10", "--yes")
+	p.do("rebuild", "--config", recut, "--table", "sales_hourly", "--from", "2026-10", "--to", "2026-10", "--yes")
 	p.restored("two months, one after the other", want)
 
 	p.do("sql", "--dsn", p.dsn, "TRUNCATE TABLE tillstream.state")
-	p.do("rebuild", "--config", cfg, "--yes") // the epoch that began with the last one says where the lanes stand
+	p.do("rebuild", "--config", recut, "--yes") // the epoch that began with the last one says where the lanes stand
 	p.restored("an empty state", want)
 
 	stop := startMember(t, cfg).stop
@@ -141,7 +147,7 @@ func TestPipelineRebuild(t *testing.T) {
 	file, more := events(t)
 	p.do("ingest", "--config", cfg, file)
 	p.fold(cfg, n+more)
-	q, qcfg, _ := folded(t)
+	q, qcfg, _ := folded(t, 100_000)
 	q.do("ingest", "--config", qcfg, file)
 	q.fold(qcfg, n+more)
 	p.restored("what came after", q.rows())
@@ -150,7 +156,7 @@ func TestPipelineRebuild(t *testing.T) {
 // Whatever it is cut short at, the tables are old or new, the members are told, and running it again, or abandoning it, ends it.
 func TestPipelineRebuildCutShort(t *testing.T) {
 	t.Parallel()
-	p, cfg, _ := folded(t)
+	p, cfg, _ := folded(t, 100_000)
 	want := p.rows()
 	p.damage("product_sales", "revenue > 0")
 	damaged := p.rows()
@@ -257,7 +263,7 @@ func (p *pipeline) rebuild(path string) *rebuild {
 // Where Kafka has let go of the beginning, only months that nothing of it can touch are made anew, and only what depends on nothing before.
 func TestPipelineRebuildAfterRetention(t *testing.T) {
 	t.Parallel()
-	p, cfg, _ := folded(t)
+	p, cfg, _ := folded(t, 100_000)
 	client, err := kgo.NewClient(kgo.SeedBrokers(p.broker))
 	if err != nil {
 		t.Fatal(err)
