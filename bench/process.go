@@ -138,5 +138,5 @@ func (p *process) words() string {
 
 // died is the error of a process that ended when it should not.
 func (p *process) died() error {
-	return fmt.Errorf("it ended by itself (%v): %s", p.err, p.words())
+	return fmt.Errorf("it ended by itself (%s): %s", p.cmd.ProcessState, p.words())
 }

@@ -301,8 +301,9 @@ func (r *report) wrong(p func(string, ...any)) {
 	}
 }
 
+// oneLine is what a process said as a line of Markdown, without what would be a tag in it.
 func oneLine(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
+	s = strings.ReplaceAll(strings.Join(strings.Fields(s), " "), "<", "&lt;")
 	return s[:min(len(s), 600)]
 }
 

@@ -75,8 +75,8 @@ func TestAFailedRunIsTold(t *testing.T) {
 		t.Errorf("a failed run has figures:\n%s", text)
 	}
 	r = testReport()
-	r.fresh = []freshness{{peer: "flink", load: 1000, flush: time.Second, failure: "it does not keep up"}}
-	if err := r.failed(); err == nil || !strings.Contains(r.markdown(), "it does not keep up") {
+	r.fresh = []freshness{{peer: "flink", load: 1000, flush: time.Second, failure: "it does not <keep> up"}}
+	if err := r.failed(); err == nil || !strings.Contains(r.markdown(), "it does not &lt;keep> up") {
 		t.Errorf("freshness that was not reached passed: %v", err)
 	}
 }
