@@ -303,8 +303,8 @@ func (r *report) wrong(p func(string, ...any)) {
 
 // oneLine is what a process said as a line of Markdown, without what would be a tag in it.
 func oneLine(s string) string {
-	s = strings.ReplaceAll(strings.Join(strings.Fields(s), " "), "<", "&lt;")
-	return s[:min(len(s), 600)]
+	s = strings.Join(strings.Fields(s), " ")
+	return strings.ReplaceAll(s[:min(len(s), 600)], "<", "&lt;")
 }
 
 // thousands writes a number with commas, three digits of it being enough above 1,000.

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	_ = embedded.Spread(ofAll) // what a test deletes makes no other slower
+	embedded.Spread(ofAll) // what a test deletes makes no other slower
 	_ = os.Setenv("TMPDIR", ofAll)
 	code := m.Run()
 	_ = os.RemoveAll(ofAll)

@@ -88,7 +88,7 @@ func newEngine(ctx context.Context, cfg EngineConfig) (*Engine, error) {
 	if err := os.MkdirAll(tables, 0o700); err != nil {
 		return nil, err
 	}
-	_ = Spread(tables) // only faster
+	Spread(tables)
 	unlock, err := flock.Try(filepath.Join(cfg.Dir, "lock"))
 	if errors.Is(err, flock.ErrHeld) {
 		return nil, lockedBy(cfg.Dir)

@@ -10,16 +10,14 @@ const topDirFlag = 0x20000 // FS_TOPDIR_FL of linux/fs.h, as chattr +T sets it
 
 // Spread asks the file system to begin each directory that is made in dir in a region of its own (ext4: a block group). Whenever it makes a file, ext4
 // passes over the inodes of the region that were freed within the last minutes, one by one: where a thousand files were deleted just before, a table dropped or
-// a test cleaned up, that was up to half of ClickHouse's CPU. It is an error where the file system has no such flag; whoever only wants to be faster need not care.
-func Spread(dir string) error {
+// a test cleaned up, that was up to two fifths of ClickHouse's CPU. Where it cannot be had, nothing is but slower.
+func Spread(dir string) {
 	f, err := os.Open(dir)
 	if err != nil {
-		return err
+		return
 	}
 	defer f.Close()
-	flags, err := unix.IoctlGetInt(int(f.Fd()), unix.FS_IOC_GETFLAGS)
-	if err != nil {
-		return err
+	if flags, err := unix.IoctlGetInt(int(f.Fd()), unix.FS_IOC_GETFLAGS); err == nil {
+		_ = unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, flags|topDirFlag) // not every file system has it
 	}
-	return unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, flags|topDirFlag)
 }
