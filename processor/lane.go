@@ -106,7 +106,6 @@ func (l *lane) run(ctx context.Context) error {
 func (l *lane) pause(ctx context.Context, growing *backoff.ExponentialBackOff, said string, err error, about ...zap.Field) error {
 	pause := growing.NextBackOff()
 	l.log.Warn(said, append(about, zap.Error(err), zap.Duration("in", pause))...)
-	l.turn.leave() // if it is for the fold that something is asked
 	return wait.For(ctx, pause)
 }
 
@@ -352,6 +351,7 @@ func (l *lane) finder(ctx context.Context, h *hand) correction.Finder {
 
 // ask has ClickHouse asked for what a lane cannot go on without, until there is an answer, trying again cannot help, or ctx ends.
 func (l *lane) ask(ctx context.Context, try func(ctx context.Context) error) error {
+	l.turn.leave() // others fold while this one waits
 	growing := pauses()
 	for {
 		asking, cancel := context.WithTimeout(ctx, l.window()) // a connection may be dead without saying so

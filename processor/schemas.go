@@ -65,6 +65,7 @@ func (l *lane) schema(ctx context.Context, h *hand, id int, known bool) (format.
 	if before && !known && l.now().Sub(said) < unknownFor {
 		return format.Schema{}, format.ErrUnknownSchema
 	}
+	l.turn.leave() // others fold while this one waits
 	growing, denied := pauses(), 0
 	for {
 		asking, cancel := context.WithTimeout(ctx, l.window())

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tillstream/tillstream/processor/align"
 	"github.com/tillstream/tillstream/processor/fetch"
+	"github.com/tillstream/tillstream/processor/format"
 )
 
 func TestLanesTakeTurns(t *testing.T) {
@@ -110,4 +111,46 @@ func TestALaneThatCaughtUpDoesNotWait(t *testing.T) {
 			t.Error("a lane that ended has its turn still")
 		}
 	})
+}
+
+// A lane that asks ClickHouse or a schema registry in the middle of a chunk lets others fold meanwhile, however long the answer takes.
+func TestALaneThatAsksHasNoTurn(t *testing.T) {
+	l, h := laneOf(t, benchConfig(), math.MaxInt)
+	l.turn.room = make(chan struct{}, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // no other lane waits for its turn here: it has it or not
+	var folds bool
+	others := func() {
+		other := turn{room: l.turn.room}
+		folds = other.take(ctx, time.Now) == nil
+		other.leave()
+	}
+	l.writers = registryFunc(others)
+	for name, ask := range map[string]func() error{
+		"ClickHouse": func() error {
+			return l.ask(t.Context(), func(context.Context) error {
+				others()
+				return nil
+			})
+		},
+		"registry": func() error {
+			_, err := l.schemas(t.Context(), h, false)(7)
+			return err
+		},
+	} {
+		folds = false
+		if err := l.turn.take(t.Context(), time.Now); err != nil {
+			t.Fatal(err)
+		}
+		if err := ask(); err != nil || !folds {
+			t.Errorf("%s: another lane folds while this one waits for the answer: %t, %v", name, folds, err)
+		}
+	}
+}
+
+type registryFunc func()
+
+func (f registryFunc) Schema(context.Context, int) (format.Schema, error) {
+	f()
+	return format.Schema{Text: "{}"}, nil
 }
