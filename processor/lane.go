@@ -571,6 +571,7 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 	}
 	settled := func(but int32) error { // what is sealed is written, but for so many batches
 		for p.queued.Load() > but {
+			l.turn.leave()
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
@@ -580,15 +581,17 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 		return nil
 	}
 	seal := func() error {
-		l.turn.leave()
 		if err := settled(1); err != nil { // with a third that is sealed the lane would hold more than its share
+			return err
+		}
+		if err := l.turn.keep(ctx, l.now); err != nil {
 			return err
 		}
 		if err := l.recall(ctx, h, func() error { return settled(0) }); err != nil {
 			return err
 		}
 		h.wrote(p.written.Load())
-		if err := l.turn.take(ctx, l.now); err != nil {
+		if err := l.turn.keep(ctx, l.now); err != nil {
 			return err
 		}
 		b := h.seal(l)
