@@ -2,6 +2,7 @@ package availability
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -10,7 +11,7 @@ import (
 // side, 8 bits for 100 ms.
 //
 // The time of a report is told against a grid: one period, the most frequent step of the chunk, after the one before. A till that sleeps between its reports
-// drifts, so the grid goes on from each of them; one that has a timer does not, so the grid goes on from itself. The smaller of the two is kept.
+// drifts, so the grid goes on from each of them; one that has a timer does not, so the grid goes on from itself. The one that reports are nearer to is taken.
 
 // maxPacked bounds what a few bytes can say.
 const maxPacked = 1 << 16
@@ -21,19 +22,35 @@ func (s *scratch) pack(start int64, ev []Evidence, bytes int) []byte {
 		return nil
 	}
 	period := periodOf(ev)
-	best := appendPacked(s.packed[:0], start, ev, period, false)
-	s.packed = best
-	if fixed := appendPacked(s.fixed[:0], start, ev, period, true); len(fixed) < len(best) {
-		s.fixed, best = fixed, fixed
-	}
-	if len(best) >= bytes {
+	s.packed = appendPacked(s.packed[:0], start, ev, period, timed(ev, 1000*period))
+	if len(s.packed) >= bytes {
 		return nil
 	}
 	var err error
-	if s.early, err = readPacked(s.early[:0], start, best, texts{}); err != nil || !slices.Equal(s.early, ev) {
+	if s.early, err = readPacked(s.early[:0], start, s.packed, texts{}); err != nil || !slices.Equal(s.early, ev) {
 		return nil
 	}
-	return slices.Clone(best)
+	return slices.Clone(s.packed)
+}
+
+// timed says whether the reports of a till, every period of ms, are nearer to a grid that goes on from itself than to one that goes on from each of them.
+func timed(ev []Evidence, period int64) bool {
+	if period == 0 {
+		return false
+	}
+	grid := packing{period: period, expect: phase(ev, period), fixed: true}
+	fixed, drifting, last := 0, 0, int64(-1)
+	for i := range ev {
+		if at := ev[i].Time; !ev[i].Sale {
+			if last >= 0 {
+				fixed += bits.Len64(zigzag(at - grid.expect))
+				drifting += bits.Len64(zigzag(at - last - period))
+			}
+			grid.next(at)
+			last = at
+		}
+	}
+	return fixed < drifting
 }
 
 // periodOf is the most frequent step between two reports in full seconds.

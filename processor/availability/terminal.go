@@ -75,7 +75,7 @@ type scratch struct {
 	wasRules, nowRules         *rules
 	hoursWas, hours, hoursEdge []hour
 	gapsWas, gaps              []gap
-	encoded, packed, fixed     []byte
+	encoded, packed            []byte
 }
 
 // seal brings the open batch's evidence into a terminal, and the rows that change thereby into the fold. If its store was told something,
