@@ -28,7 +28,7 @@ type Config struct {
 	BatchRecords     int           // … or has this many records …
 	BatchBytes       int           // … or these many bytes of them; 0: what a sink takes for certain …
 	Memory           int64         // … or its share of the bytes that all lanes of this process may hold in open and closing batches
-	Cores            int           // so many lanes fold at the same time; 0: as many as Go uses cores
+	Cores            int           // so many lanes fold at the same time; 0: one less than Go uses threads, which is for what waits for sockets
 	SessionTimeout   time.Duration
 	Heartbeat        time.Duration
 	RebalanceTimeout time.Duration

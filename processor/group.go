@@ -123,7 +123,7 @@ type Processor struct {
 
 // New makes a Processor; nothing happens before Run.
 func New(cfg Config, deps Deps) *Processor {
-	cores := cmp.Or(cfg.Cores, runtime.GOMAXPROCS(0))
+	cores := cmp.Or(cfg.Cores, max(1, runtime.GOMAXPROCS(0)-1))
 	return &Processor{
 		cfg: cfg, deps: deps, metrics: newMetrics(deps.Registerer), lanes: map[int]*laneReport{},
 		folding: make(chan struct{}, cores), writing: make(chan struct{}, max(batchesAtOnce, cores)),

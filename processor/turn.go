@@ -7,7 +7,7 @@ import (
 
 // slice is how long a lane folds while others wait: in most cases until its batch is closed, lest batches of all lanes become full at the same time, and what it knows is no longer in
 // the cache when its turn comes again. A lane that is not behind has to wait for those that are.
-const slice = 500 * time.Millisecond
+const slice = 2 * time.Second
 
 // smallFirst is how often the share of memory of the smallest first batch is halved: ClickHouse begins when that is full.
 const smallFirst = 3

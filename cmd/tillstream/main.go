@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"syscall"
 
@@ -69,10 +70,19 @@ func (e usageError) Unwrap() error { return e.error }
 
 func main() {
 	embedded.RunChildIfAsked()
+	threadToSpare()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(&env{ctx: ctx, environ: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}, os.Args[1:])
 	stop()
 	os.Exit(code)
+}
+
+// threadToSpare lets Go use one thread more than there are cores, unless the environment says how many. While a lane folds on each, Go looks at sockets every 10 ms only, and 2 MiB from Kafka
+// need several looks; with one to spare the system's scheduler sees to it at once.
+func threadToSpare() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	}
 }
 
 // run is the program without its process.

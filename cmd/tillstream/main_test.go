@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -54,6 +55,19 @@ func tillstreamWith(t *testing.T, ctx context.Context, stdin io.Reader, stdout i
 	var stderr strings.Builder
 	code := run(&env{ctx: ctx, environ: os.Environ(), stdin: stdin, stdout: stdout, stderr: &stderr}, args)
 	return code, stderr.String()
+}
+
+func TestThreadToSpare(t *testing.T) {
+	cores := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(cores)
+	for said, more := range map[string]int{"": 1, strconv.Itoa(cores): 0} {
+		t.Setenv("GOMAXPROCS", said)
+		runtime.GOMAXPROCS(cores)
+		threadToSpare()
+		if got := runtime.GOMAXPROCS(0); got != cores+more {
+			t.Errorf("GOMAXPROCS=%s: Go uses %d threads on %d cores", said, got, cores)
+		}
+	}
 }
 
 // What newcomers try works.
