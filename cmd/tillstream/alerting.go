@@ -113,7 +113,7 @@ func receivers(kafka *source, log *zap.Logger) (all []alert.Receiver, closeAll f
 	}
 	if a := cfg.Alertmanager; len(a.URLs) > 0 {
 		client, err := alertmanager.New(alertmanager.Config{
-			URLs: append([]string(nil), a.URLs...), Login: httpLogin(&a.HTTPLogin), Renewed: kafka.cfg.Renewed, Source: a.Source, Log: log,
+			URLs: a.URLs, Login: httpLogin(&a.HTTPLogin), Renewed: kafka.cfg.Renewed, Source: a.Source, Log: log,
 			Lasts: 4 * max(duration(a.Refresh), duration(kafka.cfg.Kafka.SessionTimeout)), // it must outlive the time that passes until another member judges
 		}, time.Now)
 		if err != nil {
