@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/tillstream/tillstream/processor/correction"
-	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
 
@@ -36,6 +35,3 @@ func (c Core) Close(batch uint64) (blocks []*rollup.Block, state *rollup.Block) 
 
 // Find sets who is asked for transactions of batches before.
 func (c Core) Find(find correction.Finder) { c.corrections.Find(find) }
-
-// Offset is where a partition goes on.
-func (c Core) Offset(tp fetch.TopicPartition) int64 { return c.books[tp].next }

@@ -137,6 +137,7 @@ func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) error {
 		f.open, f.openTP = f.books[tp], tp
 	}
 	b := f.open
+	r.Timestamp = min(max(r.Timestamp, -1), event.Latest) // the producer's, perhaps, in another unit: rows are filed under it
 	b.gaps += uint64(r.Offset - b.next)
 	b.next = r.Offset + 1
 	f.newest = max(f.newest, r.Timestamp)
@@ -358,7 +359,7 @@ func (f *folder) ledgerBlock(v rollup.Version, lane string, tps []fetch.TopicPar
 func deadLetterBlocks(letters []DeadLetter) []*rollup.Block {
 	byMonth := map[uint32][]DeadLetter{}
 	for _, l := range letters {
-		m := rollup.MonthOfUnix(l.Timestamp / 1000)
+		m := rollup.MonthOfUnix(max(l.Timestamp, 0) / 1000)
 		byMonth[m] = append(byMonth[m], l)
 	}
 	var blocks []*rollup.Block
@@ -370,7 +371,7 @@ func deadLetterBlocks(letters []DeadLetter) []*rollup.Block {
 		topic, partition, offset := blk.String("topic"), blk.Int32("partition"), blk.Int64("offset")
 		at, reason, field, expected := blk.PartitionMillis("at"), blk.String("reason"), blk.String("field"), blk.String("expected")
 		for i, l := range ls {
-			topic[i], partition[i], offset[i], at[i] = l.Topic, l.Partition, l.Offset, rollup.Millis(l.Timestamp)
+			topic[i], partition[i], offset[i], at[i] = l.Topic, l.Partition, l.Offset, rollup.Millis(max(l.Timestamp, 0))
 			reason[i], field[i], expected[i] = l.Reason, l.Field, l.Expected
 		}
 		blocks = append(blocks, blk.Seal())

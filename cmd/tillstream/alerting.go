@@ -113,7 +113,7 @@ func receivers(kafka *source, log *zap.Logger) (all []alert.Receiver, closeAll f
 	}
 	if a := cfg.Alertmanager; len(a.URLs) > 0 {
 		client, err := alertmanager.New(alertmanager.Config{
-			URLs: append([]string(nil), a.URLs...), Login: httpLogin(&a.HTTPLogin), Renewed: kafka.cfg.Renewed, Source: a.Source, Log: log,
+			URLs: a.URLs, Login: httpLogin(&a.HTTPLogin), Renewed: kafka.cfg.Renewed, Source: a.Source, Log: log,
 			Lasts: 4 * max(duration(a.Refresh), duration(kafka.cfg.Kafka.SessionTimeout)), // it must outlive the time that passes until another member judges
 		}, time.Now)
 		if err != nil {
@@ -155,7 +155,6 @@ type lookout struct {
 	limits  alert.Limits
 
 	views clickhouse.AlertViews
-	tps   []fetch.TopicPartition
 	ends  []ends
 	slow  *alert.Snapshot
 
@@ -334,18 +333,17 @@ func (l *lookout) stale() string {
 // progress finds the newest instant at which the partitions ended no later than the group has committed. When this member begins it knows none: it must
 // see the group arrive where the partitions ended then.
 func (l *lookout) progress(ctx context.Context, s *alert.Snapshot) error {
-	if l.tps == nil {
-		_, counts, err := l.kafka.cluster().Topics(ctx, l.kafka.cfg.Kafka.Topics)
-		if err != nil {
-			return fmt.Errorf("asking Kafka for its topics: %w", err)
-		}
-		for topic, n := range counts {
-			for p := range n {
-				l.tps = append(l.tps, fetch.TopicPartition{Topic: topic, Partition: int32(p)})
-			}
+	_, counts, err := l.kafka.cluster().Topics(ctx, l.kafka.cfg.Kafka.Topics) // each time: partitions may be added
+	if err != nil {
+		return fmt.Errorf("asking Kafka for its topics: %w", err)
+	}
+	var tps []fetch.TopicPartition
+	for topic, n := range counts {
+		for p := range n {
+			tps = append(tps, fetch.TopicPartition{Topic: topic, Partition: int32(p)})
 		}
 	}
-	bounds, err := l.fetcher.Bounds(ctx, l.tps)
+	bounds, err := l.fetcher.Bounds(ctx, tps)
 	if err != nil {
 		return err
 	}

@@ -19,12 +19,15 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"go.uber.org/zap"
 
+	"github.com/tillstream/tillstream/cmd/tillstream/config"
 	"github.com/tillstream/tillstream/deploy/embedded"
 	"github.com/tillstream/tillstream/deploy/embedded/realalertmanager"
 	"github.com/tillstream/tillstream/processor/alert"
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/sinks/alertmanager"
+	sinkkafka "github.com/tillstream/tillstream/sinks/kafka"
 )
 
 // manager is an Alertmanager of a test: the real one, where Kafka is, or what holds to the end of alerts as it does.
@@ -316,7 +319,6 @@ func inKafka(t *testing.T, broker string, n int) map[string][]string {
 	return steps
 }
 
-// What Kafka held at an instant is folded once the group has committed that far, in every partition.
 // While the pipeline is blind ClickHouse is asked nothing, here there is none, and what was found before stays.
 func TestNobodyAsksWhileBlind(t *testing.T) {
 	l := &lookout{limits: alert.Limits{Blind: 15_000}}
@@ -333,6 +335,7 @@ func TestNobodyAsksWhileBlind(t *testing.T) {
 	}
 }
 
+// What Kafka held at an instant is folded once the group has committed that far, in every partition.
 func TestCaughtUp(t *testing.T) {
 	a, b := fetch.TopicPartition{Topic: "a"}, fetch.TopicPartition{Topic: "b"}
 	all := []ends{{100, map[fetch.TopicPartition]int64{a: 5, b: 5}}, {200, map[fetch.TopicPartition]int64{a: 9, b: 5}}, {300, map[fetch.TopicPartition]int64{a: 9, b: 7}}}
@@ -346,5 +349,46 @@ func TestCaughtUp(t *testing.T) {
 		if got := [3]int64{watermark, behind, int64(len(rest))}; got != want {
 			t.Errorf("%v: %v, want %v", at, got, want)
 		}
+	}
+}
+
+// A partition that is added while a member judges counts: what is in it is behind, and the watermark stays where it was.
+func TestAddedPartitionIsBehind(t *testing.T) {
+	const topic = "pos.health"
+	cfg := config.Default()
+	cfg.Kafka.Brokers, cfg.Kafka.Topics = []string{ownKafka(t).Addr()}, []string{topic}
+	k, err := openKafka(cfg, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.close()
+	if err := k.topics(t.Context(), sinkkafka.Creation{Partitions: 1, Replication: 1}); err != nil {
+		t.Fatal(err)
+	}
+	l := newLookout(k, nil, alert.Limits{}, nil)
+	before := &alert.Snapshot{At: 1000}
+	if err := l.progress(t.Context(), before); err != nil || before.Watermark != 1000 || before.Behind != 0 {
+		t.Fatalf("%v: %+v", err, before)
+	}
+	added, err := k.client.CreatePartitions(t.Context(), &kafka.CreatePartitionsRequest{Topics: []kafka.TopicPartitionsConfig{{Name: topic, Count: 2}}})
+	if err == nil {
+		err = added.Errors[topic]
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.close() // with its connections kafka-go forgets what it knew of the topic
+	sent, err := k.client.Produce(t.Context(), &kafka.ProduceRequest{
+		Topic: topic, Partition: 1, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(kafka.Record{Value: kafka.NewBytes([]byte("{}"))}),
+	})
+	if err == nil {
+		err = sent.Error
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := &alert.Snapshot{At: 2000}
+	if err := l.progress(t.Context(), after); err != nil || after.Watermark != 1000 || after.Behind != 1 {
+		t.Errorf("%v: %+v", err, after)
 	}
 }

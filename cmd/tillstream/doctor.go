@@ -132,7 +132,7 @@ func inspectServices(ctx context.Context, cfg *config.Config) (all []doctor.Serv
 	if cfg.Alerts.Every == 0 || len(a.URLs) == 0 {
 		return all
 	}
-	client, err := alertmanager.New(alertmanager.Config{URLs: slices.Clone(a.URLs), Login: httpLogin(&a.HTTPLogin), Log: zap.NewNop()}, time.Now)
+	client, err := alertmanager.New(alertmanager.Config{URLs: a.URLs, Login: httpLogin(&a.HTTPLogin), Log: zap.NewNop()}, time.Now)
 	if err != nil {
 		return append(all, doctor.Service{What: doctor.Alertmanager, URL: strings.Join(a.URLs, ", "), Err: err})
 	}

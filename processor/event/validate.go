@@ -273,8 +273,11 @@ const maxAhead = 10 * time.Minute
 // epoch2000 is the first instant of the year 2000, in ms.
 const epoch2000 = 946_684_800_000
 
+// Latest is the first instant of the year 2100, in ms. What Kafka says of a record may be later, where its producer says it and is wrong; all columns can hold what is not.
+const Latest = 4_102_444_800_000
+
 // CheckTime judges an event's times against the timestamp that Kafka gave the record, in ms: not against the clock, so that a replay
-// judges alike. A record without a timestamp (negative) can only be too old. The business date is judged too, since rows are filed under it.
+// judges alike. A record without a timestamp (negative) can only be too old, or of the year 2100 or later. The business date is judged too, since rows are filed under it.
 func (d *Decoder) CheckTime(e *Event, timestamp int64) *Rejection {
 	ok := d.checkTime("time", e.Time.Milli, 0, timestamp)
 	if t := &e.Transaction; ok && e.Type == TypeTransaction {
@@ -301,6 +304,8 @@ func (d *Decoder) checkTime(field string, at, slack, timestamp int64) bool {
 	switch {
 	case at < epoch2000:
 		d.scan.rejection = Rejection{ReasonTooOld, field, "a time since the year 2000"}
+	case at-slack > Latest:
+		d.scan.rejection = Rejection{ReasonFuture, field, "a time before the year 2100"}
 	case timestamp < 0:
 		return true
 	case at-slack > timestamp+maxAhead.Milliseconds():

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tillstream/tillstream/internal/renewed"
+	"github.com/tillstream/tillstream/internal/wait"
 	"github.com/tillstream/tillstream/processor/alert"
 	"github.com/tillstream/tillstream/sinks/certs"
 )
@@ -51,6 +52,7 @@ const (
 
 // New makes a Client. It reads the files that the config names and connects to nobody.
 func New(cfg Config, now func() time.Time) (*Client, error) {
+	cfg.URLs = slices.Clone(cfg.URLs)
 	for i, u := range cfg.URLs {
 		parsed, err := url.Parse(u)
 		if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
@@ -197,16 +199,12 @@ type refusal struct{ error }
 func (c *Client) try(ctx context.Context, to string, body []byte) error {
 	pause := minPause
 	for i := 1; ; i++ {
-		err, again := c.once(ctx, to, body)
+		err, again := c.ask(ctx, http.MethodPost, to, body)
 		if err == nil || !again || i == tries {
 			return err
 		}
-		t := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			t.Stop()
+		if wait.For(ctx, pause) != nil {
 			return fmt.Errorf("%w (the last try said: %w)", context.Cause(ctx), err)
-		case <-t.C:
 		}
 		pause *= 2
 	}
@@ -220,10 +218,6 @@ func (c *Client) Check(ctx context.Context) map[string]error {
 		all[base], _ = c.ask(ctx, http.MethodGet, base+"/api/v2/status", nil)
 	}
 	return all
-}
-
-func (c *Client) once(ctx context.Context, to string, body []byte) (err error, again bool) {
-	return c.ask(ctx, http.MethodPost, to, body)
 }
 
 func (c *Client) ask(ctx context.Context, method, to string, body []byte) (err error, again bool) {

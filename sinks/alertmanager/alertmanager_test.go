@@ -107,7 +107,9 @@ func TestReceiver(t *testing.T) {
 	r := &receiver{open: map[string]map[string]string{}}
 	server := httptest.NewServer(r)
 	defer server.Close()
-	c := client(t, Config{URLs: []string{server.URL + "/am/"}, Source: "https://grafana.example/d/1"})
+	cfg := Config{URLs: []string{server.URL + "/am/"}, Source: "https://grafana.example/d/1"}
+	client(t, cfg) // leaves the configuration as it was
+	c := client(t, cfg)
 	if err := c.Send(t.Context(), []alert.Transition{down("1", 1), down("2", 1), up("1", 2)}); err != nil {
 		t.Fatal(err)
 	}
