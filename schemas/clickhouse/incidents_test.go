@@ -152,11 +152,11 @@ func TestQueriesOfTheDocs(t *testing.T) {
 	}
 	conn := fresh(t)
 	fill(t, conn)
-	// s1: 10 h of service, 1 of them excluded, 2 silent, 1 unknown, 2 down; two outages. s2: 3 h and no outage.
-	exec(t, conn, `INSERT INTO tillstream.availability_hourly (lane, store_id, terminal_id, hour, version, up_ms, down_ms, silent_ms, unknown_ms, service_ms, service_down_ms, excluded_ms)
-		SELECT '', 's1', 't1', toStartOfHour(now()) - toIntervalHour(20 - number), 1, if(number < 5, 3600000, 0), if(number IN (5, 6), 3600000, 0), if(number IN (7, 8), 3600000, 0), if(number = 9, 3600000, 0),
-			3600000, if(number IN (5, 6), 3600000, 0), if(number = 0, 3600000, 0) FROM numbers(10)
-		UNION ALL SELECT '', 's2', 't1', toStartOfHour(now()) - toIntervalHour(20 - number), 1, 3600000, 0, 0, 0, 3600000, 0, 0 FROM numbers(3)`)
+	// s1: 10 h of service, 1 of them excluded, 2 silent, 1 unknown, 2 down; then closed and switched off for 4 h; two outages. s2: 3 h and no outage.
+	exec(t, conn, `INSERT INTO tillstream.availability_hourly (lane, store_id, terminal_id, hour, version, up_ms, down_ms, silent_ms, unknown_ms, service_ms, service_down_ms, excluded_ms, service_unknown_ms)
+		SELECT '', 's1', 't1', toStartOfHour(now()) - toIntervalHour(20 - number), 1, if(number < 5, 3600000, 0), if(number IN (5, 6), 3600000, 0), if(number IN (7, 8) OR number > 9, 3600000, 0), if(number = 9, 3600000, 0),
+			if(number < 10, 3600000, 0), if(number IN (5, 6), 3600000, 0), if(number = 0, 3600000, 0), if(number IN (7, 8, 9), 3600000, 0) FROM numbers(14)
+		UNION ALL SELECT '', 's2', 't1', toStartOfHour(now()) - toIntervalHour(20 - number), 1, 3600000, 0, 0, 0, 3600000, 0, 0, 0 FROM numbers(3)`)
 	exec(t, conn, "INSERT INTO tillstream.outages (lane, store_id, terminal_id, started_at, version, resolved_at) VALUES ('', 's1', 't1', now64(3) - toIntervalHour(15), 1, now64(3) - toIntervalHour(14)), ('', 's1', 't1', now64(3) - toIntervalMinute(800), 1, now64(3) - toIntervalMinute(740))")
 	for _, settings := range []ch.Settings{nil, {"join_use_nulls": 1}} {
 		reader := connect(t, "reader", settings)
