@@ -8,7 +8,7 @@
 // # How it is measured
 //
 // Runs are interleaved: each round runs every peer once, so that what else the machine does hits all alike. Medians of the rounds are given with the least
-// and the most. On one core a peer is pinned to core 0, and Kafka, ClickHouse and the harness to core 1; on two all share both. Time goes from the first record
+// and the most. Slow peers that -once names have their turn in the first round only, as the column of runs shows. On one core a peer is pinned to core 0, and Kafka, ClickHouse and the harness to core 1; on two all share both. Time goes from the first record
 // that a peer has to the moment when all is committed in Kafka and queryable in ClickHouse. Start-up is told apart, without what is done once (tillstream's
 // migrations, the tables of the others). The rate of the second half is what is left of it when compilers have warmed up. CPU and memory come from /proc: of
 // the peer's process, of Kafka's and of ClickHouse's, in which are also the harness's questions for totals at the end.

@@ -25,6 +25,7 @@ import (
 type config struct {
 	root, dir, out  string
 	only, workloads []string
+	once            []string // peers that the first round alone measures
 	cores           []int
 	events, runs    int
 	grain           grain
@@ -99,6 +100,7 @@ func parseFlags(args []string, stderr io.Writer) (c config, err error) {
 	f.StringVar(&c.dir, "dir", "", "where Kafka and ClickHouse keep their data meanwhile; empty: the directory for temporary files")
 	f.StringVar(&c.out, "out", "docs/benchmarks.md", "file of the report")
 	only := f.String("peers", "", "names of the peers to run, with commas; empty: all")
+	once := f.String("once", "", "names of slow peers, with commas: they are measured in the first round only")
 	workloads := f.String("workloads", "sales,simulated", "sales: lean ones that are generated; simulated: those of the simulator, on one core only and in a third of the runs")
 	cores := f.String("cores", "1,2", "how many cores a peer has")
 	f.IntVar(&c.events, "events", 1_000_000, "that a topic holds")
@@ -133,7 +135,12 @@ func parseFlags(args []string, stderr io.Writer) (c config, err error) {
 	if c.grain != day && c.grain != hour {
 		return c, fmt.Errorf("-grain is %q; it takes day or hour", *bucket)
 	}
-	c.only, c.workloads = list(*only), list(*workloads)
+	c.only, c.once, c.workloads = list(*only), list(*once), list(*workloads)
+	for _, name := range c.once {
+		if !slices.ContainsFunc(peers(c.root), func(p peer) bool { return p.name == name }) {
+			return c, fmt.Errorf("-once has %q, which is no peer", name)
+		}
+	}
 	for _, w := range c.workloads {
 		if w != "sales" && w != "simulated" {
 			return c, fmt.Errorf("-workloads has %q; it takes sales and simulated", w)
@@ -177,6 +184,9 @@ func parseFlags(args []string, stderr io.Writer) (c config, err error) {
 	}
 	return c, nil
 }
+
+// again says whether a peer has its turn after the first round.
+func (c *config) again(p *peer) bool { return !p.trap && !slices.Contains(c.once, p.name) }
 
 func list(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
@@ -223,7 +233,7 @@ func (b *bench) compare(ctx context.Context) error {
 				for i := range some {
 					// Each round begins with another peer, so that none is always the first after a pause or after the same neighbour.
 					p := &some[(i+round)%len(some)]
-					if p.trap && (round > 0 || cores != w.cores[0] || name != "sales") {
+					if p.trap && (cores != w.cores[0] || name != "sales") || round > 0 && !b.cfg.again(p) {
 						continue
 					}
 					r, err := b.measure(ctx, p, w, cores)

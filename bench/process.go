@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -133,10 +134,35 @@ func (p *process) end() {
 
 func (p *process) words() string {
 	b, _ := os.ReadFile(p.log) // for a message only
-	return string(bytes.TrimSpace(b[max(0, len(b)-1500):]))
+	return reason(string(b))
 }
 
-// died is the error of a process that ended when it should not.
+// tellsWhy are lines that name an error: an exception of Java, or its cause, or what Go ends with.
+var tellsWhy = regexp.MustCompile(`^(Caused by: |Exception in thread |panic: |fatal error: |[\w.$]+(Exception|Error)(:|$))|OutOfMemoryError`)
+
+// reason is what a log tells of an end: the first and the last line that name an error, without the traces below them, or else its end.
+func reason(log string) string {
+	var why []string
+	for line := range strings.Lines(log) {
+		if line = strings.TrimSpace(line); tellsWhy.MatchString(line) && !slices.Contains(why, line) {
+			why = append(why, line)
+		}
+	}
+	if len(why) == 0 {
+		return strings.TrimSpace(log[max(0, len(log)-500):])
+	}
+	// The first is what began it, the last what is at the root of what came of it.
+	if first, last := why[0], why[len(why)-1]; first != last {
+		return first + "; at last " + last
+	}
+	return why[0]
+}
+
+// died is the error of a process that ended when it should not, whatever status it gave.
 func (p *process) died() error {
-	return fmt.Errorf("it ended by itself (%s): %s", p.cmd.ProcessState, p.words())
+	how := p.cmd.ProcessState.String()
+	if p.cmd.ProcessState.Success() {
+		how += ", as if all were well"
+	}
+	return fmt.Errorf("it ended before its work was done (%s): %s", how, p.words())
 }

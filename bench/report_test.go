@@ -98,7 +98,7 @@ func TestFlags(t *testing.T) {
 		t.Errorf("loads are %v, %v", c.loads, err)
 	}
 	for _, bad := range [][]string{
-		{"-grain", "week"}, {"-cores", "3"}, {"-workloads", "dreams"}, {"-loads", "fast"}, {"-fresh-flush", "0s"}, {"-runs", "0"}, {"-grain", "hour"},
+		{"-grain", "week"}, {"-cores", "3"}, {"-workloads", "dreams"}, {"-loads", "fast"}, {"-fresh-flush", "0s"}, {"-runs", "0"}, {"-grain", "hour"}, {"-once", "nobody"},
 	} {
 		if _, err := parseFlags(bad, io.Discard); err == nil || !strings.Contains(err.Error(), bad[0]) {
 			t.Errorf("%v: %v", bad, err)
@@ -111,6 +111,33 @@ func TestFlags(t *testing.T) {
 	b.cfg.only = []string{"floor", "flink"}
 	if some, absent, err := b.chosen(); err != nil || len(some) != 1 || !slices.Equal(absent, []string{"flink"}) {
 		t.Errorf("a peer that was not built: %v, %v", absent, err)
+	}
+}
+
+func TestASlowPeerIsMeasuredOnce(t *testing.T) {
+	c, err := parseFlags([]string{"-once", "benthos,flink"}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, again := range map[string]bool{"tillstream": true, "kstreams": true, "benthos": false, "flink": false} {
+		if got := c.again(&peer{name: name}); got != again {
+			t.Errorf("%s has another turn: %v", name, got)
+		}
+	}
+	if c.again(&peer{name: "kstreams", trap: true}) {
+		t.Error("a trap has another turn")
+	}
+}
+
+func TestWhatAPeerDiedOfIsTold(t *testing.T) {
+	for log, want := range map[string]string{
+		"a.b.StreamsException: no\n\tat a.b(C.java:1)\nCaused by: x.y.Root: full\n\tat a.b(C.java:2)\n": "a.b.StreamsException: no; at last Caused by: x.y.Root: full",
+		"[x] ERROR t - dies\njava.lang.OutOfMemoryError: Java heap space\n\tat a.b(C.java:1)\n[x] y":    "java.lang.OutOfMemoryError: Java heap space",
+		"it said this\n": "it said this",
+	} {
+		if got := reason(log); got != want {
+			t.Errorf("%q is said to be of %q, not %q", log, got, want)
+		}
 	}
 }
 

@@ -19,7 +19,7 @@ public final class Sale {
     void line(String store, String product, long bucket, long quantity, long amount) throws IOException;
   }
 
-  /** The grain of the rollup: buckets are seconds since 1970, UTC. A day is the till's day of trade; where it names none, that of its time. */
+  /** The grain of the rollup: buckets are seconds since 1970, UTC. A day is the till's day of trade; where it names none, that of its time where the till is. */
   public enum Grain {
     SECOND(1),
     HOUR(3600),
@@ -46,8 +46,7 @@ public final class Sale {
 
   /** Calls out for each line that counts. What is no sale is an error and ends the job: there are no dead letters here, and nothing may be dropped in silence. */
   public void parse(byte[] json, Lines out) throws IOException {
-    String store = null;
-    long time = Long.MIN_VALUE, date = Long.MIN_VALUE;
+    String store = null, time = null, date = null;
     boolean counts = true;
     lines = 0;
     try (JsonParser p = JSON.createParser(json)) {
@@ -59,8 +58,8 @@ public final class Sale {
         p.nextToken();
         switch (name) {
           case "store_id" -> store = p.getText();
-          case "time" -> time = seconds(p.getText());
-          case "business_date" -> date = day(p.getText());
+          case "time" -> time = p.getText();
+          case "business_date" -> date = p.getText();
           case "kind" -> counts &= p.getText().equals("sale");
           case "test" -> counts &= !p.getBooleanValue();
           case "lines" -> lines(p);
@@ -68,11 +67,11 @@ public final class Sale {
         }
       }
     }
-    if (store == null || time == Long.MIN_VALUE) {
+    if (store == null || time == null) {
       throw new IOException("an event has no store_id or no time");
     }
     if (counts) {
-      long bucket = grain == Grain.DAY && date != Long.MIN_VALUE ? date : time - Math.floorMod(time, grain.seconds);
+      long bucket = grain == Grain.DAY ? day(date != null ? date : time) : Math.floorDiv(seconds(time), grain.seconds) * grain.seconds;
       for (int i = 0; i < lines; i++) {
         out.line(store, products[i], bucket, quantities[i], amounts[i]);
       }

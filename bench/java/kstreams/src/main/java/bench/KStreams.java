@@ -63,6 +63,7 @@ public final class KStreams {
     streams.setUncaughtExceptionHandler(
         e -> {
           e.printStackTrace();
+          Runtime.getRuntime().halt(1); // else it would shut down in peace, with status 0
           return org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse.SHUTDOWN_APPLICATION;
         });
     Runtime.getRuntime().addShutdownHook(new Thread(() -> streams.close(java.time.Duration.ofSeconds(20))));
