@@ -421,6 +421,11 @@ func (p *Processor) assign(ctx context.Context, leave context.CancelCauseFunc, g
 		})
 	}
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	for n, r := range p.lanes {
+		if reports[n] == nil {
+			r.released()
+		}
+	}
 	p.lanes, p.hands = reports, hands
-	p.mu.Unlock()
 }

@@ -52,6 +52,7 @@ type metrics struct {
 	starts  *prometheus.CounterVec
 	lost    *prometheus.GaugeVec
 	waits   *prometheus.GaugeVec
+	opening *prometheus.GaugeVec
 	failed  *prometheus.CounterVec
 	newest  *prometheus.GaugeVec
 	unsaid  *prometheus.CounterVec
@@ -81,6 +82,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		waits: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "tillstream_lane_held_back", Help: "1 if the lane waits for a partition that is behind and cannot be read: going on would make its evidence too late.",
 		}, []string{"lane"}),
+		opening: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "tillstream_lane_recovering", Help: "1 while the lane finds out where it stands and nothing of it is folded; how far it is behind is not known until then.",
+		}, []string{"lane"}),
 		failed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tillstream_insert_failures_total", Help: "INSERTs that failed or of which nothing was heard; they are tried again."}, []string{"table"}),
 		newest: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "tillstream_written_time_seconds", Help: "Kafka's time of the newest record of the last batch that ClickHouse took, seconds since 1970: how fresh the data is while records come.",
@@ -89,7 +93,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "tillstream_unaccounted_offsets_total", Help: "Offsets of written batches by which their outcomes do not add up. Always 0: otherwise the books are out of balance.",
 		}, []string{"lane"}),
 	}
-	reg.MustRegister(m.events, m.batches, m.inserts, m.rows, m.lag, m.stopped, m.trouble, m.starts, m.lost, m.waits, m.failed, m.newest, m.unsaid)
+	reg.MustRegister(m.events, m.batches, m.inserts, m.rows, m.lag, m.stopped, m.trouble, m.starts, m.lost, m.waits, m.opening, m.failed, m.newest, m.unsaid)
 	return m
 }
 
@@ -115,10 +119,21 @@ type laneReport struct {
 func newLaneReport(lane int, name string, m *metrics) *laneReport {
 	m.stopped.WithLabelValues(name).Set(0)
 	m.waits.WithLabelValues(name).Set(0)
+	m.opening.WithLabelValues(name).Set(1)
 	m.unsaid.WithLabelValues(name)
+	m.batches.WithLabelValues(name) // a rate of what is not there is not 0, and an alert waits for that
 	return &laneReport{name: name, metrics: m, progress: LaneProgress{
 		Lane: lane, State: StateRecovering, Written: map[fetch.TopicPartition]int64{}, End: map[fetch.TopicPartition]int64{},
 	}}
+}
+
+// released takes back what was said of how the lane is, which its next owner says: else it would be as far behind here, or stopped, for ever.
+// What was counted stays.
+func (r *laneReport) released() {
+	m := r.metrics
+	for _, gauge := range []*prometheus.GaugeVec{m.stopped, m.waits, m.opening, m.lag, m.newest} {
+		gauge.DeleteLabelValues(r.name)
+	}
 }
 
 // Snapshot is a copy of the progress.
@@ -131,6 +146,11 @@ func (r *laneReport) Snapshot() LaneProgress {
 }
 
 func (r *laneReport) state(s LaneState) {
+	opening := 0.
+	if s == StateRecovering {
+		opening = 1
+	}
+	r.metrics.opening.WithLabelValues(r.name).Set(opening)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.progress.State = s
@@ -148,6 +168,7 @@ func (r *laneReport) running(warm bool) {
 
 func (r *laneReport) stop(err error) {
 	r.metrics.stopped.WithLabelValues(r.name).Set(1)
+	r.metrics.opening.WithLabelValues(r.name).Set(0)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.progress.State, r.progress.Error = StateStopped, err

@@ -195,6 +195,10 @@ func TestAlertsOnOurselves(t *testing.T) {
 		if said[r.Alert] || !regexp.MustCompile(`^(\d+[mhd])?$`).MatchString(r.For) || !slices.Contains([]string{"page", "ticket"}, r.Labels["severity"]) || r.Annotations["summary"] == "" || r.Annotations["description"] == "" {
 			t.Errorf("%+v", r)
 		}
+		// What "a and b" gives is a.
+		if value, _, _ := strings.Cut(r.Expr, " and "); strings.Contains(r.Annotations["summary"], "humanizeDuration") && !strings.Contains(value, "_seconds") {
+			t.Errorf("%s: %s is no duration", r.Alert, value)
+		}
 		said[r.Alert] = true
 	}
 	if len(said) < 10 {

@@ -31,7 +31,7 @@ type codecs struct {
 	zstd *zstd.Decoder
 }
 
-const errTooLarge = malformed("it is larger than allowed when decompressed")
+const errTooLarge = malformed("it takes more than 64 MiB when decompressed") // Walker.MaxBatch
 
 // decompress returns the records of a batch, in a buffer that the next call overwrites.
 func (c *codecs) decompress(codec uint16, p []byte, limit int) (out []byte, err error) {

@@ -1,6 +1,9 @@
 package fetch
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // OffsetOutOfRangeError says that Kafka does not hold the offset to go on from, and the caller must not skip to one that it holds.
 type OffsetOutOfRangeError struct {
@@ -21,14 +24,21 @@ func (e *OffsetOutOfRangeError) Error() string {
 		e.Offset, e.TopicPartition, e.End, e.Topic, e.Topic, e.Partition)
 }
 
-// CorruptError says that a batch is damaged in the log itself: it came damaged each time, or it is not what its checksum promises.
+// CorruptError says that a batch is damaged in the log itself: it came damaged each time, or it is not what its checksum promises, or it is
+// sound and takes more memory than a batch may.
 type CorruptError struct {
 	TopicPartition
 	Offset int64 // first offset that cannot be read
 	Err    error // what is wrong
+	After  int64 // the first offset behind the batch, where that is known
 }
 
 func (e *CorruptError) Error() string {
+	if errors.Is(e.Err, errTooLarge) { // a sound one, on every replica
+		return fmt.Sprintf("the record batch at offset %d of %s cannot be read: %v; nothing was skipped. Have its producer make smaller batches (batch.size, and max.request.size "+
+			"for a single record). To go on without this one, stop all members with SIGTERM and run tillstream adopt --topic %s --partition %d --offset %d --reason TEXT, "+
+			"which puts it on record as lost", e.Offset, e.TopicPartition, e.Err, e.Topic, e.Partition, e.After)
+	}
 	return fmt.Sprintf("the record batch at offset %d of %s is damaged: %v; nothing was skipped. Compare it with the other replicas "+
 		"(kafka-dump-log --deep-iteration), move the leadership to a sound one (kafka-leader-election) and start again. If none is sound, stop all members with SIGTERM and run "+
 		"tillstream adopt --topic %s --partition %d --offset N --reason TEXT, N being the first offset behind the damage", e.Offset, e.TopicPartition, e.Err, e.Topic, e.Partition)

@@ -216,5 +216,5 @@ func (f *Fetcher) corrupt(p Position, why error) error {
 	if errors.As(why, &format) {
 		return &UnsupportedFormatError{p.TopicPartition, p.Offset, why}
 	}
-	return &CorruptError{p.TopicPartition, p.Offset, why}
+	return &CorruptError{TopicPartition: p.TopicPartition, Offset: p.Offset, Err: why}
 }

@@ -40,7 +40,7 @@ func (w *Walker) Walk(c *Chunk, from, to int64, f func(Record) error) (next int6
 	for data := c.Data; next < to; {
 		b, err := parse(data)
 		if err != nil {
-			return next, &CorruptError{c.TopicPartition, next, err}
+			return next, &CorruptError{TopicPartition: c.TopicPartition, Offset: next, Err: err}
 		}
 		if b.size == 0 {
 			break
@@ -58,7 +58,7 @@ func (w *Walker) Walk(c *Chunk, from, to int64, f func(Record) error) (next int6
 			if i := slices.Index(w.aborted, b.producerID); i >= 0 && skip {
 				abort, err := w.isAbort(&b)
 				if err != nil {
-					return next, &CorruptError{c.TopicPartition, next, err}
+					return next, &CorruptError{c.TopicPartition, next, err, b.last + 1}
 				}
 				if abort {
 					w.aborted = slices.Delete(w.aborted, i, i+1)
@@ -77,7 +77,7 @@ func (w *Walker) Walk(c *Chunk, from, to int64, f func(Record) error) (next int6
 			}
 			if err != nil {
 				if bad := malformed(""); errors.As(err, &bad) {
-					err = &CorruptError{c.TopicPartition, at, err}
+					err = &CorruptError{c.TopicPartition, at, err, b.last + 1}
 				}
 				return at, err
 			}

@@ -203,13 +203,13 @@ func TestRecordsStayUntilTheirBatchIsDone(t *testing.T) {
 	diff(t, []string{"[value 0 value 1]", "[value 0 value 1 value 2 value 3]", "[value 0 value 1 value 2 value 3 value 4]"}, done)
 }
 
-// Megabytes of zeros in some kilobytes are refused, by a bounded buffer.
+// Megabytes of zeros in some kilobytes are refused, by a bounded buffer, and with where one goes on: no replica has a better batch.
 func TestDecompressBomb(t *testing.T) {
 	bomb := make([]byte, 16<<20)
 	for codec, compress := range compressors {
 		w := &Walker{MaxBatch: 1 << 20}
-		_, _, err := walk(w, chunk(0, encode(0, codec%100, -1, compress(bomb), 1, 0)), 0, 1)
-		if !errors.Is(err, errTooLarge) || cap(w.codecs.out) > w.MaxBatch+64<<10 {
+		_, _, err := walk(w, chunk(7, encode(7, codec%100, -1, compress(bomb), 3, 2)), 7, 10)
+		if !errors.Is(err, errTooLarge) || !strings.Contains(err.Error(), "--offset 10 --reason") || strings.Contains(err.Error(), "replica") || cap(w.codecs.out) > w.MaxBatch+64<<10 {
 			t.Fatalf("codec %d: got %v and a buffer of %d", codec, err, cap(w.codecs.out))
 		}
 	}

@@ -66,7 +66,7 @@ func (r *Report) Balanced() bool { return len(r.Findings) == 0 }
 // audit again, or stop the lanes before.
 func (s *Sink) Audit(ctx context.Context) (Report, error) {
 	a := audit{sink: s}
-	for _, step := range []func(context.Context) error{a.books, a.sums, a.deadLetters, a.rowCounts, a.closedHours, a.entities, a.incidents} {
+	for _, step := range []func(context.Context) error{a.books, a.sums, a.deadLetters, a.whole, a.rowCounts, a.closedHours, a.entities, a.incidents} {
 		if err := step(ctx); err != nil {
 			return Report{}, fmt.Errorf("auditing: %w", err)
 		}
@@ -81,6 +81,8 @@ type audit struct {
 	sink   *Sink
 	report Report
 	geo    *geography // nil until something is wrong
+
+	scattered map[[2]string]bool // terminals, by store and id, that came through more than one partition
 }
 
 func (a *audit) found(f Finding) { a.report.Findings = append(a.report.Findings, f) }

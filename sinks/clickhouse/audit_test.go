@@ -98,6 +98,25 @@ func TestAuditBalances(t *testing.T) {
 	}
 }
 
+// A terminal that two partitions remember is named once, as what it is: its rows cannot add up, and none of them was lost.
+func TestAuditNamesWhoIsInSeveralPartitions(t *testing.T) {
+	s := balanced(t)
+	v2 := rollup.Version{Epoch: 1, Batch: 2}
+	insert(t, s, stateBlock("g", v2, rollup.StateRow{Partition: 0, Kind: "terminal", Key: "s2\x00t2"}), "g/0", "", "moved")
+	do(t, s, "ALTER TABLE tillstream.availability_hourly DELETE WHERE lane = '' AND terminal_id = 't2' AND hour = '2026-11-03 10:00:00' SETTINGS mutations_sync = 2")
+	report, err := s.Audit(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Findings) != 1 || !strings.Contains(report.Findings[0].String(), "tillstream.state: terminal t2 of store s2: its events came through several partitions (g#0, g#1)") {
+		t.Error(report.Findings)
+	}
+	strangers, err := s.Strangers(t.Context())
+	if err != nil || strangers.Scattered != 1 || !slices.Equal(strangers.ScatteredNames, []string{"s2"}) {
+		t.Errorf("%+v %v", strangers, err)
+	}
+}
+
 // A row that is lost from any table is found: the table, the lane, and the offsets it was made from.
 func TestAuditNamesWhatWasLost(t *testing.T) {
 	s := balanced(t)

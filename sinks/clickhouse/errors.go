@@ -115,7 +115,7 @@ func (s *Sink) explain(err error) error {
 	case errors.As(err, &op) && op.Op == "dial":
 		return fmt.Errorf("clickhouse.addr: nothing answers at %s (%w): start ClickHouse or correct clickhouse.addr", at, op.Err)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, ch.ErrAcquireConnTimeout):
-		return fmt.Errorf("clickhouse.addr: ClickHouse at %s did not answer in time: %w", at, err)
+		return fmt.Errorf("clickhouse.addr: ClickHouse at %s did not answer in time: see that it runs and has nothing heavier to do, and check the address and the firewall: %w", at, err)
 	case strings.Contains(err.Error(), "unexpected packet"), strings.Contains(err.Error(), "malformed HTTP"):
 		return fmt.Errorf("clickhouse.protocol: the port at %s speaks another protocol than %s: correct clickhouse.protocol or the port", at, s.options.Protocol)
 	}

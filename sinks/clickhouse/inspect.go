@@ -38,23 +38,25 @@ func (s *Sink) Lacking(ctx context.Context, grants []string) (lacking []string, 
 	return lacking, nil
 }
 
-// Strangers are stores that sent something and are not registered, and those that are registered now without opening hours: how many, and the names of a few.
+// Strangers are stores that sent something and are not registered, those that are registered now without opening hours, and those whose terminals came through
+// several partitions: how many, and the names of a few.
 type Strangers struct {
-	Unregistered, WithoutHours           uint64
-	UnregisteredNames, WithoutHoursNames []string
-	Registered                           uint64
+	Unregistered, WithoutHours, Scattered                uint64
+	UnregisteredNames, WithoutHoursNames, ScatteredNames []string
+	Registered                                           uint64
 }
 
-// Strangers asks for stores that the registry says nothing of, or no hours.
+// Strangers asks for stores that the registry says nothing of, or no hours, or that are in several partitions.
 func (s *Sink) Strangers(ctx context.Context) (x Strangers, err error) {
 	err = s.rows(ctx, func(r driver.Rows) error {
-		return r.Scan(&x.Registered, &x.WithoutHours, &x.WithoutHoursNames, &x.Unregistered, &x.UnregisteredNames)
+		return r.Scan(&x.Registered, &x.WithoutHours, &x.WithoutHoursNames, &x.Unregistered, &x.UnregisteredNames, &x.Scattered, &x.ScatteredNames)
 	}, `WITH (SELECT (uniqExact(store_id), uniqExactIf(store_id, has_hours = 0), arraySort(groupUniqArrayIf(5)(store_id, has_hours = 0))) FROM pos.stores
 			WHERE ifNull(valid_from <= today(), 1) AND ifNull(valid_to > today(), 1)) AS registered,
-		(SELECT (uniqExact(store_id), arraySort(groupUniqArray(5)(store_id))) FROM pos.terminal_status WHERE store_id NOT IN (SELECT store_id FROM pos.stores)) AS unregistered
-		SELECT registered.1, registered.2, registered.3, unregistered.1, unregistered.2`)
+		(SELECT (uniqExact(store_id), arraySort(groupUniqArray(5)(store_id))) FROM pos.terminal_status WHERE store_id NOT IN (SELECT store_id FROM pos.stores)) AS unregistered,
+		(SELECT (uniqExact(store_id), arraySort(groupUniqArray(5)(store_id))) FROM (`+scattered+`)) AS scattered
+		SELECT registered.1, registered.2, registered.3, unregistered.1, unregistered.2, scattered.1, scattered.2`)
 	if err != nil {
-		return Strangers{}, fmt.Errorf("asking for stores that are not registered: %w", err)
+		return Strangers{}, fmt.Errorf("asking for the stores there are: %w", err)
 	}
 	return x, nil
 }

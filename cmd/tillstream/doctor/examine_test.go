@@ -153,6 +153,9 @@ func TestEachFaultIsNamed(t *testing.T) {
 		"no hours": {func(f *Facts) {
 			f.Registry.Stores.WithoutHours, f.Registry.Stores.WithoutHoursNames = 1, []string{"0042"}
 		}, []string{"warn registry hours"}, "1 store without opening hours (0042"},
+		"other keys": {func(f *Facts) {
+			f.Registry.Stores.Scattered, f.Registry.Stores.ScatteredNames = 2, []string{"0042", "0043"}
+		}, []string{"warn registry keys"}, "2 stores came through several partitions (0042, 0043"},
 		"not sent":                   {func(f *Facts) { f.Registry.Sent = 2 }, []string{"fail registry sent"}, "up to 2"},
 		"an agreement that is wrong": {func(f *Facts) { f.Registry.Invalid = errors.New("spec.x") }, []string{"fail registry valid"}, "spec.x"},
 		"no secret":                  {func(f *Facts) { f.Config.Privacy.Secret = "" }, []string{"fail config secret"}, "privacy.secret_file"},

@@ -28,6 +28,11 @@ func (r *report) registry(f *Facts) {
 	} else if s.Registered > 0 {
 		r.ok("hours", "all registered stores have opening hours")
 	}
+	if s.Scattered > 0 {
+		r.add("keys", Warn, "let the records of every topic have the key store_id; where partitions were added, see docs/operations.md#a-store-in-several-partitions",
+			"events of %s came through several partitions (%s …): each knows only its own, so their availability is wrong and what is sent again through another partition counts twice",
+			plural(int(s.Scattered), "store"), strings.Join(s.ScatteredNames, ", "))
+	}
 	if x.Sent < x.Revision {
 		r.add("sent", Fail, "run tillstream apply again with the same files", "revision %d is registered, but the lanes were told only up to %d", x.Revision, x.Sent)
 	} else if x.Revision > 0 {
