@@ -137,7 +137,9 @@ func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) error {
 		f.open, f.openTP = f.books[tp], tp
 	}
 	b := f.open
-	r.Timestamp = min(max(r.Timestamp, -1), event.Latest) // the producer's, perhaps, in another unit: rows are filed under it
+	if r.Timestamp < 0 || r.Timestamp > event.Latest { // a producer's, perhaps in another unit: as good as none, for rows are filed under it, and corrections reckoned from it
+		r.Timestamp = -1
+	}
 	b.gaps += uint64(r.Offset - b.next)
 	b.next = r.Offset + 1
 	f.newest = max(f.newest, r.Timestamp)

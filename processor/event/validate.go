@@ -273,7 +273,7 @@ const maxAhead = 10 * time.Minute
 // epoch2000 is the first instant of the year 2000, in ms.
 const epoch2000 = 946_684_800_000
 
-// Latest is the first instant of the year 2100, in ms. What Kafka says of a record may be later, where its producer says it and is wrong; all columns can hold what is not.
+// Latest is the first instant of the year 2100, in ms. What Kafka says of a record may be later, where its producer says it and is wrong. All columns can hold what is not.
 const Latest = 4_102_444_800_000
 
 // CheckTime judges an event's times against the timestamp that Kafka gave the record, in ms: not against the clock, so that a replay
