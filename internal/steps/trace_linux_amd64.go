@@ -144,6 +144,8 @@ func (t *tracee) window() (n uint64, err error) {
 			return 0, err
 		case s == unix.SIGTRAP:
 			n++
+		case s == from:
+			n = 0
 		case s == turn:
 			for _, thread := range others {
 				if err := unix.PtraceDetach(thread); err != nil {
