@@ -146,11 +146,7 @@ func (r *laneReport) Snapshot() LaneProgress {
 }
 
 func (r *laneReport) state(s LaneState) {
-	opening := 0.
-	if s == StateRecovering {
-		opening = 1
-	}
-	r.metrics.opening.WithLabelValues(r.name).Set(opening)
+	r.metrics.opening.WithLabelValues(r.name).Set(yes(s == StateRecovering))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.progress.State = s
@@ -189,12 +185,16 @@ func (r *laneReport) heldBack(waits bool) bool {
 		return false
 	}
 	r.waits = waits
-	gauge := 0.
-	if waits {
-		gauge = 1
-	}
-	r.metrics.waits.WithLabelValues(r.name).Set(gauge)
+	r.metrics.waits.WithLabelValues(r.name).Set(yes(waits))
 	return true
+}
+
+// yes is how a gauge says yes, or no.
+func yes(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func (r *laneReport) position(at []fetch.Position) {

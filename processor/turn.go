@@ -14,7 +14,7 @@ const smallFirst = 3
 
 // turn is a lane's leave to fold. As many lanes of a process have it as there are cores. If all that are behind folded at the same time, batches and answers would wait: Go lets what
 // a socket woke go behind all that can run, for up to 10 ms each, and looks at sockets hardly more often than that while there are such. ClickHouse would stand still, and have
-// everything to do at the end.
+// everything to do at the end. A lane that folds alone would wait for Kafka so, and others would fold between: for that Go has a thread more than lanes may fold (Config.Cores).
 type turn struct {
 	room  chan struct{} // has room for a lane that folds; nil: there is always room
 	since time.Time     // zero: it is another's
