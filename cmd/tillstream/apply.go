@@ -330,8 +330,15 @@ func (a *application) written(rows []clickhouse.Registered) string {
 	if past > listed {
 		fmt.Fprintf(a.env.stdout, "! and so it does of %d other stores, %s to %s in all\n", past-listed, first, last)
 	}
+	var where []string // as they were given here
+	if a.cmd.Data != "" {
+		where = append(where, "--data", a.cmd.Data)
+	}
+	if a.cmd.Config != "" || a.cmd.Data == "" {
+		where = append(where, "--config", cmp.Or(a.cmd.Config, "FILE"))
+	}
 	return fmt.Sprintf("what is written of the past stays as it is until it is made anew, while no member runs, from what Kafka still holds:\n"+
-		"  tillstream rebuild --config %s --from %s --to %s --dry-run", cmp.Or(a.cmd.Config, "FILE"), first, last)
+		"  tillstream rebuild %s --from %s --to %s --dry-run", strings.Join(where, " "), first, last)
 }
 
 // built reads a document that passed already; "" is a store that is not registered.

@@ -46,11 +46,6 @@ func (c *doctorCmd) Run(e *env) error {
 		return err
 	}
 	defer done()
-	if c.Data != "" {
-		if cfg.Privacy.Secret, err = ownSecret(c.Data); err != nil {
-			return err
-		}
-	}
 	facts, err := gather(e.ctx, cfg)
 	if err != nil {
 		return err

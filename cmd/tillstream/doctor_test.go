@@ -78,9 +78,11 @@ func TestDoctor(t *testing.T) {
 	must(err)
 	defer kafka.close()
 	must(kafka.topics(t.Context(), demoTopics))
-	if code, stderr := tillstream(t, io.Discard, "apply", "--data", data, "-f", chain, "--yes", "--reason", "a test"); code != exitDone {
+	var said strings.Builder
+	if code, stderr := tillstream(t, &said, "apply", "--data", data, "-f", chain, "--yes", "--reason", "a test"); code != exitDone {
 		t.Fatal(stderr)
 	}
+	says(t, said.String(), "tillstream rebuild --data "+data+" --from ")
 	if remarks, said := examined(t, exitDone, "--data", data, "--strict"); remarks != nil {
 		t.Errorf("in the demo's set-up: %q: %q", remarks, said)
 	}

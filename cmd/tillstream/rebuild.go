@@ -26,13 +26,15 @@ type rebuildCmd struct {
 	Yes     bool     `help:"Swap the tables when they are made and audited."`
 	Abandon bool     `help:"Undo a rebuild that was cut short."`
 	Config  string   `help:"Configuration file." type:"path" placeholder:"FILE"`
+	Data    string   `help:"Make tables of the demo in this data directory anew; the demo must not run." placeholder:"DIR"`
 }
 
 func (*rebuildCmd) Help() string {
 	return `All members must be stopped. docs/operations.md says what can be made anew, and when not.
 
   tillstream rebuild --config tillstream.yaml --table product_sales --dry-run
-  tillstream rebuild --config tillstream.yaml --table product_sales --from 2026-10 --to 2026-11 --yes`
+  tillstream rebuild --config tillstream.yaml --table product_sales --from 2026-10 --to 2026-11 --yes
+  tillstream rebuild --data tillstream-data --dry-run`
 }
 
 // month is yyyymm; 0 if it was not given.
@@ -59,10 +61,11 @@ func (c *rebuildCmd) Run(e *env) error {
 	if c.To != 0 && c.From > c.To {
 		return usageError{fmt.Errorf("--from: month %06d is after --to %06d", c.From, c.To)}
 	}
-	cfg, err := loadConfig(e, c.Config)
+	cfg, done, err := configOf(e, c.Config, c.Data)
 	if err != nil {
 		return err
 	}
+	defer done()
 	if err := cfg.RequireSecret(); err != nil {
 		return usageError{err}
 	}
@@ -75,7 +78,7 @@ func (c *rebuildCmd) Run(e *env) error {
 		return err
 	}
 	defer sink.Close()
-	if err := errors.Join(sink.Single("tillstream rebuild"), sink.Check(e.ctx), sink.CheckExchange(e.ctx)); err != nil {
+	if err := errors.Join(sink.Single("tillstream rebuild"), sink.Check(e.ctx), sink.CheckNotNewer(e.ctx), sink.CheckExchange(e.ctx)); err != nil {
 		return err
 	}
 	kafka, err := openKafka(cfg, log)

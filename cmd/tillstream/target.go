@@ -130,8 +130,13 @@ func configOf(e *env, file, data string) (cfg *config.Config, done func(), err e
 		stop()
 		return nil, nil, err
 	}
+	done = func() { end(); stop() }
 	cfg.ClickHouse.DSN, cfg.Kafka.Brokers = config.Secret(dsn), addrs
-	return cfg, func() { end(); stop() }, nil
+	if cfg.Privacy.Secret, err = ownSecret(data); err != nil {
+		done()
+		return nil, nil, err
+	}
+	return cfg, done, nil
 }
 
 // brokerDir is where a demo's data directory keeps Kafka, addressFile where it says how the running one is reached.

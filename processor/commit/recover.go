@@ -240,7 +240,7 @@ func (p *Pending) Skip(lane, fingerprint, table, block string) (bool, error) {
 	return false, &Contradiction{
 		Lane:   lane,
 		What:   fmt.Sprintf("table %s holds %d of the %d blocks that another version wrote of batch %d", table, have, other.Blocks, p.Batch),
-		Remedy: fmt.Sprintf("start the version or configuration with fingerprint %s once, stop it with SIGTERM, then start this one again; if it is gone, %s", other.Fingerprint, AdoptAll),
+		Remedy: fmt.Sprintf("start the version or configuration with fingerprint %s once (an older one with clickhouse.migrate: false), stop it with SIGTERM, then start this one again; if it is gone, %s", other.Fingerprint, AdoptAll),
 	}
 }
 

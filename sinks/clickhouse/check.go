@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/tillstream/tillstream/processor"
@@ -24,7 +25,7 @@ const maxSkew = 2 * time.Second
 // filters reach the tables since 24.8; the tests run on 26.7.
 var minVersion = [2]uint64{25, 8}
 
-// Check proves, before anything is read from Kafka, that this server can keep the promise: it is new enough, it has this binary's schema,
+// Check proves, before anything is read from Kafka, that this server can keep the promise: it is new enough, it has this binary's schema or a later one,
 // its clock agrees with ours, every table remembers deduplication tokens, and an INSERT that is sent twice lands once, as one part.
 // The error is a sentence that says what to change.
 func (s *Sink) Check(ctx context.Context) error {
@@ -40,7 +41,7 @@ const (
 	ProofVersion    = "version"       // the server answers and is new enough
 	ProofClock      = "clock"         // its clock agrees with ours
 	ProofCluster    = "cluster"       // it knows the cluster of the configuration, if there is one, which has one shard
-	ProofMigrations = "migrations"    // it has this binary's schema
+	ProofMigrations = "migrations"    // it has this binary's schema, or a later one
 	ProofWindows    = "windows"       // every table remembers deduplication tokens
 	ProofCanary     = "deduplication" // an INSERT that is sent twice lands once, as one part
 )
@@ -115,24 +116,48 @@ func (s *Sink) checkClock(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%v apart", skew.Abs()), nil
 }
 
+// checkMigrations lets a newer schema pass: migrations only add, and members of two versions share a group.
 func (s *Sink) checkMigrations(ctx context.Context) (string, error) {
-	wanted, err := schema.Migrations()
+	have, later, wanted, err := s.migrations(ctx)
 	if err != nil {
 		return "", err
 	}
-	var have uint64
-	err = s.rows(ctx, func(r driver.Rows) error { return r.Scan(&have) }, "SELECT count() FROM system.tables WHERE database = 'tillstream' AND name = 'schema_migrations'")
-	if err == nil && have > 0 {
-		err = s.rows(ctx, func(r driver.Rows) error { return r.Scan(&have) }, "SELECT uniqExact(version) FROM tillstream.schema_migrations")
+	found := fmt.Sprintf("%d of %d", have, wanted)
+	if have < wanted {
+		return found, fmt.Errorf("the database has %d of this binary's %d migrations: run tillstream migrate", have, wanted)
 	}
-	if err != nil {
-		return "", fmt.Errorf("asking for the schema: %w", err)
-	}
-	found := fmt.Sprintf("%d of %d", have, len(wanted))
-	if have != uint64(len(wanted)) {
-		return found, fmt.Errorf("the database has %d of this binary's %d migrations: run tillstream migrate", have, len(wanted))
+	if later > 0 {
+		found += fmt.Sprintf(", and %d of a later version", later)
 	}
 	return found, nil
+}
+
+// CheckNotNewer refuses a database that a later version has migrated, as does whatever must know all tables there are.
+func (s *Sink) CheckNotNewer(ctx context.Context) error {
+	_, later, _, err := s.migrations(ctx)
+	if err == nil && later > 0 {
+		err = fmt.Errorf("the database is newer than this tillstream: it has %d migrations that this binary does not know; use the version that applied them, or a later one", later)
+	}
+	return err
+}
+
+// migrations are how many the database has of those that this binary wants, and how many later ones.
+func (s *Sink) migrations(ctx context.Context) (have, later, wanted uint64, err error) {
+	all, err := schema.Migrations()
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	wanted = uint64(len(all))
+	var there uint64
+	err = s.rows(ctx, func(r driver.Rows) error { return r.Scan(&there) }, "SELECT count() FROM system.tables WHERE database = 'tillstream' AND name = 'schema_migrations'")
+	if err == nil && there > 0 {
+		err = s.rows(ctx, func(r driver.Rows) error { return r.Scan(&have, &later) },
+			"SELECT uniqExactIf(version, version <= {last:UInt64}), uniqExactIf(version, version > {last:UInt64}) FROM tillstream.schema_migrations", ch.Named("last", wanted))
+	}
+	if err != nil {
+		return 0, 0, 0, fmt.Errorf("asking for the schema: %w", err)
+	}
+	return have, later, wanted, nil
 }
 
 const windowSetting = "non_replicated_deduplication_window"

@@ -63,7 +63,7 @@ func (s *Sink) Migrate(ctx context.Context, opts MigrateOptions) ([]Applied, err
 	for i, a := range applied {
 		switch {
 		case i >= len(wanted):
-			return nil, fmt.Errorf("the database is newer than this tillstream: it has migration %04d_%s, applied by %s, and this binary knows %d; start that version or a later one",
+			return nil, fmt.Errorf("the database is newer than this tillstream: it has migration %04d_%s, applied by %s, and this binary knows %d; start that version or a later one, or, to finish batches that this one left half written, this one with clickhouse.migrate: false",
 				a.Version, a.Name, a.Binary, len(wanted))
 		case a.Version != wanted[i].Version || a.Checksum != wanted[i].Checksum:
 			return nil, fmt.Errorf("migration %04d_%s was applied by %s with another content (checksum %s) than this binary has (%s): released migrations never change; start the version that applied it, or build this one from a clean checkout",
