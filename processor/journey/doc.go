@@ -32,7 +32,7 @@
 //
 // Sales to known customers, and voids, are kept until the store's newest is Config.Window past the end of their hour: so much later than the sale a step may
 // come. A finished order (collected, cancelled, rejected, expired, delivered or returned) is kept until both the store's sales and its orders are that
-// far, and two hours, past its last step: however far one topic is read ahead of the other, as when a history is loaded, they meet. Others, and those of
+// far, and two hours, past its last step, in whole hours: however far one topic is read ahead of the other, as when a history is loaded, they meet. Others, and those of
 // stores that sell nothing to known customers, leave when the store's orders are Config.RetireAfter past their last step; beyond 65,536 of a store the oldest do.
 // What comes later still is in the row, by the rules above; only what is reckoned stays what it was.
 //

@@ -63,13 +63,16 @@ type store struct {
 	sales      ring
 	voids      map[uint64]bool // ids and numbers of sales that were voided; nil: to be collected again
 	newest     int64           // last step of any order, ms
-	swept      int64           // the hour in which it was last looked for what may go
+	swept      reached         // when it was last looked for what may go
 
 	// The open batch.
 	stepped map[*record]bool
 	told    bool // by the registry
 	touched bool
 }
+
+// reached is how far a store is, in hours: its orders, and both these and its sales.
+type reached struct{ orders, both int64 }
 
 // record is an order. Most are looked at no more, so they stay packed.
 type record struct {
@@ -405,16 +408,18 @@ func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 	return out
 }
 
-// sweep finds the orders that may leave: among all of the store's once an hour of its own time, else among those of the batch.
+// sweep finds the orders that may leave: among all of the store's when an hour of its own time is over, else among those of the batch. Time is counted in whole
+// hours, so that which are kept does not depend on where batches end.
 func (f *Fold) sweep(st *store, news []*record) (gone []*record) {
 	sold := st.sales.newest()
+	now := reached{floorDiv(st.newest, hourMilli), floorDiv(min(sold, st.newest), hourMilli)}
 	leaves := func(r *record) bool {
 		if r.finished && sold > 0 {
-			return min(sold, st.newest)-f.window-2*hourMilli > r.last // after the sales around it
+			return now.both*hourMilli-f.window-2*hourMilli > r.last // after the sales around it
 		}
-		return st.newest-f.retire > r.last
+		return now.orders*hourMilli-f.retire > r.last
 	}
-	if now := floorDiv(max(sold, st.newest), hourMilli); now != st.swept || len(st.orders) > maxOrders {
+	if now != st.swept || len(st.orders) > maxOrders {
 		st.swept = now
 		news = slices.SortedFunc(maps.Values(st.orders), func(a, b *record) int {
 			return cmp.Or(cmp.Compare(a.last, b.last), strings.Compare(a.id, b.id))

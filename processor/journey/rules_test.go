@@ -2,6 +2,7 @@ package journey
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -171,6 +172,34 @@ func TestOrdersLeaveWithoutSales(t *testing.T) {
 		f.Seal(rollup.Version{})
 		if kept := f.stores["s1"].orders["o1"] != nil; kept != c.kept {
 			t.Errorf("day %d: kept %v", c.day, kept)
+		}
+	}
+}
+
+// Which orders are kept does not depend on where batches end, nor on which topic is ahead: else no table could be made anew beside the state that there is.
+func TestOrdersLeaveWhateverTheBatches(t *testing.T) {
+	var orders, sales []object
+	for m := 0; m < 4*24*60; m += 17 {
+		id := fmt.Sprint("o", m)
+		orders = append(orders, orderStep(id, "placed", m, nil), orderStep(id, "collected", m+5, nil))
+		sales = append(sales, tillSale(fmt.Sprint("s", m), m, nil))
+	}
+	kept := func(all []object, size int) []string {
+		f := New(Config{}, stores{})
+		for batch := range slices.Chunk(all, size) {
+			for _, o := range batch {
+				f.Fold(decode(t, o), rollup.Input{})
+			}
+			f.Seal(rollup.Version{})
+		}
+		return keysOf(f.stores["s1"].orders)
+	}
+	for name, all := range map[string][]object{"sales first": slices.Concat(sales, orders), "orders first": slices.Concat(orders, sales)} {
+		want := kept(all, len(all))
+		for _, size := range []int{3, 50} {
+			if diff := cmp.Diff(want, kept(all, size)); diff != "" {
+				t.Errorf("%s, batches of %d (-one batch +these):\n%s", name, size, diff)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -11,6 +12,10 @@ import (
 	"github.com/tillstream/tillstream/processor"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
+
+// latest is what a later time is kept as, in ms: 2262-04-11. clickhouse-go takes a DateTime64 through 64 bits of nanoseconds, as do many who read it; what goes
+// beyond is in the year 1715.
+const latest = math.MaxInt64 / 1_000_000
 
 // scratch is memory for one block's columns in the types that clickhouse-go takes; it is used again by later blocks.
 type scratch struct {
@@ -103,13 +108,13 @@ func (s *scratch) append(col driver.BatchColumn, kind string, data any, n int) e
 	case []rollup.Millis:
 		ints := grow(&s.ints, n)
 		for i, v := range d {
-			ints[i] = int64(v)
+			ints[i] = min(int64(v), latest)
 		}
 		return col.Append(ints)
 	case []rollup.NullMillis:
 		ints, at := grow(&s.ints, n), grow(&s.intsAt, n)
 		for i, v := range d {
-			ints[i], at[i] = int64(v), &ints[i]
+			ints[i], at[i] = min(int64(v), latest), &ints[i]
 			if v == rollup.Null {
 				at[i] = nil
 			}

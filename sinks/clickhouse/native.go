@@ -133,7 +133,9 @@ func (e *body) column(kind string, data any) error {
 		}
 	case []rollup.Millis:
 		if ok = strings.HasPrefix(kind, "DateTime64(3"); ok {
-			addEach(e, d, func(b []byte, v rollup.Millis) []byte { return binary.LittleEndian.AppendUint64(b, uint64(v)) })
+			addEach(e, d, func(b []byte, v rollup.Millis) []byte {
+				return binary.LittleEndian.AppendUint64(b, uint64(min(v, latest)))
+			})
 		}
 	case []rollup.NullMillis:
 		if ok = strings.HasPrefix(kind, "Nullable(DateTime64(3"); ok {
@@ -142,7 +144,7 @@ func (e *body) column(kind string, data any) error {
 				if v == rollup.Null {
 					v = 0
 				}
-				return binary.LittleEndian.AppendUint64(b, uint64(v))
+				return binary.LittleEndian.AppendUint64(b, uint64(min(v, latest)))
 			})
 		}
 	case []rollup.NullUint8:

@@ -57,7 +57,7 @@ func TestBlocksAreEncodedAsTheDriverDoes(t *testing.T) {
 		add("Float32", some(t, n, times, rapid.Float32()))
 		add("Date", some(t, n, times, rapid.Map(rapid.Uint16(), func(v uint16) rollup.Days { return rollup.Days(v) })))
 		add("DateTime('UTC')", some(t, n, times, rapid.Map(rapid.Uint32(), func(v uint32) rollup.Seconds { return rollup.Seconds(v) })))
-		millis := rapid.Int64Range(-2_000_000_000_000, 9_000_000_000_000)
+		millis := rapid.Int64Range(-2_000_000_000_000, 11_000_000_000_000)
 		add("DateTime64(3, 'UTC')", some(t, n, times, rapid.Map(millis, func(v int64) rollup.Millis { return rollup.Millis(v) })))
 		add("Nullable(DateTime64(3, 'UTC'))", some(t, n, times, rapid.OneOf(rapid.Just(rollup.Null), rapid.Map(millis, func(v int64) rollup.NullMillis { return rollup.NullMillis(v) }))))
 		add("Nullable(UInt8)", some(t, n, times, rapid.Map(rapid.IntRange(-1, 255), func(v int) rollup.NullUint8 { return rollup.NullUint8(v) })))

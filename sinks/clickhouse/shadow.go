@@ -24,7 +24,7 @@ const shadow = "tillstream_rebuild"
 func (s *Sink) Shadow() *Sink {
 	return &Sink{
 		conn: s.conn, database: shadow, options: s.options, settings: s.settings, maxInsertTime: s.maxInsertTime, queryTimeout: s.queryTimeout, now: s.now,
-		scratch: sync.Pool{New: func() any { return new(scratch) }},
+		plain: s.plain, scratch: sync.Pool{New: func() any { return new(scratch) }},
 	}
 }
 
