@@ -132,17 +132,6 @@ func TestPipelineRealData(t *testing.T) {
 	if code != exitFailed || !strings.Contains(said, "product_sales") || !strings.Contains(said, "lane tillstream/") || !strings.Contains(said, "pos.transactions") {
 		t.Errorf("audit after a row was deleted exited %d and said %q; want 1, the table, the lane and the offsets", code, said)
 	}
-	if kafka != "" {
-		return
-	}
-	cfg := filepath.Join(t.TempDir(), "tillstream.yaml")
-	writeText(t, cfg, "processor: {heartbeat_timeout: 50h}\n")
-	if code, stderr := tillstream(t, io.Discard, "rebuild", "--data", data, "--config", cfg, "--table", "product_sales", "--yes"); code != exitDone {
-		t.Fatalf("rebuild exited %d: %s", code, stderr)
-	}
-	if code, said := audit(t, data); code != exitDone {
-		t.Errorf("audit after the rebuild exited %d: %s", code, said)
-	}
 }
 
 // killed folds the real month under kill -9 at any moment, of the program and its engine together, started again: the rows of a run that nothing disturbed.
