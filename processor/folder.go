@@ -242,11 +242,6 @@ func (f *folder) spread(e *event.Event, in rollup.Input, verdict correction.Verd
 func (f *folder) reject(e *event.Event, in rollup.Input, r fetch.Record, why *event.Rejection) {
 	f.other += len(r.Value) + len(r.Headers)
 	f.open.rejected++
-	date := int32(time.UnixMilli(in.Timestamp).Unix() / 86400)
-	if e.Time.OK {
-		date = e.BusinessDate(f.cfg.BusinessDayCutoff.Milliseconds())
-	}
-	f.quality.Rejected(in.Topic, e.TerminalID, date)
 	l := DeadLetter{
 		Topic: in.Topic, Partition: in.Partition, Offset: in.Offset, Timestamp: in.Timestamp,
 		Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Reason: string(why.Reason), Field: why.Field, Expected: why.Expected,
@@ -256,6 +251,12 @@ func (f *folder) reject(e *event.Event, in rollup.Input, r fetch.Record, why *ev
 	}
 	l.Mask()
 	f.letters = append(f.letters, l)
+
+	date := int32(time.UnixMilli(in.Timestamp).Unix() / 86400)
+	if e.Time.OK && f.decoder.CheckTime(e, in.Timestamp) == nil { // a clock that nobody believes would make months of its own
+		date = e.BusinessDate(f.cfg.BusinessDayCutoff.Milliseconds())
+	}
+	f.quality.Rejected(in.Topic, e.TerminalID, date)
 }
 
 // Passed says that everything before next was looked at: what had no record is a gap (control records, aborted transactions,
