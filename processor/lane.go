@@ -75,6 +75,9 @@ type lane struct {
 // clockMargin is added to another member's deadline: clocks were checked against ClickHouse's to 2 s at start.
 const clockMargin = 5 * time.Second
 
+// longestWindow is the longest that any member's is: kafka.session_timeout is 30 min at most.
+const longestWindow = 15 * time.Minute
+
 // window is how long after an acknowledged intent inserts may run. The coordinator takes no other owner before the session
 // timeout has passed since then.
 func (l *lane) window() time.Duration { return l.cfg.SessionTimeout / 2 }
@@ -241,6 +244,7 @@ func (l *lane) recover(ctx context.Context) (commit.Plan, error) {
 	for i, tp := range l.tps {
 		tps[i] = commit.TopicPartition(tp)
 	}
+	var passed int64 // a deadline that counts as over
 	for {
 		asking, cancel := context.WithTimeout(ctx, l.window()) // a connection may be dead without saying so
 		committed, err := l.offsets.Committed(asking, tps)
@@ -254,19 +258,29 @@ func (l *lane) recover(ctx context.Context) (commit.Plan, error) {
 		}
 		plan, err := commit.Recover(commit.Found{
 			Lane: l.name, Epoch: l.epoch, Start: l.start, Partitions: tps, Committed: committed, Held: held,
-			Now: l.now().Add(-clockMargin).UnixMilli(),
+			Now: max(l.now().Add(-clockMargin).UnixMilli(), passed),
 		})
 		if err != nil || plan.Wait == 0 {
 			return plan, err
 		}
-		pause := time.UnixMilli(plan.Wait).Add(clockMargin).Sub(l.now()) + time.Millisecond
-		l.log.Info("waiting for the deadline of a batch in flight", zap.Duration("for", pause))
-		select {
-		case <-ctx.Done():
-			return plan, ctx.Err()
-		case <-time.After(pause):
+		passed = plan.Wait
+		if err := outlive(ctx, l.log, l.now(), passed); err != nil {
+			return plan, err
 		}
 	}
+}
+
+// outlive waits until the deadline of a batch in flight, in ms, is over by all clocks, or ctx ends. One that is later than any can be was set by a clock that was ahead, or this one
+// is behind: whoever set it was fenced before anybody asked for it, and has had its window when the longest one is over.
+func outlive(ctx context.Context, log *zap.Logger, now time.Time, deadline int64) error {
+	pause := time.UnixMilli(deadline).Add(clockMargin).Sub(now) + time.Millisecond
+	if longest := longestWindow + 2*clockMargin; pause > longest {
+		log.Warn("the deadline of a batch in flight is later than any can be: the clock of the member that began it was ahead, or that of this machine is behind; set them right (NTP)",
+			zap.Time("deadline", time.UnixMilli(deadline).UTC()))
+		pause = longest
+	}
+	log.Info("waiting for the deadline of a batch in flight", zap.Duration("for", pause))
+	return wait.For(ctx, pause)
 }
 
 // held reads the newest marks of the lane from all tables, or from those that are named.

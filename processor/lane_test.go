@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -88,6 +89,30 @@ func TestPendingBatchKeepsItsRangesWhenAPartitionIsAdded(t *testing.T) {
 	got, err := commit.ParseMark(sink.marks[i].Mark)
 	if err != nil || !cmp.Equal(got.Ranges, ranges) || got.Batch != 1 {
 		t.Errorf("the state says %+v, %v; want batch 1 with %v", got, err, ranges)
+	}
+}
+
+// A member whose clock was a year ahead leaves an intent whose deadline is as far off. Its lane waits as long as any window is, and no year.
+func TestADeadlineOfAClockThatWasAheadIsNotWaitedFor(t *testing.T) {
+	for ahead, want := range map[time.Duration]time.Duration{
+		0: 5*time.Second + clockMargin, 14 * time.Minute: 14*time.Minute + 5*time.Second + clockMargin, 365 * 24 * time.Hour: longestWindow + 2*clockMargin,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			tp := fetch.TopicPartition{Topic: "pos.health"}
+			cfg := benchConfig()
+			cfg.SessionTimeout = 10 * time.Second
+			began := time.Now()
+			intent := commit.Metadata{Epoch: 1, Batch: 1, Pending: true, Partitions: 1, To: 7, Deadline: began.Add(ahead + cfg.SessionTimeout/2).UnixMilli(), Fingerprint: "f"}
+			kafka := &still{committed: map[commit.TopicPartition]commit.Committed{commit.TopicPartition(tp): {Metadata: intent.String()}}}
+			l := &lane{name: "g/0", epoch: 1, tps: []fetch.TopicPartition{tp}, cfg: cfg, offsets: kafka, sink: &heldMarks{}, now: time.Now, log: zap.NewNop()}
+			plan, err := l.recover(t.Context())
+			if err != nil || plan.Pending == nil || plan.Pending.Batch != 1 {
+				t.Fatalf("%v ahead: %+v, %v", ahead, plan, err)
+			}
+			if took := time.Since(began).Truncate(time.Second); took != want {
+				t.Errorf("%v ahead: waited %v, want %v", ahead, took, want)
+			}
+		})
 	}
 }
 

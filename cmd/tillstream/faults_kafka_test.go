@@ -353,22 +353,55 @@ func TestPipelineFaultRetention(t *testing.T) {
 func TestPipelineFaultTopicsAnew(t *testing.T) {
 	r := half(t, 16, (*member).stop)
 	before := r.ask("SELECT sum(transactions), sum(net) FROM pos.sales_hourly")
-	del := kmsg.NewPtrDeleteTopicsRequest()
-	for _, name := range rigTopics {
-		topic := kmsg.NewDeleteTopicsRequestTopic()
-		topic.Topic = &name
-		del.Topics = append(del.Topics, topic)
-	}
-	del.TopicNames, del.TimeoutMillis = rigTopics, int32(patience.Milliseconds())
-	if _, err := del.RequestWith(t.Context(), r.client); err != nil {
-		t.Fatal(err)
-	}
-	r.client.PurgeTopicsFromProducing(rigTopics...)
+	r.deleteTopics(rigTopics...)
 	r.createTopics()
 	r.stops("is beyond its end 0", "--offset earliest --recreated")
 	if after := r.ask("SELECT sum(transactions), sum(net) FROM pos.sales_hourly"); after != before {
 		t.Errorf("rows changed from %s to %s", before, after)
 	}
+}
+
+// A topic is deleted under work, by mistake: the lanes stay where they are and say what is wrong, nobody joins the group over and over, and what other topics hold is not lost. When the
+// topic is there again they stop, since its offsets mean something else.
+func TestPipelineFaultTopicDeleted(t *testing.T) {
+	r := newRig(t, 18)
+	m := r.start()
+	r.feed(0.3)
+	r.until("a start", func() bool { return r.passed() >= r.sent+r.extra })
+	had := r.counted("lane assigned")
+	r.deleteTopics("pos.health")
+	r.until("the loss to be noticed", func() bool { return m.said("if the topic was deleted, make it anew") })
+	second := r.start() // a rebalance without the topic
+	r.until("both to have lanes", func() bool { return second.said("lane assigned") })
+	second.stop()
+	r.members = r.members[:1]
+	r.until("the lanes to be back", func() bool { return r.counted("lane assigned") >= had+2 })
+	if n := r.counted("lane assigned"); n > had+12 {
+		t.Errorf("lanes were assigned %d times:\n%s", n, m.tail(8000))
+	}
+	r.createTopics()
+	r.until("a lane to stop", func() bool { return m.said("lane stopped") })
+	if !m.said("of pos.health/") || !m.said("is beyond its end 0") || !m.said("tillstream adopt --topic pos.health --offset earliest --recreated") {
+		t.Errorf("lanes stopped without saying why:\n%s", m.tail(4000))
+	}
+	if code, said := r.audit(); code != exitDone {
+		t.Errorf("audit exited %d: %s", code, said)
+	}
+}
+
+func (r *rig) deleteTopics(names ...string) {
+	r.t.Helper()
+	del := kmsg.NewPtrDeleteTopicsRequest()
+	for _, name := range names {
+		topic := kmsg.NewDeleteTopicsRequestTopic()
+		topic.Topic = &name
+		del.Topics = append(del.Topics, topic)
+	}
+	del.TopicNames, del.TimeoutMillis = names, int32(patience.Milliseconds())
+	if _, err := del.RequestWith(r.t.Context(), r.client); err != nil {
+		r.t.Fatal(err)
+	}
+	r.client.PurgeTopicsFromProducing(names...)
 }
 
 // Partitions are added under work, and what new stores send goes there.

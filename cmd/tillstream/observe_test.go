@@ -35,12 +35,14 @@ func TestObserve(t *testing.T) {
 		ping func(context.Context) error
 		want string // in what /readyz says; "" where it is ready
 	}{
-		"at work":         {standIn{true, []processor.LaneProgress{running}}, answers, ""},
-		"a spare":         {standIn{true, nil}, answers, ""},
-		"recovering":      {standIn{true, []processor.LaneProgress{{State: processor.StateRecovering}}}, answers, ""},
-		"not joined":      {standIn{}, answers, "not joined"},
-		"a lane stopped":  {standIn{true, []processor.LaneProgress{running, {State: processor.StateStopped, Error: errors.New("tillstream adopt mends it")}}}, answers, "adopt mends it"},
-		"ClickHouse away": {standIn{true, nil}, func(context.Context) error { return errors.New("nothing answers at clickhouse:9000") }, "nothing answers"},
+		"at work":          {standIn{true, []processor.LaneProgress{running}}, answers, ""},
+		"a spare":          {standIn{true, nil}, answers, ""},
+		"recovering":       {standIn{true, []processor.LaneProgress{{State: processor.StateRecovering}}}, answers, ""},
+		"not joined":       {standIn{}, answers, "not joined"},
+		"a lane stopped":   {standIn{true, []processor.LaneProgress{running, {State: processor.StateStopped, Error: errors.New("tillstream adopt mends it")}}}, answers, "adopt mends it"},
+		"it failed lately": {standIn{true, []processor.LaneProgress{running, {State: processor.StateRunning, Failed: inVain - 1, Error: errors.New("disk full")}}}, answers, ""},
+		"a lane in vain":   {standIn{true, []processor.LaneProgress{running, {State: processor.StateRunning, Failed: inVain, Error: errors.New("disk full")}}}, answers, "disk full"},
+		"ClickHouse away":  {standIn{true, nil}, func(context.Context) error { return errors.New("nothing answers at clickhouse:9000") }, "nothing answers"},
 	} {
 		h := observe(x.m, x.ping, prometheus.NewRegistry(), false)
 		code, said := get(h, "/readyz")

@@ -3,7 +3,12 @@ package fetch
 import (
 	"errors"
 	"fmt"
+
+	"github.com/segmentio/kafka-go"
 )
+
+// errGone is of a partition that the cluster does not know. It may be about to learn of it.
+var errGone = fmt.Errorf("%w; if the topic was deleted, make it anew with as many partitions as before, and the lane says how it goes on", kafka.UnknownTopicOrPartition)
 
 // OffsetOutOfRangeError says that Kafka does not hold the offset to go on from, and the caller must not skip to one that it holds.
 type OffsetOutOfRangeError struct {

@@ -56,7 +56,9 @@ func NewDeadLetters(client *kafka.Client, cfg DeadLettersConfig, log *zap.Logger
 	settings := map[string]string{"retention.ms": strconv.FormatInt(cfg.Retention.Milliseconds(), 10), "cleanup.policy": "delete"}
 	maps.Copy(settings, cfg.Creation.Settings)
 	cfg.Creation.Settings = settings
-	return &DeadLetters{cfg: cfg, sender: newSender(client, log)}
+	d := &DeadLetters{cfg: cfg, sender: newSender(client, log)}
+	d.sender.create = d.Open
+	return d
 }
 
 // Open creates the topic if it is missing.
@@ -66,7 +68,7 @@ func (d *DeadLetters) Open(ctx context.Context) error {
 }
 
 // Send stores letters under the key topic/partition/offset, acknowledged by all replicas in sync. It tries again until ctx ends, so
-// a letter may be stored twice: readers drop repeats by the key.
+// a letter may be stored twice: readers drop repeats by the key. A topic that was deleted is created again: lanes would wait for it.
 func (d *DeadLetters) Send(ctx context.Context, letters []processor.DeadLetter) error {
 	messages := make([]message, len(letters))
 	for i := range letters {
