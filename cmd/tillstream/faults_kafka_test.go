@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -10,6 +11,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+
+	"github.com/tillstream/tillstream/cmd/tillstream/simulator"
 )
 
 var kafkaAway = []ailment{
@@ -106,6 +110,57 @@ func TestPipelineFaultDamagedBatch(t *testing.T) {
 	m.stop()
 	r.members = nil
 	r.start()
+	r.settle()
+}
+
+// A batch of some 10 kB that takes more than 64 MiB when decompressed stops nothing: its events are folded as others are, and the one that is too large is a dead letter.
+func TestPipelineFaultLargeBatch(t *testing.T) {
+	r := newRig(t, 23)
+	r.start()
+	var kept []*kgo.Record
+	r.keep = func(record *kgo.Record) bool {
+		if record.Topic == "pos.transactions" && record.Partition == 2 {
+			kept = append(kept, record)
+			return true
+		}
+		return false
+	}
+	r.feed(0.5)
+	r.keep = nil
+	if len(kept) < 2 {
+		t.Fatalf("%d events were kept", len(kept))
+	}
+	large := *kept[0]
+	large.Value = append(append([]byte(`{"id":"`), bytes.Repeat([]byte{'x'}, 100<<20)...), `"}`...)
+	half := len(kept) / 2
+	batch := slices.Concat(kept[:half], []*kgo.Record{&large}, kept[half:])
+	client, err := kgo.NewClient(kgo.SeedBrokers(r.broker.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxVersions(kversion.V3_0_0()), kgo.DisableIdempotentWrite(),
+		kgo.ManualFlushing(), kgo.ProducerBatchCompression(kgo.ZstdCompression()), kgo.ProducerBatchMaxBytes(256<<20), kgo.BrokerMaxWriteBytes(512<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for _, record := range batch {
+		client.Produce(t.Context(), record, func(_ *kgo.Record, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	ctx, cancel := patient(t)
+	defer cancel()
+	if err := client.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	r.extra += len(batch)
+	r.feed(1)
+	truth := r.sim.Truth()
+	is := func(l simulator.DeadTruth) bool { return l.Topic == "pos.transactions" && l.Reason == "too_large" }
+	if i := slices.IndexFunc(truth.Dead, is); i >= 0 {
+		truth.Dead[i].Records++
+	} else {
+		truth.Dead = append(truth.Dead, simulator.DeadTruth{Topic: "pos.transactions", Reason: "too_large", Records: 1})
+	}
 	r.settle()
 }
 
