@@ -1,9 +1,28 @@
 package fetch
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 )
+
+// Stuck names the partition that an error is about, if it is one that cannot be read on from some offset. What comes before can, and other partitions.
+func Stuck(err error) (TopicPartition, bool) {
+	var (
+		gone    *OffsetOutOfRangeError
+		corrupt *CorruptError
+		format  *UnsupportedFormatError
+	)
+	switch {
+	case errors.As(err, &gone):
+		return gone.TopicPartition, true
+	case errors.As(err, &corrupt):
+		return corrupt.TopicPartition, true
+	case errors.As(err, &format):
+		return format.TopicPartition, true
+	}
+	return TopicPartition{}, false
+}
 
 // OffsetOutOfRangeError says that Kafka does not hold the offset to go on from, and the caller must not skip to one that it holds.
 type OffsetOutOfRangeError struct {
