@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/tillstream/tillstream/internal/broken"
 	"github.com/tillstream/tillstream/processor"
@@ -177,5 +179,36 @@ func TestOneHostAtATime(t *testing.T) {
 	useUp(t, s)
 	if err := s.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "nothing answers at "+addr+", ") {
 		t.Fatal(err)
+	}
+}
+
+// Who gets no answer is told whether the server is mute or all connections are in use.
+func TestWaitingInVain(t *testing.T) {
+	mute, err := net.Listen("tcp", "127.0.0.1:0") // the system accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mute.Close()
+	for _, protocol := range []string{"http", "native"} {
+		s := open(t, func(c *Config) {
+			c.Addr, c.Protocol, c.DialTimeout = []string{mute.Addr().String()}, protocol, time.Second
+		})
+		if err := s.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "did not answer in time: see") || strings.Contains(err.Error(), "max open conn") {
+			t.Errorf("%s: %v", protocol, err)
+		}
+		s = open(t, func(c *Config) {
+			if protocol == "native" {
+				overNative(c)
+			}
+			c.MaxOpenConns, c.DialTimeout = 1, time.Second
+		})
+		rows, err := s.conn.Query(t.Context(), "SELECT number FROM numbers(10000000)")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Ping(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "clickhouse.max_open_conns: for 1s all 1 connections ") {
+			t.Errorf("%s: %v", protocol, err)
+		}
+		rows.Close()
 	}
 }
