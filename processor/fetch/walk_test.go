@@ -209,7 +209,9 @@ func TestLargeBatch(t *testing.T) {
 		{Value: []byte("small"), Headers: NewHeaders(Header{"h", []byte("x")})},
 		{Key: value(3 << 20), Value: value(100)},
 		{},
-		{Value: value(900_000)}, {Value: value(900_000)}, {Value: value(900_000)},
+		{Value: value(900_000)},
+		{Value: value(900_000)},
+		{Value: value(900_000)},
 		{Value: value(2 << 20)}, // and nothing behind it
 	} {
 		var headers []kmsg.Header
