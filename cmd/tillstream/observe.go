@@ -81,15 +81,28 @@ func pinger(sink interface{ Ping(context.Context) error }, now func() time.Time)
 	var mu sync.Mutex
 	var at time.Time
 	var last error
+	var open chan error // of a question that has no answer yet; nil: there is none
 	return func(ctx context.Context) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if !at.IsZero() && now().Sub(at) < pingEvery {
 			return last
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingWithin) // the answer is for others, too
-		defer cancel()
-		last = sink.Ping(ctx)
+		if open == nil {
+			answer := make(chan error, 1)
+			open = answer
+			go func() {
+				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingWithin) // the answer is for others, too
+				defer cancel()
+				answer <- sink.Ping(ctx)
+			}()
+		}
+		select {
+		case last = <-open:
+			open = nil
+		case <-time.After(pingWithin + pingWithin/10): // a connection that is being made ends later than that
+			last = fmt.Errorf("clickhouse.addr: ClickHouse has not answered within %v: see that it runs and has nothing heavier to do, and check the address and the firewall", pingWithin)
+		}
 		at = now()
 		return last
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -81,4 +82,42 @@ func TestManyWhoAskAreOneQuestion(t *testing.T) {
 	if _ = ping(t.Context()); n != 2 {
 		t.Errorf("%d questions, want 2", n)
 	}
+}
+
+// Where ClickHouse is mute, that is said before who asks gives up; and again, without another question beside the first.
+func TestAMuteClickHouseIsSaidInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked counted
+		hold := make(chan struct{})
+		ping := pinger(mute{&asked, hold}, time.Now)
+		for range 3 {
+			began := time.Now()
+			if err := ping(t.Context()); err == nil || !strings.Contains(err.Error(), "has not answered") {
+				t.Errorf("it says %v", err)
+			}
+			if took := time.Since(began); took > 4*time.Second {
+				t.Errorf("after %v", took)
+			}
+			time.Sleep(pingEvery)
+		}
+		if asked != 1 {
+			t.Errorf("%d questions", asked)
+		}
+		close(hold)
+		if err := ping(t.Context()); err == nil || err.Error() != "away" {
+			t.Errorf("it says %v", err)
+		}
+	})
+}
+
+// mute does not mind when it is to give up, as a connection that is being made does not.
+type mute struct {
+	counted *counted
+	hold    chan struct{}
+}
+
+func (m mute) Ping(ctx context.Context) error {
+	err := m.counted.Ping(ctx)
+	<-m.hold
+	return err
 }

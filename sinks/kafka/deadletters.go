@@ -117,7 +117,10 @@ func encode(l *processor.DeadLetter, limit int) ([]byte, error) {
 		Topic: l.Topic, Partition: l.Partition, Offset: l.Offset, Timestamp: l.Timestamp, Reason: l.Reason, Field: l.Field, Expected: l.Expected,
 	}
 	key := cut(l.Key, maxKey)
-	out.Truncated = len(key) < len(l.Key)
+	out.Truncated = len(key) < len(l.Key) || l.Cut > 0
+	if l.Cut > 0 {
+		out.EventBytes = len(l.Value) + l.Cut
+	}
 	out.Key, out.KeyBase64 = text(key)
 	if len(l.Headers) > maxHeaders {
 		out.Truncated = true
@@ -142,7 +145,7 @@ func encode(l *processor.DeadLetter, limit int) ([]byte, error) {
 		}
 		// A byte of the event is between one and six of JSON: take as many as the excess is on average, and look again.
 		event = cut(event, len(event)-max(1, over*len(event)/b.Len()))
-		out.Truncated, out.EventBytes = true, len(l.Value)
+		out.Truncated, out.EventBytes = true, len(l.Value)+l.Cut
 	}
 }
 
