@@ -2,11 +2,13 @@ package processor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tillstream/tillstream/processor/correction"
+	"github.com/tillstream/tillstream/processor/rollup"
 )
 
 // However many corrections a batch has, what they name is looked for once, unless they are more than may wait; and what decoding saw of them is told.
@@ -49,5 +51,23 @@ func TestCorrectionsAreLookedForAtOnce(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A till with a clock that nobody believes is counted on the day on which Kafka got its events: rows of a month that others have not are an INSERT and a part of their own.
+func TestUnbelievedTimes(t *testing.T) {
+	w := newTill(t, 8*24*time.Hour)
+	now := time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
+	for i, at := range []time.Time{now.AddDate(2, 0, 0), now.AddDate(-40, 0, 0), now.AddDate(30, 1, 0), now.AddDate(0, 0, -1)} {
+		w.send(now, strings.Replace(simple(fmt.Sprint("e", i), "t1", at, 5, ""), `"EUR"`, []string{`"EUR"`, `"Euro"`}[i/3], 1))
+	}
+	var days []string
+	for _, b := range only(w.seal(nil).blocks, []string{"data_quality"}) {
+		for i, d := range columnOf[rollup.Days](b, "business_date")[1:] {
+			days = append(days, fmt.Sprint(time.Unix(int64(d)*86400, 0).UTC().Format(time.DateOnly), " ", columnOf[uint64](b, "rejected")[i+1]))
+		}
+	}
+	if want := []string{"2026-11-30 1", "2026-12-01 3"}; !slices.Equal(slices.Sorted(slices.Values(days)), want) {
+		t.Errorf("rejected by day %v, want %v", days, want)
 	}
 }

@@ -27,14 +27,14 @@ var throughput = struct {
 	sales     *int
 	cores     *int
 	health    *bool
-	simulated *bool
+	simulated *string
 	costs     *bool
 	profile   *string
 }{
 	flag.Int("sales", 1_000_000, "transactions that wait in Kafka"),
 	flag.Int("cores", 1, "of the member: it is pinned to as many"),
 	flag.Bool("reports", false, "health reports instead of transactions"),
-	flag.Bool("simulated", false, "the simulator's transactions: many days, customers, promotions, nearly every line a row"),
+	flag.String("simulated", "", "events of the simulator: sales (returns and corrections among them), or all (a report a minute of each till, orders, incidents)"),
 	flag.Bool("costs", false, "tell what ClickHouse spends on each table, and keeps after all merges; it costs a little itself"),
 	flag.String("profile", "", "profile the member into this file with .cpu and .allocs behind"),
 }
@@ -64,10 +64,13 @@ func sale(b []byte, i int, at time.Time, seen []int, rnd *rand.Rand, next func()
 	return store, fmt.Appendf(b, `],"tenders":[{"method":"card","amount":%d,"result":"approved"}],"totals":{"gross":%[1]d,"net":%[1]d}}`, total)
 }
 
-// simulatedSales are n transactions of the simulator that end yesterday, as they arrive.
-func simulatedSales(t *testing.T, n int) iter.Seq[*kgo.Record] {
+// simulatedEvents are n events of the simulator that end yesterday at the latest, as they arrive: transactions, or all. Some of a thousand are spoiled.
+func simulatedEvents(t *testing.T, n int, all bool) iter.Seq[*kgo.Record] {
 	c := simulator.Default()
-	c.Stores, c.Secret, c.HeartbeatInterval = 100, []byte("a secret"), time.Hour
+	c.Stores, c.Secret = 100, []byte("a secret")
+	if !all {
+		c.HeartbeatInterval = time.Hour // fewer to leave out
+	}
 	c.End = time.Now().Truncate(24 * time.Hour)
 	c.Start = c.End.AddDate(0, 0, -n/(c.Stores*c.TransactionsPerStoreDay/2)-2)
 	s, err := simulator.New(c)
@@ -76,7 +79,7 @@ func simulatedSales(t *testing.T, n int) iter.Seq[*kgo.Record] {
 	}
 	return func(yield func(*kgo.Record) bool) {
 		for e := range s.Events() {
-			if e.Topic == "pos.transactions" && !yield(&kgo.Record{Topic: e.Topic, Value: e.Value, Timestamp: time.UnixMilli(e.Arrival), Partition: int32(crc32.ChecksumIEEE(e.Key) % 4)}) {
+			if (all || e.Topic == "pos.transactions") && !yield(&kgo.Record{Topic: e.Topic, Value: e.Value, Timestamp: time.UnixMilli(e.Arrival), Partition: int32(crc32.ChecksumIEEE(e.Key) % 4)}) {
 				return
 			}
 		}
@@ -93,9 +96,9 @@ func TestMeasureThroughput(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	zipf, seen := rand.NewZipf(rnd, 1.1, 8, 999), make([]int, 1200)
 	var simulated func() (*kgo.Record, bool)
-	if *throughput.simulated {
+	if *throughput.simulated != "" {
 		var stop func()
-		simulated, stop = iter.Pull(simulatedSales(t, n))
+		simulated, stop = iter.Pull(simulatedEvents(t, n, *throughput.simulated == "all"))
 		defer stop()
 	}
 	for i := range n {

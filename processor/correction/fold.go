@@ -56,6 +56,21 @@ type Query struct {
 	Since int64 // of the partition's clock, ms
 }
 
+// filter has a bit set for each event that is asked for: of many transactions few are.
+type filter [1 << 10]uint64
+
+func (f *filter) add(event uint64) { f[event>>6%uint64(len(f))] |= 1 << (event & 63) }
+
+func (f *filter) may(event uint64) bool { return f[event>>6%uint64(len(f))]&(1<<(event&63)) != 0 }
+
+func (q *Query) filter() *filter {
+	f := new(filter)
+	for _, k := range q.Keys {
+		f.add(k.Event)
+	}
+	return f
+}
+
 // has says whether a transaction is asked for.
 func (q *Query) has(k Key) bool {
 	_, found := slices.BinarySearchFunc(q.Keys, k, Key.compare)
@@ -271,14 +286,18 @@ func (f *Fold) Look() error {
 	for i := range tills {
 		tills[i] = q.hasTill(f.tills.Entries()[i].Key.till)
 	}
+	wanted := q.filter()
 	for i := range f.rows.n {
 		k := f.rows.at(i)
 		p := &f.packs[k.pack]
 		if !tills[p.till] || p.superseded {
 			continue
 		}
-		r := f.row(k)
-		if r.Key = keyOf(r.StoreID, r.TerminalID, r.ID); q.has(Key{f.tills.Entries()[p.till].Key.till, r.Key}) {
+		t := &f.tills.Entries()[p.till]
+		f.room = appendKey(f.room[:0], t.Value.store, t.Value.terminal, f.texts.of(k.text)[:k.id])
+		if key := xxhash.Sum64(f.room); wanted.may(key) && q.has(Key{t.Key.till, key}) {
+			r := f.row(k)
+			r.Key = key
 			_ = add(r)
 		}
 	}
