@@ -75,7 +75,8 @@ func TestLongDurations(t *testing.T) {
 		{"for 40 days", from - 40*day, from + 10*hour, "1: 482 h breached", "1: 482 h breached"},
 		{"at night", from + 1*hour, from + 7*hour, "0: 0 h not_applicable", "1: 0 h met"},
 	} {
-		s := &Store{ID: "s1", Registered: registered,
+		s := &Store{
+			ID: "s1", Registered: registered,
 			Runs:      map[string][]sla.Run{"t1": {run(sla.Up, x.began-day, x.began), run(sla.Down, x.began, x.ended), run(sla.Up, x.ended, at)}},
 			Incidents: []Incident{{Ref: "i", Started: x.began, Detected: x.began, Opened: x.began, Resolved: x.ended}},
 		}
