@@ -1,5 +1,5 @@
 # The two commands of the README are demo and test; each installs what it needs, through go, npm (the ClickHouse engine) and Maven (Kafka).
-.PHONY: demo build test test-kafka test-console test-registry test-chart vulnerabilities workflows reproducible lint fmt docs site bench fuzz slip keys simulate endurance scale queries bench-peers clean
+.PHONY: demo build test test-kafka test-console test-registry test-chart test-alerts vulnerabilities workflows reproducible lint fmt docs site bench fuzz slip keys simulate endurance scale queries bench-peers clean
 SHELL = /bin/bash
 .SHELLFLAGS = -eu -o pipefail -c
 
@@ -56,6 +56,10 @@ test-registry:
 # The Helm chart, rendered by Helm's own library, which is a module of its own: not part of test.
 test-chart:
 	cd deploy/helm/check && go test -count 1 ./...
+
+# The alerts on tillstream itself, evaluated by Prometheus: which fire in a recorded run and in made ones, and which do not. It builds promtool, which takes minutes once.
+test-alerts:
+	go run github.com/prometheus/prometheus/cmd/promtool@v0.316.0 test rules deploy/prometheus/alerts.test.yaml
 
 # Known vulnerabilities in what the program calls. It asks vuln.go.dev.
 vulnerabilities:

@@ -6,13 +6,17 @@ import (
 	"slices"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/tillstream/tillstream/processor/fetch"
 )
 
 // laneBalancer assigns whole lanes: partition p of every topic belongs to lane p mod lanes. It is sticky: each member says in its
 // user data which lanes it had, and keeps them up to its fair share.
 type laneBalancer struct {
-	lanes int
-	owned func() []int
+	lanes      int
+	topics     []string // that the group has read
+	partitions int      // of each of them, at least
+	owned      func() []int
 }
 
 func (*laneBalancer) ProtocolName() string { return "tillstream-lanes-1" }
@@ -27,11 +31,27 @@ func (b *laneBalancer) AssignGroups(members []kafka.GroupMember, partitions []ka
 	for _, m := range members {
 		out[m.ID] = map[string][]int{}
 	}
-	for _, p := range partitions {
+	for _, p := range b.all(partitions) {
 		topics := out[owner[p.ID%b.lanes]]
 		topics[p.Topic] = append(topics[p.Topic], p.ID)
 	}
 	return out
+}
+
+// all adds partitions that the group has read and that are gone, so that their lanes say so: where a topic was deleted, kafka-go finds no partition of any.
+func (b *laneBalancer) all(found []kafka.Partition) []kafka.Partition {
+	all, known := slices.Clone(found), map[fetch.TopicPartition]bool{}
+	for _, p := range found {
+		known[fetch.TopicPartition{Topic: p.Topic, Partition: int32(p.ID)}] = true
+	}
+	for _, topic := range b.topics {
+		for id := range b.partitions {
+			if !known[fetch.TopicPartition{Topic: topic, Partition: int32(id)}] {
+				all = append(all, kafka.Partition{Topic: topic, ID: id})
+			}
+		}
+	}
+	return all
 }
 
 // owners gives every lane to a member; loads differ by one at most.

@@ -2,6 +2,7 @@ package processor
 
 import (
 	"encoding/json"
+	"reflect"
 	"testing"
 
 	"github.com/segmentio/kafka-go"
@@ -95,6 +96,20 @@ func TestBalancerIsSticky(t *testing.T) {
 		}
 		if moved != c.moved {
 			t.Errorf("%d members: %d lanes moved, want %d", len(c.members), moved, c.moved)
+		}
+	}
+}
+
+// A topic that was deleted leaves nobody without lanes: kafka-go then finds no partition at all.
+func TestBalancerAssignsWhatIsGone(t *testing.T) {
+	b := &laneBalancer{lanes: 2, topics: []string{"x", "y"}, partitions: 2}
+	for name, found := range map[string][]kafka.Partition{
+		"all of them": nil, "one topic": {{Topic: "x", ID: 0}, {Topic: "x", ID: 1}}, "some partitions": {{Topic: "x", ID: 1}, {Topic: "y", ID: 0}},
+	} {
+		got := b.AssignGroups([]kafka.GroupMember{{ID: "a", UserData: []byte("[0]")}, {ID: "b", UserData: []byte("[1]")}}, found)
+		want := kafka.GroupMemberAssignments{"a": {"x": {0}, "y": {0}}, "b": {"x": {1}, "y": {1}}}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %v, want %v", name, got, want)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/tillstream/tillstream/internal/wait"
 	"github.com/tillstream/tillstream/processor/commit"
 	"github.com/tillstream/tillstream/processor/fetch"
 )
@@ -41,12 +42,12 @@ func (c *Cluster) Join(cfg *Config, balancer kafka.GroupBalancer) (Group, error)
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: cfg.Group, Brokers: c.Brokers, Dialer: c.Dialer, Topics: cfg.Topics, GroupBalancers: []kafka.GroupBalancer{balancer},
 		HeartbeatInterval: cfg.Heartbeat, SessionTimeout: cfg.SessionTimeout, RebalanceTimeout: cfg.RebalanceTimeout,
-		JoinGroupBackoff: time.Second, WatchPartitionChanges: true, StartOffset: kafka.FirstOffset,
+		JoinGroupBackoff: time.Second, StartOffset: kafka.FirstOffset,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &membership{group, c.Client}, nil
+	return &membership{group, c.Client, cfg.Topics}, nil
 }
 
 // Outside implements Kafka.
@@ -82,6 +83,7 @@ func (o *outsider) Members(ctx context.Context) ([]string, error) {
 type membership struct {
 	*kafka.ConsumerGroup
 	client *kafka.Client
+	topics []string
 }
 
 // Next implements Group.
@@ -97,7 +99,38 @@ func (m *membership) Next(ctx context.Context) (Generation, error) {
 		}
 	}
 	offsets := &memberOffsets{client: m.client, group: gen.GroupID, member: gen.MemberID, generation: int(gen.ID)}
+	gen.Start(m.watch)
 	return Generation{ID: gen.ID, Assigned: tps, Offsets: offsets, Start: gen.Start}, nil
+}
+
+// watchEvery is how often a member looks whether partitions were added.
+const watchEvery = 5 * time.Second
+
+// watch returns, which ends the generation, when a topic has got other partitions, so that these are assigned. One that is gone is no reason: kafka-go's own watch ends generation
+// after generation for it, and lets brokers that make topics unasked make it anew.
+func (m *membership) watch(ctx context.Context) {
+	var had map[string]int
+	for {
+		if meta, err := m.client.Metadata(ctx, &kafka.MetadataRequest{Topics: m.topics}); err == nil {
+			now := map[string]int{}
+			for _, t := range meta.Topics {
+				if t.Error == nil {
+					now[t.Name] = len(t.Partitions)
+				}
+			}
+			if had == nil {
+				had = now
+			}
+			for topic, n := range now {
+				if n != had[topic] {
+					return
+				}
+			}
+		}
+		if wait.For(ctx, watchEvery) != nil {
+			return
+		}
+	}
 }
 
 // memberOffsets are the offsets of a group as one member of one generation commits them. kafka-go's Generation.CommitOffsets and

@@ -32,5 +32,5 @@
 //   - What a schema registry says of an id may change. So a batch hears it once, and writes down which ids were unknown before it writes anything else (schemas.go).
 //   - For each partition: records + duplicates + rejected + gaps = offsets passed. They are written with the rows.
 //   - Nothing is skipped. What Kafka no longer holds, what is corrupt, what contradicts itself stops the lane with a sentence that
-//     says what to do; other lanes go on.
+//     says what to do; other lanes go on. Where it cannot read on, what comes before is written first.
 package processor

@@ -194,26 +194,24 @@ func (e *Epochs) Rest(ctx context.Context, s *Survey, ends Ends) (map[commit.Top
 	if len(s.Members) > 0 {
 		return nil, &BusyError{Group: s.Stream.Group, Members: s.Members}
 	}
+	var passed int64 // a deadline that counts as over
 	for {
 		for i := range s.lanes {
-			s.lanes[i].Now = e.Now().Add(-clockMargin).UnixMilli()
+			s.lanes[i].Now = max(e.Now().Add(-clockMargin).UnixMilli(), passed)
 		}
-		at, wait, err := ends(s.lanes)
+		at, deadline, err := ends(s.lanes)
 		var underway *commit.Underway
 		switch {
 		case errors.As(err, &underway):
 			return nil, &BusyError{Group: s.Stream.Group, Lanes: s.Stream.Lanes, Err: err}
 		case err != nil:
 			return nil, err
-		case wait == 0:
+		case deadline == 0:
 			return at, nil
 		}
-		pause := time.UnixMilli(wait).Add(clockMargin).Sub(e.Now()) + time.Millisecond
-		e.Log.Info("waiting for the deadline of a batch in flight", zap.Duration("for", pause))
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(pause):
+		passed = deadline
+		if err := outlive(ctx, e.Log, e.Now(), passed); err != nil {
+			return nil, err
 		}
 		again, err := e.Survey(ctx, s.Stream.Group, s.topics())
 		if err != nil {

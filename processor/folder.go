@@ -148,6 +148,11 @@ func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) error {
 	f.bytes += len(r.Value)
 	in := rollup.Input{Topic: tp.Topic, Partition: tp.Partition, Offset: r.Offset, Timestamp: r.Timestamp}
 
+	if r.Cut > 0 { // nobody knows whose it is
+		f.settle()
+		f.reject(new(event.Event), in, r, &event.Rejection{Reason: event.ReasonTooLarge, Expected: fmt.Sprintf("at most %d bytes", cmp.Or(f.cfg.MaxEventBytes, event.DefaultMaxBytes))})
+		return nil
+	}
 	e := f.ahead.next()
 	rejection, err := f.decoder.Record(format.Record{Topic: tp.Topic, Value: r.Value, Headers: r.Headers}, e)
 	if err != nil {
@@ -244,7 +249,7 @@ func (f *folder) reject(e *event.Event, in rollup.Input, r fetch.Record, why *ev
 	f.open.rejected++
 	l := DeadLetter{
 		Topic: in.Topic, Partition: in.Partition, Offset: in.Offset, Timestamp: in.Timestamp,
-		Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Reason: string(why.Reason), Field: why.Field, Expected: why.Expected,
+		Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Cut: r.Cut, Reason: string(why.Reason), Field: why.Field, Expected: why.Expected,
 	}
 	if !r.Headers.None() {
 		l.Headers = bytes.Clone(r.Headers)

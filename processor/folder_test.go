@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/tillstream/tillstream/processor/fetch"
 	"github.com/tillstream/tillstream/processor/rollup"
 )
@@ -161,5 +163,27 @@ func TestALetterKeepsHeaders(t *testing.T) {
 	want := fetch.NewHeaders(fetch.Header{Key: "ce_specversion", Value: []byte("0.3")}, fetch.Header{Key: "card", Value: []byte("************1111")})
 	if l := f.letters[0]; l.Field != "specversion" || !slices.Equal(l.Headers, want) || !slices.Equal(headers, sent) {
 		t.Errorf("%+v", l)
+	}
+}
+
+// Of a record that is too large to be held there is a dead letter, whatever the beginning of it would be taken for.
+func TestFoldOfALargeRecord(t *testing.T) {
+	f := newFolder(benchConfig(), nil)
+	f.Begin(tp, 0, true)
+	records := sales(lean, 0, 3)
+	records[1].Cut = 100 << 20
+	for _, r := range records {
+		if err := f.Record(tp, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := DeadLetter{
+		Topic: tp.Topic, Partition: tp.Partition, Offset: 1, Timestamp: records[1].Timestamp, Value: records[1].Value, Cut: 100 << 20, Reason: "too_large", Expected: "at most 1048576 bytes",
+	}
+	if k := f.books[tp]; k.records != 2 || k.rejected != 1 || k.next != 3 {
+		t.Errorf("%+v", k)
+	}
+	if d := cmp.Diff([]DeadLetter{want}, f.letters); d != "" {
+		t.Error(d)
 	}
 }

@@ -60,14 +60,14 @@ func fill(t *testing.T, cfg *Config, share int, chunk func(from int64) fetch.Chu
 		order := align.New(time.Hour, align.Clocks{})
 		order.Add(tp, 0, math.MaxInt64, math.MaxInt64, false)
 		ctx, cancel := context.WithCancel(t.Context())
-		asks, in, out := make(chan []fetch.Position, 1), make(chan []fetch.Chunk), make(chan *batch, 1)
+		asks, in, out := make(chan []fetch.Position, 1), make(chan fetched), make(chan *batch, 1)
 		p := &progress{done: make(chan struct{}, 1)}
 		go func() {
 			for {
 				select {
 				case at := <-asks:
 					select {
-					case in <- []fetch.Chunk{chunk(at[0].Offset)}:
+					case in <- fetched{chunks: []fetch.Chunk{chunk(at[0].Offset)}}:
 					case <-ctx.Done():
 						return
 					}

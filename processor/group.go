@@ -180,7 +180,7 @@ func (p *Processor) member(ctx context.Context) error {
 		return err
 	}
 	p.metrics.losses(stream)
-	group, err := p.deps.Kafka.Join(&p.cfg, &laneBalancer{lanes: stream.Lanes, owned: p.owned})
+	group, err := p.deps.Kafka.Join(&p.cfg, &laneBalancer{lanes: stream.Lanes, topics: stream.Topics, partitions: stream.Partitions, owned: p.owned})
 	if err != nil {
 		return fmt.Errorf("joining group %s: %w", p.cfg.Group, err)
 	}

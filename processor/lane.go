@@ -75,6 +75,9 @@ type lane struct {
 // clockMargin is added to another member's deadline: clocks were checked against ClickHouse's to 2 s at start.
 const clockMargin = 5 * time.Second
 
+// longestWindow is the longest that any member's is: kafka.session_timeout is 30 min at most.
+const longestWindow = 15 * time.Minute
+
 // window is how long after an acknowledged intent inserts may run. The coordinator takes no other owner before the session
 // timeout has passed since then.
 func (l *lane) window() time.Duration { return l.cfg.SessionTimeout / 2 }
@@ -241,6 +244,7 @@ func (l *lane) recover(ctx context.Context) (commit.Plan, error) {
 	for i, tp := range l.tps {
 		tps[i] = commit.TopicPartition(tp)
 	}
+	var passed int64 // a deadline that counts as over
 	for {
 		asking, cancel := context.WithTimeout(ctx, l.window()) // a connection may be dead without saying so
 		committed, err := l.offsets.Committed(asking, tps)
@@ -254,19 +258,29 @@ func (l *lane) recover(ctx context.Context) (commit.Plan, error) {
 		}
 		plan, err := commit.Recover(commit.Found{
 			Lane: l.name, Epoch: l.epoch, Start: l.start, Partitions: tps, Committed: committed, Held: held,
-			Now: l.now().Add(-clockMargin).UnixMilli(),
+			Now: max(l.now().Add(-clockMargin).UnixMilli(), passed),
 		})
 		if err != nil || plan.Wait == 0 {
 			return plan, err
 		}
-		pause := time.UnixMilli(plan.Wait).Add(clockMargin).Sub(l.now()) + time.Millisecond
-		l.log.Info("waiting for the deadline of a batch in flight", zap.Duration("for", pause))
-		select {
-		case <-ctx.Done():
-			return plan, ctx.Err()
-		case <-time.After(pause):
+		passed = plan.Wait
+		if err := outlive(ctx, l.log, l.now(), passed); err != nil {
+			return plan, err
 		}
 	}
+}
+
+// outlive waits until the deadline of a batch in flight, in ms, is over by all clocks, or ctx ends. One that is later than any can be was set by a clock that was ahead, or this one
+// is behind: whoever set it was fenced before anybody asked for it, and has had its window when the longest one is over.
+func outlive(ctx context.Context, log *zap.Logger, now time.Time, deadline int64) error {
+	pause := time.UnixMilli(deadline).Add(clockMargin).Sub(now) + time.Millisecond
+	if longest := longestWindow + 2*clockMargin; pause > longest {
+		log.Warn("the deadline of a batch in flight is later than any can be: the clock of the member that began it was ahead, or that of this machine is behind; set them right (NTP)",
+			zap.Time("deadline", time.UnixMilli(deadline).UTC()))
+		pause = longest
+	}
+	log.Info("waiting for the deadline of a batch in flight", zap.Duration("for", pause))
+	return wait.For(ctx, pause)
 }
 
 // held reads the newest marks of the lane from all tables, or from those that are named.
@@ -422,7 +436,7 @@ func (l *lane) replay(ctx context.Context, h *hand, p *commit.Pending) error {
 func (l *lane) pipeline(ctx context.Context, h *hand, order *align.Order, unsaid *ending) error {
 	g, gctx := errgroup.WithContext(ctx)
 	asks := make(chan []fetch.Position, 1) // one is under way at most
-	chunks := make(chan []fetch.Chunk)
+	chunks := make(chan fetched)
 	batches := make(chan *batch, 1)
 	p := &progress{done: make(chan struct{}, 1)}
 
@@ -438,6 +452,12 @@ func (l *lane) pipeline(ctx context.Context, h *hand, order *align.Order, unsaid
 	err := g.Wait()
 	h.wrote(p.written.Load())
 	return err
+}
+
+// fetched is what was read, or, as err, that a partition cannot be read on.
+type fetched struct {
+	chunks []fetch.Chunk
+	err    error
 }
 
 // progress is what the writer says to the fold.
@@ -519,7 +539,7 @@ func (l *lane) write(ctx context.Context, unsaid *ending, batches <-chan *batch,
 }
 
 // fetch reads what it is asked for.
-func (l *lane) fetch(ctx context.Context, asks <-chan []fetch.Position, out chan<- []fetch.Chunk) error {
+func (l *lane) fetch(ctx context.Context, asks <-chan []fetch.Position, out chan<- fetched) error {
 	for {
 		var at []fetch.Position
 		select {
@@ -534,10 +554,13 @@ func (l *lane) fetch(ctx context.Context, asks <-chan []fetch.Position, out chan
 		}
 		l.spans.fetched(began, len(chunks))
 		if err != nil {
-			return fmt.Errorf("fetching for lane %s: %w", l.name, err)
+			err = fmt.Errorf("fetching for lane %s: %w", l.name, err)
+			if _, stuck := fetch.Stuck(err); !stuck {
+				return err
+			}
 		}
 		select {
-		case out <- chunks:
+		case out <- fetched{chunks, err}:
 		case <-ctx.Done():
 			return nil
 		}
@@ -551,8 +574,8 @@ var errLater = errors.New("later")
 const catchUp = 10 * time.Second
 
 // fold folds chunks into the open batch, in the order of time, and closes it when it is full, or when it is old, the writer has nothing to do and there is no more to fold. What it
-// was behind by is old from the start.
-func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<- []fetch.Position, in <-chan []fetch.Chunk, out chan<- *batch, p *progress) error {
+// was behind by is old from the start. Where a partition cannot be read on, all that comes before is brought in, and then the lane stops: who has it go on behind that loses nothing else.
+func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<- []fetch.Position, in <-chan fetched, out chan<- *batch, p *progress) error {
 	f := h.folder
 	f.corrections.Find(l.finder(ctx, h))
 	f.decoder.Find(l.schemas(ctx, h, false))
@@ -604,9 +627,27 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 	for _, b := range h.sealed {
 		send(b)
 	}
+	end := func(err error) error {
+		if !f.Empty() {
+			if err := seal(); err != nil {
+				return leave(ctx, err)
+			}
+		}
+		if err := settled(0); err != nil {
+			return leave(ctx, err)
+		}
+		return err
+	}
 	asked := false
-	take := func(chunks []fetch.Chunk) {
+	var stuck error // the first
+	take := func(got fetched) {
 		asked = false
+		if tp, ok := fetch.Stuck(got.err); ok {
+			order.Stick(tp)
+			stuck = cmp.Or(stuck, got.err)
+			l.log.Error("a partition cannot be read on: the lane brings in what comes before, and stops", zap.Error(got.err))
+		}
+		chunks := got.chunks
 		for i := range chunks {
 			l.report.end(chunks[i].TopicPartition, chunks[i].LastStableOffset)
 			order.Take(chunks[i])
@@ -615,6 +656,9 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 	defer l.heldBack(nil)
 	defer l.turn.leave()
 	for ctx.Err() == nil {
+		if tp, ok := fetch.Stuck(stuck); ok && order.Through(tp) {
+			return end(stuck)
+		}
 		if at := order.Ask(); !asked && len(at) > 0 {
 			asks <- at
 			asked = true
@@ -624,11 +668,11 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 		default:
 		}
 		select {
-		case chunks, ok := <-in: // before what is held, so that the order is known as well as it can be
+		case got, ok := <-in: // before what is held, so that the order is known as well as it can be
 			if !ok {
 				return nil
 			}
-			take(chunks)
+			take(got)
 			continue
 		default:
 		}
@@ -639,6 +683,9 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 				return nil
 			}
 			if err := l.step(h, walker, order, &step, share); err != nil {
+				if _, ok := fetch.Stuck(err); ok {
+					return end(err)
+				}
 				return err
 			}
 			if l.cfg.full(f, share) || len(h.judged) >= commit.MaxUnknown {
@@ -662,11 +709,11 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 			case <-age:
 				age = nil
 			case <-patience:
-			case chunks, ok := <-in:
+			case got, ok := <-in:
 				if !ok {
 					return nil
 				}
-				take(chunks)
+				take(got)
 			}
 		}
 		switch {
@@ -715,7 +762,10 @@ func (l *lane) step(h *hand, walker *fetch.Walker, order *align.Order, s *align.
 		return f.Record(tp, r)
 	})
 	if err != nil && !errors.Is(err, errLater) {
-		h.broken = true
+		_, stuck := fetch.Stuck(err)
+		if h.broken = !stuck; stuck {
+			f.Passed(tp, next)
+		}
 		return fmt.Errorf("reading %s:%d for lane %s: %w", tp.Topic, tp.Partition, l.name, err)
 	}
 	f.Passed(tp, next)

@@ -2,8 +2,13 @@ package processor
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"math"
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -91,6 +96,30 @@ func TestPendingBatchKeepsItsRangesWhenAPartitionIsAdded(t *testing.T) {
 	}
 }
 
+// A member whose clock was a year ahead leaves an intent whose deadline is as far off. Its lane waits as long as any window is, and no year.
+func TestADeadlineOfAClockThatWasAheadIsNotWaitedFor(t *testing.T) {
+	for ahead, want := range map[time.Duration]time.Duration{
+		0: 5*time.Second + clockMargin, 14 * time.Minute: 14*time.Minute + 5*time.Second + clockMargin, 365 * 24 * time.Hour: longestWindow + 2*clockMargin,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			tp := fetch.TopicPartition{Topic: "pos.health"}
+			cfg := benchConfig()
+			cfg.SessionTimeout = 10 * time.Second
+			began := time.Now()
+			intent := commit.Metadata{Epoch: 1, Batch: 1, Pending: true, Partitions: 1, To: 7, Deadline: began.Add(ahead + cfg.SessionTimeout/2).UnixMilli(), Fingerprint: "f"}
+			kafka := &still{committed: map[commit.TopicPartition]commit.Committed{commit.TopicPartition(tp): {Metadata: intent.String()}}}
+			l := &lane{name: "g/0", epoch: 1, tps: []fetch.TopicPartition{tp}, cfg: cfg, offsets: kafka, sink: &heldMarks{}, now: time.Now, log: zap.NewNop()}
+			plan, err := l.recover(t.Context())
+			if err != nil || plan.Pending == nil || plan.Pending.Batch != 1 {
+				t.Fatalf("%v ahead: %+v, %v", ahead, plan, err)
+			}
+			if took := time.Since(began).Truncate(time.Second); took != want {
+				t.Errorf("%v ahead: waited %v, want %v", ahead, took, want)
+			}
+		})
+	}
+}
+
 // A lane that waits for a partition in trouble says so once, and once that it is over; waiting for what is on its way is nothing to tell.
 func TestALaneThatIsHeldBackSaysSo(t *testing.T) {
 	core, logs := observer.New(zap.InfoLevel)
@@ -121,5 +150,81 @@ func TestALaneThatIsHeldBackSaysSo(t *testing.T) {
 	}
 	if first := logs.All()[0].ContextMap(); first["topic"] != "pos.health" || first["offset"] != int64(7) {
 		t.Errorf("it says %v", first)
+	}
+}
+
+// Where a partition cannot be read on, what comes before is brought in, in the order of time beside what other partitions have, before the lane stops: be it that the damage is found as a
+// batch comes, or in one that came.
+func TestALaneBringsInWhatComesBeforeDamage(t *testing.T) {
+	other := fetch.TopicPartition{Topic: "pos.health", Partition: tp.Partition}
+	for name, inside := range map[string]bool{"as it comes": false, "inside": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := benchConfig()
+				cfg.BatchAge, cfg.BatchRecords = time.Hour, 1<<30
+				l, h := laneOf(t, cfg, math.MaxInt)
+				h.folder.Begin(other, 0, true)
+				order := align.New(48*time.Hour, align.Clocks{}) // an hour at a time
+				order.Add(tp, 0, 9, math.MaxInt64, false)
+				order.Add(other, 0, 9, math.MaxInt64, false)
+				var values [][]byte
+				var at []int64
+				for _, r := range baskets(9) {
+					values, at = append(values, r.Value), append(at, r.Timestamp)
+				}
+				early := slices.Clone(at) // three hours before, so they are folded first
+				for i := range early {
+					early[i] -= 3 * 3600_000
+				}
+				time.Sleep(time.Until(time.UnixMilli(at[8] + 1))) // what is of the future is in no order
+				chunk := func(tp fetch.TopicPartition, from int, at []int64) fetch.Chunk {
+					c := chunkOf(tp, int64(from), values[from:from+len(at)], at)
+					c.LastStableOffset = 9
+					return c
+				}
+				damaged := chunk(tp, 0, at[:3])
+				damage := &fetch.CorruptError{TopicPartition: tp, Offset: 3, Err: errors.New("torn")}
+				if inside {
+					more := chunk(tp, 3, at[3:4])
+					more.Data[22] = 7 // a compression that there is none of
+					damaged.Data = append(damaged.Data, more.Data...)
+					damage.Offset = 4
+				}
+				asks, in, out := make(chan []fetch.Position, 1), make(chan fetched), make(chan *batch, 1)
+				p := &progress{done: make(chan struct{}, 1)}
+				ended := make(chan error, 1)
+				go func() { ended <- l.fold(t.Context(), h, order, asks, in, out, p) }()
+
+				<-asks
+				in <- fetched{chunks: []fetch.Chunk{damaged}}
+				<-asks
+				in <- fetched{err: fmt.Errorf("fetching: %w", damage)}
+				pos := <-asks
+				if len(pos) != 1 || pos[0].TopicPartition != other {
+					t.Errorf("asks for %v", pos)
+				}
+				in <- fetched{chunks: []fetch.Chunk{chunk(other, 0, early[:5])}}
+				synctest.Wait()
+				if len(ended) > 0 || len(out) > 0 {
+					t.Fatal("it ended, or closed a batch, though the other partition is behind")
+				}
+				<-asks
+				in <- fetched{chunks: []fetch.Chunk{chunk(other, 5, early[5:])}}
+				synctest.Wait()
+				b := <-out
+				if want := (commit.Ranges{{TopicPartition: commit.TopicPartition(other), To: 9}, {TopicPartition: commit.TopicPartition(tp), To: 3}}); !slices.Equal(b.ranges, want) || b.tally.gaps > 0 {
+					t.Errorf("the last batch has %v and %+v, want %v", b.ranges, b.tally, want)
+				}
+				if len(ended) > 0 {
+					t.Fatal("it ended before the batch was written")
+				}
+				p.written.Store(b.version.Batch)
+				p.queued.Add(-1)
+				p.done <- struct{}{}
+				if err := <-ended; !final(err) || !strings.Contains(err.Error(), "at offset 3 of "+tp.String()) {
+					t.Error(err)
+				}
+			})
+		})
 	}
 }

@@ -27,6 +27,7 @@ type LaneProgress struct {
 	Lane                                int
 	State                               LaneState
 	Error                               error // of the newest trouble, nil once a batch was written after it
+	Failed                              int   // attempts in a row: none was successful since the lane was running, or wrote a batch
 	Records, Duplicates, Rejected, Gaps uint64
 	Batches                             uint64
 	Written                             map[fetch.TopicPartition]int64 // next offset after what ClickHouse holds
@@ -160,6 +161,9 @@ func (r *laneReport) running(warm bool) {
 	}
 	r.metrics.starts.WithLabelValues(r.name, memory).Inc()
 	r.state(StateRunning)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.progress.Failed = 0
 }
 
 func (r *laneReport) stop(err error) {
@@ -175,6 +179,7 @@ func (r *laneReport) trouble(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.progress.Error = err
+	r.progress.Failed++
 }
 
 // heldBack says whether the lane waits for a partition that cannot be read. It returns whether that is new.
@@ -239,7 +244,7 @@ func (r *laneReport) wrote(b *batch) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := &r.progress
-	p.Error = nil
+	p.Error, p.Failed = nil, 0
 	p.Batches++
 	p.Records += b.tally.records
 	p.Duplicates += b.tally.duplicates

@@ -35,6 +35,22 @@ func TestBatchesAreAccountedFor(t *testing.T) {
 	}
 }
 
+// Attempts that fail count until one succeeds: a batch that was written, or a lane that runs.
+func TestAttemptsThatFailInARow(t *testing.T) {
+	r := newLaneReport(0, "g/0", newMetrics(prometheus.NewRegistry()))
+	for what, succeeds := range map[string]func(){"a batch": func() { r.wrote(&batch{}) }, "a recovery": func() { r.running(true) }} {
+		for range 3 {
+			r.trouble(errors.New("disk full"))
+		}
+		if p := r.Snapshot(); p.Failed != 3 || p.Error == nil {
+			t.Errorf("%d failed, the newest with %v", p.Failed, p.Error)
+		}
+		if succeeds(); r.Snapshot().Failed != 0 {
+			t.Errorf("after %s %d failed", what, r.Snapshot().Failed)
+		}
+	}
+}
+
 func valueOf(t *testing.T, m prometheus.Metric) *dto.Metric {
 	t.Helper()
 	var x dto.Metric

@@ -75,6 +75,7 @@ type DeadLetter struct {
 	Offset     int64
 	Timestamp  int64 // Kafka's, ms
 	Key, Value []byte
+	Cut        int           // bytes that the record has behind Value
 	Headers    fetch.Headers // of the record; they may say what it is written in
 	Reason     string        // one of event.Reasons
 	Field      string        // where in the event, "" if nowhere in particular

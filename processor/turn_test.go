@@ -70,7 +70,7 @@ func TestALaneThatCaughtUpDoesNotWait(t *testing.T) {
 		order := align.New(time.Hour, align.Clocks{})
 		order.Add(tp, 0, 3, math.MaxInt64, false)
 		ctx, cancel := context.WithCancel(t.Context())
-		asks, in, out := make(chan []fetch.Position, 1), make(chan []fetch.Chunk), make(chan *batch, 1)
+		asks, in, out := make(chan []fetch.Position, 1), make(chan fetched), make(chan *batch, 1)
 		p := &progress{done: make(chan struct{}, 1)}
 		var values [][]byte
 		var at []int64
@@ -85,7 +85,7 @@ func TestALaneThatCaughtUpDoesNotWait(t *testing.T) {
 			time.Sleep(after*time.Millisecond - time.Since(began))
 			c := chunkOf(tp, pos[0].Offset, values[i:i+1], at[i:i+1])
 			c.LastStableOffset = max(3, int64(i)+1)
-			in <- []fetch.Chunk{c}
+			in <- fetched{chunks: []fetch.Chunk{c}}
 			synctest.Wait()
 			if n := len(out); n > 0 != (i == 2) {
 				t.Errorf("%d batches are closed after %s", n, time.Since(began))

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -10,6 +13,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+
+	"github.com/tillstream/tillstream/cmd/tillstream/simulator"
 )
 
 var kafkaAway = []ailment{
@@ -106,6 +112,57 @@ func TestPipelineFaultDamagedBatch(t *testing.T) {
 	m.stop()
 	r.members = nil
 	r.start()
+	r.settle()
+}
+
+// A batch of some 10 kB that takes more than 64 MiB when decompressed stops nothing: its events are folded as others are, and the one that is too large is a dead letter.
+func TestPipelineFaultLargeBatch(t *testing.T) {
+	r := newRig(t, 23)
+	r.start()
+	var kept []*kgo.Record
+	r.keep = func(record *kgo.Record) bool {
+		if record.Topic == "pos.transactions" && record.Partition == 2 {
+			kept = append(kept, record)
+			return true
+		}
+		return false
+	}
+	r.feed(0.5)
+	r.keep = nil
+	if len(kept) < 2 {
+		t.Fatalf("%d events were kept", len(kept))
+	}
+	large := *kept[0]
+	large.Value = append(append([]byte(`{"id":"`), bytes.Repeat([]byte{'x'}, 100<<20)...), `"}`...)
+	half := len(kept) / 2
+	batch := slices.Concat(kept[:half], []*kgo.Record{&large}, kept[half:])
+	client, err := kgo.NewClient(kgo.SeedBrokers(r.broker.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxVersions(kversion.V3_0_0()), kgo.DisableIdempotentWrite(),
+		kgo.ManualFlushing(), kgo.ProducerBatchCompression(kgo.ZstdCompression()), kgo.ProducerBatchMaxBytes(256<<20), kgo.BrokerMaxWriteBytes(512<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for _, record := range batch {
+		client.Produce(t.Context(), record, func(_ *kgo.Record, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	ctx, cancel := patient(t)
+	defer cancel()
+	if err := client.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	r.extra += len(batch)
+	r.feed(1)
+	truth := r.sim.Truth()
+	is := func(l simulator.DeadTruth) bool { return l.Topic == "pos.transactions" && l.Reason == "too_large" }
+	if i := slices.IndexFunc(truth.Dead, is); i >= 0 {
+		truth.Dead[i].Records++
+	} else {
+		truth.Dead = append(truth.Dead, simulator.DeadTruth{Topic: "pos.transactions", Reason: "too_large", Records: 1})
+	}
 	r.settle()
 }
 
@@ -353,22 +410,55 @@ func TestPipelineFaultRetention(t *testing.T) {
 func TestPipelineFaultTopicsAnew(t *testing.T) {
 	r := half(t, 16, (*member).stop)
 	before := r.ask("SELECT sum(transactions), sum(net) FROM pos.sales_hourly")
-	del := kmsg.NewPtrDeleteTopicsRequest()
-	for _, name := range rigTopics {
-		topic := kmsg.NewDeleteTopicsRequestTopic()
-		topic.Topic = &name
-		del.Topics = append(del.Topics, topic)
-	}
-	del.TopicNames, del.TimeoutMillis = rigTopics, int32(patience.Milliseconds())
-	if _, err := del.RequestWith(t.Context(), r.client); err != nil {
-		t.Fatal(err)
-	}
-	r.client.PurgeTopicsFromProducing(rigTopics...)
+	r.deleteTopics(rigTopics...)
 	r.createTopics()
 	r.stops("is beyond its end 0", "--offset earliest --recreated")
 	if after := r.ask("SELECT sum(transactions), sum(net) FROM pos.sales_hourly"); after != before {
 		t.Errorf("rows changed from %s to %s", before, after)
 	}
+}
+
+// A topic is deleted under work, by mistake: the lanes stay where they are and say what is wrong, nobody joins the group over and over, and what other topics hold is not lost. When the
+// topic is there again they stop, since its offsets mean something else.
+func TestPipelineFaultTopicDeleted(t *testing.T) {
+	r := newRig(t, 18)
+	m := r.start()
+	r.feed(0.3)
+	r.until("a start", func() bool { return r.passed() >= r.sent+r.extra })
+	had := r.counted("lane assigned")
+	r.deleteTopics("pos.health")
+	r.until("the loss to be noticed", func() bool { return m.said("if the topic was deleted, make it anew") })
+	second := r.start() // a rebalance without the topic
+	r.until("both to have lanes", func() bool { return second.said("lane assigned") })
+	second.stop()
+	r.members = r.members[:1]
+	r.until("the lanes to be back", func() bool { return r.counted("lane assigned") >= had+2 })
+	if n := r.counted("lane assigned"); n > had+12 {
+		t.Errorf("lanes were assigned %d times:\n%s", n, m.tail(8000))
+	}
+	r.createTopics()
+	r.until("a lane to stop", func() bool { return m.said("lane stopped") })
+	if !m.said("of pos.health/") || !m.said("is beyond its end 0") || !m.said("tillstream adopt --topic pos.health --offset earliest --recreated") {
+		t.Errorf("lanes stopped without saying why:\n%s", m.tail(4000))
+	}
+	if code, said := r.audit(); code != exitDone {
+		t.Errorf("audit exited %d: %s", code, said)
+	}
+}
+
+func (r *rig) deleteTopics(names ...string) {
+	r.t.Helper()
+	del := kmsg.NewPtrDeleteTopicsRequest()
+	for _, name := range names {
+		topic := kmsg.NewDeleteTopicsRequestTopic()
+		topic.Topic = &name
+		del.Topics = append(del.Topics, topic)
+	}
+	del.TopicNames, del.TimeoutMillis = names, int32(patience.Milliseconds())
+	if _, err := del.RequestWith(r.t.Context(), r.client); err != nil {
+		r.t.Fatal(err)
+	}
+	r.client.PurgeTopicsFromProducing(names...)
 }
 
 // Partitions are added under work, and what new stores send goes there.
@@ -386,30 +476,7 @@ func TestPipelineFaultPartitionsAdded(t *testing.T) {
 	}
 	r.feed(0.3)
 	r.advance(1 + r.rnd.IntN(r.events/5))
-	for _, name := range rigTopics {
-		req := kmsg.NewPtrCreatePartitionsRequest()
-		topic := kmsg.NewCreatePartitionsRequestTopic()
-		topic.Topic, topic.Count = name, 6
-		req.Topics, req.TimeoutMillis = append(req.Topics, topic), int32(patience.Milliseconds())
-		res, err := req.RequestWith(t.Context(), r.client)
-		if err == nil {
-			err = kerr.ErrorForCode(res.Topics[0].ErrorCode)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	r.until("the broker to know of the new partitions", func() bool { // Kafka answers before its brokers do
-		req := kmsg.NewPtrMetadataRequest()
-		for _, name := range rigTopics {
-			topic := kmsg.NewMetadataRequestTopic()
-			topic.Topic = &name
-			req.Topics = append(req.Topics, topic)
-		}
-		res, err := req.RequestWith(t.Context(), r.client)
-		return err == nil && !slices.ContainsFunc(res.Topics, func(topic kmsg.MetadataResponseTopic) bool { return len(topic.Partitions) != 6 })
-	})
-	r.client.PurgeTopicsFromProducing(rigTopics...) // it must ask anew how many there are
+	r.addPartitions(6)
 	r.place, r.keep = func(store int32) int32 { return store + store/3*2 }, nil
 	for _, record := range late {
 		record.Partition = 5
@@ -420,4 +487,152 @@ func TestPipelineFaultPartitionsAdded(t *testing.T) {
 	r.until("the new partitions to be read", func() bool { return r.known("pos.health", 5) > 0 })
 	r.start()
 	r.settle()
+}
+
+// addPartitions gives all topics n of them.
+func (r *rig) addPartitions(n int) {
+	r.t.Helper()
+	for _, name := range rigTopics {
+		req := kmsg.NewPtrCreatePartitionsRequest()
+		topic := kmsg.NewCreatePartitionsRequestTopic()
+		topic.Topic, topic.Count = name, int32(n)
+		req.Topics, req.TimeoutMillis = append(req.Topics, topic), int32(patience.Milliseconds())
+		res, err := req.RequestWith(r.t.Context(), r.client)
+		if err == nil {
+			err = kerr.ErrorForCode(res.Topics[0].ErrorCode)
+		}
+		if err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	r.until("the broker to know of the new partitions", func() bool { // Kafka answers before its brokers do
+		req := kmsg.NewPtrMetadataRequest()
+		for _, name := range rigTopics {
+			topic := kmsg.NewMetadataRequestTopic()
+			topic.Topic = &name
+			req.Topics = append(req.Topics, topic)
+		}
+		res, err := req.RequestWith(r.t.Context(), r.client)
+		return err == nil && !slices.ContainsFunc(res.Topics, func(topic kmsg.MetadataResponseTopic) bool { return len(topic.Partitions) != n })
+	})
+	r.client.PurgeTopicsFromProducing(rigTopics...) // it must ask anew how many there are
+}
+
+// What docs/operations.md says of a store whose events come through another partition from some moment on, with a new epoch and without: nothing of it is wished for.
+func TestPipelineFaultStoreMoves(t *testing.T) {
+	for name, epoch := range map[string]bool{"as it is": false, "in a new epoch": true} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, 17)
+			m := r.start()
+			r.place = func(store int32) int32 { return store % 3 }
+			var moved, stayed, late []*kgo.Record // sales of the store that moves, of another one of its lane; what the lane that it comes to gets at once
+			r.keep = func(record *kgo.Record) bool {
+				switch n := r.stores[string(record.Key)]; {
+				case record.Partition == 1:
+					late = append(late, record)
+					return true
+				case record.Topic == "pos.transactions" && n == 0:
+					moved = append(moved, record)
+				case record.Topic == "pos.transactions" && n == 3:
+					stayed = append(stayed, record)
+				}
+				return false
+			}
+			passed := func() { r.until("what was sent", func() bool { return r.passed() >= r.sent+r.extra && r.rests() }) }
+			const pieces = 40 // so the lane that the store leaves has the higher batch numbers
+			for i := range pieces {
+				r.feed(0.5 * float64(i+1) / pieces)
+				r.until("a piece", func() bool { return r.passed() >= r.sent+r.extra })
+			}
+			r.keep = nil
+			r.produce(late)
+			r.extra += len(late)
+			passed()
+			store := ""
+			for key, n := range r.stores {
+				if n == 0 {
+					store = key
+				}
+			}
+			seen := func() string {
+				return r.ask("SELECT toString(max(last_seen)) FROM pos.terminal_status WHERE store_id = '" + store + "'")
+			}
+			before := seen()
+
+			if epoch {
+				m.stop()
+			}
+			r.addPartitions(6)
+			r.partitions = 6
+			r.place = func(n int32) int32 {
+				if n == 0 {
+					return 5
+				}
+				return n % 3
+			}
+			if epoch {
+				if code, said := tillstream(t, io.Discard, "epoch", "--config", r.config, "--reason", "more partitions"); code != exitDone {
+					t.Fatal(code, said)
+				}
+				r.start()
+				r.register(r.ends) // as tillstream apply --resend does
+			}
+			r.feed(1)
+			passed()
+
+			if after := seen(); epoch != (after > before) {
+				t.Errorf("a till of %s was seen at %s before, now at %s", store, before, after)
+			}
+			// Of the hour in which it moved one of the two parts is shown.
+			hour := "lane = '' AND store_id = '" + store + "' AND hour = toStartOfHour(toDateTime('" + before + "'))"
+			if n := r.ask("SELECT max(up_ms + degraded_ms + down_ms) < 3600000 FROM tillstream.availability_hourly FINAL WHERE " + hour); n != "1" {
+				t.Errorf("of the hour of %s all is shown: %s", before, n)
+			}
+			var open, service int64 // from the hour after it on, of what the store should have been open, and is taken to have been
+			moment, err := time.Parse("2006-01-02 15:04:05.999", before)
+			if err != nil {
+				t.Fatal(err)
+			}
+			after := moment.Truncate(time.Hour).Add(time.Hour).UnixMilli()
+			for _, x := range r.sim.Truth().StoreHours {
+				if x.Store == store && x.Hour >= after {
+					open += x.Service
+				}
+			}
+			_, _ = fmt.Sscan(r.ask(fmt.Sprintf("SELECT sum(service_ms) FROM tillstream.store_availability_hourly FINAL WHERE lane = '' AND store_id = '%s' AND toUnixTimestamp(hour) * 1000 >= %d", store, after)), &service)
+			if epoch && service != open || !epoch && service <= open {
+				t.Errorf("the store was open for %d ms, and is taken for open in %d", open, service)
+			}
+			sales := func() (n int64) {
+				_, _ = fmt.Sscan(r.ask("SELECT sum(transactions + returns + voids) FROM pos.sales_hourly"), &n)
+				return n
+			}
+			var want int64
+			for _, x := range r.sim.Truth().Sales {
+				want += x.Transactions + x.Returns + x.Voids
+			}
+			if n := sales(); n != want {
+				t.Errorf("%d sales, want %d", n, want)
+			}
+			again := func(records []*kgo.Record, partition int32) int64 {
+				n := sales()
+				for i, x := range records {
+					records[i] = &kgo.Record{Topic: x.Topic, Partition: partition, Key: x.Key, Value: x.Value, Timestamp: x.Timestamp}
+				}
+				r.produce(records)
+				r.extra += len(records)
+				passed()
+				return sales() - n
+			}
+			if n := again(stayed, 0); n != 0 {
+				t.Errorf("%d of %d sales that were sent again through the same partition counted twice", n, len(stayed))
+			}
+			if n := again(moved, 5); n < int64(len(moved))/2 {
+				t.Errorf("%d of %d sales that were sent again through another partition counted twice", n, len(moved))
+			}
+			if code, said := r.audit(); code != exitFailed || !strings.Contains(said, "of store "+store+": its events came through several partitions") {
+				t.Errorf("audit exited %d: %s", code, said)
+			}
+		})
+	}
 }

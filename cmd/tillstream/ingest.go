@@ -47,12 +47,17 @@ func (c *ingestCmd) Run(e *env) error {
 	if err := source.topics(e.ctx, newTopics()); err != nil {
 		return err
 	}
+	long := 0
 	for _, name := range c.Files {
 		report, err := source.ingest(e, e.ctx, name, func() {})
 		if err != nil {
 			return err
 		}
 		fmt.Fprintln(e.stdout, report.describe(name))
+		long += report.Long
+	}
+	if long > 0 {
+		return fmt.Errorf("%d lines were not sent: they are too long", long)
 	}
 	return nil
 }
@@ -75,6 +80,9 @@ func (r fileReport) describe(name string) string {
 	s := fmt.Sprintf("%s: %d events sent", name, r.Events)
 	if r.Odd > 0 {
 		s += fmt.Sprintf(", of which %d do not say their type or store and will become dead letters", r.Odd)
+	}
+	if r.Long > 0 {
+		s += fmt.Sprintf("; %d left out, of more than %d MiB: no event is so long, so see that each has a line of its own, from line %d on", r.Long, maxLine>>20, r.AtLong)
 	}
 	return s
 }

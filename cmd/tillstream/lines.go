@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -21,7 +22,7 @@ import (
 	"github.com/tillstream/tillstream/sinks/kafka"
 )
 
-// maxLine bounds one line of an input file; what is longer than a broker takes is cut into a dead letter by the processor.
+// maxLine bounds one line of an input file, with what is around it. No event is nearly as long.
 const maxLine = 16 << 20
 
 // topicOf is where events of a type go.
@@ -38,6 +39,8 @@ var topicOf = map[string]string{
 type fileReport struct {
 	Events int
 	Odd    int // lines whose type or store could not be read: sent all the same, to become dead letters
+	Long   int // lines of more than maxLine: not sent
+	AtLong int // the number of the first
 }
 
 // lineHead is what must be known of a line to send it.
@@ -114,19 +117,30 @@ func readEvents(ctx context.Context, name string, stdin io.Reader, send func(kaf
 		src = z
 	}
 
-	lines := bufio.NewScanner(src)
-	lines.Buffer(make([]byte, 64<<10), maxLine)
+	lines := bufio.NewReaderSize(src, maxLine)
 	topic := topicOf[event.TypeTransaction]
-	for n := 1; lines.Scan(); n++ {
+	for n, ended := 1, false; !ended; n++ {
 		if err := ctx.Err(); err != nil {
 			return report, err
 		}
-		line := bytes.TrimSpace(lines.Bytes())
+		line, err := lines.ReadSlice('\n')
+		long := errors.Is(err, bufio.ErrBufferFull)
+		for errors.Is(err, bufio.ErrBufferFull) {
+			_, err = lines.ReadSlice('\n')
+		}
+		if ended = err == io.EOF; err != nil && !ended {
+			return report, fmt.Errorf("reading %s after %d events: %w", name, report.Events, err)
+		}
+		if line = bytes.TrimSpace(line); long {
+			report.Long++
+			report.AtLong = cmp.Or(report.AtLong, n)
+			continue
+		}
 		if len(line) == 0 {
 			continue
 		}
 		var head lineHead
-		err := json.Unmarshal(line, &head)
+		err = json.Unmarshal(line, &head)
 		var wrongType *json.UnmarshalTypeError
 		if err != nil && report.Events == 0 && (line[0] != '{' || !errors.As(err, &wrongType)) {
 			return report, fmt.Errorf("reading %s: line %d is not a JSON object; canonical events are JSON lines, one object a line (see schemas/events)", name, n)
@@ -143,9 +157,6 @@ func readEvents(ctx context.Context, name string, stdin io.Reader, send func(kaf
 			}
 			report.Events++
 		}
-	}
-	if err := lines.Err(); err != nil {
-		return report, fmt.Errorf("reading %s after %d events: %w", name, report.Events, err)
 	}
 	return report, nil
 }

@@ -22,8 +22,8 @@ type memberState interface {
 	Progress() []processor.LaneProgress
 }
 
-// observe is what operators ask: /metrics, /healthz (the process works), /readyz (it takes part in the group, ClickHouse answers, and no lane has stopped for good) and, where they
-// are wanted, profiles.
+// observe is what operators ask: /metrics, /healthz (the process works), /readyz (it takes part in the group, ClickHouse answers, no lane has
+// stopped for good, and none tries in vain for long) and, where they are wanted, profiles.
 func observe(m memberState, ping func(context.Context) error, registry *prometheus.Registry, profiles bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
@@ -45,9 +45,13 @@ func observe(m memberState, ping func(context.Context) error, registry *promethe
 	return mux
 }
 
-// ready says why the member does not work as it should.
+// inVain is how often in a row a lane may fail and its member count as ready: pauses between tries grow from half a second to ten.
+const inVain = 8
+
+// ready says why the member does not work as it should. What has stopped comes first, and then what ClickHouse answers, since lanes fail for it.
 func ready(ctx context.Context, m memberState, ping func(context.Context) error) error {
-	for _, l := range m.Progress() {
+	lanes := m.Progress()
+	for _, l := range lanes {
 		if l.State == processor.StateStopped {
 			return l.Error
 		}
@@ -55,7 +59,15 @@ func ready(ctx context.Context, m memberState, ping func(context.Context) error)
 	if !m.Joined() {
 		return errors.New("this member has not joined the group yet, or joins it again")
 	}
-	return ping(ctx)
+	if err := ping(ctx); err != nil {
+		return err
+	}
+	for _, l := range lanes {
+		if l.Failed >= inVain {
+			return fmt.Errorf("lane %d has failed %d times in a row and tries again; nothing is lost, but what it reads is not folded: %w", l.Lane, l.Failed, l.Error)
+		}
+	}
+	return nil
 }
 
 // Whoever asks often, or many who do, ask ClickHouse no more often than this.
@@ -69,15 +81,28 @@ func pinger(sink interface{ Ping(context.Context) error }, now func() time.Time)
 	var mu sync.Mutex
 	var at time.Time
 	var last error
+	var open chan error // of a question that has no answer yet; nil: there is none
 	return func(ctx context.Context) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if !at.IsZero() && now().Sub(at) < pingEvery {
 			return last
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingWithin) // the answer is for others, too
-		defer cancel()
-		last = sink.Ping(ctx)
+		if open == nil {
+			answer := make(chan error, 1)
+			open = answer
+			go func() {
+				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingWithin) // the answer is for others, too
+				defer cancel()
+				answer <- sink.Ping(ctx)
+			}()
+		}
+		select {
+		case last = <-open:
+			open = nil
+		case <-time.After(pingWithin + pingWithin/10): // a connection that is being made ends later than that
+			last = fmt.Errorf("clickhouse.addr: ClickHouse has not answered within %v: see that it runs and has nothing heavier to do, and check the address and the firewall", pingWithin)
+		}
 		at = now()
 		return last
 	}

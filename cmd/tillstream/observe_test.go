@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,12 +36,14 @@ func TestObserve(t *testing.T) {
 		ping func(context.Context) error
 		want string // in what /readyz says; "" where it is ready
 	}{
-		"at work":         {standIn{true, []processor.LaneProgress{running}}, answers, ""},
-		"a spare":         {standIn{true, nil}, answers, ""},
-		"recovering":      {standIn{true, []processor.LaneProgress{{State: processor.StateRecovering}}}, answers, ""},
-		"not joined":      {standIn{}, answers, "not joined"},
-		"a lane stopped":  {standIn{true, []processor.LaneProgress{running, {State: processor.StateStopped, Error: errors.New("tillstream adopt mends it")}}}, answers, "adopt mends it"},
-		"ClickHouse away": {standIn{true, nil}, func(context.Context) error { return errors.New("nothing answers at clickhouse:9000") }, "nothing answers"},
+		"at work":          {standIn{true, []processor.LaneProgress{running}}, answers, ""},
+		"a spare":          {standIn{true, nil}, answers, ""},
+		"recovering":       {standIn{true, []processor.LaneProgress{{State: processor.StateRecovering}}}, answers, ""},
+		"not joined":       {standIn{}, answers, "not joined"},
+		"a lane stopped":   {standIn{true, []processor.LaneProgress{running, {State: processor.StateStopped, Error: errors.New("tillstream adopt mends it")}}}, answers, "adopt mends it"},
+		"it failed lately": {standIn{true, []processor.LaneProgress{running, {State: processor.StateRunning, Failed: inVain - 1, Error: errors.New("disk full")}}}, answers, ""},
+		"a lane in vain":   {standIn{true, []processor.LaneProgress{running, {State: processor.StateRunning, Failed: inVain, Error: errors.New("disk full")}}}, answers, "disk full"},
+		"ClickHouse away":  {standIn{true, nil}, func(context.Context) error { return errors.New("nothing answers at clickhouse:9000") }, "nothing answers"},
 	} {
 		h := observe(x.m, x.ping, prometheus.NewRegistry(), false)
 		code, said := get(h, "/readyz")
@@ -79,4 +82,42 @@ func TestManyWhoAskAreOneQuestion(t *testing.T) {
 	if _ = ping(t.Context()); n != 2 {
 		t.Errorf("%d questions, want 2", n)
 	}
+}
+
+// Where ClickHouse is mute, that is said before who asks gives up; and again, without another question beside the first.
+func TestAMuteClickHouseIsSaidInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked counted
+		hold := make(chan struct{})
+		ping := pinger(mute{&asked, hold}, time.Now)
+		for range 3 {
+			began := time.Now()
+			if err := ping(t.Context()); err == nil || !strings.Contains(err.Error(), "has not answered") {
+				t.Errorf("it says %v", err)
+			}
+			if took := time.Since(began); took > 4*time.Second {
+				t.Errorf("after %v", took)
+			}
+			time.Sleep(pingEvery)
+		}
+		if asked != 1 {
+			t.Errorf("%d questions", asked)
+		}
+		close(hold)
+		if err := ping(t.Context()); err == nil || err.Error() != "away" {
+			t.Errorf("it says %v", err)
+		}
+	})
+}
+
+// mute does not mind when it is to give up, as a connection that is being made does not.
+type mute struct {
+	counted *counted
+	hold    chan struct{}
+}
+
+func (m mute) Ping(ctx context.Context) error {
+	err := m.counted.Ping(ctx)
+	<-m.hold
+	return err
 }

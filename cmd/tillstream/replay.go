@@ -167,8 +167,12 @@ func (r *replay) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !there {
+		switch {
+		case !there:
 			r.gone++
+			continue
+		case l.Truncated:
+			r.rejected[event.ReasonTooLarge]++
 			continue
 		}
 		if err := r.judge(ctx, l); err != nil {

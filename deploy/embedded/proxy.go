@@ -1,7 +1,10 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -15,6 +18,7 @@ import (
 // buffer of the connection, which is written when it is full or the head is complete, and a client that leaves does not end it.
 const (
 	maxURL     = 64 << 10 // bytes; longer queries can be posted
+	maxBody    = 1 << 20  // bytes; ClickHouse takes a query of 256 KiB
 	maxHeaders = 32 << 10 // bytes of those that are passed on
 	headBuffer = 256 << 10
 )
@@ -56,9 +60,17 @@ func (e *Engine) Proxy() http.Handler {
 		case headerBytes(r.Header) > maxHeaders:
 			http.Error(w, "the headers are too long", http.StatusRequestHeaderFieldsTooLarge)
 		default:
+			// Whole: where an answer begins while its query is still read from here, Go's server stops that, and the answer is cut.
+			query, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+			if err != nil {
+				http.Error(w, fmt.Sprintf("send queries of at most %d bytes (%v)", maxBody, err), http.StatusRequestEntityTooLarge)
+				return
+			}
 			ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 			defer cancel()
-			proxy.ServeHTTP(w, r.WithContext(ctx))
+			r = r.WithContext(ctx)
+			r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(bytes.NewReader(query)), int64(len(query)), nil
+			proxy.ServeHTTP(w, r)
 		}
 	})
 }

@@ -2,12 +2,16 @@ package embedded
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/iotest"
+
+	"go.uber.org/zap"
 )
 
 // startProxied starts an engine with something to read, behind its proxy.
@@ -151,6 +155,39 @@ func TestNothingSentToTheProxyEndsTheEngine(t *testing.T) {
 	}
 	if child.Reason() != "exit status 0" || e.Restarts() != 0 {
 		t.Errorf("the engine ended with %s after %d restarts: %s", child.Reason(), e.Restarts(), child.output)
+	}
+}
+
+// ClickHouse may answer as soon as it has a query. The answer is whole for who asked, although Go's server takes a body away from who still reads it where an answer begins.
+func TestProxyGivesWholeAnswers(t *testing.T) {
+	engine := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := http.NewResponseController(w)
+		_ = answer.EnableFullDuplex()
+		_ = answer.Flush()
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, "7\n")
+	}))
+	defer engine.Close()
+	e := &Engine{cfg: EngineConfig{Log: zap.NewNop()}, http: strings.TrimPrefix(engine.URL, "http://"), transport: new(http.Transport)}
+	server := httptest.NewServer(e.Proxy())
+	defer server.Close()
+	defer e.transport.CloseIdleConnections()
+	ask := func(sql io.Reader) string {
+		res, err := server.Client().Post(server.URL, "text/plain", sql)
+		if err != nil {
+			return err.Error()
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		return fmt.Sprint(res.StatusCode, " ", string(body), err)
+	}
+	for range 100 {
+		if got := ask(iotest.OneByteReader(strings.NewReader(readable))); got != "200 7\n<nil>" {
+			t.Fatal(got)
+		}
+	}
+	if got := ask(strings.NewReader(strings.Repeat(" ", maxBody+1))); !strings.HasPrefix(got, "413 ") {
+		t.Error(got)
 	}
 }
 

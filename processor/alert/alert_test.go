@@ -263,7 +263,7 @@ type memory struct {
 	fail       int
 }
 
-func (m *memory) Load(context.Context, []string) ([]Alert, map[string][]Transition, error) {
+func (m *memory) Load(context.Context, []string, int) ([]Alert, map[string][]Transition, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var last []Alert

@@ -17,8 +17,8 @@ type Source interface {
 
 // Log keeps transitions, and what each receiver has taken.
 type Log interface {
-	// Load gives the newest transition of each alert, and by receiver the transitions that it has not taken, oldest first.
-	Load(ctx context.Context, receivers []string) (last []Alert, untold map[string][]Transition, err error)
+	// Load gives the newest transition of each alert, and by receiver the transitions that it has not taken, oldest first: no more than so many.
+	Load(ctx context.Context, receivers []string, most int) (last []Alert, untold map[string][]Transition, err error)
 	// Put keeps transitions: all or none. Of two of one id and sequence one stays.
 	Put(ctx context.Context, transitions []Transition) error
 	// Took notes that a receiver has transitions.
@@ -72,14 +72,17 @@ func (l *Loop) awake() bool {
 	return time.Now().UnixMilli()-l.seen.Load() < (l.cfg.Every + asleep).Milliseconds()
 }
 
-// term reads what is known of alerts and judges until ctx ends, or until it finds that it had stood still.
+// term reads what is known of alerts and judges until ctx ends, until it finds that it had stood still, or until a receiver has taken all that it was to be told at once.
 func (l *Loop) term(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	tick := time.NewTicker(l.cfg.Every)
 	defer tick.Stop()
+	more := make(chan struct{}, 1)
 	wait := func() bool {
 		select {
 		case <-ctx.Done():
+			return false
+		case <-more:
 			return false
 		case <-tick.C:
 			return ctx.Err() == nil
@@ -91,7 +94,7 @@ func (l *Loop) term(ctx context.Context) {
 	var state *State
 	var couriers []*courier
 	for state == nil {
-		last, untold, err := l.deps.Log.Load(ctx, l.names())
+		last, untold, err := l.deps.Log.Load(ctx, l.names(), maxWaiting)
 		if err != nil {
 			if ctx.Err() == nil {
 				l.deps.Metrics.unable.Inc()
@@ -104,7 +107,7 @@ func (l *Loop) term(ctx context.Context) {
 		}
 		state = NewState(l.cfg.Policy, last)
 		for _, r := range l.deps.Receivers {
-			couriers = append(couriers, newCourier(l, r, untold[r.Name()], state.Open()))
+			couriers = append(couriers, newCourier(l, r, untold[r.Name()], state.Open(), more))
 		}
 	}
 	l.seen.Store(time.Now().UnixMilli())
@@ -168,19 +171,24 @@ func (l *Loop) round(ctx context.Context, state *State, couriers []*courier) err
 	return nil
 }
 
+// maxWaiting is how many transitions wait in memory for a receiver, some megabytes. What comes then stays in the log alone, and is read when these were taken.
+const maxWaiting = 10_000
+
 // courier brings transitions to one receiver, in order, however long that takes; the others do not wait for it.
 type courier struct {
 	loop     *Loop
 	receiver Receiver
 	wake     chan struct{}
+	more     chan<- struct{} // told when what waited was taken, and there is more in the log
 
 	mu      sync.Mutex
 	waiting []Transition
+	beyond  bool // there may be more in the log
 	open    []Alert
 }
 
-func newCourier(l *Loop, r Receiver, untold []Transition, open []Alert) *courier {
-	c := &courier{loop: l, receiver: r, wake: make(chan struct{}, 1), waiting: untold, open: open}
+func newCourier(l *Loop, r Receiver, untold []Transition, open []Alert, more chan<- struct{}) *courier {
+	c := &courier{loop: l, receiver: r, wake: make(chan struct{}, 1), more: more, waiting: untold, beyond: len(untold) >= maxWaiting, open: open}
 	c.wake <- struct{}{}
 	l.deps.Metrics.waiting.WithLabelValues(r.Name()).Set(float64(len(untold)))
 	return c
@@ -188,7 +196,10 @@ func newCourier(l *Loop, r Receiver, untold []Transition, open []Alert) *courier
 
 func (c *courier) hand(transitions []Transition, open []Alert) {
 	c.mu.Lock()
-	c.waiting = append(c.waiting, transitions...)
+	c.beyond = c.beyond || len(c.waiting)+len(transitions) > maxWaiting
+	if !c.beyond {
+		c.waiting = append(c.waiting, transitions...)
+	}
 	c.open = open
 	c.loop.deps.Metrics.waiting.WithLabelValues(c.receiver.Name()).Set(float64(len(c.waiting)))
 	c.mu.Unlock()
@@ -248,8 +259,14 @@ func (c *courier) refresh(ctx context.Context, r Refresher) {
 func (c *courier) deliver(ctx context.Context) {
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		c.mu.Lock()
-		batch := c.waiting[:min(len(c.waiting), atOnce)]
+		batch, beyond := c.waiting[:min(len(c.waiting), atOnce)], c.beyond
 		c.mu.Unlock()
+		if len(batch) == 0 && beyond {
+			select {
+			case c.more <- struct{}{}:
+			default:
+			}
+		}
 		if len(batch) == 0 || !c.loop.awake() {
 			return
 		}

@@ -3,6 +3,7 @@ package alert
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -17,7 +18,8 @@ import (
 // desk is a Log, a Source and a Refresher in one, for a loop in a bubble of its own time.
 type desk struct {
 	last    []Alert
-	untold  []Transition
+	untold  []Transition // in the order of Put
+	told    int          // of untold
 	looks   func() *Snapshot
 	send    func(n int) error
 	loads   int
@@ -25,22 +27,26 @@ type desk struct {
 	refresh []int // open alerts in each
 }
 
-func (d *desk) Load(context.Context, []string) ([]Alert, map[string][]Transition, error) {
+func (d *desk) Load(_ context.Context, _ []string, most int) ([]Alert, map[string][]Transition, error) {
 	d.loads++
-	untold := d.untold
-	d.untold = nil
-	return d.last, map[string][]Transition{"desk": untold}, nil
+	untold := d.untold[d.told:]
+	return slices.Clone(d.last), map[string][]Transition{"desk": slices.Clone(untold[:min(len(untold), most)])}, nil
 }
 
 func (d *desk) Put(_ context.Context, ts []Transition) error {
 	for _, t := range ts {
 		d.last = append(d.last, t.Alert)
 	}
+	d.untold = append(d.untold, ts...)
 	return nil
 }
-func (d *desk) Took(context.Context, string, []Transition) error { return nil }
-func (d *desk) Look(context.Context) (*Snapshot, error)          { return d.looks(), nil }
-func (d *desk) Name() string                                     { return "desk" }
+
+func (d *desk) Took(_ context.Context, _ string, ts []Transition) error {
+	d.told += len(ts)
+	return nil
+}
+func (d *desk) Look(context.Context) (*Snapshot, error) { return d.looks(), nil }
+func (d *desk) Name() string                            { return "desk" }
 
 func (d *desk) Send(_ context.Context, ts []Transition) error {
 	if err := d.send(len(ts)); err != nil {
@@ -115,6 +121,48 @@ func TestReceiverThatIsAway(t *testing.T) {
 			t.Errorf("%v still wait", n)
 		}
 	})
+}
+
+// A receiver that was away for long has no more in memory than so much; what is beyond is in the log, and told in order when the rest was taken.
+func TestReceiverThatWasAwayForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		away, d := true, &desk{looks: quiet}
+		d.send = func(int) error {
+			if away {
+				return errors.New("away")
+			}
+			return nil
+		}
+		const all = 2*maxWaiting + 500
+		for i := range all {
+			d.untold = append(d.untold, Transition{Fired, Alert{ID: strconv.Itoa(i), Sequence: 1}})
+		}
+		m := d.lead(t, time.Hour)
+		time.Sleep(time.Minute)
+		if n := value(t, m.waiting.WithLabelValues("desk")); n != maxWaiting {
+			t.Errorf("%v wait in memory", n)
+		}
+		away = false
+		time.Sleep(time.Minute)
+		if n := value(t, m.sent.WithLabelValues("desk")); n != all || d.told != all || d.loads != 3 {
+			t.Errorf("%v were sent, %d taken, read %d times", n, d.told, d.loads)
+		}
+	})
+}
+
+// What comes while a receiver is away is bounded, too, and of what waits none is told before another that came earlier.
+func TestWhatComesWhileAReceiverIsAway(t *testing.T) {
+	d := &desk{send: func(int) error { return nil }}
+	more := make(chan struct{}, 1)
+	c := newCourier(NewLoop(Config{}, Deps{Log: d, Logger: zap.NewNop(), Metrics: NewMetrics(prometheus.NewRegistry())}), d, nil, nil, more)
+	c.loop.seen.Store(time.Now().UnixMilli())
+	for _, n := range []int{maxWaiting - 1, 2, 1} {
+		c.hand(make([]Transition, n), nil)
+	}
+	c.deliver(t.Context())
+	if len(more) != 1 || d.told != maxWaiting-1 {
+		t.Errorf("%d were told, and that there is more %d times", d.told, len(more))
+	}
 }
 
 // A member that stood still for longer than it takes to be followed by another tells nobody what it knew, and reads what is known before it goes on.

@@ -30,7 +30,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		transitions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tillstream_alerts_transitions_total", Help: "Steps of alerts that were kept: firing, repeated, frozen, resumed and resolved.",
 		}, []string{"rule", "transition"}),
-		waiting: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tillstream_alerts_waiting", Help: "Steps of alerts that a receiver has not taken yet."}, []string{"receiver"}),
+		waiting: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tillstream_alerts_waiting", Help: "Steps of alerts that a receiver has not taken yet; 10000 are as many or more."}, []string{"receiver"}),
 		sent:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tillstream_alerts_sent_total", Help: "Steps of alerts that a receiver has taken."}, []string{"receiver"}),
 		failed:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tillstream_alerts_send_failures_total", Help: "Attempts to tell a receiver that failed and are tried again."}, []string{"receiver"}),
 	}

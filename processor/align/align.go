@@ -43,6 +43,7 @@ type queue struct {
 	until   int64
 	head    int64     // time of the next record, if a chunk is held; not later than it is
 	awaited time.Time // since when there is more, but no chunk
+	stuck   bool      // there is more, but it cannot be read
 }
 
 type held struct {
@@ -83,6 +84,9 @@ func (o *Order) Ask() (at []fetch.Position) {
 	useful, idle := false, true
 	for _, q := range o.queues {
 		idle = idle && len(q.chunks) == 0
+		if q.stuck {
+			continue
+		}
 		if len(q.chunks) == 0 || len(q.chunks) == 1 && o.bytes < ahead {
 			useful = useful || q.behind()
 			at = append(at, fetch.Position{TopicPartition: q.TopicPartition, Offset: q.fetched})
@@ -96,8 +100,7 @@ func (o *Order) Ask() (at []fetch.Position) {
 
 // Take takes what was read. The order keeps the chunk.
 func (o *Order) Take(c fetch.Chunk) {
-	i := slices.IndexFunc(o.queues, func(q *queue) bool { return q.TopicPartition == c.TopicPartition })
-	q := o.queues[i]
+	q := o.queue(c.TopicPartition)
 	stable := c.LastStableOffset
 	if stable < 0 {
 		stable = c.HighWatermark
@@ -113,6 +116,19 @@ func (o *Order) Take(c fetch.Chunk) {
 	q.fetched = end
 	q.chunks = append(q.chunks, held{c, min(end, q.until)})
 	o.bytes += len(c.Data)
+}
+
+// Stick says that a partition cannot be read on: it ends with what is held of it, and nobody waits for more.
+func (o *Order) Stick(tp fetch.TopicPartition) {
+	q := o.queue(tp)
+	q.stuck, q.end, q.awaited = true, q.fetched, time.Time{}
+}
+
+// Through says whether all that is held of a partition is folded.
+func (o *Order) Through(tp fetch.TopicPartition) bool { return len(o.queue(tp).chunks) == 0 }
+
+func (o *Order) queue(tp fetch.TopicPartition) *queue {
+	return o.queues[slices.IndexFunc(o.queues, func(q *queue) bool { return q.TopicPartition == tp })]
 }
 
 // Step is what to fold next: of a chunk's records before offset To those that are admitted, up to the first that is not. Chunk is nil if there is nothing.

@@ -31,13 +31,14 @@ type codecs struct {
 	zstd *zstd.Decoder
 }
 
-const errTooLarge = malformed("it takes more than 64 MiB when decompressed") // Walker.MaxBatch
+// errTooLarge says that a batch takes more than Walker.MaxBatch when decompressed.
+var errTooLarge = errors.New("too large")
 
-// decompress returns the records of a batch, in a buffer that the next call overwrites.
-func (c *codecs) decompress(codec uint16, p []byte, limit int) (out []byte, err error) {
+// decompress returns the records of a batch, in a buffer that the next call overwrites. Of one that is too large it returns what gives them piece by piece.
+func (c *codecs) decompress(codec uint16, p []byte, limit int) (out []byte, large io.Reader, err error) {
 	switch codec {
 	case codecNone:
-		return p, nil
+		return p, nil, nil
 	case codecGzip:
 		err = c.gunzip(p, limit)
 	case codecSnappy:
@@ -55,16 +56,46 @@ func (c *codecs) decompress(codec uint16, p []byte, limit int) (out []byte, err 
 	case codecZstd:
 		err = c.unzstd(p, limit)
 	default:
-		return nil, malformed(fmt.Sprintf("its compression %d is unknown", codec))
+		return nil, nil, malformed(fmt.Sprintf("its compression %d is unknown", codec))
 	}
 	switch {
 	case err == nil && len(c.out) > limit, errors.Is(err, errTooLarge), errors.Is(err, zstd.ErrDecoderSizeExceeded),
 		errors.Is(err, zstd.ErrWindowSizeExceeded):
-		return nil, errTooLarge
-	case err != nil:
-		return nil, malformed("it does not decompress: " + err.Error())
+		if large, err = c.open(codec, p); err == nil {
+			return nil, large, nil
+		}
 	}
-	return c.out, nil
+	if err != nil {
+		return nil, nil, undone(err)
+	}
+	return c.out, nil, nil
+}
+
+func undone(err error) error { return malformed("it does not decompress: " + err.Error()) }
+
+const (
+	maxWindow      = 128 << 20 // of zstd: that of its highest level, and what Kafka's own client reads
+	snappyMaxRatio = 22        // 64 bytes of three
+)
+
+// open gives the records of a batch piece by piece.
+func (c *codecs) open(codec uint16, p []byte) (io.Reader, error) {
+	c.in.Reset(p)
+	switch codec {
+	case codecGzip:
+		return c.gzip, c.gzip.Reset(&c.in)
+	case codecSnappy: // one block, as most clients send it, comes as a whole or not at all
+		whole := codecs{}
+		err := whole.unsnappy(p, snappyMaxRatio*len(p))
+		return bytes.NewReader(whole.out), err
+	case codecLZ4:
+		if c.lz4 == nil {
+			c.lz4 = lz4.NewReader(nil)
+		}
+		c.lz4.Reset(&c.in)
+		return c.lz4, nil
+	}
+	return zstd.NewReader(&c.in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 }
 
 func (c *codecs) gunzip(p []byte, limit int) (err error) {

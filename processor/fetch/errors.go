@@ -3,7 +3,31 @@ package fetch
 import (
 	"errors"
 	"fmt"
+	"strconv"
+
+	"github.com/segmentio/kafka-go"
 )
+
+// errGone is of a partition that the cluster does not know. It may be about to learn of it.
+var errGone = fmt.Errorf("%w; if the topic was deleted, make it anew with as many partitions as before, and the lane says how it goes on", kafka.UnknownTopicOrPartition)
+
+// Stuck names the partition that an error is about, if it is one that cannot be read on from some offset. What comes before can, and other partitions.
+func Stuck(err error) (TopicPartition, bool) {
+	var (
+		gone    *OffsetOutOfRangeError
+		corrupt *CorruptError
+		format  *UnsupportedFormatError
+	)
+	switch {
+	case errors.As(err, &gone):
+		return gone.TopicPartition, true
+	case errors.As(err, &corrupt):
+		return corrupt.TopicPartition, true
+	case errors.As(err, &format):
+		return format.TopicPartition, true
+	}
+	return TopicPartition{}, false
+}
 
 // OffsetOutOfRangeError says that Kafka does not hold the offset to go on from, and the caller must not skip to one that it holds.
 type OffsetOutOfRangeError struct {
@@ -24,8 +48,7 @@ func (e *OffsetOutOfRangeError) Error() string {
 		e.Offset, e.TopicPartition, e.End, e.Topic, e.Topic, e.Partition)
 }
 
-// CorruptError says that a batch is damaged in the log itself: it came damaged each time, or it is not what its checksum promises, or it is
-// sound and takes more memory than a batch may.
+// CorruptError says that a batch is damaged in the log itself: it came damaged each time, or it is not what its checksum promises.
 type CorruptError struct {
 	TopicPartition
 	Offset int64 // first offset that cannot be read
@@ -34,14 +57,13 @@ type CorruptError struct {
 }
 
 func (e *CorruptError) Error() string {
-	if errors.Is(e.Err, errTooLarge) { // a sound one, on every replica
-		return fmt.Sprintf("the record batch at offset %d of %s cannot be read: %v; nothing was skipped. Have its producer make smaller batches (batch.size, and max.request.size "+
-			"for a single record). To go on without this one, stop all members with SIGTERM and run tillstream adopt --topic %s --partition %d --offset %d --reason TEXT, "+
-			"which puts it on record as lost", e.Offset, e.TopicPartition, e.Err, e.Topic, e.Partition, e.After)
+	after, which := "N", ", N being the first offset behind the damage"
+	if e.After > 0 {
+		after, which = strconv.FormatInt(e.After, 10), ", which puts it on record as lost"
 	}
 	return fmt.Sprintf("the record batch at offset %d of %s is damaged: %v; nothing was skipped. Compare it with the other replicas "+
 		"(kafka-dump-log --deep-iteration), move the leadership to a sound one (kafka-leader-election) and start again. If none is sound, stop all members with SIGTERM and run "+
-		"tillstream adopt --topic %s --partition %d --offset N --reason TEXT, N being the first offset behind the damage", e.Offset, e.TopicPartition, e.Err, e.Topic, e.Partition)
+		"tillstream adopt --topic %s --partition %d --offset %s --reason TEXT%s", e.Offset, e.TopicPartition, e.Err, e.Topic, e.Partition, after, which)
 }
 
 func (e *CorruptError) Unwrap() error { return e.Err }

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,11 +50,7 @@ func (f *Fetcher) byLeader(ctx context.Context, at []Position) (map[int32][]Posi
 		}
 	}
 	for tp, p := range wanted {
-		err := why[tp]
-		if err == nil {
-			err = kafka.UnknownTopicOrPartition
-		}
-		f.note(p, err)
+		f.note(p, cmp.Or(why[tp], errGone))
 	}
 	return groups, nil
 }
@@ -169,6 +166,9 @@ func (f *Fetcher) take(ctx context.Context, p Position, part *answerPartition) (
 		return false, f.corrupt(p, err)
 	case kafka.UnsupportedForMessageFormat, kafka.UnsupportedCompressionType:
 		return false, &UnsupportedFormatError{p.TopicPartition, p.Offset, err}
+	case kafka.UnknownTopicOrPartition:
+		f.note(p, errGone)
+		return false, nil
 	default:
 		f.note(p, err)
 		return false, nil

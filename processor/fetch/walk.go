@@ -6,21 +6,23 @@ import (
 	"slices"
 )
 
-// Record is one message. Key, Value and Headers alias the chunk, or the Walker's buffer: they are valid until Walk calls back with a record
-// of another batch, or returns. Copy what is kept; assume nothing longer than the call.
+// Record is one message. Key, Value and Headers alias the chunk, or the Walker's buffer: they are valid until Walk calls Done, or returns. Copy what is kept; where
+// there is no Done, assume nothing longer than the call.
 type Record struct {
 	Offset     int64
 	Timestamp  int64  // ms since 1970 UTC: the broker's where the topic says LogAppendTime, else the producer's
 	Key, Value []byte // nil where Kafka has null; a nil Value is a tombstone
 	Headers    Headers
+	Cut        int // bytes that are left out at the end of Value, of a record that is larger than a batch may be; Headers are none then
 }
 
 // Walker goes through chunks, reusing its buffers. It is for one goroutine.
 type Walker struct {
-	// MaxBatch is how many bytes a batch may have when decompressed, and how large a zstd window may be; a larger one is a
-	// *CorruptError. 64 MiB.
+	// MaxBatch is how many bytes are held of what a batch has when decompressed: of a larger one some records at a time, and of a record that is larger itself only
+	// the beginning. 64 MiB.
 	MaxBatch int
-	// Done is called, if it is not nil, once the records of a batch were given, or as many of them as there will be: before what they alias is used again.
+	// Done is called, if it is not nil, once the records of a batch, or of a part of a large one, were given, or as many of them as there will be: before what they
+	// alias is used again.
 	Done func()
 
 	codecs  codecs
@@ -94,15 +96,22 @@ func (e malformed) Error() string { return string(e) }
 
 // records calls f for the records of one batch from next to before to. After an error it returns the offset it happened at.
 func (w *Walker) records(b *batch, next, to int64, f func(Record) error) (int64, error) {
-	p, err := w.codecs.decompress(b.attributes&codecBits, b.records, w.MaxBatch)
+	p, in, err := w.codecs.decompress(b.attributes&codecBits, b.records, w.MaxBatch)
 	if err != nil {
 		return next, err
+	}
+	var more *large
+	if in != nil {
+		more = &large{in: in, w: w}
 	}
 	stamped := b.is(logAppendTimeBit)
 	after := b.base
 	for range b.count {
 		var r record
-		if r, p, err = readRecord(p); err != nil {
+		if r, p, err = readRecord(p); err == errRecordLength && more != nil {
+			r, p, err = more.record(p)
+		}
+		if err != nil {
 			return max(next, after), err
 		}
 		offset := b.base + r.offsetDelta
@@ -120,8 +129,13 @@ func (w *Walker) records(b *batch, next, to int64, f func(Record) error) (int64,
 		if stamped {
 			timestamp = b.maxTime
 		}
-		if err := f(Record{Offset: offset, Timestamp: timestamp, Key: r.key, Value: r.value, Headers: r.headers}); err != nil {
+		if err := f(Record{Offset: offset, Timestamp: timestamp, Key: r.key, Value: r.value, Headers: r.headers, Cut: r.cut}); err != nil {
 			return offset, err
+		}
+	}
+	if more != nil && len(p) == 0 {
+		if p, err = more.read(p, 1); err != nil {
+			return max(next, after), err
 		}
 	}
 	if len(p) > 0 {
@@ -135,7 +149,7 @@ func (w *Walker) isAbort(b *batch) (bool, error) {
 	if b.count == 0 {
 		return false, nil
 	}
-	p, err := w.codecs.decompress(b.attributes&codecBits, b.records, w.MaxBatch)
+	p, _, err := w.codecs.decompress(b.attributes&codecBits, b.records, w.MaxBatch)
 	if err != nil {
 		return false, err
 	}
@@ -153,6 +167,7 @@ type record struct {
 	timeDelta, offsetDelta int64
 	key, value             []byte
 	headers                Headers
+	cut                    int
 }
 
 const (

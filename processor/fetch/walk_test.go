@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -96,7 +97,7 @@ func TestWalkFields(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		diff(t, []Record{{10, times[0], []byte("key"), []byte("value"), headersOf([]kgo.RecordHeader{{Key: "h", Value: []byte("x")}})}, {11, times[1], nil, nil, Headers{0}}, {12, times[2], []byte{}, []byte{}, Headers{0}}}, got)
+		diff(t, []Record{{10, times[0], []byte("key"), []byte("value"), headersOf([]kgo.RecordHeader{{Key: "h", Value: []byte("x")}}), 0}, {11, times[1], nil, nil, Headers{0}, 0}, {12, times[2], []byte{}, []byte{}, Headers{0}, 0}}, got)
 	}
 }
 
@@ -160,17 +161,6 @@ func TestDecompress(t *testing.T) {
 			}
 			diff(t, [][]byte{large, []byte("small")}, got)
 		}
-		small := &Walker{MaxBatch: len(records) - 1}
-		if _, _, err := walk(small, chunk(0, encode(0, attributes, -1, raw, 2, 1)), 0, 2); !errors.Is(err, errTooLarge) {
-			t.Fatalf("codec %d: a batch over the limit gives %v", codec, err)
-		}
-		if n := cap(small.codecs.out); n > len(records)+1024 {
-			t.Fatalf("codec %d: %d bytes were held for a limit of %d", codec, n, small.MaxBatch)
-		}
-		small.MaxBatch = len(records)
-		if _, _, err := walk(&Walker{MaxBatch: len(records)}, chunk(0, encode(0, attributes, -1, raw, 2, 1)), 0, 2); err != nil {
-			t.Fatalf("codec %d: a batch of just the limit gives %v", codec, err)
-		}
 	}
 }
 
@@ -203,14 +193,93 @@ func TestRecordsStayUntilTheirBatchIsDone(t *testing.T) {
 	diff(t, []string{"[value 0 value 1]", "[value 0 value 1 value 2 value 3]", "[value 0 value 1 value 2 value 3 value 4]"}, done)
 }
 
-// Megabytes of zeros in some kilobytes are refused, by a bounded buffer, and with where one goes on: no replica has a better batch.
-func TestDecompressBomb(t *testing.T) {
-	bomb := make([]byte, 16<<20)
+// Of a batch that is too large, however small it is on the way, some is held at a time; of a record that is too large itself, only the beginning. What is before, between and behind is
+// whole, also where a walk goes on in the middle, and stays until Done is called.
+func TestLargeBatch(t *testing.T) {
+	const limit = 3 << 19
+	rnd := rand.New(rand.NewPCG(1, 2))
+	value := func(n int) []byte { return bytes.Repeat(fmt.Appendf(nil, "%016x", rnd.Uint64()), n/16) }
+	var records []byte
+	var want []Record
+	for i, r := range []Record{
+		{Value: value(100)},
+		{Key: []byte("k"), Value: value(2 << 20)}, // too large
+		{Value: value(1_200_000)},                 // not too large, but longer than what is held else
+		{Value: value(100), Headers: NewHeaders(Header{"h", value(2 << 20)})},
+		{Value: []byte("small"), Headers: NewHeaders(Header{"h", []byte("x")})},
+		{Key: value(3 << 20), Value: value(100)},
+		{},
+		{Value: value(900_000)},
+		{Value: value(900_000)},
+		{Value: value(900_000)},
+		{Value: value(2 << 20)}, // and nothing behind it
+	} {
+		var headers []kmsg.Header
+		for k, v := range r.Headers.All {
+			headers = append(headers, kmsg.Header{Key: k, Value: v})
+		}
+		records = append(records, encodeRecord(int32(i), 0, r.Key, r.Value, headers...)...)
+		r.Offset = int64(i)
+		want = append(want, r)
+	}
+	n := len(want)
+	for codec, compress := range compressors {
+		c, w := chunk(0, encode(0, codec%100, -1, compress(records), int32(n), int32(n-1))), &Walker{MaxBatch: limit}
+		if codec == codecSnappy { // nothing of a block is cut, as of what is not compressed
+			continue
+		}
+		for _, from := range []int64{0, 1, 2, 8} {
+			var held, got []Record // held is not done
+			w.Done = func() {
+				for _, r := range held {
+					got = append(got, clone(r))
+				}
+				held = held[:0]
+			}
+			next, err := w.Walk(c, from, int64(n), func(r Record) error {
+				held = append(held, r)
+				return nil
+			})
+			if err != nil || next != int64(n) || len(got) != n-int(from) {
+				t.Fatalf("codec %d from %d: %d records up to %d, %v", codec, from, len(got), next, err)
+			}
+			for i, r := range got {
+				want := want[int(from)+i]
+				size := func(r Record) int { return len(r.Key) + len(r.Value) + len(r.Headers) }
+				switch over := size(want) > limit; {
+				case !over:
+					if want.Headers == nil {
+						want.Headers = Headers{0}
+					}
+					diff(t, want, r)
+				case r.Cut == 0 || size(r) > largePart || !bytes.HasPrefix(want.Key, r.Key) || !bytes.HasPrefix(want.Value, r.Value) || r.Headers != nil ||
+					len(want.Value) > limit && len(r.Value)+r.Cut != len(want.Value):
+					t.Fatalf("codec %d: of record %d there are %d, %d and %d bytes, %d are left out", codec, i, len(r.Key), len(r.Value), len(r.Headers), r.Cut)
+				}
+			}
+		}
+		if n := cap(w.codecs.out); n > limit+64<<10 {
+			t.Errorf("codec %d: %d bytes were held for a limit of %d", codec, n, limit)
+		}
+	}
+}
+
+func cutShort(p []byte) []byte { return p[:len(p)/2] }
+
+// What is wrong in a large batch is found as in a small one.
+func TestLargeBatchMalformed(t *testing.T) {
+	bomb := make([]byte, 3<<20)
+	first, second, third := encodeRecord(0, 0, nil, bomb), encodeRecord(1, 0, nil, bomb), encodeRecord(2, 0, nil, bomb)
 	for codec, compress := range compressors {
 		w := &Walker{MaxBatch: 1 << 20}
-		_, _, err := walk(w, chunk(7, encode(7, codec%100, -1, compress(bomb), 3, 2)), 7, 10)
-		if !errors.Is(err, errTooLarge) || !strings.Contains(err.Error(), "--offset 10 --reason") || strings.Contains(err.Error(), "replica") || cap(w.codecs.out) > w.MaxBatch+64<<10 {
-			t.Fatalf("codec %d: got %v and a buffer of %d", codec, err, cap(w.codecs.out))
+		for name, raw := range map[string][]byte{
+			"zeros": compress(bomb), "fewer records": compress(first), "more records": compress(slices.Concat(first, second, third)),
+			"cut off": compress(slices.Concat(first, second[:2<<20])), "the same offset": compress(slices.Concat(first, first)), "does not decompress": cutShort(compress(slices.Concat(first, second))),
+		} {
+			_, next, err := walk(w, chunk(7, encode(7, codec%100, -1, raw, 2, 2)), 7, 10)
+			if bad := malformed(""); !errors.As(err, &bad) || !strings.Contains(err.Error(), "--offset 10 --reason") || next < 7 || next > 9 || cap(w.codecs.out) > w.MaxBatch+64<<10 {
+				t.Errorf("codec %d, %s: got %v, %d and a buffer of %d", codec, name, err, next, cap(w.codecs.out))
+			}
 		}
 	}
 }

@@ -22,7 +22,7 @@ const (
 )
 
 // Load implements alert.Log.
-func (s *Sink) Load(ctx context.Context, receivers []string) (last []alert.Alert, untold map[string][]alert.Transition, err error) {
+func (s *Sink) Load(ctx context.Context, receivers []string, most int) (last []alert.Alert, untold map[string][]alert.Transition, err error) {
 	err = s.rows(ctx, func(r driver.Rows) error {
 		t, err := scanAlert(r)
 		last = append(last, t.Alert)
@@ -41,7 +41,7 @@ func (s *Sink) Load(ctx context.Context, receivers []string) (last []alert.Alert
 		}, "WITH (SELECT least(now64(3), if(count() = 0, now64(3), max(at))) - "+untoldMemory+" FROM tillstream.alerts_sent WHERE receiver = ?) AS memory "+
 			"SELECT "+alertColumns+" FROM (SELECT * FROM tillstream.alerts FINAL WHERE at > memory OR alert_id IN (SELECT alert_id FROM pos.alerts WHERE state != 'resolved')) AS a "+
 			"LEFT ANY JOIN (SELECT alert_id, max(sequence) AS told FROM tillstream.alerts_sent WHERE receiver = ? GROUP BY alert_id) AS s ON a.alert_id = s.alert_id "+
-			"WHERE sequence > told ORDER BY at, alert_id, sequence SETTINGS join_use_nulls = 0", name, name)
+			"WHERE sequence > told ORDER BY at, alert_id, sequence LIMIT ? SETTINGS join_use_nulls = 0", name, name, most)
 		if err != nil {
 			return nil, nil, fmt.Errorf("reading what %s was not told of alerts: %w", name, err)
 		}

@@ -30,7 +30,7 @@ func TestAlertsAreKept(t *testing.T) {
 	if err := s.Took(t.Context(), "one", []alert.Transition{a}); err != nil {
 		t.Fatal(err)
 	}
-	last, untold, err := s.Load(t.Context(), []string{"one", "two"})
+	last, untold, err := s.Load(t.Context(), []string{"one", "two"}, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestAlertsAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	do(t, s, "INSERT INTO tillstream.alerts_sent (receiver, alert_id, sequence, at) VALUES ('away', 'x', 1, now64(3) - toIntervalDay(3))")
-	_, untold, err = s.Load(t.Context(), []string{"away", "two"})
+	_, untold, err = s.Load(t.Context(), []string{"away", "two"}, 100)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -101,6 +102,8 @@ func (s *Sink) explain(err error) error {
 	var dns *net.DNSError
 	var cert *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
+	var asked *url.Error
+	var slow net.Error
 	switch {
 	case errors.As(err, &exception) && slices.Contains(authCodes, exception.Code):
 		return fmt.Errorf("clickhouse.password: ClickHouse at %s does not let user %q in (code %d): correct clickhouse.username and clickhouse.password", at, s.user(), exception.Code)
@@ -114,7 +117,13 @@ func (s *Sink) explain(err error) error {
 		return fmt.Errorf("clickhouse.addr: the name %s is not known: correct clickhouse.addr", dns.Name)
 	case errors.As(err, &op) && op.Op == "dial":
 		return fmt.Errorf("clickhouse.addr: nothing answers at %s (%w): start ClickHouse or correct clickhouse.addr", at, op.Err)
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, ch.ErrAcquireConnTimeout):
+	case errors.Is(err, ch.ErrAcquireConnTimeout) && !errors.As(err, &asked): // with it, Go says so of one that was begun and not answered
+		return fmt.Errorf("clickhouse.max_open_conns: for %v all %d connections to ClickHouse at %s were in use: see that it has nothing heavier to do, or raise clickhouse.max_open_conns",
+			s.options.DialTimeout, s.options.MaxOpenConns, at)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, ch.ErrAcquireConnTimeout), errors.As(err, &slow) && slow.Timeout():
+		if errors.As(err, &asked) {
+			err = context.DeadlineExceeded // without the whole question
+		}
 		return fmt.Errorf("clickhouse.addr: ClickHouse at %s did not answer in time: see that it runs and has nothing heavier to do, and check the address and the firewall: %w", at, err)
 	case strings.Contains(err.Error(), "unexpected packet"), strings.Contains(err.Error(), "malformed HTTP"):
 		return fmt.Errorf("clickhouse.protocol: the port at %s speaks another protocol than %s: correct clickhouse.protocol or the port", at, s.options.Protocol)

@@ -1,10 +1,12 @@
 package clickhouse
 
 import (
+	"bytes"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -12,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/tillstream/tillstream/internal/broken"
 	"github.com/tillstream/tillstream/processor"
@@ -32,6 +35,12 @@ func before(t *testing.T, conf *tls.Config, allow func(*http.Request) bool) (ser
 			return
 		}
 		asked.Add(1)
+		// Whole: where an answer begins while the body is still read from here, Go's server stops that, and closes the connection under our feet.
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
 		for _, h := range []string{"X-Clickhouse-User", "X-Clickhouse-Key", "X-Clickhouse-Ssl-Certificate-Auth"} {
 			r.Header.Del(h) // the engine has another user
 		}
@@ -170,5 +179,36 @@ func TestOneHostAtATime(t *testing.T) {
 	useUp(t, s)
 	if err := s.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "nothing answers at "+addr+", ") {
 		t.Fatal(err)
+	}
+}
+
+// Who gets no answer is told whether the server is mute or all connections are in use.
+func TestWaitingInVain(t *testing.T) {
+	mute, err := net.Listen("tcp", "127.0.0.1:0") // the system accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mute.Close()
+	for _, protocol := range []string{"http", "native"} {
+		s := open(t, func(c *Config) {
+			c.Addr, c.Protocol, c.DialTimeout = []string{mute.Addr().String()}, protocol, time.Second
+		})
+		if err := s.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "did not answer in time: see") || strings.Contains(err.Error(), "max open conn") {
+			t.Errorf("%s: %v", protocol, err)
+		}
+		s = open(t, func(c *Config) {
+			if protocol == "native" {
+				overNative(c)
+			}
+			c.MaxOpenConns, c.DialTimeout = 1, time.Second
+		})
+		rows, err := s.conn.Query(t.Context(), "SELECT number FROM numbers(10000000)")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Ping(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "clickhouse.max_open_conns: for 1s all 1 connections ") {
+			t.Errorf("%s: %v", protocol, err)
+		}
+		rows.Close()
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -15,31 +14,28 @@ import (
 
 // Alerts sends transitions of alerts to a topic, as pos.alert.v1. It implements alert.Receiver.
 type Alerts struct {
-	topic    string
-	creation Creation
-	sender   *sender
-	opened   atomic.Bool
+	topic  string
+	sender *sender
 }
 
 var _ alert.Receiver = (*Alerts)(nil)
 
 // NewAlerts makes Alerts; nothing happens before Send.
 func NewAlerts(client *kafka.Client, topic string, creation Creation, log *zap.Logger) *Alerts {
-	return &Alerts{topic: topic, creation: creation, sender: newSender(client, log)}
+	s := newSender(client, log)
+	s.create = func(ctx context.Context) error {
+		_, err := EnsureTopics(ctx, s.client, []string{topic}, creation)
+		return err
+	}
+	return &Alerts{topic: topic, sender: s}
 }
 
 // Name implements alert.Receiver. Another topic is another receiver.
 func (a *Alerts) Name() string { return "kafka:" + a.topic }
 
 // Send stores transitions under the id of their alert, acknowledged by all replicas in sync, those of one alert in their order. It tries again
-// until ctx ends, so one may be stored twice: readers drop repeats by (alert_id, sequence). The topic is created if it is missing.
+// until ctx ends, so one may be stored twice: readers drop repeats by (alert_id, sequence). The topic is created whenever it is missing.
 func (a *Alerts) Send(ctx context.Context, transitions []alert.Transition) error {
-	if !a.opened.Load() {
-		if _, err := EnsureTopics(ctx, a.sender.client, []string{a.topic}, a.creation); err != nil {
-			return err
-		}
-		a.opened.Store(true)
-	}
 	messages := make([]message, len(transitions))
 	for i := range transitions {
 		value, err := json.Marshal(alertEvent(&transitions[i]))

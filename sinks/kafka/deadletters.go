@@ -56,7 +56,9 @@ func NewDeadLetters(client *kafka.Client, cfg DeadLettersConfig, log *zap.Logger
 	settings := map[string]string{"retention.ms": strconv.FormatInt(cfg.Retention.Milliseconds(), 10), "cleanup.policy": "delete"}
 	maps.Copy(settings, cfg.Creation.Settings)
 	cfg.Creation.Settings = settings
-	return &DeadLetters{cfg: cfg, sender: newSender(client, log)}
+	d := &DeadLetters{cfg: cfg, sender: newSender(client, log)}
+	d.sender.create = d.Open
+	return d
 }
 
 // Open creates the topic if it is missing.
@@ -66,7 +68,7 @@ func (d *DeadLetters) Open(ctx context.Context) error {
 }
 
 // Send stores letters under the key topic/partition/offset, acknowledged by all replicas in sync. It tries again until ctx ends, so
-// a letter may be stored twice: readers drop repeats by the key.
+// a letter may be stored twice: readers drop repeats by the key. A topic that was deleted is created again: lanes would wait for it.
 func (d *DeadLetters) Send(ctx context.Context, letters []processor.DeadLetter) error {
 	messages := make([]message, len(letters))
 	for i := range letters {
@@ -115,7 +117,10 @@ func encode(l *processor.DeadLetter, limit int) ([]byte, error) {
 		Topic: l.Topic, Partition: l.Partition, Offset: l.Offset, Timestamp: l.Timestamp, Reason: l.Reason, Field: l.Field, Expected: l.Expected,
 	}
 	key := cut(l.Key, maxKey)
-	out.Truncated = len(key) < len(l.Key)
+	out.Truncated = len(key) < len(l.Key) || l.Cut > 0
+	if l.Cut > 0 {
+		out.EventBytes = len(l.Value) + l.Cut
+	}
 	out.Key, out.KeyBase64 = text(key)
 	if len(l.Headers) > maxHeaders {
 		out.Truncated = true
@@ -140,7 +145,7 @@ func encode(l *processor.DeadLetter, limit int) ([]byte, error) {
 		}
 		// A byte of the event is between one and six of JSON: take as many as the excess is on average, and look again.
 		event = cut(event, len(event)-max(1, over*len(event)/b.Len()))
-		out.Truncated, out.EventBytes = true, len(l.Value)
+		out.Truncated, out.EventBytes = true, len(l.Value)+l.Cut
 	}
 }
 

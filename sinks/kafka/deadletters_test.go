@@ -107,6 +107,17 @@ func TestDeadLetterTruncation(t *testing.T) {
 	})
 }
 
+// What of an event was not held is counted, whether the rest of it fits or is cut once more.
+func TestDeadLetterOfALargeRecord(t *testing.T) {
+	for _, n := range []int{10, 2 * minLetter} {
+		raw, err := encode(&processor.DeadLetter{Topic: "t", Reason: "too_large", Value: make([]byte, n), Cut: 1000}, minLetter)
+		var got letter
+		if err := errors.Join(err, json.Unmarshal(raw, &got)); err != nil || !got.Truncated || got.EventBytes != n+1000 {
+			t.Errorf("%v: %v, %d of %d bytes", err, got.Truncated, got.EventBytes, n+1000)
+		}
+	}
+}
+
 // Trouble that passes is waited for; what does not pass is said.
 func TestSendTrouble(t *testing.T) {
 	ctx := testContext(t)

@@ -121,7 +121,7 @@ func (d *DeadLetters) Original(ctx context.Context, log *zap.Logger, topic strin
 		}
 		for i := range chunks {
 			at, err = walker.Walk(&chunks[i], at, offset+1, func(r fetch.Record) error {
-				there = true
+				there, l.Truncated = true, r.Cut > 0
 				l.DeadLetter = processor.DeadLetter{
 					Topic: topic, Partition: partition, Offset: offset, Timestamp: r.Timestamp, Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Headers: bytes.Clone(r.Headers),
 				}

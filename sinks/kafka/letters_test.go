@@ -61,3 +61,23 @@ func TestSendAgain(t *testing.T) {
 		t.Fatalf("%v, %v: %q", err, there, original.Headers)
 	}
 }
+
+// A record that is too large to be held is not taken for one that is whole.
+func TestOriginalOfALargeRecord(t *testing.T) {
+	ctx := testContext(t)
+	c := startCluster(t, kfake.SeedTopics(1, "pos.transactions"))
+	producer, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.DefaultProduceTopic("pos.transactions"), kgo.ProducerBatchCompression(kgo.ZstdCompression()),
+		kgo.ProducerBatchMaxBytes(128<<20), kgo.BrokerMaxWriteBytes(256<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer producer.Close()
+	if err := producer.ProduceSync(ctx, &kgo.Record{Value: make([]byte, 65<<20)}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	client, _ := newClient(t, Config{Brokers: c.ListenAddrs()})
+	l, there, err := NewDeadLetters(client, DeadLettersConfig{}, zap.NewNop()).Original(ctx, zap.NewNop(), "pos.transactions", 0, 0)
+	if err != nil || !there || !l.Truncated {
+		t.Fatal(err, there, l.Truncated, len(l.Value))
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
@@ -44,6 +45,7 @@ type sender struct {
 	client *kafka.Client
 	log    *zap.Logger
 	now    func() time.Time
+	create func(ctx context.Context) error // a topic that is not there; nil: it is waited for
 
 	mu     sync.Mutex
 	logged time.Time
@@ -106,7 +108,7 @@ func size(m message) int {
 	return n
 }
 
-// partitions waits for a topic that was just created.
+// partitions waits for a topic that is not there yet.
 func (s *sender) partitions(ctx context.Context, topic string) (ids []int, err error) {
 	err = s.retry(ctx, topic, func() error {
 		meta, err := s.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
@@ -154,7 +156,12 @@ func (s *sender) retry(ctx context.Context, topic string, do func() error) error
 			return nil
 		}
 		var code kafka.Error
-		if errors.As(err, &code) && !code.Temporary() {
+		switch known := errors.As(err, &code); {
+		case s.create != nil && (code == kafka.UnknownTopicOrPartition || errors.Is(err, protocol.ErrNoTopic)): // by a broker, by kafka-go's memory
+			if err := s.create(ctx); err != nil {
+				return err
+			}
+		case known && !code.Temporary():
 			return refused(topic, code, err)
 		}
 		s.delayed(topic, times, err)

@@ -3,10 +3,16 @@ package kafka
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/zap"
+
+	"github.com/tillstream/tillstream/processor"
+	"github.com/tillstream/tillstream/processor/alert"
 )
 
 func TestEnsureTopics(t *testing.T) {
@@ -86,5 +92,48 @@ func TestEnsureTopicsRefused(t *testing.T) {
 	client, _ = newClient(t, Config{Brokers: c.ListenAddrs()})
 	if _, err := EnsureTopics(ctx, client, []string{"pos.health"}, Creation{}); err == nil || !strings.HasPrefix(err.Error(), "topic pos.health has no partitions: ") {
 		t.Fatal(err)
+	}
+}
+
+// Somebody deletes a topic that this program made, and it goes on all the same: a lane would wait for its dead letters to be taken.
+func TestTopicsThatWereDeletedAreMadeAnew(t *testing.T) {
+	ctx := testContext(t)
+	c := startCluster(t)
+	client, _ := newClient(t, Config{Brokers: c.ListenAddrs()})
+	letters := NewDeadLetters(client, DeadLettersConfig{Retention: time.Hour, Creation: Creation{Partitions: 1}}, zap.NewNop())
+	alerts := NewAlerts(client, "pos.alerts", Creation{Partitions: 1}, zap.NewNop())
+	admin, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	for range 2 {
+		if err := letters.Send(ctx, []processor.DeadLetter{{Topic: "pos.health", Offset: 7, Reason: "json"}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := alerts.Send(ctx, []alert.Transition{{Kind: alert.Fired, Alert: alert.Alert{ID: "1", Sequence: 1}}}); err != nil {
+			t.Fatal(err)
+		}
+		del := kmsg.NewPtrDeleteTopicsRequest()
+		for _, topic := range []string{"pos.dead-letters", "pos.alerts"} {
+			if info := c.TopicInfo(topic); info == nil || *info.Configs["message.timestamp.type"] != "LogAppendTime" {
+				t.Fatalf("%s is %+v", topic, info)
+			}
+			if got := consume(ctx, t, c, topic, 1); len(got) != 1 {
+				t.Errorf("%d are in %s", len(got), topic)
+			}
+			named := kmsg.NewDeleteTopicsRequestTopic()
+			named.Topic = &topic
+			del.TopicNames, del.Topics = append(del.TopicNames, topic), append(del.Topics, named)
+		}
+		res, err := del.RequestWith(ctx, admin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range res.Topics {
+			if r.ErrorCode != 0 {
+				t.Fatalf("deleting a topic: error %d", r.ErrorCode)
+			}
+		}
 	}
 }
