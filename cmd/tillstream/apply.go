@@ -127,7 +127,10 @@ func (a *application) run(objects []*manifest.Object) error {
 	if err := manifest.Print(out, changes); err != nil {
 		return err
 	}
-	rebuild := a.written(rows)
+	rebuild, err := a.written(ctx, rows)
+	if err != nil {
+		return err
+	}
 	a.amended(next)
 	for _, line := range next.Unmeasured() {
 		fmt.Fprintln(out, "!", line)
@@ -295,19 +298,29 @@ func (a *application) amended(next manifest.Set) {
 
 // written prints which stores change hours that are written already, and makes the sentence that says how to write them anew; "" if
 // there are none.
-func (a *application) written(rows []clickhouse.Registered) string {
+func (a *application) written(ctx context.Context, rows []clickhouse.Registered) (string, error) {
 	until := a.now.Add(-duration(a.cfg.Processor.TimelineWindow)).UTC()
 	month := time.Date(until.Year(), until.Month()-looked, 1, 0, 0, 0, 0, time.UTC)
+	var stores []string
+	for _, row := range rows {
+		if row.Kind == kindDocument {
+			stores = append(stores, row.Name)
+		}
+	}
+	since, err := a.sink.WrittenSince(ctx, stores)
+	if err != nil {
+		return "", err
+	}
 	first, last, past := "", "", 0
 	for _, row := range rows {
-		if row.Kind != kindDocument {
+		if row.Kind != kindDocument || since[row.Name].IsZero() {
 			continue
 		}
 		was, is := built(row.Name, a.documents[row.Name].Document), built(row.Name, row.Document)
 		from, to := "", ""
 		for m := month; m.Before(until); m = m.AddDate(0, 1, 0) {
-			x := interval.Span{From: m.UnixMilli(), To: min(m.AddDate(0, 1, 0).UnixMilli(), until.UnixMilli())}
-			if !differs(was, is, x) {
+			x := interval.Span{From: max(m.UnixMilli(), since[row.Name].UnixMilli()), To: min(m.AddDate(0, 1, 0).UnixMilli(), until.UnixMilli())}
+			if x.Empty() || !differs(was, is, x) {
 				continue
 			}
 			to = m.Format("2006-01")
@@ -325,7 +338,7 @@ func (a *application) written(rows []clickhouse.Registered) string {
 		last = max(last, to)
 	}
 	if first == "" {
-		return ""
+		return "", nil
 	}
 	if past > listed {
 		fmt.Fprintf(a.env.stdout, "! and so it does of %d other stores, %s to %s in all\n", past-listed, first, last)
@@ -338,7 +351,7 @@ func (a *application) written(rows []clickhouse.Registered) string {
 		where = append(where, "--config", cmp.Or(a.cmd.Config, "FILE"))
 	}
 	return fmt.Sprintf("what is written of the past stays as it is until it is made anew, while no member runs, from what Kafka still holds:\n"+
-		"  tillstream rebuild %s --from %s --to %s --dry-run", strings.Join(where, " "), first, last)
+		"  tillstream rebuild %s --from %s --to %s --dry-run", strings.Join(where, " "), first, last), nil
 }
 
 // built reads a document that passed already; "" is a store that is not registered.

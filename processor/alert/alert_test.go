@@ -22,20 +22,30 @@ func seen(Key) string { return "" }
 
 func limits() *Limits {
 	return &Limits{
-		Pages: DefaultPages(), Pairs: Google30d(), Blind: 15_000, BlindFor: 45_000, Coverage: 0.9, Backlog: 3_600_000, Letters: 10, Lag: 1000, Deadline: 86_400_000,
+		Pages: []Rule{TerminalOutage, StoreOutage, Breach, BudgetExhausted, SalesSilence, PipelineBlind}, Pairs: google30d(), Blind: 15_000, BlindFor: 45_000, Coverage: 0.9, Backlog: 3_600_000, Letters: 10, Lag: 1000, Deadline: 86_400_000,
+	}
+}
+
+// google30d are Sloth's windows google-30d, which are those of the Google SRE workbook, table 5-8 (with a fourth pair).
+func google30d() []Pair {
+	return []Pair{
+		{Severity: Page, Share: 0.02, Long: "1h", Short: "5m"},
+		{Severity: Page, Share: 0.05, Long: "6h", Short: "30m"},
+		{Severity: Ticket, Share: 0.10, Long: "1d", Short: "2h"},
+		{Severity: Ticket, Share: 0.10, Long: "3d", Short: "6h"},
 	}
 }
 
 // The factors of Sloth's google-30d, worked out by hand; and what cannot be.
 func TestBurnWindows(t *testing.T) {
 	for i, want := range []float64{14.4, 6, 3, 1} {
-		if got := Google30d()[i].Factor(month); math.Abs(got-want) > 1e-9 {
-			t.Errorf("%v: %v, want %v", Google30d()[i], got, want)
+		if got := google30d()[i].Factor(month); math.Abs(got-want) > 1e-9 {
+			t.Errorf("%v: %v, want %v", google30d()[i], got, want)
 		}
 	}
 	for i, text := range []string{"page 2% 1h 5m", "page 5% 6h 30m", "ticket 10% 1d 2h", "ticket 10% 3d 6h"} {
 		p, err := ParsePair(text)
-		if err != nil || p != Google30d()[i] || p.String() != text {
+		if err != nil || p != google30d()[i] || p.String() != text {
 			t.Errorf("%q: %v, %v", text, p, err)
 		}
 	}
@@ -59,7 +69,7 @@ func TestBurnWindows(t *testing.T) {
 		{0.99, 90 * 24 * time.Hour, 4, ""},                    // 43.2, 18, 9, 3
 		{0.97, 90 * 24 * time.Hour, 3, "a burn rate of 43.2"}, // most 33.3
 	} {
-		usable, err := Usable(Google30d(), c.target, c.period)
+		usable, err := Usable(google30d(), c.target, c.period)
 		if len(usable) != c.usable || (err == nil) != (c.why == "") || err != nil && !strings.Contains(err.Error(), c.why) {
 			t.Errorf("%v in %v: %v, %v", c.target, c.period, usable, err)
 		}

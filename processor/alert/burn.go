@@ -20,16 +20,6 @@ type Pair struct {
 	Target      string        // whom to tell, a label of the alert; empty: as the others
 }
 
-// Google30d are Sloth's windows google-30d, which are those of the Google SRE workbook, table 5-8 (with a fourth pair).
-func Google30d() []Pair {
-	return []Pair{
-		{Severity: Page, Share: 0.02, Long: "1h", Short: "5m"},
-		{Severity: Page, Share: 0.05, Long: "6h", Short: "30m"},
-		{Severity: Ticket, Share: 0.10, Long: "1d", Short: "2h"},
-		{Severity: Ticket, Share: 0.10, Long: "3d", Short: "6h"},
-	}
-}
-
 // windows are those that are measured, shortest first.
 var windows = []struct {
 	name   string

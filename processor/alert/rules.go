@@ -26,11 +26,6 @@ type Limits struct {
 	Deadline    int64   // how long before it a deadline is told
 }
 
-// DefaultPages are the rules that page if nothing else is said.
-func DefaultPages() []Rule {
-	return []Rule{TerminalOutage, StoreOutage, Breach, BudgetExhausted, SalesSilence, PipelineBlind}
-}
-
 // Judge is what the rules find. refused says of lines of agreements which pairs of windows cannot be used for them, and why.
 func Judge(l *Limits, s *Snapshot) (o Observation, refused map[Cell]error) {
 	j := &judging{Limits: l, s: s, low: map[string]bool{}, unknown: map[string]bool{}, certain: map[Key]bool{}, refused: map[Cell]error{}}

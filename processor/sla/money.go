@@ -185,8 +185,7 @@ func (r *Repeat) Of(breaches int) Share {
 	return One
 }
 
-// Within counts periods in breach of one objective and scope, by their ends, as far as they are after an instant and not after another: for repeated
-// breaches and for rights that come of them (escalate).
+// Within counts periods in breach of one objective and scope, by their ends, as far as they are after an instant and not after another.
 func Within(ends []int64, after, until int64) (n int) {
 	for _, at := range ends {
 		if after < at && at <= until {

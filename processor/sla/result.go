@@ -60,6 +60,3 @@ func (op Op) judge(r *Result, limit Ratio, running bool) {
 func (f *Figures) Result(target Share) Result {
 	return Result{Actual: f.Availability(), Raw: f.Raw(), Low: f.Low(), High: f.High(), Coverage: f.Coverage(), Verdict: f.Verdict(target)}
 }
-
-// MTBF is the mean time between failures: (|Q|-|U|-|D|) / outages, ms. Without an outage there is no value: it is more than |Q|.
-func (f *Figures) MTBF() Ratio { return Ratio{f.Counted - f.Unknown - f.Down, f.Outages} }

@@ -123,17 +123,6 @@ func TestBoundsOfEvents(t *testing.T) {
 	})
 }
 
-func TestMTBF(t *testing.T) {
-	f := Figures{Counted: 1000, Unknown: 100, Down: 20, Outages: 4}
-	if got := f.MTBF(); got != (Ratio{880, 4}) {
-		t.Errorf("%v", got)
-	}
-	f = Figures{Counted: 1000}
-	if got := f.MTBF(); got.OK() {
-		t.Errorf("without an outage it is %v", got)
-	}
-}
-
 // A percentile is at most a value if and only if so many values are.
 func TestPercentileIsAShare(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -19,11 +19,6 @@ const (
 	Silent
 )
 
-// ParseStatus reads a status as pos.status_intervals names it. One that is not understood is unknown.
-func ParseStatus(s string) Status {
-	return map[string]Status{"up": Up, "degraded": Degraded, "down": Down, "maintenance": Maintenance, "silent": Silent}[s]
-}
-
 // Capability is a set of things that a till can do (domain 2.3).
 type Capability uint8
 
@@ -32,8 +27,6 @@ const (
 	Sell Capability = 1 << iota
 	Card
 	Cash
-	Return
-	Offline
 )
 
 // Run is a stretch of one status. What is open ends at the instant of the evaluation.

@@ -193,18 +193,6 @@ func TestWiden(t *testing.T) {
 	}
 }
 
-// The statuses are those of the fold, by name.
-func TestParseStatus(t *testing.T) {
-	for s, want := range map[availability.Status]Status{
-		availability.Up: Up, availability.Degraded: Degraded, availability.Down: Down, availability.Maintenance: Maintenance,
-		availability.Silent: Silent, availability.Unknown: Unknown, availability.Disabled: Degraded,
-	} {
-		if got := ParseStatus(s.String()); got != want {
-			t.Errorf("%s is %d, want %d", s, got, want)
-		}
-	}
-}
-
 // A day of one till from the fold's timeline to figures: what the fold says is down is down, and what it knows nothing of is unknown.
 func TestFromTimeline(t *testing.T) {
 	report := func(at int64, s availability.Status) availability.Evidence {
@@ -215,9 +203,10 @@ func TestFromTimeline(t *testing.T) {
 		{Time: 40 * minute, Start: 38 * minute, Sale: true}, // up from 38 to 43
 		report(60, availability.Down), report(90, availability.Up), report(92, availability.Up), report(94, availability.Up),
 	}
+	statuses := map[availability.Status]Status{availability.Up: Up, availability.Down: Down, availability.Silent: Silent}
 	var h History
 	for _, x := range availability.Timeline(availability.Config{}, evidence) {
-		h.Runs = append(h.Runs, Run{Span: interval.Span{From: x.Start, To: min(x.End, 95*minute)}, Status: ParseStatus(x.Status.String())})
+		h.Runs = append(h.Runs, Run{Span: interval.Span{From: x.Start, To: min(x.End, 95*minute)}, Status: statuses[x.Status]})
 	}
 	always := interval.Of(mins(0, 95))
 	tm := NewTime(mins(0, 95), mins(0, 95), interval.All(), always, Excused{}, 95*minute)

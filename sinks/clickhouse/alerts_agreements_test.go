@@ -42,7 +42,7 @@ func TestAlertsOfAgreements(t *testing.T) {
 	if err := s.LookAgreements(t.Context(), views, 0.9, time.Hour, seen); err != nil {
 		t.Fatal(err)
 	}
-	o, refused := alert.Judge(&alert.Limits{Pairs: alert.Google30d(), Coverage: 0.9, Blind: 15_000, Lag: 1, Letters: 1, Deadline: time.Hour.Milliseconds()}, seen)
+	o, refused := alert.Judge(&alert.Limits{Pairs: []alert.Pair{{Severity: alert.Page, Share: 0.02, Long: "1h", Short: "5m"}}, Coverage: 0.9, Blind: 15_000, Lag: 1, Letters: 1, Deadline: time.Hour.Milliseconds()}, seen)
 	if len(refused) > 0 {
 		t.Error(refused)
 	}

@@ -3,8 +3,10 @@ package clickhouse
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
+	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
@@ -63,4 +65,25 @@ func (s *Sink) RegistrySent(ctx context.Context) (revision uint64, err error) {
 // PutRegistrySent notes that Kafka has all of a revision, and of those before.
 func (s *Sink) PutRegistrySent(ctx context.Context, revision uint64) error {
 	return s.put(ctx, "registry_sent", "", "INSERT INTO tillstream.registry_sent (revision, at)", revision, s.now().UnixMilli())
+}
+
+// WrittenSince says from when on availability of stores is written; a store of which none is has no entry.
+func (s *Sink) WrittenSince(ctx context.Context, stores []string) (map[string]time.Time, error) {
+	out := map[string]time.Time{}
+	for some := range slices.Chunk(stores, storesAtOnce) {
+		err := s.rows(ctx, func(r driver.Rows) error {
+			var store string
+			var first time.Time
+			if err := r.Scan(&store, &first); err != nil {
+				return err
+			}
+			out[store] = first
+			return nil
+		}, `SELECT toString(store_id), min(hour) FROM tillstream.store_availability_hourly WHERE lane = '' AND store_id IN {stores:Array(String)} GROUP BY store_id`,
+			ch.Named("stores", some))
+		if err != nil {
+			return nil, fmt.Errorf("reading tillstream.store_availability_hourly: %w", err)
+		}
+	}
+	return out, nil
 }

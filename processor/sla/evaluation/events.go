@@ -11,9 +11,12 @@ import (
 
 // incidents measures how long the store's incidents took.
 func (m *measuring) incidents(lives interval.Set) {
-	clocks := map[string]interval.Set{
-		"24x7": interval.All(), "": m.open, "service_hours": m.open,
+	since := m.reach.From
+	for i := range m.store.Incidents {
+		since = min(since, m.store.Incidents[i].Started, m.store.Incidents[i].Opened)
 	}
+	open := m.hoursSince(since)
+	clocks := map[string]interval.Set{"24x7": interval.All(), "": open, "service_hours": open}
 	for _, o := range m.objectives {
 		if !o.ofIncidents() || o.Indicator == agreement.TimeToRepair {
 			continue

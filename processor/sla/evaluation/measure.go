@@ -67,7 +67,7 @@ func (p *Part) Measure(s *Store, at int64) *Measured {
 	if len(m.meant.Within(p.Span)) == 0 {
 		return nil
 	}
-	m.hours()
+	m.open = m.hours(m.reach)
 	for i := range s.Registered.Terminals {
 		t := &s.Registered.Terminals[i]
 		kept := s.Tills[t.ID]
@@ -110,14 +110,21 @@ func (p *Part) Measure(s *Store, at int64) *Measured {
 	return m.out
 }
 
-// hours are the service hours of the store, as far as anything reaches.
-func (m *measuring) hours() {
+// hours are the service hours of the store in a span.
+func (m *measuring) hours(x interval.Span) interval.Set {
 	use := m.Terms.ServiceHours
 	if use.Use == "24x7" {
-		m.open = interval.Of(m.reach)
-		return
+		return interval.Of(x)
 	}
-	m.open = sla.Widen(m.store.Registered.Service(m.reach), use.Pad.Before.Milli(), use.Pad.After.Milli())
+	return sla.Widen(m.store.Registered.Service(x), use.Pad.Before.Milli(), use.Pad.After.Milli())
+}
+
+// hoursSince are the service hours since an instant, or as far as anything else reaches.
+func (m *measuring) hoursSince(from int64) interval.Set {
+	if from >= m.reach.From {
+		return m.open
+	}
+	return m.hours(interval.Span{From: from, To: m.reach.To})
 }
 
 // silence finds out when all tills of the store are silent.
@@ -201,7 +208,7 @@ func (m *measuring) terminal(x *till, life interval.Set) {
 		s := x.state(obj)
 		c := cell{objective: obj, owed: o, units: [2]int64{1, 0}}
 		if obj.Indicator == agreement.TimeToRepair {
-			c.took, c.evidence = m.repairs(obj, s, t, x.ID)
+			c.took, c.evidence = m.repairs(obj, s, life, excused, x.ID)
 		} else {
 			m.fill(&c, t, burn, s)
 			c.evidence = append(m.named(sla.Explain(t, s), x.ID), evidence...)
@@ -398,9 +405,14 @@ func (m *measuring) named(all []sla.Evidence, terminal string) []sla.Evidence {
 	return all
 }
 
-// repairs are the outages of a terminal as durations.
-func (m *measuring) repairs(o *objective, s *sla.State, t *sla.Time, terminal string) (sla.Durations, []sla.Evidence) {
+// repairs are the outages of a terminal as durations, each from where it began, in time that counts.
+func (m *measuring) repairs(o *objective, s *sla.State, life interval.Set, excused sla.Excused, terminal string) (sla.Durations, []sla.Evidence) {
 	var cases []sla.Case
+	clock := m.open
+	if len(s.Outages) > 0 {
+		clock = m.hoursSince(s.Outages[0].From)
+	}
+	clock = clock.Intersect(life).Subtract(excused.Removed).Subtract(excused.Up).Within(interval.Span{From: interval.Min, To: min(m.at, m.Span.To)})
 	for _, x := range s.Outages {
 		c := sla.Case{Ref: ref(terminal, x.From), From: x.From, Party: undetermined}
 		if x.To < m.at {
@@ -409,11 +421,11 @@ func (m *measuring) repairs(o *objective, s *sla.State, t *sla.Time, terminal st
 		if found := m.outage(x, terminal); found != nil {
 			c.Ref, c.Party = found.Ref, found.Party
 		}
-		if s.Down.Within(x).Shared(t.Judged) > 0 {
+		if s.Down.Within(x).Shared(clock) > 0 {
 			cases = append(cases, c)
 		}
 	}
-	d := sla.NewDurations(cases, t.Judged, m.Span, m.at)
+	d := sla.NewDurations(cases, clock, m.Span, m.at)
 	_, evidence := d.Result(o.stat, o.op, o.limit, o.least)
 	return d, evidence
 }

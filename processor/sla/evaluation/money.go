@@ -76,7 +76,7 @@ func Settle(all []Settlement, history History, at int64) {
 		}
 	}
 	for i := range all {
-		all[i].earnBack(history, at)
+		all[i].earnBack(all, history, at)
 	}
 }
 
@@ -157,7 +157,7 @@ func (p *Part) multiply(l *Line, history History) sla.Share {
 	}
 	ends := []int64{p.Period.To}
 	for _, x := range history(l.Objective.Name, l.Scope) {
-		if x.Verdict == sla.Breached && x.Period.To < p.Period.To {
+		if x.Verdict == sla.Breached && x.Period.To < p.Period.To && !slices.Contains(ends, x.Period.To) { // one of several versions is one
 			ends = append(ends, x.Period.To)
 		}
 	}
@@ -165,8 +165,9 @@ func (p *Part) multiply(l *Line, history History) sla.Share {
 	return repeat.Of(sla.Within(ends, r.Within.Before(p.Period.To, p.zone), p.Period.To))
 }
 
-// earnBack gives back credits of the period so many before this one, which is the last of the good ones after it; once it is final.
-func (s *Settlement) earnBack(history History, at int64) {
+// earnBack gives back credits of the period so many before this one, which is the last of the good ones after it; once it is final. Of several parts of the period
+// the last that has a line does, and it is as good as the worst of them.
+func (s *Settlement) earnBack(all []Settlement, history History, at int64) {
 	p := s.Part
 	r := &p.Terms.Remedies.EarnBack
 	n, since := 0, time.UnixMilli(p.Period.To).In(p.zone).AddDate(0, -r.Months, 0).UnixMilli()
@@ -186,31 +187,47 @@ func (s *Settlement) earnBack(history History, at int64) {
 			want = p.calendar.At(want.From - 1)
 		}
 		var credit int64
-		figures := map[int64][]Past{} // by the end of the period: one for each version
+		figures := map[int64][]sla.Ratio{} // by the end of the period: one for each version
 		for _, x := range history(l.Objective.Name, l.Scope) {
 			switch {
 			case !x.Final:
 			case x.Period == want:
 				credit += x.Credit
 			default:
-				figures[x.Period.To] = append(figures[x.Period.To], x)
+				figures[x.Period.To] = append(figures[x.Period.To], x.Actual)
 			}
 		}
 		if credit == 0 {
 			continue
 		}
-		var after []sla.Ratio
-		for i, x := 1, p.calendar.At(want.To); i < n; i, x = i+1, p.calendar.At(x.To) {
-			worst := sla.Ratio{}
-			for j, f := range figures[x.To] {
-				if j == 0 || f.Actual.OK() && worst.OK() && f.Actual.Cmp(worst) < 0 {
-					worst = f.Actual
+		var parts []sla.Ratio
+		last := l
+		for i := range all {
+			for _, x := range all[i].Lines {
+				if x.Objective.Name == l.Objective.Name && x.Scope == l.Scope {
+					parts, last = append(parts, x.Result.Actual), x
 				}
 			}
-			after = append(after, worst)
 		}
-		l.EarnedBack = earn.Of(credit, append(after, l.Result.Actual))
+		if last != l {
+			continue
+		}
+		var after []sla.Ratio
+		for i, x := 1, p.calendar.At(want.To); i < n; i, x = i+1, p.calendar.At(x.To) {
+			after = append(after, lowest(figures[x.To]))
+		}
+		l.EarnedBack = earn.Of(credit, append(after, lowest(parts)))
 	}
+}
+
+// lowest is that of the figures that have a value.
+func lowest(all []sla.Ratio) (least sla.Ratio) {
+	for _, x := range all {
+		if x.OK() && (!least.OK() || x.Cmp(least) < 0) {
+			least = x
+		}
+	}
+	return least
 }
 
 // Claim says whether credits of a part need no claim, and until when they can be claimed otherwise; 0: for ever.
