@@ -283,6 +283,10 @@ func TestCorrectedAsIfRightAtFirst(t *testing.T) {
 				if last != nil {
 					w.send(now, last.json())
 				}
+			case 5: // as if no more could wait
+				if err := w.f.Correct(); err != nil {
+					t.Fatal(err)
+				}
 			}
 			last = s
 			now = now.Add(time.Hour)

@@ -12,8 +12,11 @@ type Core struct{ *folder }
 
 func NewCore(cfg *Config) Core { return Core{newFolder(cfg, nil)} }
 
-// Answer gives the core what it wants of the past, before Close.
+// Answer folds the core's corrections, and gives it what it wants of the past, before Close.
 func (c Core) Answer(row func(rollup.PastKey) rollup.StateRow) error {
+	if err := c.Correct(); err != nil {
+		return err
+	}
 	for {
 		want := c.tills.Wants(10)
 		if len(want) == 0 {

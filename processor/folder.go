@@ -55,12 +55,13 @@ type folder struct {
 	tills       *availability.Fold
 	journeys    *journey.Fold
 	folds       []Fold       // of all that happened, whether it counts or not; tills among them
-	in          rollup.Input // of the transaction that is taken, or corrects
+	in          rollup.Input // of the correction that is folded
 
 	books   map[fetch.TopicPartition]*book
 	open    *book // of the partition last seen: records come in runs of one
 	openTP  fetch.TopicPartition
 	letters []DeadLetter
+	later   later
 	newest  int64 // newest record timestamp of the batch, ms
 	records int
 	bytes   int
@@ -106,7 +107,7 @@ func (f *folder) unname(e *event.Event) {
 
 // held is about the memory that the open batch takes together with one that waits and one that is being written, if they are like it; a test holds it.
 func (f *folder) held() int {
-	return f.other*bytesFactor + f.quality.Held() + f.purchases.Held() + f.corrections.Held() + f.tills.Held() + f.journeys.Held()
+	return f.later.bytes + f.other*bytesFactor + f.quality.Held() + f.purchases.Held() + f.corrections.Held() + f.tills.Held() + f.journeys.Held()
 }
 
 // Load restores state.
@@ -133,7 +134,7 @@ func (f *folder) Begin(tp fetch.TopicPartition, offset int64, whole bool) {
 }
 
 // Record takes one record. Nothing of it is kept that aliases it, once settle was called. After an error, which only a correction or an unknown schema can meet, the folder is not to
-// be used any more.
+// be used any more. Correct comes before Seal.
 func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) error {
 	if f.open == nil || tp != f.openTP {
 		f.open, f.openTP = f.books[tp], tp
@@ -165,35 +166,42 @@ func (f *folder) Record(tp fetch.TopicPartition, r fetch.Record) error {
 		return nil
 	}
 	f.settle()
-	if rejection == nil && e.Type == event.TypeTransaction {
-		if rejection, err = f.corrections.Check(e, in); err != nil {
-			return err
-		}
-	}
 	if rejection != nil {
 		f.reject(e, in, r, rejection)
 		return nil
 	}
+	clock := int64(0)
+	if e.Type == event.TypeTransaction {
+		if len(e.Corrects.IDs) > 0 || f.corrections.Awaited(e) {
+			return f.wait(e, in, tp, r)
+		}
+		clock = f.corrections.Tick(in)
+	}
+	return f.fold(e, in, r, clock)
+}
+
+// fold folds an event that is accepted, at this time of its partition's clock. An error is of a correction.
+func (f *folder) fold(e *event.Event, in rollup.Input, r fetch.Record, clock int64) (err error) {
 	in.Sender = f.sequence.Sender(in.Topic, in.Partition, e.TerminalID)
 	if !f.isNew(e, in, r) {
 		return nil
 	}
-	switch e.Type {
-	case event.TypeTransaction:
-	case event.TypeHealth:
-		f.reports += len(r.Value)
-	default:
-		f.other += f.decoder.Size()
-	}
 	verdict := correction.Counts
-	if e.Type == event.TypeTransaction && (!e.Test || len(e.Corrects.IDs) > 0) {
+	switch {
+	case e.Type == event.TypeHealth:
+		f.reports += len(r.Value)
+	case e.Type != event.TypeTransaction:
+		f.other += f.decoder.Size()
+	case len(e.Corrects.IDs) > 0:
 		f.in = in
-		if verdict, err = f.corrections.Take(e, in); err != nil {
+		if verdict, err = f.corrections.Correct(e, in); err != nil {
 			return err
 		}
+	case !e.Test:
+		verdict = f.corrections.Take(e, in, clock)
 	}
 	if verdict == correction.Repeat {
-		b.duplicates++
+		f.open.duplicates++
 		f.quality.Duplicate(in.Topic, e.TerminalID, e.BusinessDate(f.cfg.BusinessDayCutoff.Milliseconds()))
 		return nil
 	}
@@ -240,11 +248,6 @@ func (f *folder) spread(e *event.Event, in rollup.Input, verdict correction.Verd
 func (f *folder) reject(e *event.Event, in rollup.Input, r fetch.Record, why *event.Rejection) {
 	f.other += len(r.Value) + len(r.Headers)
 	f.open.rejected++
-	date := int32(time.UnixMilli(in.Timestamp).Unix() / 86400)
-	if e.Time.OK {
-		date = e.BusinessDate(f.cfg.BusinessDayCutoff.Milliseconds())
-	}
-	f.quality.Rejected(in.Topic, e.TerminalID, date)
 	l := DeadLetter{
 		Topic: in.Topic, Partition: in.Partition, Offset: in.Offset, Timestamp: in.Timestamp,
 		Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Reason: string(why.Reason), Field: why.Field, Expected: why.Expected,
@@ -254,6 +257,12 @@ func (f *folder) reject(e *event.Event, in rollup.Input, r fetch.Record, why *ev
 	}
 	l.Mask()
 	f.letters = append(f.letters, l)
+
+	date := int32(time.UnixMilli(in.Timestamp).Unix() / 86400)
+	if e.Time.OK && f.decoder.CheckTime(e, in.Timestamp) == nil { // a clock that nobody believes would make months of its own
+		date = e.BusinessDate(f.cfg.BusinessDayCutoff.Milliseconds())
+	}
+	f.quality.Rejected(in.Topic, e.TerminalID, date)
 }
 
 // Passed says that everything before next was looked at: what had no record is a gap (control records, aborted transactions,
@@ -304,6 +313,9 @@ func (b *batch) end() *ending {
 
 // Seal closes the open batch and begins the next one where it ends.
 func (f *folder) Seal(v rollup.Version, lane string, now time.Time) *batch {
+	if len(f.later.records) > 0 {
+		panic("Seal without Correct: corrections would be lost")
+	}
 	b := &batch{version: v, forgotten: f.forgotten.Entries(), letters: f.letters, records: f.records, bytes: f.bytes, at: now, newest: f.newest}
 	tps := make([]fetch.TopicPartition, 0, len(f.books))
 	for tp := range f.books {

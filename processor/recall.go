@@ -18,10 +18,13 @@ import (
 // recallAtOnce is how many rows of past state are wanted at a time, some 300 bytes each: when the lines of a whole chain come back at once, memory stays bounded.
 const recallAtOnce = 20_000
 
-// recall reads what the open batch needs of the past, once what was sealed is settled: written. It tries until ctx ends. A batch that is half sealed can only go on: after
-// an error the hand is broken.
+// recall reads what the open batch needs of the past: for its corrections, and for late evidence, once what was sealed is settled: written. It tries until ctx ends. A batch that is half
+// sealed can only go on: after an error the hand is broken.
 func (l *lane) recall(ctx context.Context, h *hand, settled func() error) (err error) {
 	defer func() { h.broken = h.broken || err != nil }()
+	if err := h.folder.Correct(); err != nil {
+		return fmt.Errorf("folding the corrections of batch %d of lane %s: %w", h.last+1, l.name, err)
+	}
 	for rows := 0; ; {
 		want := h.folder.tills.Wants(recallAtOnce)
 		if len(want) == 0 {

@@ -5,6 +5,8 @@ package main
 import (
 	"flag"
 	"fmt"
+	"hash/crc32"
+	"iter"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -17,18 +19,22 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sys/unix"
+
+	"github.com/tillstream/tillstream/cmd/tillstream/simulator"
 )
 
 var throughput = struct {
-	sales   *int
-	cores   *int
-	health  *bool
-	costs   *bool
-	profile *string
+	sales     *int
+	cores     *int
+	health    *bool
+	simulated *string
+	costs     *bool
+	profile   *string
 }{
 	flag.Int("sales", 1_000_000, "transactions that wait in Kafka"),
 	flag.Int("cores", 1, "of the member: it is pinned to as many"),
 	flag.Bool("reports", false, "health reports instead of transactions"),
+	flag.String("simulated", "", "events of the simulator: sales (returns and corrections among them), or all (a report a minute of each till, orders, incidents)"),
 	flag.Bool("costs", false, "tell what ClickHouse spends on each table, and keeps after all merges; it costs a little itself"),
 	flag.String("profile", "", "profile the member into this file with .cpu and .allocs behind"),
 }
@@ -58,6 +64,28 @@ func sale(b []byte, i int, at time.Time, seen []int, rnd *rand.Rand, next func()
 	return store, fmt.Appendf(b, `],"tenders":[{"method":"card","amount":%d,"result":"approved"}],"totals":{"gross":%[1]d,"net":%[1]d}}`, total)
 }
 
+// simulatedEvents are n events of the simulator that end yesterday at the latest, as they arrive: transactions, or all. Some of a thousand are spoiled.
+func simulatedEvents(t *testing.T, n int, all bool) iter.Seq[*kgo.Record] {
+	c := simulator.Default()
+	c.Stores, c.Secret = 100, []byte("a secret")
+	if !all {
+		c.HeartbeatInterval = time.Hour // fewer to leave out
+	}
+	c.End = time.Now().Truncate(24 * time.Hour)
+	c.Start = c.End.AddDate(0, 0, -n/(c.Stores*c.TransactionsPerStoreDay/2)-2)
+	s, err := simulator.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(yield func(*kgo.Record) bool) {
+		for e := range s.Events() {
+			if (all || e.Topic == "pos.transactions") && !yield(&kgo.Record{Topic: e.Topic, Value: e.Value, Timestamp: time.UnixMilli(e.Arrival), Partition: int32(crc32.ChecksumIEEE(e.Key) % 4)}) {
+				return
+			}
+		}
+	}
+}
+
 // How many events a member with one core takes from a Kafka that has them all, exactly once into ClickHouse, and what it costs. A measurement, not a test.
 //
 //	go test -tags measure -run '^TestMeasureThroughput$' -count 1 -v -timeout 1h ./cmd/tillstream -sales 1000000 -cores 1
@@ -67,9 +95,17 @@ func TestMeasureThroughput(t *testing.T) {
 	n, bytes := *throughput.sales, 0
 	rnd := rand.New(rand.NewPCG(1, 2))
 	zipf, seen := rand.NewZipf(rnd, 1.1, 8, 999), make([]int, 1200)
+	var simulated func() (*kgo.Record, bool)
+	if *throughput.simulated != "" {
+		var stop func()
+		simulated, stop = iter.Pull(simulatedEvents(t, n, *throughput.simulated == "all"))
+		defer stop()
+	}
 	for i := range n {
 		record := &kgo.Record{Topic: "pos.transactions"}
-		if *throughput.health {
+		if simulated != nil {
+			record, _ = simulated()
+		} else if *throughput.health {
 			till := i % 120_000
 			at := time.Now().Truncate(24 * time.Hour).Add(-20 * time.Hour).Add(time.Duration(i/120_000) * 30 * time.Second)
 			record.Topic, record.Timestamp, record.Partition = "pos.health", at, int32(till/5%4)

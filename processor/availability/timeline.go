@@ -242,9 +242,10 @@ const (
 // for a withdrawal, or that a sale has ended, stays as it is.
 func (w *walk) explain(was *heard, r *rules) {
 	now, last := w.last.reported, &w.runs[len(w.runs)-1]
-	s, _, _ := w.last.at(now, r)
-	proved := slices.ContainsFunc(w.proofs, func(p span) bool { return p.from <= now && now < p.to })
-	if last.status != Silent || last.cause != "" || s == Silent && !proved {
+	if last.status != Silent || last.cause != "" { // nearly always: reports are many, and so are proofs
+		return
+	}
+	if s, _, _ := w.last.at(now, r); s == Silent && !slices.ContainsFunc(w.proofs, func(p span) bool { return p.from <= now && now < p.to }) {
 		return
 	}
 	if last.cause = lineCut; was.boot != w.last.boot {

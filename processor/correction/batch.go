@@ -99,7 +99,7 @@ func (f *Fold) row(k *kept) Row {
 	p := &f.packs[k.pack]
 	t, text := &f.tills.Entries()[p.till], f.texts.of(k.text)
 	return Row{
-		Topic: t.Key.graph.topic, Partition: t.Key.graph.partition, Offset: k.offset, StoreID: t.Value.store, TerminalID: t.Value.terminal,
+		Topic: t.Key.graph.topic, Partition: t.Key.graph.partition, Offset: k.offset, At: k.at, StoreID: t.Value.store, TerminalID: t.Value.terminal,
 		ID: text[:k.id], Customer: k.customer, Correction: p.correction, Content: text[k.id:],
 	}
 }

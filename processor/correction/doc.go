@@ -17,8 +17,8 @@
 //
 // Purchase rows are deltas, so what ceases to count is folded once more with the sign -1. That needs what was in it: every transaction is kept in
 // tillstream.transaction_packs, many of a till in a row, written with the batch like all other rows; content (codec.go) has what the folds read and
-// nothing else. When a correction comes the [Finder] is asked for what it names: in the batches before, as of the batch
-// that is open, and so a replay finds the same. The open batch is searched here.
+// nothing else. Corrections wait for the end of their batch (Await, Look, Check, Correct); then the [Finder] is asked for what they name: in the batches before,
+// as of the batch that is open, and so a replay finds the same. The open batch is searched here. Why so: docs/adr/0013-corrections-wait-for-their-batch.md.
 //
 // The corrections themselves are remembered in the lane's state (graph.go), with their names: an event that is named before it comes is not
 // folded when it does.

@@ -1,8 +1,10 @@
 package correction
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -28,6 +30,9 @@ const slack = time.Hour
 // maxLinks is how many corrections of a partition are remembered. More of them in one window are dead letters.
 const maxLinks = 100_000
 
+// maxWaiting is how many corrections may wait, and how much they may name: what Look finds is in memory together.
+const maxWaiting = 5000
+
 // Config of a Fold.
 type Config struct {
 	Window            time.Duration // 0: nothing is kept
@@ -38,13 +43,44 @@ type Config struct {
 	Corrected func(topic, terminal string, businessDate int32, delta int64)
 }
 
-// Query asks for transactions of a till by their keys.
+// Key is what a transaction is found by.
+type Key struct{ Till, Event uint64 } // see tillOf and keyOf
+
+func (k Key) compare(other Key) int {
+	return cmp.Or(cmp.Compare(k.Till, other.Till), cmp.Compare(k.Event, other.Event))
+}
+
+// Query asks for transactions by their keys.
 type Query struct {
-	Till      uint64 // see tillOf
-	Keys      []uint64
-	Topic     string
-	Partition int32
-	Since     int64 // of the partition's clock, ms
+	Keys  []Key // each once, by till and event
+	Since int64 // of the partition's clock, ms
+}
+
+// filter has a bit set for each event that is asked for: of many transactions few are.
+type filter [1 << 10]uint64
+
+func (f *filter) add(event uint64) { f[event>>6%uint64(len(f))] |= 1 << (event & 63) }
+
+func (f *filter) may(event uint64) bool { return f[event>>6%uint64(len(f))]&(1<<(event&63)) != 0 }
+
+func (q *Query) filter() *filter {
+	f := new(filter)
+	for _, k := range q.Keys {
+		f.add(k.Event)
+	}
+	return f
+}
+
+// has says whether a transaction is asked for.
+func (q *Query) has(k Key) bool {
+	_, found := slices.BinarySearchFunc(q.Keys, k, Key.compare)
+	return found
+}
+
+// hasTill says whether anything of a till is.
+func (q *Query) hasTill(till uint64) bool {
+	_, found := slices.BinarySearchFunc(q.Keys, till, func(k Key, till uint64) int { return cmp.Compare(k.Till, till) })
+	return found
 }
 
 // Finder finds kept transactions of the batches before the open one, but for those that were superseded when they came. Rows may be kept.
@@ -56,6 +92,8 @@ type Row struct {
 	Topic                   string
 	Partition               int32
 	Offset                  int64
+	At                      int64 // of the partition's clock when it came, ms
+	Old                     bool  // of an epoch before the open batch's
 	StoreID, TerminalID, ID string
 	Customer                uint64
 	Correction              bool
@@ -74,7 +112,7 @@ func (r *Row) Event(e *event.Event) error {
 // ErrGone says that a correction that counts is not kept any more.
 var ErrGone = errors.New("it is not in tillstream.transaction_packs or tillstream.transactions any more: restore the tables, or set processor.correction_window to 0")
 
-// Verdict is what Take says of an event.
+// Verdict is what Take and Correct say of an event.
 type Verdict uint8
 
 const (
@@ -106,16 +144,30 @@ type Fold struct {
 	day      int64         // since 1970, and its month
 	month    uint32
 	corrects map[int32][]string // ids, by the pack of the correction
-	found    []Row              // by Check, for Take
 	room     []byte             // for the texts of one row
 
+	waiting []waiting        // corrections that Look is for
+	awaited map[uint64]bool  // what they name
+	looked  map[uint64][]Row // what it found, by the key of the event
+	fresh   map[*link]int    // the rows of corrections that came since
+	found   []Row            // by Check, for Correct
+	clock   int64            // that of the correction that Check saw
+
 	event event.Event // taken off or put back
+}
+
+// waiting is a correction that was not folded.
+type waiting struct {
+	graph *graph
+	till  uint64
+	link  link
 }
 
 // New makes a fold with an empty batch, which finds nothing in batches before.
 func New(cfg Config) *Fold {
 	return &Fold{
 		cfg: cfg, cutoff: cfg.BusinessDayCutoff.Milliseconds(), window: cfg.Window.Milliseconds(), limit: maxLinks, corrects: map[int32][]string{}, stores: intern.New(), batch: 1,
+		awaited: map[uint64]bool{}, looked: map[uint64][]Row{}, fresh: map[*link]int{},
 		find: func(Query, func(Row) error) error { return nil },
 	}
 }
@@ -159,7 +211,14 @@ func (f *Fold) graph(topic string, partition int32) *graph {
 	return f.recent
 }
 
-// tick sets the clock of a partition by a transaction of it.
+// Tick sets the clock of a partition by a transaction of it, which is not yet known to be new, and gives it. Offsets come in order.
+func (f *Fold) Tick(in rollup.Input) (clock int64) {
+	if f.window == 0 {
+		return 0
+	}
+	return f.tick(in).clock
+}
+
 func (f *Fold) tick(in rollup.Input) *graph {
 	g, now := f.graph(in.Topic, in.Partition), max(in.Timestamp, 0)
 	switch {
@@ -173,110 +232,170 @@ func (f *Fold) tick(in rollup.Input) *graph {
 	}
 	if now > g.clock {
 		g.clock, g.moved = now, true
-		if len(g.queue) > 0 {
-			g.forget(f.known(g))
+		if len(f.waiting) == 0 { // who waits may name what would be forgotten
+			g.forget(f.known(now))
 		}
 	}
 	return g
 }
 
-// known is since when rows and corrections are.
-func (f *Fold) known(g *graph) int64 { return g.clock - f.window - slack.Milliseconds() }
+// known is since when rows and corrections are at this time of their partition's clock.
+func (f *Fold) known(clock int64) int64 { return clock - f.window - slack.Milliseconds() }
 
-// Check looks at a transaction that is not yet known to be new. For a correction it finds what that names, or says why it cannot be folded.
-// An error is the Finder's.
-func (f *Fold) Check(e *event.Event, in rollup.Input) (*event.Rejection, error) {
-	if f.window == 0 {
-		return nil, nil
-	}
+// Await is Tick for a correction, which waits for Look, Check and Correct. It gives the partition's clock, and says that no more can wait.
+func (f *Fold) Await(e *event.Event, in rollup.Input) (clock int64, full bool) {
 	g := f.tick(in)
-	if len(e.Corrects.IDs) == 0 {
-		return nil, nil
-	}
 	key := keyOf(e.StoreID, e.TerminalID, e.ID)
-	f.found = f.found[:0]
+	names := namesOf(e, key)
+	f.waiting = append(f.waiting, waiting{g, tillOf(in.Topic, e.StoreID, e.TerminalID), link{key: key, names: names, clock: g.clock}})
+	for _, n := range names {
+		f.awaited[n] = true
+	}
+	return g.clock, len(f.waiting) >= maxWaiting || len(f.awaited) >= maxWaiting
+}
+
+// Awaited says that a correction that waits names this event: it is to wait as well, behind that.
+func (f *Fold) Awaited(e *event.Event) bool {
+	return len(f.awaited) > 0 && f.awaited[keyOf(e.StoreID, e.TerminalID, e.ID)]
+}
+
+// Look finds, all at once, what the corrections that wait may take off or put back: in the open batch, and in those before it. An error is the Finder's.
+func (f *Fold) Look() error {
+	clear(f.looked)
+	clear(f.fresh)
+	q := Query{Since: math.MaxInt64}
+	for i := range f.waiting {
+		w := &f.waiting[i]
+		q.Since = min(q.Since, f.known(w.link.clock))
+		for _, n := range w.link.names {
+			q.Keys = append(q.Keys, Key{w.till, n})
+		}
+		for _, l := range w.graph.family(&w.link)[1:] { // but for itself
+			q.Keys = append(q.Keys, Key{w.till, l.key})
+		}
+	}
+	f.waiting = f.waiting[:0]
+	clear(f.awaited)
+	slices.SortFunc(q.Keys, Key.compare)
+	q.Keys = slices.Compact(q.Keys)
+	add := func(r Row) error {
+		f.looked[r.Key] = append(f.looked[r.Key], r)
+		return nil
+	}
+	tills := make([]bool, f.tills.Len())
+	for i := range tills {
+		tills[i] = q.hasTill(f.tills.Entries()[i].Key.till)
+	}
+	wanted := q.filter()
+	for i := range f.rows.n {
+		k := f.rows.at(i)
+		p := &f.packs[k.pack]
+		if !tills[p.till] || p.superseded {
+			continue
+		}
+		t := &f.tills.Entries()[p.till]
+		f.room = appendKey(f.room[:0], t.Value.store, t.Value.terminal, f.texts.of(k.text)[:k.id])
+		if key := xxhash.Sum64(f.room); wanted.may(key) && q.has(Key{t.Key.till, key}) {
+			r := f.row(k)
+			r.Key = key
+			_ = add(r)
+		}
+	}
+	return f.find(q, add)
+}
+
+// Check looks at a correction that Look was for, at the clock that Await gave, and that is not yet known to be new. It says why it cannot be folded, if so.
+func (f *Fold) Check(e *event.Event, in rollup.Input, clock int64) *event.Rejection {
+	g := f.graph(in.Topic, in.Partition)
+	f.clock, f.found = clock, f.found[:0]
+	g.forget(f.known(clock))
+	key := keyOf(e.StoreID, e.TerminalID, e.ID)
 	if g.links[key] != nil { // a repeat
-		return nil, nil
+		return nil
 	}
 	if len(g.links) >= f.limit {
 		return &event.Rejection{
 			Reason: event.ReasonCorrectionLimit, Field: "corrects",
 			Expected: fmt.Sprintf("at most %d corrections of a partition within processor.correction_window", f.limit),
-		}, nil
-	}
-	var unnamed []uint64 // so far
-	names := namesOf(e, key)
-	for _, n := range names {
-		if len(g.named[n]) == 0 {
-			unnamed = append(unnamed, n)
 		}
 	}
-	if len(unnamed) == 0 {
-		return nil, nil
-	}
-	err := f.search(g, e, unnamed, func(r Row) error {
-		if !r.Correction {
-			f.found = append(f.found, r)
+	at, late := e.When().Milli, false
+	for _, n := range namesOf(e, key) {
+		if len(g.named[n]) > 0 {
+			continue
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	if at := e.When().Milli; at < g.clock-f.window || at < g.since {
-		for _, n := range unnamed {
-			if g.links[n] == nil && !slices.ContainsFunc(f.found, func(r Row) bool { return r.Key == n }) {
-				return f.tooLate(g), nil
+		known := g.links[n] != nil
+		for r := range f.kept(g, n) {
+			if !r.Correction {
+				known, f.found = true, append(f.found, *r)
 			}
 		}
+		late = late || !known && (at < clock-f.window || at < g.since)
 	}
-	return nil, nil
-}
-
-func (f *Fold) tooLate(g *graph) *event.Rejection {
-	from := time.UnixMilli(max(g.clock-f.window, g.since)).UTC().Format(time.RFC3339)
+	if !late {
+		return nil
+	}
+	from := time.UnixMilli(max(clock-f.window, g.since)).UTC().Format(time.RFC3339)
 	return &event.Rejection{
 		Reason: event.ReasonCorrectionTooLate, Field: "corrects.ids",
 		Expected: "ids of events of this till that came within processor.correction_window, or a transaction later than " + from,
 	}
 }
 
-// Take takes a new transaction into the open batch and says whether it counts. An error is the Finder's, or wraps ErrGone.
-func (f *Fold) Take(e *event.Event, in rollup.Input) (Verdict, error) {
+// kept gives what Look found of a key, as of the correction that Check saw. Others' partitions are read meanwhile: only what they had in epochs before is sure.
+func (f *Fold) kept(g *graph, key uint64) iter.Seq[*Row] {
+	return func(yield func(*Row) bool) {
+		rows := f.looked[key]
+		for i := range rows {
+			r := &rows[i]
+			if r.Topic == g.topic && (r.Partition == g.partition || r.Old) && r.At >= f.known(f.clock) && !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+// Take takes a new transaction that corrects nothing into the open batch, at the clock that Tick gave, and says whether it counts.
+func (f *Fold) Take(e *event.Event, in rollup.Input, clock int64) Verdict {
 	if f.window == 0 {
-		return Counts, nil
+		return Counts
 	}
-	g := f.graph(in.Topic, in.Partition)
-	correction, verdict := len(e.Corrects.IDs) > 0, Counts
-	key := uint64(0)
-	if correction || len(g.named) > 0 {
-		key = keyOf(e.StoreID, e.TerminalID, e.ID)
-	}
-	date := e.BusinessDate(f.cutoff)
-	switch {
-	case correction && g.links[key] != nil:
-		return Repeat, nil
-	case !correction && len(g.named) > 0 && len(g.named[key]) > 0:
+	g, verdict, date := f.graph(in.Topic, in.Partition), Counts, e.BusinessDate(f.cutoff)
+	if len(g.named) > 0 && len(g.named[keyOf(e.StoreID, e.TerminalID, e.ID)]) > 0 {
 		verdict = Superseded
 		f.cfg.Corrected(in.Topic, e.TerminalID, date, 1)
 	}
+	f.keep(g, e, in, clock, date, verdict)
+	return verdict
+}
+
+// keep keeps a transaction, and gives its pack.
+func (f *Fold) keep(g *graph, e *event.Event, in rollup.Input, clock int64, date int32, verdict Verdict) int32 {
 	s := f.senders.Of(in)
 	f.till(s, g, e, in)
 	f.room = appendContent(append(f.room[:0], e.ID...), e, date)
 	k := f.rows.add() // filled where it lies
-	k.at, k.offset, k.customer, k.id, k.text = g.clock, in.Offset, e.Transaction.Customer.Pseudonym, uint16(len(e.ID)), f.texts.keep(f.room)
-	k.pack = f.pack(s, g.clock, in.Offset, len(e.StoreID)+len(e.TerminalID)+len(f.room)+2, correction, verdict == Superseded)
-	if !correction {
-		return verdict, nil
+	k.at, k.offset, k.customer, k.id, k.text = clock, in.Offset, e.Transaction.Customer.Pseudonym, uint16(len(e.ID)), f.texts.keep(f.room)
+	k.pack = f.pack(s, clock, in.Offset, len(e.StoreID)+len(e.TerminalID)+len(f.room)+2, verdict == Correction, verdict == Superseded)
+	return k.pack
+}
+
+// Correct takes a new correction that Check let pass into the open batch: Correction or Repeat. An error says that what is kept cannot be read, or wraps ErrGone.
+func (f *Fold) Correct(e *event.Event, in rollup.Input) (Verdict, error) {
+	g, key := f.graph(in.Topic, in.Partition), keyOf(e.StoreID, e.TerminalID, e.ID)
+	if g.links[key] != nil {
+		return Repeat, nil
 	}
+	pack := f.keep(g, e, in, f.clock, e.BusinessDate(f.cutoff), Correction)
 	ids := make([]string, len(e.Corrects.IDs))
 	for i, id := range e.Corrects.IDs {
 		ids[i] = strings.Clone(id)
 	}
-	f.corrects[k.pack] = ids
-	l := &link{key: key, id: strings.Clone(e.ID), names: namesOf(e, key), clock: g.clock, offset: in.Offset, order: declared(e)}
+	f.corrects[pack] = ids
+	l := &link{key: key, id: strings.Clone(e.ID), names: namesOf(e, key), clock: f.clock, offset: in.Offset, order: declared(e)}
 	g.add(l)
 	g.changed[key] = l
+	f.fresh[l] = f.rows.n - 1
 	for i := range f.found {
 		if err := f.apply(&f.found[i], -1); err != nil {
 			return Correction, err
@@ -308,19 +427,26 @@ func (f *Fold) settle(g *graph, l *link, e *event.Event, in rollup.Input) error 
 		if x.inForce {
 			sign = 1
 		}
-		gone := true
-		err := f.search(g, e, []uint64{x.key}, func(r Row) error {
-			if !r.Correction || r.Offset != x.offset || r.Topic != g.topic || r.Partition != g.partition {
-				return nil
-			}
-			gone = false
-			return f.apply(&r, sign)
-		})
-		if err != nil {
+		row := f.of(g, x)
+		if row == nil {
+			return fmt.Errorf("correction %s of %s:%d@%d is itself corrected: %w", x.id, g.topic, g.partition, x.offset, ErrGone)
+		}
+		if err := f.apply(row, sign); err != nil {
 			return err
 		}
-		if gone {
-			return fmt.Errorf("correction %s of %s:%d@%d is itself corrected: %w", x.id, g.topic, g.partition, x.offset, ErrGone)
+	}
+	return nil
+}
+
+// of is the row of a correction; nil if it is kept no more.
+func (f *Fold) of(g *graph, l *link) *Row {
+	if i, ok := f.fresh[l]; ok {
+		r := f.row(f.rows.at(i))
+		return &r
+	}
+	for r := range f.kept(g, l.key) {
+		if r.Correction && r.Offset == l.offset && r.Partition == g.partition {
+			return r
 		}
 	}
 	return nil
@@ -334,25 +460,6 @@ func (f *Fold) apply(r *Row, sign int64) error {
 	f.cfg.Apply(&f.event, sign)
 	f.cfg.Corrected(r.Topic, r.TerminalID, f.event.BusinessDate(f.cutoff), -sign)
 	return nil
-}
-
-// search looks in the open batch and in those before it for transactions of the till of e.
-func (f *Fold) search(g *graph, e *event.Event, keys []uint64, row func(Row) error) error {
-	q := Query{Till: tillOf(g.topic, e.StoreID, e.TerminalID), Keys: keys, Topic: g.topic, Partition: g.partition, Since: f.known(g)}
-	for i := range f.rows.n {
-		k := f.rows.at(i)
-		p := &f.packs[k.pack]
-		if f.tills.Entries()[p.till].Key != (tillKey{q.Till, g}) || k.at < q.Since || p.superseded {
-			continue
-		}
-		r := f.row(k)
-		if r.Key = keyOf(r.StoreID, r.TerminalID, r.ID); slices.Contains(keys, r.Key) {
-			if err := row(r); err != nil {
-				return err
-			}
-		}
-	}
-	return f.find(q, row)
 }
 
 // declared is when a correction was made.

@@ -1,6 +1,7 @@
 package correction
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -24,12 +25,13 @@ func TestLimit(t *testing.T) {
 		e.Type, e.ID, e.StoreID, e.TerminalID, e.Corrects.IDs = event.TypeTransaction, fmt.Sprint("c", n), "s", "t", []string{fmt.Sprint("e", n)}
 		e.Time = event.Time{Milli: at.Milliseconds(), OK: true}
 		in := rollup.Input{Topic: "topic", Offset: int64(n), Timestamp: at.Milliseconds()}
-		r, err := f.Check(e, in)
-		if err != nil {
+		clock, _ := f.Await(e, in)
+		if err := f.Look(); err != nil {
 			t.Fatal(err)
 		}
+		r := f.Check(e, in, clock)
 		if r == nil {
-			if _, err := f.Take(e, in); err != nil {
+			if _, err := f.Correct(e, in); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -60,6 +62,38 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// Of other partitions, which others read meanwhile, only what they had in epochs before is taken off, and nothing of another topic.
+func TestOtherPartitions(t *testing.T) {
+	off := 0
+	f := New(Config{Window: time.Hour, Apply: func(_ *event.Event, sign int64) { off -= min(int(sign), 0) }, Corrected: func(string, string, int32, int64) {}})
+	e := &event.Event{}
+	e.Type, e.ID, e.StoreID, e.TerminalID, e.Corrects.IDs = event.TypeTransaction, "c", "s", "t", []string{"e"}
+	content := string(appendContent(nil, e, 20_000))
+	f.Find(func(q Query, row func(Row) error) error {
+		for i, r := range []Row{{Partition: 3}, {Partition: 4}, {Partition: 4, Old: true}, {Partition: 3, Topic: "other"}} {
+			r.Key, r.Topic, r.At, r.Offset, r.StoreID, r.TerminalID, r.ID, r.Content = keyOf("s", "t", "e"), cmp.Or(r.Topic, "topic"), 5, int64(i), "s", "t", "e", content
+			if !q.has(Key{tillOf("topic", "s", "t"), r.Key}) {
+				t.Errorf("looked for %v", q.Keys)
+			}
+			if err := row(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	in := rollup.Input{Topic: "topic", Partition: 3, Offset: 7, Timestamp: 10}
+	clock, _ := f.Await(e, in)
+	if err := f.Look(); err != nil {
+		t.Fatal(err)
+	}
+	if r := f.Check(e, in, clock); r != nil {
+		t.Fatal(r)
+	}
+	if _, err := f.Correct(e, in); err != nil || off != 2 {
+		t.Errorf("%d are taken off (%v), want that of the partition and the old one", off, err)
+	}
+}
+
 // A correction that counts and is not kept any more cannot be taken off: the lane says so instead of guessing.
 func TestGone(t *testing.T) {
 	f := New(Config{Window: time.Hour, Apply: func(*event.Event, int64) {}, Corrected: func(string, string, int32, int64) {}})
@@ -69,10 +103,12 @@ func TestGone(t *testing.T) {
 		e := &event.Event{}
 		e.Type, e.ID, e.Corrects.IDs = event.TypeTransaction, fmt.Sprint("c", n), []string{fmt.Sprint("c", n-1)}
 		in := rollup.Input{Topic: "topic", Offset: int64(n)}
-		if _, err := f.Check(e, in); err != nil {
+		clock, _ := f.Await(e, in)
+		if err := f.Look(); err != nil {
 			t.Fatal(err)
 		}
-		_, last = f.Take(e, in)
+		f.Check(e, in, clock)
+		_, last = f.Correct(e, in)
 		f.Seal(rollup.Version{Epoch: 1, Batch: uint64(n)})
 	}
 	if last == nil {
@@ -100,10 +136,17 @@ func TestPacks(t *testing.T) {
 				e.Corrects.IDs = []string{fmt.Sprint("e", n+2*tills)} // comes later perhaps, or in the other partition, or of another till
 			}
 			in := rollup.Input{Topic: "topic", Partition: at.partition, Offset: at.offset, Timestamp: 1_772_452_800_000 + int64(n)}
-			if _, err := f.Check(e, in); err != nil {
-				t.Fatal(err)
+			verdict, err := Counts, error(nil)
+			if len(e.Corrects.IDs) == 0 {
+				verdict = f.Take(e, in, f.Tick(in))
+			} else {
+				clock, _ := f.Await(e, in)
+				if err := f.Look(); err != nil {
+					t.Fatal(err)
+				}
+				f.Check(e, in, clock)
+				verdict, err = f.Correct(e, in)
 			}
-			verdict, err := f.Take(e, in)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -125,8 +168,11 @@ func TestPacks(t *testing.T) {
 				}
 				left, bytes, last = left-1, bytes+len(content), at.offset
 				found := 0
-				q := Query{Till: tillOf("topic", "s", e.TerminalID), Keys: []uint64{keyOf("s", e.TerminalID, id)}, Topic: "topic", Partition: at.partition, Since: column[[]int64](b, "at_ms")[i][j]}
+				q := Query{Keys: []Key{{tillOf("topic", "s", e.TerminalID), keyOf("s", e.TerminalID, id)}}, Since: column[[]int64](b, "at_ms")[i][j]}
 				if err := Search(b, q, func(r Row) error {
+					if r.Partition != at.partition {
+						return nil
+					}
 					found++
 					if r.ID != id || r.Offset != at.offset || r.Customer != e.Transaction.Customer.Pseudonym || r.Content != content || r.Correction != (len(e.Corrects.IDs) > 0) {
 						t.Fatalf("found %+v of %+v", r, e)

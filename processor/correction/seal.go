@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/tillstream/tillstream/processor/rollup"
 	"github.com/tillstream/tillstream/processor/table"
 )
@@ -41,6 +43,8 @@ func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 	f.batch++
 	f.stores.Trim() // senders are of the batch before now
 	clear(f.corrects)
+	clear(f.looked) // nothing of the batch is needed any more
+	clear(f.fresh)
 	return s
 }
 
@@ -102,20 +106,24 @@ func (f *Fold) block(month uint32, rows []table.Row, c *packed, v rollup.Version
 	return b.Seal()
 }
 
-// Search finds transactions in a block that Seal made.
+// Search finds transactions in a block that Seal made. Whether they are old is for others to say.
 func Search(b *rollup.Block, q Query, row func(Row) error) error {
-	tills := column[uint64](b, "till")
+	tills, wanted := column[uint64](b, "till"), q.filter()
+	var room []byte
 	for i := 1; i < len(tills); i++ {
-		if tills[i] != q.Till || column[int32](b, "partition")[i] != q.Partition || column[uint8](b, "superseded")[i] != 0 {
+		if column[uint8](b, "superseded")[i] != 0 || !q.hasTill(tills[i]) {
 			continue
 		}
 		r := Row{
-			Topic: column[string](b, "topic")[i], Partition: q.Partition, StoreID: column[string](b, "store_id")[i], TerminalID: column[string](b, "terminal_id")[i],
+			Topic: column[string](b, "topic")[i], Partition: column[int32](b, "partition")[i], StoreID: column[string](b, "store_id")[i], TerminalID: column[string](b, "terminal_id")[i],
 			Correction: len(column[[]string](b, "corrects")[i]) > 0,
 		}
+		room = appendKey(room[:0], r.StoreID, r.TerminalID, "")
+		till := len(room)
 		for j, id := range column[[]string](b, "ids")[i] {
-			r.Key, r.ID = keyOf(r.StoreID, r.TerminalID, id), id
-			if column[[]int64](b, "at_ms")[i][j] < q.Since || !slices.Contains(q.Keys, r.Key) {
+			room = append(room[:till], id...)
+			r.Key, r.ID, r.At = xxhash.Sum64(room), id, column[[]int64](b, "at_ms")[i][j]
+			if !wanted.may(r.Key) || r.At < q.Since || !q.has(Key{tills[i], r.Key}) {
 				continue
 			}
 			r.Offset, r.Customer, r.Content = column[[]int64](b, "offsets")[i][j], column[[]uint64](b, "customers")[i][j], column[[]string](b, "contents")[i][j]

@@ -214,25 +214,22 @@ func (s sink) State(ctx context.Context, owners []string, row func(rollup.StateR
 	return nil
 }
 
-// transactions are those that a query asks for, of the first n parts: by partition and version, as of the real table's WHERE.
+// transactions are those that a query asks for, of the first n parts, as of the real table's WHERE.
 func (c *clickhouse) transactions(q correction.Query, before rollup.Version, n int) (found []correction.Row) {
 	for _, p := range c.parts[:n] {
 		if p.table != correction.Table {
 			continue
 		}
-		version, partition := column[uint64](p.block, "version")[0], column[int32](p.block, "partition")
-		for _, number := range slices.Compact(slices.Sorted(slices.Values(partition[1:]))) {
-			if version >= before.Uint64() || number != q.Partition && version >= (rollup.Version{Epoch: before.Epoch}).Uint64() {
-				continue
-			}
-			asked := q
-			asked.Partition = number
-			if err := correction.Search(p.block, asked, func(r correction.Row) error {
-				found = append(found, r)
-				return nil
-			}); err != nil {
-				panic(err)
-			}
+		version := column[uint64](p.block, "version")[0]
+		if version >= before.Uint64() {
+			continue
+		}
+		if err := correction.Search(p.block, q, func(r correction.Row) error {
+			r.Old = version < (rollup.Version{Epoch: before.Epoch}).Uint64()
+			found = append(found, r)
+			return nil
+		}); err != nil {
+			panic(err)
 		}
 	}
 	return found

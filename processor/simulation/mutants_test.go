@@ -77,6 +77,11 @@ var mutants = []mutant{
 		"what is read of the past is not used", "processor/recall.go",
 		`if err := h.folder.tills.Recall(r); err != nil {`, `if err := either($, func(rollup.StateRow) error { return ctx.Err() }, h.folder.tills.Recall)(r); err != nil {`, 100, 0,
 	},
+	{"what a waiting correction names does not wait", "processor/folder.go", `f.corrections.Awaited(e) {`, `f.corrections.Awaited(e) && !$ {`, 100, 100},
+	{"corrections are lost with the batches that were sealed", "processor/lane.go", `for _, b := range h.sealed {
+			for`, `for _, b := range h.sealed[either($, len(h.sealed), 0):] {
+			for`, 1000, 0},
+	{"what the open batch keeps is not looked at", "processor/correction/fold.go", `if !tills[p.till] || p.superseded {`, `if !tills[p.till] || p.superseded || $ {`, 100, 0},
 	{"the end of a batch said once", "processor/lane.go", `again = time.After(idleAgain)`, `if again = time.After(idleAgain); $ {
 			again = nil
 		}`, 1000, 670},
@@ -96,7 +101,7 @@ var unclaimed = mutant{"no claim", "processor/writer.go", `if err := w.claim(ctx
 // unneeded are rules that can be broken without harm as long as batches are claimed. They keep their places as a second belt, since members of a version that knows
 // no claims may be at work, and are broken together with that.
 var unneeded = []mutant{
-	{"an intent counts for whatever partitions the lane has now", "processor/commit/recover.go", `len(intended) == wanted && wanted > 0`, `len(intended) == either($, len(f.Partitions), wanted) && wanted > 0`, 100, 2350},
+	{"an intent counts for whatever partitions the lane has now", "processor/commit/recover.go", `len(intended) == wanted && wanted > 0`, `len(intended) == either($, len(f.Partitions), wanted) && wanted > 0`, 100, 600},
 	{"fencing ignored", "processor/writer.go", `err := w.offsets.Commit(ctx, intent); err != nil`, `err := w.offsets.Commit(ctx, intent); err != nil && !($ && errors.Is(err, ErrFenced))`, 2000, 100},
 	{"no verification before the state", "processor/writer.go", `if err := commit.Verify(w.name, b.version.Epoch, b.version.Batch, b.ranges, verify, held); err != nil {`, `if err := commit.Verify(w.name, b.version.Epoch, b.version.Batch, b.ranges, verify, held); err != nil && !$ {`, 1000, 620},
 }
@@ -104,7 +109,7 @@ var unneeded = []mutant{
 // remembering brings somebody back who was forgotten.
 var remembering = []mutant{
 	{"no look at who was forgotten before a batch is written", "processor/writer.go", `} else if n != b.forgotten {`, `} else if n != b.forgotten && (!$ || n < b.forgotten) {`, 100, 30},
-	{"state names whom it named", "processor/folder.go", `Forgotten: forgotten.Has}`, `Forgotten: either($, nil, forgotten.Has)}`, 200, 90},
+	{"state names whom it named", "processor/folder.go", `Forgotten: forgotten.Has}`, `Forgotten: either($, nil, forgotten.Has)}`, 100, 850},
 }
 
 // forgetful judges anew what was judged.

@@ -18,34 +18,41 @@ var _ processor.Archive = (*Sink)(nil)
 // Transactions gives the kept transactions that a query asks for, of batches before the given one. A till is the beginning of the key of packs, of which its ids are read, and
 // a transaction's key that of what older versions wrote. A batch that two versions finished may be in both tables.
 func (s *Sink) Transactions(ctx context.Context, q correction.Query, before rollup.Version, row func(correction.Row) error) error {
-	err := s.rows(ctx, func(r driver.Rows) error {
-		x := correction.Row{Topic: q.Topic}
-		var corrects uint64
-		if err := r.Scan(&x.Key, &x.Partition, &x.Offset, &x.StoreID, &x.TerminalID, &x.ID, &x.Customer, &corrects, &x.Content); err != nil {
-			return err
+	for asked := range slices.Chunk(q.Keys, keysAtOnce) {
+		var tills, keys []uint64
+		for _, k := range asked {
+			tills, keys = append(tills, k.Till), append(keys, k.Event)
 		}
-		x.Correction = corrects > 0
-		return row(x)
-	}, `SELECT key, partition, offset, store, terminal, id, customer, corrections, content FROM
-		(
-			SELECT key, partition, offset, toString(store_id) AS store, toString(terminal_id) AS terminal, id, customer, length(corrects) AS corrections, content FROM tillstream.transactions
-			WHERE lane = '' AND key IN {keys:Array(UInt64)} AND topic = {topic:String} AND NOT superseded AND at >= fromUnixTimestamp64Milli({since:Int64})
-				AND version < {before:UInt64} AND (partition = {partition:Int32} OR version < {epoch:UInt64})
-			UNION ALL
-			SELECT one.1, partition, one.3, toString(store_id), toString(terminal_id), one.2, one.4, length(corrects), one.5 FROM
+		err := s.rows(ctx, func(r driver.Rows) error {
+			var x correction.Row
+			var corrects uint64
+			if err := r.Scan(&x.Key, &x.Topic, &x.Partition, &x.Offset, &x.At, &x.Old, &x.StoreID, &x.TerminalID, &x.ID, &x.Customer, &corrects, &x.Content); err != nil {
+				return err
+			}
+			x.Correction = corrects > 0
+			return row(x)
+		}, `SELECT key, topic, partition, offset, came, old, store, terminal, id, customer, corrections, content FROM
 			(
-				SELECT partition, store_id, terminal_id, corrects, arrayJoin(arrayFilter(x -> x.1 IN {keys:Array(UInt64)} AND x.6 >= {since:Int64},
-					arrayMap((i, o, c, t, m) -> (xxHash64(concat(store_id, char(0), terminal_id, char(0), i)), i, o, c, t, m), ids, offsets, customers, contents, at_ms))) AS one
-				FROM tillstream.transaction_packs
-				PREWHERE lane = '' AND till = {till:UInt64} AND arrayExists(i -> xxHash64(concat(store_id, char(0), terminal_id, char(0), i)) IN {keys:Array(UInt64)}, ids)
-				WHERE topic = {topic:String} AND NOT superseded AND version < {before:UInt64} AND (partition = {partition:Int32} OR version < {epoch:UInt64})
+				SELECT key, toString(topic) AS topic, partition, offset, toUnixTimestamp64Milli(at) AS came, version < {epoch:UInt64} AS old, toString(store_id) AS store, toString(terminal_id) AS terminal,
+					id, customer, length(corrects) AS corrections, content
+				FROM tillstream.transactions
+				WHERE lane = '' AND key IN {keys:Array(UInt64)} AND NOT superseded AND at >= fromUnixTimestamp64Milli({since:Int64}) AND version < {before:UInt64}
+				UNION ALL
+				SELECT one.1, toString(topic), partition, one.3, one.6, old, toString(store_id), toString(terminal_id), one.2, one.4, length(corrects), one.5 FROM
+				(
+					SELECT topic, partition, store_id, terminal_id, corrects, version < {epoch:UInt64} AS old, arrayJoin(arrayFilter(x -> x.1 IN {keys:Array(UInt64)} AND x.6 >= {since:Int64},
+						arrayMap((i, o, c, t, m) -> (xxHash64(concat(store_id, char(0), terminal_id, char(0), i)), i, o, c, t, m), ids, offsets, customers, contents, at_ms))) AS one
+					FROM tillstream.transaction_packs
+					PREWHERE lane = '' AND till IN {tills:Array(UInt64)} AND arrayExists(i -> xxHash64(concat(store_id, char(0), terminal_id, char(0), i)) IN {keys:Array(UInt64)}, ids)
+					WHERE NOT superseded AND version < {before:UInt64}
+				)
 			)
-		)
-		ORDER BY key, partition, offset LIMIT 1 BY key, partition, offset`,
-		ch.Named("till", q.Till), ch.Named("keys", q.Keys), ch.Named("topic", q.Topic), ch.Named("since", max(q.Since, 0)), ch.Named("partition", q.Partition),
-		ch.Named("before", before.Uint64()), ch.Named("epoch", rollup.Version{Epoch: before.Epoch}.Uint64()))
-	if err != nil {
-		return fmt.Errorf("reading tillstream.transaction_packs and tillstream.transactions: %w", err)
+			ORDER BY topic, key, partition, offset LIMIT 1 BY topic, key, partition, offset`,
+			ch.Named("tills", slices.Compact(tills)), ch.Named("keys", keys), ch.Named("since", max(q.Since, 0)),
+			ch.Named("before", before.Uint64()), ch.Named("epoch", rollup.Version{Epoch: before.Epoch}.Uint64()))
+		if err != nil {
+			return fmt.Errorf("reading tillstream.transaction_packs and tillstream.transactions: %w", err)
+		}
 	}
 	return nil
 }

@@ -67,10 +67,12 @@ func returnBlocks() (blocks []*rollup.Block) {
 	purchases := purchase.New(purchase.Config{})
 	kept := correction.New(correction.Config{Window: time.Hour, Apply: purchases.Add})
 	in := rollup.Input{Topic: "pos.transactions", Offset: 5, Timestamp: e.Time.Milli + 1}
-	if _, err := kept.Check(e, in); err != nil {
+	clock, _ := kept.Await(e, in)
+	if err := kept.Look(); err != nil {
 		panic(err)
 	}
-	if _, err := kept.Take(e, in); err != nil {
+	kept.Check(e, in, clock)
+	if _, err := kept.Correct(e, in); err != nil {
 		panic(err)
 	}
 	for _, b := range purchases.Seal(v1).Blocks {
