@@ -8,12 +8,14 @@ import (
 	"encoding/base64"
 	"html/template"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/tillstream/tillstream/console/login"
+	"github.com/tillstream/tillstream/internal/look"
 )
 
 // Prefix is where the console is, on whatever address serves it.
@@ -64,8 +66,11 @@ type Deps struct {
 //go:embed templates/*.html
 var templateFiles embed.FS
 
-//go:embed static
-var staticFiles embed.FS
+//go:embed static/style.css
+var style []byte
+
+//go:embed static/console.js
+var script []byte
 
 type console struct {
 	cfg       Config
@@ -119,13 +124,11 @@ func New(cfg Config, deps Deps) (http.Handler, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	for file, kind := range map[string]string{"style.css": "text/css; charset=utf-8", "console.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml"} {
-		content, err := staticFiles.ReadFile("static/" + file)
-		if err != nil {
-			return nil, err
-		}
-		sum := sha256.Sum256(content)
-		a := asset{"static/" + base64.RawURLEncoding.EncodeToString(sum[:6]) + "/" + file, kind, content}
+	for _, a := range []asset{
+		{"style.css", "text/css; charset=utf-8", slices.Concat(look.Colours, style)}, {"console.js", "text/javascript; charset=utf-8", script}, {"icon.svg", "image/svg+xml", look.Icon},
+	} {
+		file, sum := a.name, sha256.Sum256(a.content)
+		a.name = "static/" + base64.RawURLEncoding.EncodeToString(sum[:6]) + "/" + file
 		c.assets[file] = a
 		mux.HandleFunc("GET "+Prefix+a.name, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Cache-Control", "private, max-age=31536000, immutable")

@@ -297,7 +297,7 @@ func TestCatalogue(t *testing.T) {
 	used := func(key string) bool {
 		list, rest, _ := strings.Cut(key, ".")
 		switch list {
-		case "status", "shop", "severity", "alert", "party", "verdict", "stage", "period", "level", "segment", "weekday", "unit", "nav", "theme", "notice", "ignored": // values of the data, or of the code
+		case "status", "shop", "lane", "severity", "alert", "party", "verdict", "stage", "period", "level", "segment", "weekday", "unit", "nav", "theme", "notice", "ignored": // values of the data, or of the code
 			return true
 		case "column", "tile", "figure", "note":
 			return strings.Contains(text, `"`+rest+`"`) || strings.Contains(text, `"burn_"`) && strings.HasPrefix(rest, "burn_") || strings.Contains(text, `"`+key+`"`)

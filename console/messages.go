@@ -189,6 +189,7 @@ var catalogue = map[string][len(languages)]string{
 	"status.up": {"up", "en marche"}, "status.degraded": {"degraded", "dégradée"}, "status.down": {"down", "en panne"}, "status.silent": {"silent", "muette"},
 	"status.maintenance": {"maintenance", "maintenance"}, "status.unknown": {"unknown", "inconnu"}, "status.disabled": {"cannot sell", "sans vente"}, "status.closed": {"closed", "fermé"},
 	"shop.up": {"yes", "oui"}, "shop.down": {"no", "non"}, "shop.unknown": {"unknown", "inconnu"}, "shop.withdrawn": {"withdrawn", "retiré"},
+	"lane.running": {"running", "en marche"}, "lane.recovering": {"recovering", "en reprise"}, "lane.stopped": {"stopped", "arrêtée"},
 	"severity.page": {"page", "astreinte"}, "severity.ticket": {"ticket", "ticket"}, "alert.firing": {"firing", "active"}, "alert.frozen": {"frozen", "gelée"},
 	"party.provider": {"provider", "prestataire"}, "party.customer": {"customer", "client"}, "party.third_party": {"third party", "tiers"}, "party.force_majeure": {"force majeure", "force majeure"},
 	"party.shared": {"shared", "partagé"}, "party.undetermined": {"undetermined", "indéterminé"},

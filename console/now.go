@@ -189,15 +189,15 @@ func (p *page) lanes(context.Context) figure {
 		return f
 	}
 	for _, l := range p.console.deps.Lanes() {
-		class := ""
-		if l.Stopped {
-			class = "bad"
+		state := p.word("lane", l.State)
+		if state.Class = ""; l.Stopped {
+			state.Class = "bad"
 		}
 		if f.Table == nil {
 			f.Table = &table{Head: []cell{{Text: p.T("column.lane"), Class: "num"}, {Text: p.T("column.behind"), Class: "num"}, {Text: p.T("column.state")}, {Text: p.T("column.trouble")}}}
 		}
 		f.Table.Rows = append(f.Table.Rows, line{Cells: []cell{
-			{Text: strconv.Itoa(l.Number), Class: "num"}, {Text: p.grouped(fmt.Sprint(l.Behind)), Class: "num"}, {Text: l.State, Class: class}, {Text: orNothing(l.Trouble)},
+			{Text: strconv.Itoa(l.Number), Class: "num"}, {Text: p.grouped(fmt.Sprint(l.Behind)), Class: "num"}, state, {Text: orNothing(l.Trouble)},
 		}})
 	}
 	return f

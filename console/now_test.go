@@ -84,6 +84,9 @@ func TestBooks(t *testing.T) {
 	if d := cmp.Diff([]string{"0|12,345|running|–", "1|0|stopped|offset 7 is gone; run tillstream adopt"}, cells(t, page, "lanes")); d != "" {
 		t.Errorf("lanes (-want +got):\n%s", d)
 	}
+	if d := cmp.Diff([]string{"0|12\u202f345|en marche|–", "1|0|arrêtée|offset 7 is gone; run tillstream adopt"}, cells(t, r.look("/console/now?lang=fr"), "lanes")); d != "" {
+		t.Errorf("lanes in French (-want +got):\n%s", d)
+	}
 }
 
 // Names come from tills. Whatever they are, they are text on a page, a link leads to what it names, and the SQL that is shown runs.

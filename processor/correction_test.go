@@ -241,6 +241,21 @@ func anySent(t *rapid.T, n int) *sent {
 	return s
 }
 
+// collection is of an order that one of the customers collects while he buys.
+const collection = `{"id":"o1/collected","source":"shop","type":"pos.order.v1","time":"2026-11-30T22:30:00Z","store_id":"s","order_id":"o1","step":"collected","customer":{"id":"c1","type":"loyalty"}}`
+
+// added is what was sold beside it, as the newest row says.
+func (w *till) added() (text string) {
+	newest := ""
+	for _, b := range only(w.blocks, []string{"order_journeys"}) {
+		newest = max(newest, columnOf[string](b, "added_held")[1])
+	}
+	if newest == "" {
+		return ""
+	}
+	return newest[14+20:] // behind the stamp and the batch
+}
+
 // Whatever comes, in whatever order, twice, in however many batches and through restarts: the tables are as if only that which counts had been sent, and without
 // corrects. Books and data quality say the rest.
 func TestCorrectedAsIfRightAtFirst(t *testing.T) {
@@ -252,6 +267,7 @@ func TestCorrectedAsIfRightAtFirst(t *testing.T) {
 		}
 		w := newTill(t, 8*24*time.Hour)
 		now := time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
+		w.send(now, collection)
 		var last *sent
 		for _, s := range rapid.Permutation(all).Draw(t, "order") {
 			w.send(now, s.json())
@@ -279,6 +295,7 @@ func TestCorrectedAsIfRightAtFirst(t *testing.T) {
 
 		counts := counting(all)
 		right := newTill(t, 0)
+		right.send(now, collection)
 		corrected := int64(0)
 		for _, s := range all {
 			switch {
@@ -292,6 +309,9 @@ func TestCorrectedAsIfRightAtFirst(t *testing.T) {
 		if d := gocmp.Diff(right.purchased(schema), w.purchased(schema)); d != "" {
 			t.Fatalf("(-right at first +corrected)\n%s", d)
 		}
+		if want, got := right.added(), w.added(); got != want {
+			t.Fatalf("%q was added to the order, want %q", got, want)
+		}
 		var found, accepted int64
 		for _, b := range w.blocks {
 			if b.Table == "data_quality" {
@@ -299,8 +319,8 @@ func TestCorrectedAsIfRightAtFirst(t *testing.T) {
 				accepted += int64(columnOf[uint64](b, "accepted")[0])
 			}
 		}
-		if found != corrected || accepted != int64(len(all)) {
-			t.Fatalf("%d corrected, %d accepted, want %d and %d", found, accepted, corrected, len(all))
+		if found != corrected || accepted != int64(len(all))+1 {
+			t.Fatalf("%d corrected, %d accepted, want %d and %d", found, accepted, corrected, len(all)+1)
 		}
 	})
 }

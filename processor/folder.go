@@ -54,7 +54,8 @@ type folder struct {
 	purchases   *purchase.Fold
 	tills       *availability.Fold
 	journeys    *journey.Fold
-	folds       []Fold // of all that happened, whether it counts or not; tills and journeys among them
+	folds       []Fold       // of all that happened, whether it counts or not; tills among them
+	in          rollup.Input // of the correction that is folded
 
 	books   map[fetch.TopicPartition]*book
 	open    *book // of the partition last seen: records come in runs of one
@@ -85,6 +86,7 @@ func newFolder(cfg *Config, forgotten *forget.List) *folder {
 		Apply: func(e *event.Event, sign int64) {
 			f.unname(e) // what was kept may name them still
 			f.purchases.Add(e, sign)
+			f.journeys.Add(e, f.in, sign)
 		},
 	})
 	incidents := incident.New() // before availability, which asks it what is excluded
@@ -92,7 +94,7 @@ func newFolder(cfg *Config, forgotten *forget.List) *folder {
 		HeartbeatTimeout: cfg.HeartbeatTimeout, Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff, Recall: true,
 	}, incidents, f.quality.Stale)
 	f.journeys = journey.New(journey.Config{Window: cfg.TimelineWindow, RetireAfter: cfg.RetireAfter, BusinessDayCutoff: cfg.BusinessDayCutoff, Forgotten: forgotten.Has}, f.tills)
-	f.folds = []Fold{consent.New(), incidents, f.tills, f.journeys}
+	f.folds = []Fold{consent.New(), incidents, f.tills}
 	return f
 }
 
@@ -121,7 +123,7 @@ func (f *folder) Load(row rollup.StateRow) error {
 			return err
 		}
 	}
-	return nil
+	return f.journeys.Load(row)
 }
 
 // Begin sets where a partition's next record is expected. whole: it is read from its beginning, and what it has came nowhere else before.
@@ -196,6 +198,7 @@ func (f *folder) fold(e *event.Event, in rollup.Input, r fetch.Record, clock int
 	case e.Type != event.TypeTransaction:
 		f.other += f.decoder.Size()
 	case len(e.Corrects.IDs) > 0:
+		f.in = in
 		if verdict, err = f.corrections.Correct(e, in); err != nil {
 			return err
 		}
@@ -241,6 +244,9 @@ func (f *folder) spread(e *event.Event, in rollup.Input, verdict correction.Verd
 	}
 	for _, fold := range f.folds {
 		fold.Fold(e, in)
+	}
+	if verdict == correction.Counts {
+		f.journeys.Fold(e, in)
 	}
 }
 
@@ -337,7 +343,7 @@ func (f *folder) Seal(v rollup.Version, lane string, now time.Time) *batch {
 
 	states := [][]rollup.StateRow{f.sequence.Seal()}
 	b.blocks = append(b.blocks, f.quality.Seal(v).Blocks...)
-	for _, fold := range slices.Concat([]Fold{f.purchases}, f.folds) {
+	for _, fold := range slices.Concat([]Fold{f.purchases}, f.folds, []Fold{f.journeys}) {
 		s := fold.Seal(v)
 		b.blocks = append(b.blocks, s.Blocks...)
 		states = append(states, s.State)

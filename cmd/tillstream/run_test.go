@@ -162,6 +162,7 @@ func TestRefusals(t *testing.T) {
 		{"no configuration", []string{"run", "--config", "/nowhere/at/all"}, exitUsage, []string{"/nowhere/at/all", "tillstream config print > FILE"}},
 		{"no demo to send to", []string{"ingest", "--data", "/nowhere/at/all", csv}, exitUsage, []string{"there is no demo in /nowhere/at/all"}},
 		{"no such view", []string{"sql", "--dsn", dsn, "SELECT * FROM pos.sale"}, exitFailed, []string{"SHOW TABLES FROM pos"}},
+		{"a format in the query", []string{"sql", "--dsn", dsn, "SELECT 1 FORMAT Vertical;"}, exitFailed, []string{"leave FORMAT out", "--format"}},
 		{"nobody answers", []string{"ready", "--addr", nobody}, exitFailed, []string{nobody, "--addr"}},
 		{"no rows", []string{"sql", "--dsn", dsn, "SELECT 1 WHERE 0"}, exitDone, []string{"no rows"}},
 		{"no such file", []string{"ingest", "--config", good, "/nowhere/at/all"}, exitFailed, []string{"/nowhere/at/all"}},

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/tillstream/tillstream/sinks/clickhouse"
@@ -14,6 +15,9 @@ type sqlCmd struct {
 	Query  string `arg:"" help:"The query."`
 }
 
+// named matches a query that says the format of its rows, in which they cannot be read here.
+var named = regexp.MustCompile(`(?i)\bFORMAT\s+\w+\s*;?\s*$`)
+
 func (*sqlCmd) Help() string {
 	return `Views and columns are in docs/columns.md.
 
@@ -24,6 +28,9 @@ func (*sqlCmd) Help() string {
 func (c *sqlCmd) Run(e *env) error {
 	return c.open(e, func(sink *clickhouse.Sink) error {
 		err := printQuery(e, sink, c.Query, clickhouse.Format(c.Format))
+		if err != nil && named.MatchString(c.Query) {
+			return fmt.Errorf("leave FORMAT out of the query: --format says how rows are printed, as a table, csv or json: %w", err)
+		}
 		if err != nil && (strings.Contains(err.Error(), "UNKNOWN_TABLE") || strings.Contains(err.Error(), "UNKNOWN_IDENTIFIER")) {
 			err = fmt.Errorf("%w; SHOW TABLES FROM pos and DESCRIBE pos.VIEW say what there is, docs/columns.md what it means", err)
 		}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/yuin/goldmark"
@@ -17,6 +18,8 @@ import (
 	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/text"
+
+	"github.com/tillstream/tillstream/internal/look"
 )
 
 // Index is the text from which the navigation is made: its headings of level two are the kinds, the texts to which it links are sorted into them.
@@ -25,7 +28,7 @@ const Index = "README.md"
 // repository is where links to files outside of the texts lead.
 const repository = "https://github.com/tillstream/tillstream/blob/"
 
-//go:embed page.html style.css site.js icon.svg
+//go:embed page.html style.css site.js
 var own embed.FS
 
 var (
@@ -129,11 +132,12 @@ func Render(texts fs.FS, version string) (map[string][]byte, error) {
 	}
 	// A script, not JSON: pages that are opened from a folder may not fetch.
 	files["search.js"] = append(append([]byte("searchable("), found...), ");\n"...)
-	for _, name := range []string{"style.css", "site.js", "icon.svg"} {
+	for _, name := range []string{"style.css", "site.js"} {
 		if files[name], err = own.ReadFile(name); err != nil {
 			return nil, err
 		}
 	}
+	files["style.css"], files["icon.svg"] = slices.Concat(look.Colours, files["style.css"]), look.Icon
 	return files, nil
 }
 

@@ -20,14 +20,23 @@ func (st *store) news() map[*record]bool {
 			}
 		}
 	}
+	look := func(s *sale) {
+		if s.void {
+			st.affect(news, func(o *sale) bool { return s.id != 0 && o.id == s.id || s.number != 0 && o.number == s.number })
+		} else {
+			st.touch(s, news)
+		}
+	}
 	for _, c := range st.sales {
 		for i := range c.fresh {
-			if s := &c.fresh[i]; s.void {
-				st.affect(news, func(o *sale) bool { return s.id != 0 && o.id == s.id || s.number != 0 && o.number == s.number })
-			} else {
-				st.touch(s, news)
-			}
+			look(&c.fresh[i])
 		}
+	}
+	for i := range st.away {
+		look(&st.away[i])
+	}
+	for r := range st.bereft {
+		news[r] = true
 	}
 	if st.told {
 		for _, r := range st.orders {

@@ -17,7 +17,7 @@
 //   - the lead in store hours: the service time, by the store's calendar, from placed to ready. NULL where the registry does not know the store;
 //   - the added sales.
 //
-// An added sale is a sale of goods in the collecting store, not in training and not voided afterwards, in a channel of the store itself (not web, app, phone,
+// An added sale is a sale of goods in the collecting store, not in training, not voided and not corrected afterwards, in a channel of the store itself (not web, app, phone,
 // marketplace or click_and_collect), at most 30 min before or after the order was first collected, in whole or part, and which is
 //
 //   - of the order's customer and names no order; or

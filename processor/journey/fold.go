@@ -69,6 +69,8 @@ type store struct {
 	stepped map[*record]bool
 	told    bool // by the registry
 	touched bool
+	away    []sale           // that do not count any more
+	bereft  map[*record]bool // orders that they were around
 }
 
 // reached is how far a store is, in hours: its orders, and both these and its sales.
@@ -131,7 +133,7 @@ func (f *Fold) store(id string) *store {
 	if st == nil {
 		st = &store{
 			id: strings.Clone(id), orders: map[string]*record{}, byHash: map[uint64]*record{}, byCustomer: map[uint64][]*record{}, named: map[uint64]int{},
-			stepped: map[*record]bool{},
+			stepped: map[*record]bool{}, bereft: map[*record]bool{},
 		}
 		f.stores[st.id] = st
 	}
@@ -169,32 +171,58 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 		st.stepped[r] = true
 		f.touch(st)
 	case event.TypeTransaction:
-		if !concerns(&e.Transaction) {
-			return
-		}
-		s, ok := saleOf(e)
-		if !ok || e.Test {
-			return
-		}
-		st := f.store(e.StoreID)
-		c := st.sales.add(s)
-		f.held += saleBytes
-		if len(c.fresh) == 1 {
-			f.held += 2 * len(c.packed) // the state has the whole hour
-		}
-		if !c.known && (len(c.fresh) == 1 || in.Partition < c.partition) { // whatever the order
-			c.partition = in.Partition
-		}
-		if s.void {
-			st.voids = nil
-		}
-		f.touch(st)
+		f.Add(e, in, 1)
 	case event.TypeRegistry:
 		if st := f.stores[e.StoreID]; st != nil {
 			st.told = true
 			f.touch(st)
 		}
 	}
+}
+
+// Add adds a transaction that counts to the open batch, or, with the sign -1, takes one away that a correction has replaced.
+func (f *Fold) Add(e *event.Event, in rollup.Input, sign int64) {
+	if !concerns(&e.Transaction) {
+		return
+	}
+	s, ok := saleOf(e)
+	if !ok || e.Test {
+		return
+	}
+	st := f.store(e.StoreID)
+	if f.touch(st); s.void {
+		st.voids = nil
+	}
+	if sign < 0 {
+		f.takeAway(st, &s)
+		return
+	}
+	c := st.sales.add(s)
+	f.held += saleBytes
+	if len(c.fresh) == 1 {
+		f.held += 2 * len(c.packed) // the state has the whole hour
+	}
+	if !c.known && (len(c.fresh) == 1 || in.Partition < c.partition) { // whatever the order
+		c.partition = in.Partition
+	}
+}
+
+// takeAway takes a sale, or a void, off the store's and off the orders that it is known to be around.
+func (f *Fold) takeAway(st *store, s *sale) {
+	same := func(x sale) bool {
+		return x.at == s.at && x.id == s.id && x.void == s.void && (!s.void || x.number == s.number) // of a sale that was kept the number is not known
+	}
+	if i, found := st.sales.find(floorDiv(s.at, hourMilli)); found && st.sales[i].remove(same) {
+		f.held += 2 * len(st.sales[i].packed)
+	}
+	for _, r := range append(slices.Clone(st.byCustomer[s.customer]), st.byHash[s.order]) {
+		if r != nil && slices.ContainsFunc(r.peek().near, same) {
+			o := r.unpacked()
+			o.near = slices.DeleteFunc(o.near, same)
+			st.bereft[r] = true
+		}
+	}
+	st.away = append(st.away, *s)
 }
 
 // touch has Seal look at a store.
@@ -395,7 +423,8 @@ func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 		}
 		out.State = append(out.State, st.expire(hours, f.window)...)
 		clear(st.stepped)
-		st.told, st.touched = false, false
+		clear(st.bereft)
+		st.told, st.touched, st.away = false, false, nil
 		if len(st.orders) == 0 && len(st.sales) == 0 {
 			delete(f.stores, st.id)
 		}
@@ -452,10 +481,10 @@ func (st *store) orderState(r *record, value []byte) rollup.StateRow {
 func (st *store) settle() map[*chunk]bool {
 	changed := map[*chunk]bool{}
 	for _, c := range st.sales {
-		if len(c.fresh) > 0 && c.settle(c.fresh) {
+		if len(c.fresh) > 0 && c.settle(c.fresh) || c.removed {
 			changed[c] = true
 		}
-		c.fresh = nil
+		c.fresh, c.removed = nil, false
 	}
 	return changed
 }

@@ -114,6 +114,7 @@ type chunk struct {
 	packed    []byte
 	newest    int64 // ms
 	voids     bool  // there are some
+	removed   bool  // some were, in the open batch
 	fresh     []sale
 	partition int32
 	known     bool // there is state of it
@@ -190,6 +191,17 @@ func (c *chunk) settle(more []sale) bool {
 	}
 	c.voids = slices.ContainsFunc(all, func(s sale) bool { return s.void })
 	return true
+}
+
+// remove takes out the sales that match, of sealed batches too; whether there were any.
+func (c *chunk) remove(match func(sale) bool) bool {
+	fresh := len(c.fresh)
+	c.fresh = slices.DeleteFunc(c.fresh, match)
+	if sealed := c.sales(); slices.ContainsFunc(sealed, match) {
+		c.packed, c.removed = nil, true
+		c.settle(slices.DeleteFunc(sealed, match))
+	}
+	return c.removed || len(c.fresh) < fresh
 }
 
 // unite is the sales of both, in order, none twice.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -516,6 +517,27 @@ func TestOutageImpact(t *testing.T) {
 	}
 	if n := query(t, conn, kept)[0]; strings.HasPrefix(n, "0\t") || !strings.HasSuffix(n, "\t1") {
 		t.Errorf("kept: %s", n)
+	}
+	// D12 adds up what is of one currency, and counts each outage once in it
+	costs, outages := map[string]float64{}, map[string]int{}
+	for _, row := range query(t, conn, `SELECT currency, outage_id, toFloat64(lost_net) FROM pos.outage_impact WHERE started_at >= toStartOfMonth(now() - INTERVAL 1 MONTH) AND started_at < toStartOfMonth(now())`) {
+		var currency, id string
+		var lost float64
+		fmt.Sscan(row, &currency, &id, &lost)
+		costs[currency] += lost
+		outages[currency]++
+	}
+	for _, row := range query(t, conn, usersQueries()["D12"]) {
+		f := strings.Split(row, "\t")
+		n, _ := strconv.Atoi(f[2])
+		lost, _ := strconv.ParseFloat(f[3], 64)
+		costs[f[4]] -= lost
+		outages[f[4]] -= n
+	}
+	for currency, rest := range costs {
+		if math.Abs(rest) > 0.001 || outages[currency] != 0 {
+			t.Errorf("D12 leaves %g %s of %d outages", rest, currency, outages[currency])
+		}
 	}
 	// another end, told late: the longest that is kept ended half an hour before
 	s, i := w.shops[0], 0

@@ -36,6 +36,10 @@ var marketing = answer{
 				}
 				days = append(days, fmt.Sprintf("('', %d, '%s', '%s', '%s', 'EUR', 1, %d, '%[2]s %[6]d:30:00', '%[2]s %[6]d:30:00')", b.id, c.date(back), b.store, channel, b.net(i), b.hour))
 				hours = append(hours, fmt.Sprintf("('', '%s', %d, '%s', '%s', 'EUR', %d, 'card', 1)", c.date(back), b.id, b.store, channel, b.hour))
+				if b.group == 5 && b.number == 0 && i == 0 { // pays in two currencies, and is one member all the same
+					days = append(days, fmt.Sprintf("('', %d, '%s', '%s', '%s', 'USD', 1, 100, '%[2]s %[5]d:30:00', '%[2]s %[5]d:30:00')", b.id, c.date(back), b.store, channel, b.hour))
+					hours = append(hours, fmt.Sprintf("('', '%s', %d, '%s', '%s', 'USD', %d, 'card', 1)", c.date(back), b.id, b.store, channel, b.hour))
+				}
 				for product, units := range map[string]int{"espresso": 2000, fmt.Sprint("once-", b.id): 9000, fmt.Sprint("group-", b.group): 1000} {
 					items = append(items, fmt.Sprintf("('', '%s', %d, '%s', '%s', 'EUR', 'coffee', '%s', %d, 10)", c.date(back), b.id, b.store, channel, product, units))
 				}
@@ -64,9 +68,13 @@ var marketing = answer{
 				units, other := 10, 20
 				if back <= 7 {
 					units, other = 30, 15
-					promoted = append(promoted, fmt.Sprintf("('', '%s', 'spring', '%s', 'tart', 'cake', 'EUR', %d, 300)", c.date(back), name, 1000*units))
+					for _, currency := range []string{"EUR", "USD"}[:1+store/5] {
+						promoted = append(promoted, fmt.Sprintf("('', '%s', 'spring', '%s', 'tart', 'cake', '%s', %d, 300)", c.date(back), name, currency, 1000*units))
+					}
 				}
-				products = append(products, fmt.Sprintf("('', '%s', '%s', 'tart', 'cake', 'EUR', %d)", name, c.date(back), 1000*units), fmt.Sprintf("('', '%s', '%s', 'cheesecake', 'cake', 'EUR', %d)", name, c.date(back), 1000*other))
+				for _, currency := range []string{"EUR", "USD"}[:1+store/5] { // the last store sells for dollars, too
+					products = append(products, fmt.Sprintf("('', '%s', '%s', 'tart', 'cake', '%s', %d)", name, c.date(back), currency, 1000*units), fmt.Sprintf("('', '%s', '%s', 'cheesecake', 'cake', '%s', %d)", name, c.date(back), currency, 1000*other))
+				}
 			}
 		}
 		pair := func(left, right string, baskets int) string {
@@ -139,11 +147,11 @@ var marketing = answer{
 		for cohort, active := range cohorts {
 			begin, _ := time.Parse(time.DateOnly, cohort)
 			var curve []string
-			for k := range 12*(c.day(0).Year()-begin.Year()) + int(c.day(0).Month()) - int(begin.Month()) + 1 {
+			for k := range 12*(c.day(0).Year()-begin.Year()) + int(c.day(0).Month()) - int(begin.Month()) { // months that are over
 				curve = append(curve, fmt.Sprintf("(%d,%s)", k, rate(float64(active[k])/float64(active[0]))))
 			}
-			if active[0] >= 10 {
-				curves = append(curves, cohort+" ["+strings.Join(curve, ",")+"]")
+			if active[0] >= 10 && len(curve) > 0 {
+				curves = append(curves, cohort+" ["+strings.Join(curve, ",")+"] EUR")
 			}
 		}
 		slices.Sort(curves)
@@ -155,14 +163,14 @@ var marketing = answer{
 			"M4":  slipping,
 			"M5":  inputs,
 			"M7":  {"filter 40 0.2 ~5", "cake 60 0.3 ~3"},
-			"M8":  {"spring 1260 420 2 210 126"},
+			"M8":  {"spring 1260 420 2 210 126 EUR", "spring 210 70 2 35 21 USD"},
 			"M9":  {fmt.Sprint("espresso ", 38*recent), fmt.Sprint("group-5 ", 19*recent)}, // "once" was bought by one
 			"M10": {"6 11 19"},
 			"M12": {before.Format(time.DateOnly) + " 0 0", month.Format(time.DateOnly) + " 0.5 0.125"},
 			"M13": {"[7,7,10,20]"},
 			"M14": {"omnichannel 20 40", fmt.Sprintf("store 80 ~%v", worth)},
 			"M15": {"19"},
-			"D10": {"1 9 15 150", "1 10 3 30"},
+			"D10": {"1 9 15 150 EUR", "1 10 3 30 EUR"},
 		}
 	},
 }

@@ -58,7 +58,7 @@ func (o told) insert(c calendar) string {
 
 // The two views of orders, and what users ask of them word for word, on orders of which the answers are known.
 func TestOrderViews(t *testing.T) {
-	conn, queries := fresh(t), sharedQueries(t)
+	conn, queries := fresh(t), usersQueries()
 	withinOneHour(t, conn, func(base int64) func(before, after int64) {
 		exec(t, conn, "TRUNCATE TABLE tillstream.order_journeys")
 		c := calendar{base}
@@ -101,7 +101,7 @@ func TestOrderViews(t *testing.T) {
 			order("o2", map[string]int64{"ready": 3*d - 3*h, "arrived": d + 5*m, "partially_collected": d}, promised(3*d-h), held("lead", 3*d-3*h, 1, fmt.Sprintf("%d 9000", ms(3*d+m)))), // the lead of another step
 			order("o3", map[string]int64{"ready": 3*d - h, "cancelled": 2 * d}, promised(3*d-h)),
 			order("o4", map[string]int64{"ready": 3*d - h, "expired": d}, said("expiry", 3*d, fmt.Sprint(ms(d)))),
-			order("o5", map[string]int64{"ready": 3*d - h}, said("expiry", 3*d, fmt.Sprint(ms(-6*h)))), // waits for its customer, not for long any more
+			order("o5", map[string]int64{"ready": 3*d - h}, promised(3*d-h/2), said("expiry", 3*d, fmt.Sprint(ms(-6*h)))), // waits for its customer, not for long any more
 			order("o6", map[string]int64{}, promised(-10*m)), // promised soon
 			order("o7", map[string]int64{"cancelled": 3*d - h, "ready": 2 * d}, promised(3*d)),
 			order("o8", map[string]int64{"ready": 3*d - h, "shipped": 2 * d, "delivered": d}, said("mode", 3*d, "ship_from_store"), said("expiry", 3*d, fmt.Sprint(ms(d)))),
@@ -130,7 +130,7 @@ func TestOrderViews(t *testing.T) {
 				queries["M11"]: {"s1	0.4	0.4	0.5	60", "s2	0	1	0	0"},
 				"SELECT * EXCEPT (lead_ms_p95, pickup_rate) FROM pos.omnichannel_funnel WHERE business_date > today() - 20 ORDER BY store_id, business_date": {
 					fmt.Sprintf("s1	%s	9	1	0	0	0	0	0	0	0	0	0	0	0	0	1	1	\\N	\\N	\\N", c.date(3)),
-					fmt.Sprintf("s1	%s	0	0	5	2	2	1	1	1	3600000	%d	1	3	1	1	0	0	%d	%[3]d	300000", c.date(2), (2*d-3*h)*minute, 700000),
+					fmt.Sprintf("s1	%s	0	0	5	2	2	1	1	1	3600000	%d	1	4	1	1	0	0	%d	%[3]d	300000", c.date(2), (2*d-3*h)*minute, 700000),
 					fmt.Sprintf("s2	%s	0	0	1	0	1	0	0	0	0	%d	0	0	0	0	0	0	\\N	\\N	\\N", c.date(2), h*minute),
 				},
 				"SELECT store_id, ready, collected + cancelled + expired + open, pickup_rate, lead_ms_p95 FROM pos.omnichannel_funnel WHERE business_date > today() - 20 AND ready > 0 ORDER BY store_id": {

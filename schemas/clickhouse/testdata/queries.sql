@@ -15,7 +15,7 @@ SELECT product_id, sumIf(units, business_date>=today()-7) AS u, rank() OVER (ORD
 -- D14 outage rate by software version
 SELECT t.software_version, uniqExact(t.terminal_id) AS terminals, count(o.outage_id)/terminals AS outages_per_terminal FROM pos.terminal_status AS t LEFT JOIN pos.outages AS o ON o.terminal_id=t.terminal_id AND o.started_at >= now()-INTERVAL 30 DAY GROUP BY t.software_version ORDER BY outages_per_terminal DESC
 -- D15 return rate per category
-SELECT category, sum(returned_units)/nullIf(sum(units),0) AS return_rate FROM pos.product_sales WHERE business_date >= today()-90 GROUP BY category ORDER BY return_rate DESC
+SELECT category, sum(returned_units)/nullIf(sum(units)+sum(returned_units),0) AS return_rate FROM pos.product_sales WHERE business_date >= today()-90 GROUP BY category ORDER BY return_rate DESC
 -- A1 terminals that are down or silent now, in service hours, for more than 5 minutes
 SELECT terminal_id, store_id, status, since FROM pos.terminal_status WHERE status IN ('down','silent') AND in_service AND since < now64(3)-INTERVAL 5 MINUTE ORDER BY since
 -- A2 stores that cannot sell at all
@@ -33,13 +33,13 @@ SELECT terminal_id, business_date, missing FROM pos.data_quality WHERE topic='po
 -- A14 dead letters of the last hour
 SELECT topic, reason, count() AS n FROM pos.dead_letters WHERE at >= now64(3)-INTERVAL 1 HOUR GROUP BY topic, reason ORDER BY n DESC
 -- M3 new and returning customers per week, by first purchase ever
-SELECT toMonday(d.business_date) AS week, uniqExactIf(d.customer, d.business_date = f.first) AS new, uniqExactIf(d.customer, d.business_date > f.first) AS returning FROM pos.customer_days AS d JOIN (SELECT customer, min(business_date) AS first FROM pos.customer_days GROUP BY customer) AS f USING customer WHERE d.business_date >= today()-91 GROUP BY week ORDER BY week
+SELECT toMonday(d.business_date) AS week, uniqExactIf(d.customer, d.business_date = f.first) AS new, uniqExactIf(d.customer, d.business_date > f.first) AS returning FROM pos.customer_days AS d JOIN (SELECT customer, min(business_date) AS first FROM pos.customer_days WHERE visits > 0 GROUP BY customer) AS f USING customer WHERE d.visits > 0 AND d.business_date >= toMonday(today()-91) GROUP BY week ORDER BY week
 -- M6 loyalty penetration per store and week
 SELECT store_id, toMonday(business_date) AS week, sum(loyalty_transactions)/nullIf(sum(transactions),0) AS penetration FROM pos.sales_hourly WHERE channel='store' AND business_date >= today()-91 GROUP BY store_id, week ORDER BY week, penetration
 -- D5 MTTA, MTTR and MTBF per party, last quarter
 SELECT party, count() AS n, avg(dateDiff('second',opened_at,acknowledged_at)) AS mtta_s, avg(dateDiff('second',started_at,resolved_at)-paused_ms/1000) AS mttr_s, quantile(0.9)(dateDiff('second',started_at,resolved_at)) AS p90_s FROM pos.incidents WHERE started_at >= now()-INTERVAL 90 DAY AND resolved_at IS NOT NULL GROUP BY party
 -- D12 what did the outages of last month cost
-SELECT o.cause, o.party, count() AS outages, sum(i.lost_net) AS lost, any(i.currency) AS ccy FROM pos.outages AS o JOIN pos.outage_impact AS i USING outage_id WHERE o.started_at >= toStartOfMonth(now()-INTERVAL 1 MONTH) AND o.started_at < toStartOfMonth(now()) GROUP BY o.cause, o.party ORDER BY lost DESC
+SELECT o.cause, o.party, count() AS outages, sum(i.lost_net) AS lost, i.currency AS ccy FROM pos.outages AS o JOIN pos.outage_impact AS i USING outage_id WHERE o.started_at >= toStartOfMonth(now()-INTERVAL 1 MONTH) AND o.started_at < toStartOfMonth(now()) GROUP BY o.cause, o.party, ccy ORDER BY ccy, lost DESC
 -- A9 open stores that sell suspiciously little
 SELECT e.store_id, e.transactions_p05 AS at_least, s.transactions AS seen FROM pos.expected_sales AS e LEFT JOIN (SELECT store_id, sum(transactions) AS transactions FROM pos.sales_hourly WHERE hour = toStartOfHour(now()-INTERVAL 1 HOUR) GROUP BY store_id) AS s USING store_id WHERE e.hour = toStartOfHour(now()-INTERVAL 1 HOUR) AND e.transactions_p05 >= 5 AND s.transactions < e.transactions_p05
 -- D3 the SLA statement of last month
@@ -59,15 +59,15 @@ SELECT contract, level, objective, scope, target, actual, verdict FROM pos.sla_c
 -- A13 can we still measure: freeze instead of resolving
 SELECT contract, objective, scope, coverage FROM pos.sla_compliance WHERE NOT final AND coverage < 0.9
 -- A15 orders that will miss their promise, or lapse uncollected
-SELECT order_id, store_id, if(ready_at IS NULL,'late_ready','uncollected') AS why, coalesce(promised_at,expires_at) AS due FROM pos.order_journeys WHERE collected_at IS NULL AND cancelled_at IS NULL AND ((ready_at IS NULL AND promised_at < now64(3)+INTERVAL 30 MINUTE) OR (ready_at IS NOT NULL AND expires_at < now64(3)+INTERVAL 12 HOUR))
+SELECT order_id, store_id, if(ready_at IS NULL,'late_ready','uncollected') AS why, if(ready_at IS NULL,promised_at,expires_at) AS due FROM pos.order_journeys WHERE collected_at IS NULL AND cancelled_at IS NULL AND ((ready_at IS NULL AND promised_at < now64(3)+INTERVAL 30 MINUTE) OR (ready_at IS NOT NULL AND expires_at < now64(3)+INTERVAL 12 HOUR))
 -- M11 reserve online, collect in store
 SELECT store_id, sum(ready_in_time)/nullIf(sum(ready),0) AS kept_promise, sum(collected)/nullIf(sum(ready),0) AS pickup_rate, sum(added_on)/nullIf(sum(collected),0) AS attach_rate, max(lead_ms_p50)/60000 AS lead_min FROM pos.omnichannel_funnel WHERE business_date >= today()-28 GROUP BY store_id ORDER BY pickup_rate
 -- D10 peak-hour heat map of a store
-SELECT dow, local_hour, transactions_avg, net_avg FROM pos.peak_hours WHERE store_id='0042' ORDER BY dow, local_hour
+SELECT dow, local_hour, transactions_avg, net_avg, currency FROM pos.peak_hours WHERE store_id='0042' ORDER BY dow, local_hour, currency
 -- M1 size and worth of every RFM segment
 SELECT segment, count() AS customers, sum(monetary) AS value, currency FROM pos.rfm GROUP BY segment, currency HAVING customers >= 10 ORDER BY value DESC
 -- M2 monthly cohort retention
-SELECT cohort, groupArray((period, round(retention,3))) AS curve FROM (SELECT * FROM pos.cohorts WHERE customers >= 10 ORDER BY cohort, period) GROUP BY cohort ORDER BY cohort
+SELECT cohort, groupArray((period, round(retention,3))) AS curve, currency FROM (SELECT * FROM pos.cohorts WHERE customers >= 10 AND complete ORDER BY cohort, period) GROUP BY cohort, currency ORDER BY cohort, currency
 -- M4 members who are slipping away
 SELECT customer, segment, last_at, median_interval_days, dateDiff('day',last_at,now())/median_interval_days AS overdue FROM pos.buyer_profiles WHERE median_interval_days > 0 AND overdue BETWEEN 2 AND 6 ORDER BY net_365d DESC LIMIT 10000
 -- M5 input of a BG/NBD and gamma-gamma model
@@ -75,11 +75,11 @@ SELECT customer, x, t_x, T, m FROM pos.clv_inputs WHERE currency='EUR'
 -- M7 what goes with coffee
 SELECT right, baskets, confidence, lift FROM pos.affinity WHERE left='coffee' AND baskets >= 30 AND lift > 1 ORDER BY lift DESC LIMIT 20
 -- M8 did the promotion work, and at what cost
-SELECT promotion_id, sum(promoted_units) AS units, sum(baseline_units) AS baseline, units/nullIf(baseline,0)-1 AS uplift, sum(cannibalised_units) AS cannibalised, sum(discount) AS cost FROM pos.promotion_uplift GROUP BY promotion_id ORDER BY uplift DESC
+SELECT promotion_id, sum(promoted_units) AS units, sum(baseline_units) AS baseline, units/nullIf(baseline,0)-1 AS uplift, sum(cannibalised_units) AS cannibalised, sum(discount) AS cost, currency FROM pos.promotion_uplift GROUP BY promotion_id, currency ORDER BY uplift DESC, currency
 -- M9 best sellers of the champions
 SELECT product_id, sum(units) AS u FROM pos.segment_products WHERE segment='champions' AND business_date >= today()-30 GROUP BY product_id HAVING max(customers) >= 10 ORDER BY u DESC LIMIT 20
 -- M10 when do members come
-SELECT usual_dow, usual_hour, count() AS members FROM pos.buyer_profiles WHERE segment='champions' GROUP BY usual_dow, usual_hour HAVING members >= 10 ORDER BY members DESC
+SELECT usual_dow, usual_hour, uniqExact(customer) AS members FROM pos.buyer_profiles WHERE segment='champions' GROUP BY usual_dow, usual_hour HAVING members >= 10 ORDER BY members DESC
 -- M12 contactless and mobile wallets, month by month
 SELECT toStartOfMonth(business_date) AS month, sumIf(payments,entry_mode='contactless')/sum(payments) AS contactless, sumIf(payments,wallet!='')/sum(payments) AS wallet FROM pos.payment_mix GROUP BY month ORDER BY month
 -- M13 how long between two purchases
@@ -87,4 +87,4 @@ SELECT quantilesExactWeighted(0.25,0.5,0.75,0.9)(gap_days, times) AS days FROM p
 -- M14 what is an omnichannel customer worth
 SELECT if(length(channels)>1,'omnichannel',channels[1]) AS kind, count() AS customers, avg(net_365d) AS net_per_customer FROM pos.buyer_profiles WHERE currency='EUR' GROUP BY kind HAVING customers >= 10
 -- M15 audience for an apology after an outage: members who usually shop there at that hour
-SELECT count() AS members FROM pos.buyer_profiles WHERE usual_store='0042' AND usual_dow=6 AND usual_hour BETWEEN 10 AND 13 HAVING members >= 10
+SELECT uniqExact(customer) AS members FROM pos.buyer_profiles WHERE usual_store='0042' AND usual_dow=6 AND usual_hour BETWEEN 10 AND 13 HAVING members >= 10
