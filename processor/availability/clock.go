@@ -1,6 +1,7 @@
 package availability
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -61,6 +62,8 @@ func isSkewed(e Evidence) bool { return e.Skew != 0 }
 type clocks struct {
 	votes    []vote   // deviations that were measured at once
 	runs     []streak // of votes: of one deviation
+	kinds    []kind   // by deviation
+	order    []int32  // of runs: by deviation, then as they came
 	verdicts []verdict
 	placed   [2][]Evidence
 }
@@ -71,13 +74,26 @@ type vote struct {
 	begin, end int
 }
 
-// streak is votes up to one, not included, of one deviation.
+// streak is the votes [begin, end) of one deviation.
 type streak struct {
-	end  int
-	skew int32
+	begin, end int
+	skew       int32
+	kind       int32
+	before     int // votes of its kind in streaks before
 }
 
-// verdict is what the clock was from one vote to another that measured the same deviation, of which enough others were.
+// kind is all streaks of one deviation, and those of them that a window of votes has, which only moves on: deviations may alternate from vote to vote, so who looks at
+// every streak of the window for every vote pays the square.
+type kind struct {
+	skew     int32
+	from, to int             // in clocks.order: from the first that the window has to the last
+	end      int             // of all, there
+	votes    int             // in all
+	newest   [agreed + 1]int // verdicts of it, by how much less the clock is: 1 and the number; 0: none
+}
+
+// verdict is what the clock was from one vote to another that measured the same deviation, of which enough others were. Between them are no 40 minutes without such
+// a vote, so that whatever is between them is within 20 minutes of one.
 type verdict struct {
 	first, last int64
 	skew, clock int32
@@ -130,7 +146,7 @@ func (c *clocks) vote(ev []Evidence) {
 			}
 			c.votes = append(c.votes, vote{at: e.Time, begin: begin})
 			if n := len(c.runs); n == 0 || c.runs[n-1].skew != e.Skew {
-				c.runs = append(c.runs, streak{skew: e.Skew})
+				c.runs = append(c.runs, streak{skew: e.Skew, begin: len(c.votes) - 1})
 			}
 			c.runs[len(c.runs)-1].end = len(c.votes)
 		}
@@ -138,7 +154,8 @@ func (c *clocks) vote(ev []Evidence) {
 			c.votes[i].end = end
 		}
 	}
-	from, to, first, own := 0, 0, 0, 0
+	c.sort()
+	from, to, own := 0, 0, 0
 	for i := range c.votes {
 		at := c.votes[i].at
 		for c.votes[from].at < at-near {
@@ -147,59 +164,88 @@ func (c *clocks) vote(ev []Evidence) {
 		for to < len(c.votes) && c.votes[to].at <= at+near {
 			to++
 		}
-		for c.runs[first].end <= from {
-			first++
-		}
 		for c.runs[own].end <= i {
 			own++
 		}
-		v := verdict{first: at, last: at, skew: c.runs[own].skew, clock: c.runs[own].skew}
+		r := &c.runs[own]
+		v := verdict{first: at, last: at, skew: r.skew, clock: r.skew}
 		n, begin, end := 0, &c.votes[i], &c.votes[i]
-		for k, begins := first, from; begins < to; k++ {
-			ends := min(c.runs[k].end, to)
-			if skew := c.runs[k].skew; skew >= v.skew-agreed && skew <= v.skew+agreed {
-				n += ends - begins
-				v.clock = min(v.clock, skew)
-				if o := &c.votes[begins]; o.at < begin.at {
-					begin = o
-				}
-				if o := &c.votes[ends-1]; o.at > end.at {
-					end = o
-				}
+		k := int(r.kind)
+		for k > 0 && c.kinds[k-1].skew >= r.skew-agreed {
+			k--
+		}
+		for ; k < len(c.kinds) && c.kinds[k].skew <= r.skew+agreed; k++ {
+			some, first, last := c.within(&c.kinds[k], from, to)
+			if some == 0 {
+				continue
 			}
-			begins = ends
+			n += some
+			v.clock = min(v.clock, c.kinds[k].skew)
+			if o := &c.votes[first]; o.at < begin.at {
+				begin = o
+			}
+			if o := &c.votes[last]; o.at > end.at {
+				end = o
+			}
 		}
 		if n < witnesses || end.at-begin.at < spread || share*n < end.end-begin.begin {
 			continue
 		}
-		if n := len(c.verdicts); n > 0 {
-			if l := &c.verdicts[n-1]; l.skew == v.skew && l.clock == v.clock && at-l.last <= 2*near {
-				l.last = at
-				continue
-			}
+		newest := &c.kinds[r.kind].newest[v.skew-v.clock]
+		if *newest > 0 && at-c.verdicts[*newest-1].last <= 2*near {
+			c.verdicts[*newest-1].last = at
+			continue
 		}
 		c.verdicts = append(c.verdicts, v)
+		*newest = len(c.verdicts)
+	}
+	slices.SortFunc(c.verdicts, func(a, b verdict) int {
+		return cmp.Or(cmp.Compare(b.skew, a.skew), cmp.Compare(a.clock, b.clock), cmp.Compare(a.first, b.first))
+	})
+}
+
+// sort finds the streaks of each deviation.
+func (c *clocks) sort() {
+	c.kinds, c.order = c.kinds[:0], c.order[:0]
+	for i := range c.runs {
+		c.order = append(c.order, int32(i))
+	}
+	slices.SortFunc(c.order, func(a, b int32) int { return cmp.Or(cmp.Compare(c.runs[a].skew, c.runs[b].skew), cmp.Compare(a, b)) })
+	for i, n := range c.order {
+		r := &c.runs[n]
+		if k := len(c.kinds); k == 0 || c.kinds[k-1].skew != r.skew {
+			c.kinds = append(c.kinds, kind{skew: r.skew, from: i, to: i})
+		}
+		k := &c.kinds[len(c.kinds)-1]
+		r.kind, r.before = int32(len(c.kinds)-1), k.votes
+		k.votes += r.end - r.begin
+		k.end = i + 1
 	}
 }
 
-// shift is by how much a piece of evidence is out, in s.
+// within is how many votes of a kind are in [from, to), and which are the first and the last. Neither end is before that of the call before.
+func (c *clocks) within(k *kind, from, to int) (n, first, last int) {
+	for k.from < k.end && c.runs[c.order[k.from]].end <= from {
+		k.from++
+	}
+	for k.to < k.end && c.runs[c.order[k.to]].begin < to {
+		k.to++
+	}
+	if k.from >= k.to {
+		return 0, 0, 0
+	}
+	a, b := &c.runs[c.order[k.from]], &c.runs[c.order[k.to-1]]
+	first, last = max(a.begin, from), min(b.end, to)-1
+	return b.before + last + 1 - b.begin - (a.before + first - a.begin), first, last
+}
+
+// shift is by how much a piece of evidence is out, in s: the greatest deviation comes first.
 func (c *clocks) shift(e *Evidence) int32 {
 	at := e.sentAt()
-	i, _ := slices.BinarySearchFunc(c.verdicts, at-near, func(v verdict, at int64) int {
-		if v.last < at {
-			return -1
-		}
-		return 1
-	})
-	var best *verdict
-	for ; i < len(c.verdicts) && c.verdicts[i].first <= at+near; i++ {
-		v := &c.verdicts[i]
-		if v.skew <= e.Skew+agreed && (best == nil || v.skew > best.skew || v.skew == best.skew && v.clock < best.clock) {
-			best = v
+	for i := range c.verdicts {
+		if v := &c.verdicts[i]; v.skew <= e.Skew+agreed && v.first <= at+near && at-near <= v.last {
+			return v.clock
 		}
 	}
-	if best == nil {
-		return 0
-	}
-	return best.clock
+	return 0
 }

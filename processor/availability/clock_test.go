@@ -219,6 +219,25 @@ func TestASlowRecordCostsLittle(t *testing.T) {
 	}
 }
 
+// A clock whose deviation is measured as one second or another, in turn, is looked at as two deviations, not as one for each piece of evidence: a till with many sales
+// would cost their square.
+func TestADeviationThatAlternates(t *testing.T) {
+	var c clocks
+	ev := make([]Evidence, 3_000)
+	for i := range ev {
+		ev[i] = beat(2*int64(i), 0, 0)
+		ev[i].Skew = 3 + int32(i%2)
+	}
+	for i, e := range c.place(nil, ev, beginningOfTime, beginningOfTime) {
+		if e.shift != 3 {
+			t.Fatalf("%d is moved by %d s, want 3", i, e.shift)
+		}
+	}
+	if len(c.kinds) != 2 || len(c.verdicts) > 4 {
+		t.Errorf("for each of %d pieces %d deviations and %d verdicts are looked through", len(ev), len(c.kinds), len(c.verdicts))
+	}
+}
+
 // Evidence with a clock that is right takes no more bytes for that.
 func TestARightClockCostsNothing(t *testing.T) {
 	ev := []Evidence{beat(0, 0, 0), beat(60, 0, 0), beat(120, 0, 0)}

@@ -264,13 +264,18 @@ func (f *Fold) Look() error {
 	clear(f.looked)
 	clear(f.fresh)
 	q := Query{Since: math.MaxInt64}
+	for _, g := range f.graphs {
+		g.round++ // one for all that wait: many may be of one family
+	}
+	var family []*link
 	for i := range f.waiting {
 		w := &f.waiting[i]
 		q.Since = min(q.Since, f.known(w.link.clock))
 		for _, n := range w.link.names {
 			q.Keys = append(q.Keys, Key{w.till, n})
 		}
-		for _, l := range w.graph.family(&w.link)[1:] { // but for itself
+		family = w.graph.connected(family[:0], &w.link)
+		for _, l := range family[1:] { // but for itself
 			q.Keys = append(q.Keys, Key{w.till, l.key})
 		}
 	}
@@ -321,7 +326,7 @@ func (f *Fold) Check(e *event.Event, in rollup.Input, clock int64) *event.Reject
 	}
 	at, late := e.When().Milli, false
 	for _, n := range namesOf(e, key) {
-		if len(g.named[n]) > 0 {
+		if g.named[n] != nil {
 			continue
 		}
 		known := g.links[n] != nil
@@ -361,7 +366,7 @@ func (f *Fold) Take(e *event.Event, in rollup.Input, clock int64) Verdict {
 		return Counts
 	}
 	g, verdict, date := f.graph(in.Topic, in.Partition), Counts, e.BusinessDate(f.cutoff)
-	if len(g.named) > 0 && len(g.named[keyOf(e.StoreID, e.TerminalID, e.ID)]) > 0 {
+	if len(g.named) > 0 && g.named[keyOf(e.StoreID, e.TerminalID, e.ID)] != nil {
 		verdict = Superseded
 		f.cfg.Corrected(in.Topic, e.TerminalID, date, 1)
 	}

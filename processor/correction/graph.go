@@ -15,6 +15,13 @@ type link struct {
 	offset  int64
 	order   int64 // when it was declared, ms
 	inForce bool  // it counts
+	reached int   // in which round of its graph
+}
+
+// bearers are the corrections that name the same event.
+type bearers struct {
+	links   []*link
+	reached int // in which round of its graph
 }
 
 // graph is the corrections of one topic and partition that are remembered.
@@ -27,10 +34,13 @@ type graph struct {
 	since  int64 // transactions are kept from there on
 	window int64 // with which they were kept
 
-	links  map[uint64]*link   // by key
-	named  map[uint64][]*link // by what they name
-	queue  []*link            // as they came
-	loaded bool               // and the queue is not in order
+	links  map[uint64]*link    // by key
+	named  map[uint64]*bearers // by what they name; none is empty
+	queue  []*link             // as they came
+	loaded bool                // and the queue is not in order
+
+	round  int // counts searches for families
+	looked int // links that were looked at in all of them
 
 	moved   bool             // clock or since changed since the last Seal
 	unsaid  bool             // begun at its beginning, of which no Seal has said anything
@@ -40,14 +50,19 @@ type graph struct {
 func newGraph(topic string, partition int32) *graph {
 	return &graph{
 		topic: strings.Clone(topic), partition: partition,
-		links: map[uint64]*link{}, named: map[uint64][]*link{}, changed: map[uint64]*link{},
+		links: map[uint64]*link{}, named: map[uint64]*bearers{}, changed: map[uint64]*link{},
 	}
 }
 
 func (g *graph) add(l *link) {
 	g.links[l.key] = l
 	for _, n := range l.names {
-		g.named[n] = append(g.named[n], l)
+		b := g.named[n]
+		if b == nil {
+			b = &bearers{}
+			g.named[n] = b
+		}
+		b.links = append(b.links, l)
 	}
 	g.queue = append(g.queue, l)
 }
@@ -64,8 +79,13 @@ func (g *graph) forget(before int64) {
 		g.queue = g.queue[1:]
 		delete(g.links, l.key)
 		for _, n := range l.names {
-			rest := slices.DeleteFunc(g.named[n], func(x *link) bool { return x == l })
-			if g.named[n] = rest; len(rest) == 0 {
+			b := g.named[n]
+			if b.links[0] == l { // they go as they came
+				b.links = b.links[1:]
+			} else {
+				b.links = slices.DeleteFunc(b.links, func(x *link) bool { return x == l })
+			}
+			if len(b.links) == 0 {
 				delete(g.named, n)
 			}
 		}
@@ -75,29 +95,42 @@ func (g *graph) forget(before int64) {
 
 // family is l and all that are connected with it.
 func (g *graph) family(l *link) []*link {
-	all := []*link{l}
+	g.round++
+	return g.connected(nil, l)
+}
+
+// connected appends l and all that are connected with it, but for what this round has reached before. Each link and each name is looked at once:
+// a till may correct one sale thousands of times.
+func (g *graph) connected(all []*link, l *link) []*link {
+	first := len(all)
 	add := func(x *link) {
-		if x != nil && !slices.Contains(all, x) {
+		if g.looked++; x != nil && x.reached != g.round {
+			x.reached = g.round
 			all = append(all, x)
 		}
 	}
-	for i := 0; i < len(all); i++ {
-		for _, n := range all[i].names {
-			add(g.links[n])
-			for _, x := range g.named[n] {
+	name := func(n uint64) {
+		if b := g.named[n]; b != nil && b.reached != g.round {
+			b.reached = g.round
+			for _, x := range b.links {
 				add(x)
 			}
 		}
-		for _, x := range g.named[all[i].key] {
-			add(x)
+	}
+	add(l)
+	for i := first; i < len(all); i++ {
+		for _, n := range all[i].names {
+			add(g.links[n])
+			name(n)
 		}
+		name(all[i].key)
 	}
 	return all
 }
 
 // elect says which of a family counts.
 func (g *graph) elect(family []*link) *link {
-	heads := slices.DeleteFunc(slices.Clone(family), func(l *link) bool { return len(g.named[l.key]) > 0 })
+	heads := slices.DeleteFunc(slices.Clone(family), func(l *link) bool { return g.named[l.key] != nil })
 	if len(heads) == 0 {
 		heads = family
 	}

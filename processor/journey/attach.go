@@ -8,6 +8,7 @@ import (
 // news are the orders of which the open batch may have changed anything. It brings the store's indices up to date.
 func (st *store) news() map[*record]bool {
 	news := map[*record]bool{}
+	var lost lost
 	for r := range st.stepped {
 		news[r] = true
 		who, when, known := r.customer, r.collection, r.named
@@ -16,13 +17,13 @@ func (st *store) news() map[*record]bool {
 		st.mates(r.customer, r.collection, news)
 		for _, n := range r.named {
 			if _, found := slices.BinarySearch(known, n); !found {
-				st.affect(news, func(s *sale) bool { return s.id == n })
+				lost.add(n, 0)
 			}
 		}
 	}
 	look := func(s *sale) {
 		if s.void {
-			st.affect(news, func(o *sale) bool { return s.id != 0 && o.id == s.id || s.number != 0 && o.number == s.number })
+			lost.add(s.id, s.number)
 		} else {
 			st.touch(s, news)
 		}
@@ -38,6 +39,7 @@ func (st *store) news() map[*record]bool {
 	for r := range st.bereft {
 		news[r] = true
 	}
+	st.affect(&lost, news)
 	if st.told {
 		for _, r := range st.orders {
 			news[r] = true
@@ -58,11 +60,24 @@ func (st *store) mates(customer uint64, collection int64, news map[*record]bool)
 	}
 }
 
-// affect adds the orders that the sales that match may be added to.
-func (st *store) affect(news map[*record]bool, match func(*sale) bool) {
+// lost are sales that cannot be added to an order any more: those that were voided, and those that steps name.
+type lost struct{ ids, numbers map[uint64]bool }
+
+func (l *lost) add(id, number uint64) {
+	if l.ids == nil {
+		l.ids, l.numbers = map[uint64]bool{}, map[uint64]bool{}
+	}
+	l.ids[id], l.numbers[number] = true, true
+}
+
+// affect adds the orders that lost sales may have been added to. All that is kept of a store is looked through for them, once a batch.
+func (st *store) affect(l *lost, news map[*record]bool) {
+	if l.ids == nil || len(st.orders) == 0 {
+		return
+	}
 	for _, c := range st.sales {
 		c.each(func(s *sale) {
-			if !s.void && match(s) {
+			if !s.void && (s.id != 0 && l.ids[s.id] || s.number != 0 && l.numbers[s.number]) {
 				st.touch(s, news)
 			}
 		})

@@ -144,17 +144,17 @@ func (doc *Document) Build(id string, revision uint64) (*Store, *Flaw) {
 	if flaw := s.open(doc.OpenedOn, doc.ClosedOn); flaw != nil {
 		return nil, flaw
 	}
-	seen := map[string]bool{}
+	s.places = make(map[string]int, len(doc.Terminals))
 	for i, t := range doc.Terminals {
 		built, flaw := t.build()
-		if flaw == nil && seen[t.ID] {
+		if _, twice := s.places[t.ID]; flaw == nil && twice {
 			flaw = &Flaw{"id", "an id of its own"}
 		}
 		if flaw != nil {
 			flaw.Field = fmt.Sprintf("terminals[%d].%s", i, flaw.Field)
 			return nil, flaw
 		}
-		seen[t.ID] = true
+		s.places[t.ID] = i
 		s.Terminals = append(s.Terminals, built)
 	}
 	return s, nil

@@ -16,6 +16,7 @@ type Store struct {
 	Removed bool
 
 	document []byte
+	places   map[string]int         // of Terminals: each batch asks for all of a store, one by one
 	opened   interval.Set           // from opened_on to closed_on
 	always   bool                   // no version has a calendar
 	months   map[int32]interval.Set // service by month of UTC, as far as asked
@@ -130,6 +131,12 @@ func (s *Store) Terminal(id string) *Terminal {
 	if s == nil {
 		return nil
 	}
+	if len(s.Terminals) > few {
+		if i, ok := s.places[id]; ok {
+			return &s.Terminals[i]
+		}
+		return nil
+	}
 	for i := range s.Terminals {
 		if s.Terminals[i].ID == id {
 			return &s.Terminals[i]
@@ -137,6 +144,9 @@ func (s *Store) Terminal(id string) *Terminal {
 	}
 	return nil
 }
+
+// few is how many terminals are looked through as fast as one is found by a hash.
+const few = 12
 
 // At is the version in force at an instant; nil of a store that was removed.
 func (s *Store) At(at int64) *Version {
