@@ -42,26 +42,19 @@ func (w *writer) write(ctx context.Context, b *batch, pending *commit.Pending) (
 		if err == nil || final(err) || errors.Is(err, ErrFenced) || errors.Is(err, ErrUnacknowledged) || errors.Is(err, commit.ErrOvertaken) || errors.Is(err, errForgotten) {
 			return err
 		}
-		pause := wait.NextBackOff()
-		if ctx.Err() != nil {
-			if giveUp.IsZero() {
-				giveUp = w.now().Add(w.cfg.RebalanceTimeout - w.window())
-			}
+		pause, ended := wait.NextBackOff(), ctx.Done()
+		if !giveUp.IsZero() {
 			if w.now().After(giveUp) {
 				return err
 			}
-			pause = min(pause, time.Second)
+			pause, ended = min(pause, time.Second), nil
 		}
 		w.log.Warn("batch not written yet, trying again", zap.Uint64("batch", b.version.Batch), zap.Error(err), zap.Duration("in", pause))
 		w.report.trouble(err)
-		timer := time.After(pause)
-		if ctx.Err() != nil {
-			<-timer
-			continue
-		}
 		select {
-		case <-ctx.Done():
-		case <-timer:
+		case <-ended: // once more at once
+			giveUp = w.now().Add(w.cfg.RebalanceTimeout - w.window())
+		case <-time.After(pause):
 		}
 	}
 }

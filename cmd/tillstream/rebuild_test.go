@@ -294,6 +294,7 @@ func TestPipelineRebuildDemo(t *testing.T) {
 	data, file := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "events.jsonl")
 	writeText(t, file, `{"id":"1","source":"t","type":"pos.health.v1","time":"2026-11-02T10:00:00Z","store_id":"0001","terminal_id":"a","sequence":1,"kind":"state_change","status":"down"}
 {"id":"2","source":"t","type":"pos.transaction.v1","time":"2026-11-02T10:00:00Z","store_id":"0001","terminal_id":"b","sequence":1,"kind":"sale","currency":"EUR","lines":[{"line":1,"product_id":"x","quantity":1,"gross":100}],"totals":{"gross":100,"discount":0,"net":100}}
+{"id":"3","source":"t","type":"pos.transaction.v1","time":"2026-11-02T12:30:00Z","store_id":"0001","terminal_id":"b","sequence":2,"kind":"sale","currency":"EUR","lines":[{"line":1,"product_id":"x","quantity":1,"gross":100}],"totals":{"gross":100,"discount":0,"net":100}}
 `)
 	if code, stderr := tillstream(t, io.Discard, "demo", "--once", "--data", data, "--input", file); code != exitDone {
 		t.Fatalf("demo exited %d: %s", code, stderr)
@@ -323,4 +324,20 @@ func TestPipelineRebuildDemo(t *testing.T) {
 	if code, said := audit(t, data); code != exitDone {
 		t.Errorf("audit exited %d: %s", code, said)
 	}
+	store := filepath.Join(t.TempDir(), "store.yaml")
+	writeText(t, store, `apiVersion: tillstream/v1
+kind: Calendar
+metadata: {name: morning}
+spec: {week: {mon-fri: ["09:00-12:00"]}}
+---
+apiVersion: tillstream/v1
+kind: Store
+metadata: {name: "0001"}
+spec: {timezone: Europe/Berlin, calendar: morning}
+`)
+	said.Reset()
+	if code, stderr := tillstream(t, &said, "apply", "--data", data, "-f", store, "--yes", "--reason", "a test"); code != exitDone {
+		t.Fatalf("apply exited %d: %s", code, stderr)
+	}
+	says(t, said.String(), "tillstream rebuild --data "+data+" --from 2026-11 --to 2026-11 --dry-run")
 }
