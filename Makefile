@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 TIMEOUT = 1h
 
 # Packages where goroutines meet: tested with the race detector. It needs a C compiler, which go env knows of.
-RACED = ./processor ./processor/fetch ./sinks/kafka ./deploy/embedded
+RACED = ./processor ./processor/alert ./processor/fetch ./sinks/alertmanager ./sinks/certs ./sinks/kafka ./console/login ./internal/renewed ./deploy/embedded
 # What in ./processor is of one goroutine and is reckoned, or measured, minutes long with the race detector: tested without it.
 ALONE = ^Test(Shuffling|EventsCost|BatchesTake|FoldingASale)
 # Tests that take TILLSTREAM_TEST_KAFKA=real, and where they are.

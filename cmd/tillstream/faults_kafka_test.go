@@ -523,6 +523,7 @@ func TestPipelineFaultStoreMoves(t *testing.T) {
 	for name, epoch := range map[string]bool{"as it is": false, "in a new epoch": true} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, 17)
+			r.config = edited(t, r.config, "batch_records: 400", "batch_records: 2000") // so the lane that the store comes to has few batches
 			m := r.start()
 			r.place = func(store int32) int32 { return store % 3 }
 			var moved, stayed, late []*kgo.Record // sales of the store that moves, of another one of its lane; what the lane that it comes to gets at once
@@ -539,7 +540,7 @@ func TestPipelineFaultStoreMoves(t *testing.T) {
 				return false
 			}
 			passed := func() { r.until("what was sent", func() bool { return r.passed() >= r.sent+r.extra && r.rests() }) }
-			const pieces = 40 // so the lane that the store leaves has the higher batch numbers
+			const pieces = 20 // so the lane that the store leaves has the higher batch numbers, thrice those of the other
 			for i := range pieces {
 				r.feed(0.5 * float64(i+1) / pieces)
 				r.until("a piece", func() bool { return r.passed() >= r.sent+r.extra })

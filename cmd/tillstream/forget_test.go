@@ -192,8 +192,8 @@ func TestPipelineForget(t *testing.T) {
 	cut := &cutter{at: "waiting"}
 	cutCtx, cancel := context.WithCancel(t.Context())
 	cut.cut = cancel
-	if code := run(&env{ctx: cutCtx, environ: os.Environ(), stdin: strings.NewReader(""), stdout: io.Discard, stderr: cut}, []string{"forget", "--config", cfg, "--ids", ids, "--reason", "DSR-1", "--by", "ann"}); code != exitFailed {
-		t.Errorf("cut short, it exited %d", code)
+	if code := run(&env{ctx: cutCtx, environ: os.Environ(), stdin: strings.NewReader(""), stdout: io.Discard, stderr: cut}, []string{"forget", "--config", cfg, "--ids", ids, "--reason", "DSR-1", "--by", "ann"}); code != exitFailed || cutCtx.Err() == nil {
+		t.Fatalf("to be cut short, it exited %d: %s", code, &cut.said)
 	}
 	refused("finish it with --resume", "--customer", "9999999999999999999", "--reason", "x")
 	if said := p.do("forget", "--config", cfg, "--resume"); !strings.Contains(said, "nothing of 1 customers is left") {
@@ -263,11 +263,13 @@ func TestPipelineForget(t *testing.T) {
 
 // cutter ends something when it is told a word.
 type cutter struct {
-	at  string
-	cut func()
+	at   string
+	cut  func()
+	said strings.Builder
 }
 
 func (c *cutter) Write(b []byte) (int, error) {
+	c.said.Write(b)
 	if strings.Contains(string(b), c.at) {
 		c.cut()
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,9 +66,9 @@ func TestObserve(t *testing.T) {
 	}
 }
 
-type counted int
+type counted struct{ atomic.Int64 }
 
-func (c *counted) Ping(context.Context) error { *c++; return errors.New("away") }
+func (c *counted) Ping(context.Context) error { c.Add(1); return errors.New("away") }
 
 func TestManyWhoAskAreOneQuestion(t *testing.T) {
 	var n counted
@@ -79,8 +80,8 @@ func TestManyWhoAskAreOneQuestion(t *testing.T) {
 		}
 	}
 	at = at.Add(pingEvery)
-	if _ = ping(t.Context()); n != 2 {
-		t.Errorf("%d questions, want 2", n)
+	if _ = ping(t.Context()); n.Load() != 2 {
+		t.Errorf("%d questions, want 2", n.Load())
 	}
 }
 
@@ -100,8 +101,8 @@ func TestAMuteClickHouseIsSaidInTime(t *testing.T) {
 			}
 			time.Sleep(pingEvery)
 		}
-		if asked != 1 {
-			t.Errorf("%d questions", asked)
+		if asked.Load() != 1 {
+			t.Errorf("%d questions", asked.Load())
 		}
 		close(hold)
 		if err := ping(t.Context()); err == nil || err.Error() != "away" {
