@@ -175,7 +175,7 @@ spec:
 	says(t, do("apply", "-f", file, "--yes", "--reason", "trial"), "2 added")
 	says(t, do("sla", "evaluate", "--as-of", "2026-10-26T02:00:00Z"), "2 agreements in ")
 	for _, objective := range []string{"up", "repair"} {
-		says(t, do("sla", "explain", "trial", "--period", "2026-W43", "--objective", objective), "evidence: ", " outage ", "began with: report of ", ": topic pos.health, partition ", "ended with: ")
+		says(t, do("sla", "explain", "trial", "--period", "2026-W43", "--objective", objective), "evidence: ", "began with: report of ", ": topic pos.health, partition ", "ended with: ")
 	}
 	says(t, do("sla", "verify", "trial"), "the chain of trial holds")
 }
