@@ -13,6 +13,7 @@ import (
 	"github.com/tillstream/tillstream/processor/availability"
 	"github.com/tillstream/tillstream/processor/event"
 	"github.com/tillstream/tillstream/processor/interval"
+	"github.com/tillstream/tillstream/processor/sla/agreement"
 	"github.com/tillstream/tillstream/processor/sla/archive"
 	"github.com/tillstream/tillstream/processor/sla/statement"
 	"github.com/tillstream/tillstream/sinks/clickhouse"
@@ -114,7 +115,7 @@ func (w *walk) explain(x *statement.Explained) error {
 			}
 		}
 		w.line(1, "%s", strings.Join(parts, ", "))
-		if err := w.sources(w.per(x.Objective), r.Evidence); err != nil {
+		if err := w.sources(w.objective(x.Objective), r.Evidence); err != nil {
 			return err
 		}
 	}
@@ -122,11 +123,12 @@ func (w *walk) explain(x *statement.Explained) error {
 }
 
 // sources are the outages, statuses and offsets behind a row of evidence.
-func (w *walk) sources(per string, e *statement.Evidence) error {
+func (w *walk) sources(o *statement.Objective, e *statement.Evidence) error {
+	per, repair := o.Per, o.Indicator == agreement.TimeToRepair // whose cases are outages
 	x := interval.Span{From: e.From.UnixMilli(), To: e.To.UnixMilli()}
 	id := e.Ref
 	switch {
-	case e.Kind == "incident":
+	case e.Kind == "incident" && !repair:
 		w.line(2, "its steps: SELECT * FROM pos.incident_steps WHERE incident_id = '%s' ORDER BY at", e.Ref)
 		return nil
 	case e.Kind == "exclusion" && !strings.Contains(e.Ref, "/"):
@@ -143,6 +145,9 @@ func (w *walk) sources(per string, e *statement.Evidence) error {
 	var store, till string
 	if id == "" {
 		store, till, _ = strings.Cut(e.Scope, "/")
+		if i := strings.LastIndex(e.Ref, "/"); repair && i > 0 {
+			till = e.Ref[:i]
+		}
 	}
 	outages, err := w.sink.OutagesOf(w.ctx, store, till, id, x)
 	if err != nil {
@@ -295,13 +300,13 @@ func (w *walk) offsets(topic string, ranges []clickhouse.OffsetRange, late bool)
 }
 
 // per is of what an objective has verdicts.
-func (w *walk) per(objective string) string {
+func (w *walk) objective(name string) *statement.Objective {
 	for i := range w.Objectives {
-		if w.Objectives[i].Name == objective {
-			return w.Objectives[i].Per
+		if w.Objectives[i].Name == name {
+			return &w.Objectives[i]
 		}
 	}
-	return ""
+	return &statement.Objective{}
 }
 
 func some(s string) string {

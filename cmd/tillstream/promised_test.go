@@ -162,7 +162,7 @@ spec:
   level: customer
   parties: {provider: tills-sa, customer: me}
   versions:
-  - {version: 1, from: "2026-10-01", timezone: UTC, period: week, measurement: {late_data: {close_after: 1h}}, objectives: [{name: up, indicator: uptime, per: terminal, target: 0.999}]}
+  - {version: 1, from: "2026-10-01", timezone: UTC, period: week, measurement: {late_data: {close_after: 1h}}, objectives: [{name: up, indicator: uptime, per: terminal, target: 0.999}, {name: repair, indicator: time_to_repair, per: store, statistic: mean, op: lte, value: 1m}]}
 `)
 	do := func(args ...string) string {
 		t.Helper()
@@ -174,6 +174,8 @@ spec:
 	}
 	says(t, do("apply", "-f", file, "--yes", "--reason", "trial"), "2 added")
 	says(t, do("sla", "evaluate", "--as-of", "2026-10-26T02:00:00Z"), "2 agreements in ")
-	says(t, do("sla", "explain", "trial", "--period", "2026-W43", "--objective", "up"), "evidence: ", "began with: report of ", ": topic pos.health, partition ", "ended with: ")
+	for _, objective := range []string{"up", "repair"} {
+		says(t, do("sla", "explain", "trial", "--period", "2026-W43", "--objective", objective), "evidence: ", "began with: report of ", ": topic pos.health, partition ", "ended with: ")
+	}
 	says(t, do("sla", "verify", "trial"), "the chain of trial holds")
 }

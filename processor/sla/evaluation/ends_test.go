@@ -90,3 +90,20 @@ func TestLongDurations(t *testing.T) {
 		}
 	}
 }
+
+// What is good is a share of at least so much: a long repair is no good period.
+func TestEarnBackOfShares(t *testing.T) {
+	c := contractOf(t, `{`+allDay+`,"measurement":{"late_data":{"close_after":"1d"}},"objectives":[{"name":"repair","indicator":"time_to_repair","per":"store","statistic":"mean","op":"lte","value":"1h"}],
+		"remedies":{"base":{"amount":1000,"currency":"EUR","per":"day"},"credits":[{"objective":"repair","per_unit":{"credit":"0.1","every":"1h"}}],
+			"earn_back":{"months":1,"at_least":"0.99","share":"0.5"}}}`)
+	from, at := utc(t, "2026-03-31"), utc(t, "2026-04-03")
+	var past []Past
+	for x := utc(t, "2026-02-01"); x < from; x += day {
+		past = append(past, Past{Period: interval.Span{From: x, To: x + day}, Verdict: sla.Breached, Actual: sla.Ratio{Part: 2 * hour, Of: 1}, Credit: 100, Final: true})
+	}
+	s := &Store{ID: "s1", Registered: store(t, "s1", twoTills), Runs: map[string][]sla.Run{"t1": {run(sla.Up, from-day, from), run(sla.Down, from, from+2*hour), run(sla.Up, from+2*hour, at)}}}
+	l := lines(t, c, "2026-03-31", at, func(string, Scope) []Past { return past }, s)[0][0]
+	if l.Result.Verdict != sla.Breached || l.EarnedBack != 0 {
+		t.Errorf("%s after a month of repairs of two hours: %d is given back", l.Result.Verdict, l.EarnedBack)
+	}
+}

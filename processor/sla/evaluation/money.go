@@ -179,7 +179,7 @@ func (s *Settlement) earnBack(all []Settlement, history History, at int64) {
 	}
 	earn := sla.EarnBack{Periods: n, AtLeast: sla.Share(r.AtLeast.Nano()), Share: sla.Share(r.Share.Nano())}
 	for _, l := range s.Lines {
-		if at < p.LateData(l.Objective).Close {
+		if at < p.LateData(l.Objective).Close || l.Op != sla.Gte && l.Op != sla.Gt { // a duration or a rate of failures is not good because it is large
 			continue
 		}
 		want := p.Period // of the credit
