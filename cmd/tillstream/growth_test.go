@@ -178,7 +178,7 @@ processor: {batch_age: %s, lanes: %d}
 		pids[strconv.Itoa(i)] = m.cmd.Process.Pid
 	}
 	if l.rate > 0 {
-		r.until("the member has lanes", func() bool { return total("tillstream_lane_starts_total") >= float64(l.partitions) })
+		r.until("the member has lanes", func() bool { return total("tillstream_lane_starts_total") >= float64(cmp.Or(l.lanes, l.partitions)) })
 	} else {
 		r.until("the first lane has begun", func() bool { return total("tillstream_lag_offsets") > 0 })
 	}
