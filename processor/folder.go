@@ -241,12 +241,10 @@ func (f *folder) spread(e *event.Event, in rollup.Input, verdict correction.Verd
 	}
 	if verdict == correction.Counts {
 		f.purchases.Fold(e, in)
+		f.journeys.Fold(e, in)
 	}
 	for _, fold := range f.folds {
 		fold.Fold(e, in)
-	}
-	if verdict == correction.Counts {
-		f.journeys.Fold(e, in)
 	}
 }
 

@@ -640,11 +640,14 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 	}
 	asked := false
 	var stuck error // the first
+	var stuckAt fetch.TopicPartition
 	take := func(got fetched) {
 		asked = false
 		if tp, ok := fetch.Stuck(got.err); ok {
 			order.Stick(tp)
-			stuck = cmp.Or(stuck, got.err)
+			if stuck == nil {
+				stuck, stuckAt = got.err, tp
+			}
 			l.log.Error("a partition cannot be read on: the lane brings in what comes before, and stops", zap.Error(got.err))
 		}
 		chunks := got.chunks
@@ -656,7 +659,7 @@ func (l *lane) fold(ctx context.Context, h *hand, order *align.Order, asks chan<
 	defer l.heldBack(nil)
 	defer l.turn.leave()
 	for ctx.Err() == nil {
-		if tp, ok := fetch.Stuck(stuck); ok && order.Through(tp) {
+		if stuck != nil && order.Through(stuckAt) {
 			return end(stuck)
 		}
 		if at := order.Ask(); !asked && len(at) > 0 {

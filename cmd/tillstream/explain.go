@@ -299,7 +299,7 @@ func (w *walk) offsets(topic string, ranges []clickhouse.OffsetRange, late bool)
 	}
 }
 
-// per is of what an objective has verdicts.
+// objective finds one by its name; one that is not there has no indicator.
 func (w *walk) objective(name string) *statement.Objective {
 	for i := range w.Objectives {
 		if w.Objectives[i].Name == name {

@@ -157,6 +157,9 @@ func (doc *Document) Build(id string, revision uint64) (*Store, *Flaw) {
 		s.places[t.ID] = i
 		s.Terminals = append(s.Terminals, built)
 	}
+	if len(s.Terminals) <= few {
+		s.places = nil
+	}
 	return s, nil
 }
 

@@ -16,7 +16,7 @@ type Store struct {
 	Removed bool
 
 	document []byte
-	places   map[string]int         // of Terminals: each batch asks for all of a store, one by one
+	places   map[string]int         // of Terminals, where they are more than few: each batch asks for all of a store, one by one
 	opened   interval.Set           // from opened_on to closed_on
 	always   bool                   // no version has a calendar
 	months   map[int32]interval.Set // service by month of UTC, as far as asked
@@ -131,7 +131,7 @@ func (s *Store) Terminal(id string) *Terminal {
 	if s == nil {
 		return nil
 	}
-	if len(s.Terminals) > few {
+	if s.places != nil {
 		if i, ok := s.places[id]; ok {
 			return &s.Terminals[i]
 		}
