@@ -11,7 +11,7 @@
 -- writer: tillstream run, migrate, apply, refresh, clv, sla, deadletters, incidents, epoch, adopt.
 CREATE ROLE IF NOT EXISTS writer;
 GRANT CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP VIEW ON tillstream.* TO writer;
-GRANT SELECT, INSERT, ALTER ADD COLUMN, ALTER MODIFY COLUMN, ALTER SETTINGS, ALTER TTL ON tillstream.* TO writer;
+GRANT SELECT, INSERT, ALTER ADD COLUMN, ALTER MODIFY COLUMN, ALTER SETTINGS, ALTER TTL, ALTER ADD INDEX, ALTER MATERIALIZE INDEX ON tillstream.* TO writer;
 GRANT CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP VIEW, SELECT, INSERT ON pos.* TO writer;
 -- A view that is replaced is made under such a name first; run proves with such a table that the server remembers deduplication tokens.
 GRANT DROP TABLE ON pos._tmp_replace_* TO writer;

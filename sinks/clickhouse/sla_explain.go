@@ -93,11 +93,11 @@ func (s *Sink) OutagesOf(ctx context.Context, store, terminal, id string, x inte
 		out = append(out, o)
 		return nil
 	}, `SELECT outage_id, store_id, terminal_id, toUnixTimestamp64Milli(started_at) AS x, ifNull(toUnixTimestamp64Milli(resolved_at), 0) AS y, toString(cause), toString(party), party_rule, incident_id
-		FROM pos.outages WHERE ({store:String} = '' OR store_id = {store:String}) AND ({terminal:String} = '' OR terminal_id = {terminal:String}) AND ({id:String} = '' OR outage_id = {id:String})
+		FROM tillstream.outages_since(since = {from:Int64}) WHERE ({store:String} = '' OR store_id = {store:String}) AND ({terminal:String} = '' OR terminal_id = {terminal:String}) AND ({id:String} = '' OR outage_id = {id:String})
 			AND x < {to:Int64} AND (y = 0 OR y > {from:Int64}) ORDER BY x, terminal_id`,
 		ch.Named("store", store), ch.Named("terminal", terminal), ch.Named("id", id), ch.Named("from", x.From), ch.Named("to", x.To))
 	if err != nil {
-		return nil, fmt.Errorf("reading pos.outages: %w", err)
+		return nil, fmt.Errorf("reading tillstream.outages_since: %w", err)
 	}
 	return out, nil
 }

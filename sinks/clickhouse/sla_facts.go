@@ -193,6 +193,10 @@ const statusCode = "transform(status, ['up', 'degraded', 'down', 'maintenance', 
 
 var codes = [...]sla.Status{sla.Unknown, sla.Up, sla.Degraded, sla.Down, sla.Maintenance, sla.Silent, sla.Unknown, sla.Unknown}
 
+// reaching are the runs that begin before a span and, in one of their versions, end in it or later: few, which an index of the ends finds without the months that are past.
+const reaching = `SELECT store_id, terminal_id, started_at FROM tillstream.status_intervals
+	WHERE lane = '' AND store_id IN {stores:Array(String)} AND started_at < fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND (ended_at IS NULL OR ended_at > fromUnixTimestamp64Milli({from:Int64}, 'UTC'))`
+
 // runs reads timelines: of each terminal one string of runs, each a beginning, an end and a status. What is open is closed as the views do, as of the instant
 // that is asked for.
 func (s *Sink) runs(ctx context.Context, f *facts) error {
@@ -245,6 +249,7 @@ func (s *Sink) runs(ctx context.Context, f *facts) error {
 			FROM tillstream.status_intervals FINAL
 			WHERE lane = '' AND store_id IN {stores:Array(String)} AND started_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
 				AND (ended_at IS NULL OR ended_at > fromUnixTimestamp64Milli({from:Int64}, 'UTC'))
+				AND (started_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') OR (store_id, terminal_id, started_at) IN (`+reaching+`))
 			GROUP BY store_id, terminal_id
 			SETTINGS do_not_merge_across_partitions_select_final = 1
 		) AS i
@@ -269,10 +274,10 @@ func (s *Sink) outages(ctx context.Context, w verdict.Wanted) (map[string][]eval
 		out[store] = append(out[store], o)
 		return nil
 	}, `SELECT store_id, outage_id, terminal_id, toUnixTimestamp64Milli(started_at), ifNull(toUnixTimestamp64Milli(resolved_at), {to:Int64}) AS ended,
-		toString(party), supplier, party_rule, decided_by FROM pos.outages
+		toString(party), supplier, party_rule, decided_by FROM tillstream.outages_since(since = {from:Int64})
 		WHERE `+filter+`started_at < fromUnixTimestamp64Milli({to:Int64}, 'UTC') AND ended > {from:Int64} ORDER BY started_at, terminal_id`, f.args()...)
 	if err != nil {
-		return nil, fmt.Errorf("reading pos.outages: %w", err)
+		return nil, fmt.Errorf("reading tillstream.outages_since: %w", err)
 	}
 	return out, nil
 }
