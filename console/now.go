@@ -150,7 +150,8 @@ func (p *page) troubled() draw {
 	return p.paged("troubled", "tills", question{`SELECT t.store_id AS store_id, t.terminal_id AS terminal_id, if(t.disabled, 'disabled', t.status) AS state, t.since AS since,
   dateDiff('second', t.since, now64(3)) AS seconds, i.cause AS cause, o.party AS party, t.last_seen AS last_seen
 FROM (SELECT * FROM pos.terminal_status WHERE in_service AND (status IN ('down', 'silent') OR disabled)` + p.in(" AND ") + `) AS t
-LEFT ANY JOIN (SELECT store_id, terminal_id, cause FROM pos.status_intervals WHERE ended_at IS NULL AND status != 'up') AS i
+LEFT ANY JOIN (SELECT store_id, terminal_id, cause FROM pos.status_intervals WHERE ended_at IS NULL AND status != 'up'
+  AND store_id IN (SELECT store_id FROM pos.terminal_status WHERE in_service AND (status IN ('down', 'silent') OR disabled)` + p.in(" AND ") + `)) AS i
   ON i.store_id = t.store_id AND i.terminal_id = t.terminal_id
 LEFT ANY JOIN (SELECT store_id, terminal_id, party FROM pos.outages WHERE resolved_at IS NULL) AS o
   ON o.store_id = t.store_id AND o.terminal_id = t.terminal_id

@@ -45,9 +45,10 @@ func TestEmbeddedMigrationsAreIdempotent(t *testing.T) {
 	// A default may be any expression; but nothing else may be altered in the same statement.
 	defaulted := regexp.MustCompile(`^ALTER TABLE tillstream\.\w+\n  MODIFY COLUMN \w+ DEFAULT .+(\n    .+)*$`)
 	computed := regexp.MustCompile(`^ALTER TABLE tillstream\.\w+\n(  ADD COLUMN IF NOT EXISTS .+(\n    .+)*(,\n|$))+$`)
+	indexed := regexp.MustCompile(`^ALTER TABLE tillstream\.\w+ (ADD INDEX IF NOT EXISTS \w+ \w+ TYPE minmax GRANULARITY 1|MATERIALIZE INDEX \w+)(, (ADD INDEX IF NOT EXISTS \w+ \w+ TYPE minmax GRANULARITY 1|MATERIALIZE INDEX \w+))*$`)
 	for _, m := range ms {
 		for _, s := range m.Statements() {
-			if defaulted.MatchString(s) || computed.MatchString(s) && !regexp.MustCompile(`\b(DROP|MODIFY|RENAME|UPDATE|DELETE|CLEAR)\b`).MatchString(s) {
+			if indexed.MatchString(s) || defaulted.MatchString(s) || computed.MatchString(s) && !regexp.MustCompile(`\b(DROP|MODIFY|RENAME|UPDATE|DELETE|CLEAR)\b`).MatchString(s) {
 				continue
 			}
 			if !strings.HasPrefix(s, "CREATE TABLE IF NOT EXISTS ") && !strings.HasPrefix(s, "CREATE OR REPLACE VIEW ") && !alter.MatchString(s) {

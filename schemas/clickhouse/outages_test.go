@@ -143,7 +143,9 @@ func TestWhoseOutagesAre(t *testing.T) {
 	exec(t, conn, `INSERT INTO tillstream.outages (lane, store_id, terminal_id, started_at, version, outage_id, resolved_at) VALUES ('', 's', 't', '2026-01-01 10:00:00', 1, 'o1', NULL),
 		('', 's', 't', '2026-01-01 11:00:00', 1, 'o2', '2026-01-01 11:10:00'), ('', 's', 't', '2026-01-01 12:00:00', 1, 'o3', '2026-01-01 12:10:00')`)
 	exec(t, conn, "INSERT INTO tillstream.terminal_status (lane, store_id, terminal_id, version, status, last_seen) VALUES ('', 's', 't', 1, 'down', now64(3))")
-	of := func(view string) []string { return query(t, conn, "SELECT outage_id, started_at, flaps FROM "+view+" WHERE store_id = 's' AND repair_ms > 86400000") }
+	of := func(view string) []string {
+		return query(t, conn, "SELECT outage_id, started_at, flaps FROM "+view+" WHERE store_id = 's' AND repair_ms > 86400000")
+	}
 	if d := cmp.Diff([]string{"o1\t2026-01-01 10:00:00.000\t2"}, of("pos.outages")); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}

@@ -36,7 +36,7 @@ const benchAgreement = `{"type":"sla","level":"customer","parties":{"provider":"
 	"remedies":{"base":{"amount":180000,"currency":"EUR","per":"month"},"at_risk":"0.12","credits":[{"objective":"till","per":"scope_fee","tiers":[{"below":"0.995","credit":"0.1"}]},
 		{"objective":"store-can-sell","fixed":15000,"each":"outage"}]}}]}`
 
-func newChain(b *testing.B, terminals int) *chain {
+func newChain(b testing.TB, terminals int) *chain {
 	c := &chain{agreement.Book{Agreements: map[string]*agreement.Agreement{}}, map[string]*registry.Store{}}
 	for s := range terminals / 10 {
 		customer := fmt.Sprintf("c%d", s/10)
