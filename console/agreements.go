@@ -23,12 +23,15 @@ func promised(head string, value, unit, known int) column {
 	}}
 }
 
+// latest is of the newest period of each agreement, which is the one that runs if any does: so years of others are not added up.
+const latest = "(contract, period_start) IN (SELECT contract, max(period_start) FROM pos.sla_compliance GROUP BY contract)"
+
 // verdicts are how many scopes of each objective keep it, in the period that runs.
 func (p *page) verdicts() draw {
 	return p.table("verdicts", question{`SELECT contract, objective, period, period_start, countIf(verdict = 'met') AS met, countIf(verdict = 'at_risk') AS at_risk, countIf(verdict = 'breached') AS breached,
   countIf(verdict = 'undetermined') AS undetermined, countIf(verdict = 'not_applicable') AS not_applicable, max(as_of) AS reckoned
 FROM pos.sla_compliance
-WHERE running
+WHERE running AND ` + latest + `
 GROUP BY contract, objective, period, period_start
 ORDER BY breached DESC, at_risk DESC, contract, objective
 LIMIT 200`, nil, settled},
@@ -51,7 +54,7 @@ func (p *page) budgets() draw {
 	}}
 	return p.paged("budgets", "stores", question{`SELECT contract, objective, scope, verdict, target, if(has_figure, actual, 0) AS figure, coverage, unit, budget_total, budget_spent, has_figure, 1 AS known
 FROM pos.sla_compliance
-WHERE running` + p.in(" AND ") + `
+WHERE running AND ` + latest + p.in(" AND ") + `
 ORDER BY verdict = 'breached' DESC, verdict = 'at_risk' DESC, budget_spent / nullIf(budget_total, 0) DESC NULLS LAST, contract, objective, scope`, p.params(), settled},
 		code("contract", 0), code("objective", 1), code("scope", 2), word("verdict", "verdict", 3), promised("target", 4, 7, 11), promised("figure", 5, 7, 10), ratio("coverage", 6, 1),
 		span("budget", 8, time.Second), span("spent", 9, time.Second), left)

@@ -58,7 +58,7 @@ func TestMeasureHistory(t *testing.T) {
 	}
 	part := evaluation.Compile("a-c0", stretches).Parts(at)[0][0]
 	part.Contract = "c00050" // one of those that are filled in
-	standing := &evaluation.Statement{Line: &evaluation.Line{Part: part, Objective: &part.Terms.Objectives[0]}}
+	standing := &evaluation.Statement{Line: &evaluation.Line{Part: part, Objective: &part.Terms.Objectives[0], Scope: evaluation.Scope{Kind: "terminal", Name: "t00", Store: "s00050"}}}
 	count := func(sql string, args ...any) error { _, err := s.Query(ctx, sql, args...); return err }
 	for _, q := range []struct {
 		name string
@@ -120,6 +120,12 @@ func TestMeasureHistory(t *testing.T) {
 			return count("SELECT count(), sum(met) FROM pos.sla_compliance WHERE period_start >= toStartOfMonth(now('UTC'))")
 		}},
 		{"view: agreements that are not final", func() error { return count("SELECT count(), sum(met) FROM pos.sla_compliance WHERE NOT final") }},
+		{"view: agreements, what runs", func() error {
+			return count("SELECT count(), sum(met), sum(budget_spent), any(has_figure) FROM pos.sla_compliance WHERE running")
+		}},
+		{"console: agreements, what runs", func() error {
+			return count("SELECT count(), sum(met), sum(budget_spent), any(has_figure) FROM pos.sla_compliance WHERE running AND (contract, period_start) IN (SELECT contract, max(period_start) FROM pos.sla_compliance GROUP BY contract)")
+		}},
 		{"view: hours of service of a day", func() error {
 			return count("SELECT count() FROM pos.service_hours WHERE opens_at >= now() - INTERVAL 1 DAY")
 		}},
@@ -203,10 +209,10 @@ func fillHistory(t *testing.T, s *Sink, stores, days int) {
 		first := fmt.Sprintf("toStartOfMonth(today()) - toIntervalMonth(%d)", m)
 		stage := map[bool]string{true: "provisional", false: "final"}[m == 0]
 		do(t, s, fmt.Sprintf(`INSERT INTO tillstream.sla_statements (period_start, contract, objective, scope, store_id, version, part_from, revision, rank, scope_kind, period, period_end, period_from, period_to, part_to,
-			target, actual, coverage, verdict, budget_ms, down_ms, stage, closes_at, as_of, currency, claim)
+			target, actual, coverage, verdict, budget_ms, down_ms, stage, running, closes_at, as_of, currency, claim)
 			SELECT %s AS first, concat('c', leftPad(toString(intDiv(number, 14)), 5, '0')), if(number %% 14 < 12, 'till', concat('store', toString(number %% 14))), if(number %% 14 < 12, concat('t', leftPad(toString(number %% 14), 2, '0')), %s), %[2]s, 1,
 			toDateTime64(first, 3), r, 1, if(number %% 14 < 12, 'terminal', 'store'), 'month', first + toIntervalMonth(1), toDateTime64(first, 3), toDateTime64(first + toIntervalMonth(1), 3), toDateTime64(first + toIntervalMonth(1), 3),
-			(995, 1000), (999, 1000), (1, 1), if(number %% 100 = 0, 'breached', 'met'), 1000000, 1000, if(r = 1, 'final', 'provisional'), toDateTime64(first + toIntervalMonth(1), 3) + 10 * 86400, toDateTime64(first + toIntervalMonth(1), 3), 'EUR', 'automatic'
+			(995, 1000), (999, 1000), (1, 1), if(number %% 100 = 0, 'breached', 'met'), 1000000, 1000, if(r = 1, 'final', 'provisional'), first = toStartOfMonth(today()), toDateTime64(first + toIntervalMonth(1), 3) + 10 * 86400, toDateTime64(first + toIntervalMonth(1), 3), 'EUR', 'automatic'
 			FROM numbers(%d) ARRAY JOIN %s AS r`, first, store("intDiv(number, 14)"), stores*14, map[string]string{"provisional": "[0]", "final": "[0, 1]"}[stage]))
 		do(t, s, fmt.Sprintf(`INSERT INTO tillstream.sla_evidence (period_start, contract, objective, scope, store_id, version, part_from, revision, rank, kind, ref, started, ended, counted_ms, counted_events, party, decision, rule, decided_by, decided, note)
 			SELECT period_start, contract, objective, scope, store_id, version, part_from, revision, rank, ['outage', 'outage'], ['o1-1234567', 'o2-1234567'], [1, 2], [3, 4], [5, 6], [0, 0], ['provider', 'provider'], ['counted', 'counted'], ['one_till', 'one_till'], ['', ''], [0, 0], ['', '']
