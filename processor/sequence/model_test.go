@@ -234,7 +234,10 @@ func newWorld(t interface{ Fatalf(string, ...any) }, l limits) *world {
 
 func TestAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		lim := limits{rapid.SampledFrom([]int{1, 3, maxHoles}).Draw(t, "holes"), rapid.SampledFrom([]int{1, 2, maxEpochs}).Draw(t, "epochs")}
+		lim := limits{
+			rapid.SampledFrom([]int{1, 3, 9, maxHoles}).Draw(t, "holes"), rapid.SampledFrom([]int{1, 2, maxEpochs}).Draw(t, "epochs"),
+			rapid.SampledFrom([]int{1, 2, 3, atHand}).Draw(t, "open"), rapid.SampledFrom([]int{1, 2, 5, ofPage}).Draw(t, "page"),
+		}
 		w := newWorld(t, lim)
 		models := map[string]*model{}
 		type sent struct {
@@ -307,7 +310,7 @@ func TestAgainstModel(t *testing.T) {
 // it says when it did.
 func TestEveryEventOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t, limits{maxHoles, maxEpochs})
+		w := newWorld(t, bounds)
 		var events []*event.Event
 		for epoch := range rapid.Int64Range(-1, 2).Draw(t, "epochs") + 1 {
 			for n := range rapid.Uint64Range(1, 30).Draw(t, "n") {
@@ -344,7 +347,7 @@ func TestEveryEventOnce(t *testing.T) {
 // An event without a number is a repeat if it is one of the last 1,024 ids that were new, before and after a reload.
 func TestIDsAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t, limits{maxHoles, maxEpochs})
+		w := newWorld(t, bounds)
 		var last []string      // ids that were new
 		at := map[string]int{} // where in last
 		see := func(id string) {
