@@ -15,10 +15,11 @@ type hole struct {
 
 // gaps are a tracker's holes. Most tills have none. Between two of them lies a number that came.
 type gaps struct {
-	pages   []page // the lower ones, in order
-	holes   []hole // the higher ones, in order: hardly ever does anything come that is looked for below
-	floor   uint64 // holes below were forgotten; 0: none was
-	changed bool   // a page was, since the last tidy
+	pages   []page     // the lower ones, in order
+	holes   []hole     // the higher ones, in order: hardly ever does anything come that is looked for below
+	floor   uint64     // holes below were forgotten; 0: none was
+	lowest  *unpacking // stands before the lowest hole of the first page that is not forgotten, once one was
+	changed bool       // a page was, since the last tidy
 }
 
 // page is a run of holes, packed. It has a row of state of its own, so that a till with thousands of holes, as one of several that share a counter, writes again what
@@ -45,15 +46,15 @@ func (p *page) holes() []hole {
 	return r.holes(make([]hole, 0, p.n+1))[p.gone:]
 }
 
-// lowest is the first hole that is not forgotten and ends at or above n.
-func (p *page) lowest(n uint64) hole {
+// misses says whether number n, not above all of a page, is in none of its holes.
+func (p *page) misses(n uint64) bool {
 	u := unpacking{reader: reader{b: p.code}}
 	for i := int32(0); u.next(); i++ {
-		if i >= p.gone && u.hole.to >= n {
-			break
+		if u.to >= n {
+			return n < u.from || i < p.gone
 		}
 	}
-	return u.hole
+	return true
 }
 
 // put gives page i other holes; none if it is to go.
@@ -64,7 +65,7 @@ func (g *gaps) put(i int, holes []hole) {
 	} else {
 		*p = newPage(p.slot, holes)
 	}
-	g.changed = true
+	g.changed, g.lowest = true, nil
 }
 
 // count is the number of holes.
@@ -86,7 +87,7 @@ func (g *gaps) take(n uint64) (day int32, ok bool) {
 		return day, ok
 	}
 	i, _ := slices.BinarySearchFunc(g.pages, n, func(p page, n uint64) int { return cmp.Compare(p.last, n) })
-	if i == len(g.pages) || n < g.pages[i].lowest(n).from {
+	if i == len(g.pages) || g.pages[i].misses(n) {
 		return 0, false
 	}
 	holes, day, ok := fill(g.pages[i].holes(), n)
@@ -132,9 +133,16 @@ func (g *gaps) forget() uint64 {
 		g.holes = slices.Delete(g.holes, 0, 1)
 	} else {
 		p := &g.pages[0]
-		h = p.lowest(0)
+		if g.lowest == nil {
+			g.lowest = &unpacking{reader: reader{b: p.code}}
+			for range p.gone {
+				g.lowest.next()
+			}
+		}
+		g.lowest.next()
+		h = g.lowest.hole
 		if p.gone++; p.left() == 0 {
-			p.changed, g.changed = true, true
+			g.put(0, nil)
 		}
 	}
 	g.floor = max(g.floor, h.to+1)
@@ -165,9 +173,9 @@ func (s *shelf) take(slot int32) int32 {
 
 const noSlot = -1
 
-// tidy packs holes that are too many to be at hand, and cuts pages that grew too large, and takes out those that are empty.
+// tidy packs holes that are too many to be at hand, cuts pages that grew too large, and takes out those that are empty.
 func (t *terminal) tidy(g *gaps, lim limits) {
-	for len(g.holes) > lim.open {
+	for len(g.holes) >= lim.open {
 		n := (lim.open + 1) / 2
 		if last := len(g.pages) - 1; last >= 0 && g.pages[last].left()+n <= lim.page {
 			g.put(last, append(g.pages[last].holes(), g.holes[:n]...))

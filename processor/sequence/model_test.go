@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/tillstream/tillstream/processor/event"
@@ -340,6 +342,84 @@ func TestEveryEventOnce(t *testing.T) {
 			if n != 0 {
 				t.Fatalf("%d still missing on day %d although all came", n, day)
 			}
+		}
+	})
+}
+
+// Tills that share a counter, or count in steps: each number comes late, or again, or never, and is new once. What is kept in the end does not depend on where batches
+// ended, nor on whether it was loaded meanwhile.
+func TestSharedCounter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rnd := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		tills := rapid.SampledFrom([]int{1, 2, 8, 30}).Draw(t, "tills")
+		step := rapid.SampledFrom([]uint64{1, 1, 2, 10, 1000}).Draw(t, "step")
+		backlog := rapid.SampledFrom([]int{0, 3, 100}).Draw(t, "backlog")
+		once, w := newWorld(t, bounds), newWorld(t, bounds)
+		came, late := map[string]map[uint64]bool{}, []*event.Event{}
+		see := func(e *event.Event, day int32) {
+			if came[e.TerminalID] == nil {
+				came[e.TerminalID] = map[uint64]bool{}
+			}
+			want := Fresh
+			if came[e.TerminalID][e.Sequence.Value] {
+				want = Duplicate
+			}
+			for _, w := range []*world{once, w} {
+				if got := w.set.See(e, rollup.Input{Topic: topic}, day); got != want {
+					t.Fatalf("number %d of %s: %d, want %d", e.Sequence.Value, e.TerminalID, got, want)
+				}
+			}
+			came[e.TerminalID][e.Sequence.Value] = true
+		}
+		for i := range 2500 {
+			e := numbered(fmt.Sprint("till-", rnd.IntN(tills)), -1, 7+step*uint64(i), 1_700_000_000_000+int64(i))
+			day := int32(i / 300)
+			switch x := rnd.IntN(20); {
+			case x == 0: // lost
+			case x == 1 && backlog > 0:
+				late = append(late, e)
+			default:
+				see(e, day)
+				if x == 2 {
+					see(e, day+9)
+				}
+			}
+			if backlog > 0 && len(late) > rnd.IntN(10*backlog) {
+				j := rnd.IntN(len(late))
+				see(late[j], day)
+				see(late[j], day)
+				late = slices.Delete(late, j, j+1)
+			}
+			if rnd.IntN(200) == 0 {
+				w.seal()
+				if rnd.IntN(2) == 0 {
+					w.open(t)
+				}
+			}
+		}
+		for terminal, numbers := range came { // what a plain count has missing, and all again
+			low, high := slices.Min(slices.Collect(maps.Keys(numbers))), slices.Max(slices.Collect(maps.Keys(numbers)))
+			want := int64(high-low+1) - int64(len(numbers))
+			for _, w := range []*world{once, w} {
+				got := int64(0)
+				for _, n := range w.days[terminal] {
+					got += n
+				}
+				if got != want {
+					t.Fatalf("%d missing of %s, want %d", got, terminal, want)
+				}
+			}
+			for n := range numbers {
+				see(numbered(terminal, -1, n, 0), 0)
+			}
+		}
+		once.seal()
+		w.seal()
+		for _, w := range []*world{once, w} {
+			maps.DeleteFunc(w.rows, func(_ [3]string, r rollup.StateRow) bool { return r.Deleted })
+		}
+		if diff := cmp.Diff(once.rows, w.rows); diff != "" {
+			t.Fatalf("state depends on where batches end:\n%s", diff)
 		}
 	})
 }

@@ -3,10 +3,12 @@ package sequence
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -434,5 +436,54 @@ func BenchmarkMillion(b *testing.B) {
 			size += len(r.Value)
 		}
 		b.ReportMetric(float64(size)/terminals, "stateB/terminal")
+	}
+}
+
+// BenchmarkShared is what tills take that share a counter by eights, so that nearly each sale of theirs has a hole before it: 5,000 sales each, the last of them in batches of
+// one sale a till.
+func BenchmarkShared(b *testing.B) {
+	const (
+		stores, tills, sales = 125, 8, 5000
+		batches              = 100
+	)
+	in := rollup.Input{Topic: topic}
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		s := New(Config{Missing: func(string, string, int32, int64) {}})
+		rnd := rand.New(rand.NewPCG(1, 2))
+		events := make([]*event.Event, stores*tills)
+		for i := range events {
+			events[i] = numbered(fmt.Sprintf("s%05d-t%02d", i/tills, i%tills), -1, 0, 0)
+		}
+		var counters [stores]uint64
+		size, began := 0, time.Now()
+		spent := time.Duration(0)
+		for i := range sales {
+			for store := range counters {
+				for range tills {
+					e := events[store*tills+rnd.IntN(tills)]
+					counters[store]++
+					e.Sequence.Value, e.Time.Milli = counters[store], 1_700_000_000_000+int64(counters[store])
+					s.See(e, in, int32(i/100))
+				}
+			}
+			if i%50 == 0 || i >= sales-batches {
+				spent += time.Since(began)
+				for _, r := range s.Seal() {
+					if i >= sales-batches {
+						size += len(r.Value)
+					}
+				}
+				began = time.Now()
+			}
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(spent.Nanoseconds())/(stores*tills*sales), "ns/sale")
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(stores*tills), "B/terminal")
+		b.ReportMetric(float64(size)/(stores*tills*batches), "stateB/sale")
+		runtime.KeepAlive(s)
 	}
 }

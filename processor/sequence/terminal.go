@@ -11,8 +11,8 @@ import (
 const (
 	maxHoles  = 4096 // intervals, over all epochs
 	maxEpochs = 8    // explicit ones, and as many implicit ones
-	atHand    = 64   // holes of an epoch that are not packed
-	ofPage    = 256  // holes of a page that grows at its end; others may have twice as many
+	atHand    = 64   // holes of an epoch, from which on the lower half is packed
+	ofPage    = 512  // holes of a page that grows at its end; others may have twice as many
 )
 
 // limits are the bounds; tests make them small.
