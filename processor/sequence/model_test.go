@@ -354,7 +354,8 @@ func TestSharedCounter(t *testing.T) {
 		tills := rapid.SampledFrom([]int{1, 2, 8, 30}).Draw(t, "tills")
 		step := rapid.SampledFrom([]uint64{1, 1, 2, 10, 1000}).Draw(t, "step")
 		backlog := rapid.SampledFrom([]int{0, 3, 100}).Draw(t, "backlog")
-		once, w := newWorld(t, bounds), newWorld(t, bounds)
+		lim := limits{maxHoles, maxEpochs, 8, 16}
+		once, w := newWorld(t, lim), newWorld(t, lim)
 		came, late := map[string]map[uint64]bool{}, []*event.Event{}
 		see := func(e *event.Event, day int32) {
 			if came[e.TerminalID] == nil {
@@ -371,9 +372,9 @@ func TestSharedCounter(t *testing.T) {
 			}
 			came[e.TerminalID][e.Sequence.Value] = true
 		}
-		for i := range 2500 {
+		for i := range 700 {
 			e := numbered(fmt.Sprint("till-", rnd.IntN(tills)), -1, 7+step*uint64(i), 1_700_000_000_000+int64(i))
-			day := int32(i / 300)
+			day := int32(i / 80)
 			switch x := rnd.IntN(20); {
 			case x == 0: // lost
 			case x == 1 && backlog > 0:
@@ -390,14 +391,15 @@ func TestSharedCounter(t *testing.T) {
 				see(late[j], day)
 				late = slices.Delete(late, j, j+1)
 			}
-			if rnd.IntN(200) == 0 {
+			if rnd.IntN(60) == 0 {
 				w.seal()
 				if rnd.IntN(2) == 0 {
 					w.open(t)
 				}
 			}
 		}
-		for terminal, numbers := range came { // what a plain count has missing, and all again
+		for _, terminal := range slices.Sorted(maps.Keys(came)) { // what a plain count has missing, and all again
+			numbers := came[terminal]
 			low, high := slices.Min(slices.Collect(maps.Keys(numbers))), slices.Max(slices.Collect(maps.Keys(numbers)))
 			want := int64(high-low+1) - int64(len(numbers))
 			for _, w := range []*world{once, w} {
@@ -409,8 +411,19 @@ func TestSharedCounter(t *testing.T) {
 					t.Fatalf("%d missing of %s, want %d", got, terminal, want)
 				}
 			}
-			for n := range numbers {
+			for _, n := range slices.Sorted(maps.Keys(numbers)) {
 				see(numbered(terminal, -1, n, 0), 0)
+			}
+		}
+		if rapid.Bool().Draw(t, "journal") { // the till sends all that it has
+			for _, terminal := range slices.Sorted(maps.Keys(came)) {
+				low, high := slices.Min(slices.Collect(maps.Keys(came[terminal]))), slices.Max(slices.Collect(maps.Keys(came[terminal])))
+				for n := low; n < high && high-low <= 1500; n++ {
+					see(numbered(terminal, -1, n, 0), 0)
+					if rnd.IntN(20) == 0 {
+						w.seal()
+					}
+				}
 			}
 		}
 		once.seal()

@@ -1,6 +1,7 @@
 package sequence
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -178,6 +179,22 @@ func TestForgets(t *testing.T) {
 	if size > 5*maxHoles/4 {
 		t.Errorf("%d rows of %d bytes: want little more than a byte a hole", len(rows), size)
 	}
+
+	// However long it goes on, rows are written over, and a sale writes few bytes.
+	first := uint64(10 * (maxHoles + 2))
+	for n := range uint64(3 * maxHoles) {
+		w.set.See(numbered("till", -1, first+10*n, int64(n)), in, 3)
+		size = 0
+		for _, r := range w.seal() {
+			size += len(r.Value)
+		}
+		if size > 2*ofPage {
+			t.Fatalf("a sale wrote %d bytes of state", size)
+		}
+	}
+	if len(w.rows) > maxHoles/ofPage+3 {
+		t.Errorf("%d rows of state: want them written over", len(w.rows))
+	}
 }
 
 func TestBrokenCounter(t *testing.T) {
@@ -271,6 +288,85 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// Of pages, too, these bytes are the format. The older ones, without pages, are written as long as there are none, and read.
+func TestGoldenPages(t *testing.T) {
+	w := newWorld(t, limits{maxHoles, maxEpochs, 2, 2})
+	in := rollup.Input{Topic: topic}
+	for i, s := range []struct {
+		n   uint64
+		day int32
+	}{{1, 0}, {5, 3}, {7, 3}, {100, 4}, {104, 4}, {106, 4}, {107, 4}, {108, 4}, {110, 3}, {112, 3}, {3, 9}} {
+		w.set.See(numbered("till", -1, s.n, 100+int64(i)), in, s.day)
+	}
+	got := map[string][]byte{}
+	for _, r := range w.set.Seal() {
+		got[r.Kind+" "+strings.TrimPrefix(r.Key, topic+"\x00")] = r.Value
+	}
+	want := map[string][]byte{
+		"sequence till": {
+			2,       // format
+			0, 0, 0, // restarts, forgotten, closed
+			1, 2, 220, 1, 1, 111, 0, // an epoch: open; newest 110; low 1, high 1+111; no floor
+			3, 0, 0, 1, 0, 2, 0, // three pages: slots 0 to 2, nothing of them forgotten
+			1, 111, 6, 0, // a hole at hand: from 111, day 3; one number
+		},
+		"holes till\x000": {
+			1,       // format
+			3, 2, 6, // three holes: from 2, day 3
+			0, 0, 0, // of one number each, behind the only one that came: 2, 4, 6
+		},
+		"holes till\x001": {
+			1,
+			2, 8, 8, // two holes: from 8, day 4
+			63, 28, // 63 and 28 more follow the first: to 99
+			2, // 101 to 103
+		},
+		"holes till\x002": {
+			1,
+			2, 105, 8, // two holes: from 105, day 4
+			0,              // one number
+			64 + 128, 2, 1, // far from it, behind two numbers more than one, and of the day before: 109
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A till of an older version, with all its holes in one row, goes on as it was, and is in pages with its next sale.
+func TestHolesOfOlderVersions(t *testing.T) {
+	old := append([]byte{1, 0, 0, 0, 1, 2, 0, 5}, binary.AppendUvarint(nil, 10*maxHoles)...) // low 5
+	old = append(append(old, 0), binary.AppendUvarint(nil, maxHoles)...)
+	for i := range maxHoles {
+		old = append(old, byte(1+min(i, 1)), 8, 0) // 6 to 14, 16 to 24, …
+	}
+	w := newWorld(t, bounds)
+	if err := w.set.Load(rollup.StateRow{Kind: Kind, Key: topic + "\x00till", Value: old}); err != nil {
+		t.Fatal(err)
+	}
+	in := rollup.Input{Topic: topic}
+	for n, want := range map[uint64]Verdict{10: Fresh, 5 + 10*maxHoles: Duplicate} {
+		if got := w.set.See(numbered("till", -1, n, 0), in, 0); got != want {
+			t.Errorf("number %d: %d, want %d", n, got, want)
+		}
+	}
+	if rows := w.seal(); len(rows) != 1+maxHoles/ofPage || rows[0].Value[0] != paged {
+		t.Errorf("%d rows, the first of format %d", len(rows), rows[0].Value[0])
+	}
+	w.open(t)
+	for n := uint64(11); n < 10*maxHoles; n++ { // 10 split the lowest, which was one too many
+		want := Fresh
+		if n%10 == 5 {
+			want = Duplicate
+		} else if n < 15 {
+			continue
+		}
+		if got := w.set.See(numbered("till", -1, n, 0), in, 0); got != want {
+			t.Fatalf("number %d: %d, want %d", n, got, want)
+		}
+	}
+}
+
 func TestLoadRefuses(t *testing.T) {
 	good := (&terminal{epochs: []tracker{{low: 1, high: 9, newest: 5, start: math.MinInt64, gaps: &gaps{holes: []hole{{3, 4, 1}, {6, 7, 1}}}}}}).appendNumbers(nil)
 	tests := map[string]rollup.StateRow{
@@ -295,6 +391,36 @@ func TestLoadRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want an error that names the key", name, err)
 		}
 	}
+	// What a terminal has in pages: that of slot 0 has the holes 3 to 4 and 6 to 7, that of slot 1 only 6 to 7.
+	for name, value := range map[string][]byte{
+		"":                      {2, 0, 0, 0, 1, 2, 0, 1, 20, 0, 1, 0, 0, 0},
+		"one that is not there": {2, 0, 0, 0, 1, 2, 0, 1, 20, 0, 1, 2, 0, 0},
+		"one twice":             {2, 0, 0, 0, 1, 2, 0, 1, 20, 0, 2, 0, 0, 0, 0, 0},
+		"all of one forgotten":  {2, 0, 0, 0, 1, 2, 0, 1, 20, 0, 1, 0, 2, 0},
+		"holes that come twice": {2, 0, 0, 0, 1, 2, 0, 1, 20, 0, 2, 0, 0, 1, 0, 0},
+		"forgotten between":     {2, 0, 0, 0, 1, 2, 0, 1, 20, 0, 2, 1, 0, 0, 1, 0},
+		"hole above high":       {2, 0, 0, 0, 1, 2, 0, 1, 6, 0, 1, 0, 0, 0},
+		"holes that touch":      {2, 0, 0, 0, 1, 2, 0, 1, 20, 0, 1, 0, 0, 1, 8, 2, 0},
+		"days overflow":         {2, 0, 0, 0, 1, 2, 0, 1, 20, 0, 0, 1, 8, 255, 255, 255, 255, 255, 1, 0},
+		"numbers overflow":      {2, 0, 0, 0, 1, 2, 0, 1, 20, 0, 0, 1, 8, 0, 63, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1},
+	} {
+		s := New(Config{})
+		for slot, code := range [][]byte{{1, 2, 3, 2, 1, 1}, {1, 1, 6, 2, 1}} {
+			if err := s.Load(rollup.StateRow{Kind: KindHoles, Key: fmt.Sprint("t\x00a\x00", slot), Value: code}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Load(rollup.StateRow{Kind: Kind, Key: "t\x00a", Value: value}); (err == nil) != (name == "") {
+			t.Errorf("pages, %s: %v", name, err)
+		}
+	}
+	for name, row := range map[string]rollup.StateRow{
+		"no slot": {Kind: KindHoles, Key: "t\x00a", Value: []byte{1, 1, 6, 2, 1}}, "another format": {Kind: KindHoles, Key: "t\x00a\x000", Value: []byte{2, 1, 6, 2, 1}},
+	} {
+		if New(Config{}).Load(row) == nil {
+			t.Errorf("a page with %s was loaded", name)
+		}
+	}
 	s := New(Config{})
 	for _, row := range []rollup.StateRow{{Kind: Kind, Key: "t\x00a", Value: good}, {Kind: "timeline", Key: "x", Value: []byte{9}}, {Kind: Kind, Deleted: true}} {
 		if err := s.Load(row); err != nil {
@@ -309,17 +435,28 @@ func TestLoadRefuses(t *testing.T) {
 // Any bytes are either refused, or state that encodes to the same again and can be used.
 func FuzzLoad(f *testing.F) {
 	w := newWorld(f, bounds)
-	for i, n := range []uint64{1, 7, 3, 1, 12} {
+	w.set.limits.open = 2
+	for i, n := range []uint64{1, 7, 3, 1, 12, 14, 17, 19, 40} {
 		w.set.See(numbered("a", int64(i%3)-1, n, int64(i)), rollup.Input{Topic: "t"}, 5)
 	}
 	e := &event.Event{}
 	e.ID, e.TerminalID = "x", "a"
 	w.set.See(e, rollup.Input{Topic: "t"}, 5)
-	for _, r := range w.set.Seal() {
-		f.Add(r.Kind == KindIDs, r.Value, uint64(3), int64(9))
+	var page []byte
+	rows := w.set.Seal()
+	for _, r := range rows {
+		if r.Kind == KindHoles {
+			page = r.Value
+		}
 	}
-	f.Fuzz(func(t *testing.T, ofIDs bool, value []byte, n uint64, at int64) {
+	for _, r := range rows {
+		f.Add(r.Kind == KindIDs, page, r.Value, uint64(3), int64(9))
+	}
+	f.Fuzz(func(t *testing.T, ofIDs bool, page, value []byte, n uint64, at int64) {
 		w := newWorld(t, bounds)
+		if w.set.Load(rollup.StateRow{Kind: KindHoles, Key: "t\x00a\x000", Value: page}) != nil {
+			return
+		}
 		row := rollup.StateRow{Kind: Kind, Key: "t\x00a", Value: value}
 		if ofIDs {
 			row.Kind, row.Key = KindIDs, "t\x00a\x000"
@@ -335,7 +472,7 @@ func FuzzLoad(f *testing.F) {
 			}
 		} else {
 			b := terminal{}
-			if err := b.decodeNumbers(a.appendNumbers(nil), nil); err != nil {
+			if err := b.decodeNumbers(a.appendNumbers(nil), map[int32][]byte{0: page[1:]}); err != nil {
 				t.Fatalf("what was written cannot be read: %v", err)
 			}
 			if x, y := a.appendNumbers(nil), b.appendNumbers(nil); !slices.Equal(x, y) {
@@ -348,6 +485,7 @@ func FuzzLoad(f *testing.F) {
 				t.Fatalf("number %d: %d, then new", n, first)
 			}
 		}
+		w.rows[[3]string{"0", KindHoles, "t\x00a\x000"}] = rollup.StateRow{Kind: KindHoles, Key: "t\x00a\x000", Value: page}
 		w.seal()
 		w.open(t)
 	})
