@@ -235,13 +235,11 @@ func (r *reader) tracker(version byte) (k tracker) {
 // decodeGaps restores the rest of a tracker with pages.
 func (t *terminal) decodeGaps(r *reader, k *tracker, pages map[int32][]byte) error {
 	last, least := k.low, uint64(1)
-	fits := func(holes []hole) {
-		for _, h := range holes {
-			if h.from < last || h.from-last < least || h.to >= k.high {
-				r.bad = true
-			}
-			last, least = h.to, 2
+	fits := func(h hole) {
+		if h.from < last || h.from-last < least || h.to >= k.high {
+			r.bad = true
 		}
+		last, least = h.to, 2
 	}
 	g := k.gaps
 	for range r.upTo(maxHoles) {
@@ -251,14 +249,17 @@ func (t *terminal) decodeGaps(r *reader, k *tracker, pages map[int32][]byte) err
 			return fmt.Errorf("page %d of its holes is not there: restore the table tillstream.state", slot)
 		}
 		delete(pages, slot) // not twice
-		in := reader{b: code}
-		holes := in.holes(nil)
-		p := page{slot: slot, code: code, n: int32(len(holes)), gone: int32(r.upTo(maxHoles))}
-		if r.bad || in.bad || len(in.b) > 0 || p.gone >= p.n || p.gone > 0 && len(g.pages) > 0 {
+		p := page{slot: slot, code: code, gone: int32(r.upTo(maxHoles))}
+		u := unpacking{reader: reader{b: code}}
+		for ; u.next(); p.n++ {
+			if p.n >= p.gone {
+				fits(u.hole)
+			}
+		}
+		p.last = last
+		if r.bad || u.bad || len(u.b) > 0 || p.gone >= p.n || p.gone > 0 && len(g.pages) > 0 {
 			return errMalformed
 		}
-		fits(holes[p.gone:])
-		p.last = last
 		if t.shelf == nil {
 			t.shelf = &shelf{}
 		}
@@ -266,7 +267,9 @@ func (t *terminal) decodeGaps(r *reader, k *tracker, pages map[int32][]byte) err
 		g.pages = append(g.pages, p)
 	}
 	g.holes = r.holes(nil)
-	fits(g.holes)
+	for _, h := range g.holes {
+		fits(h)
+	}
 	if g.floor == 0 && g.count() == 0 {
 		k.gaps = nil
 	}
