@@ -136,7 +136,12 @@ func TestLooks(t *testing.T) {
 	for i := range holes {
 		holes[i].Since = (now - holes[i].Since) / 86_400_000
 	}
-	if d := cmp.Diff([]alert.Hole{{"lost a day", 3, 99, false}, {"of two", 3, 85, true}, {"one day", 2, 7, false}, {"t", 3, 4, false}}, holes); err != nil || d != "" {
+	if d := cmp.Diff([]alert.Hole{
+		{Terminal: "lost a day", Since: 3, Missing: 99},
+		{Terminal: "of two", Since: 3, Missing: 85, Shared: true},
+		{Terminal: "one day", Since: 2, Missing: 7},
+		{Terminal: "t", Since: 3, Missing: 4},
+	}, holes); err != nil || d != "" {
 		t.Error(d, err)
 	}
 	letters, err := s.LookLetters(t.Context())
