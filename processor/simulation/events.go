@@ -142,7 +142,7 @@ func (t *traffic) batch(tp fetch.TopicPartition, store, n int) {
 	}
 	var messages []message
 	for range n {
-		t.now = t.now.Add(time.Duration(t.rnd.IntN(1200)) * time.Second / time.Duration(t.jump)) // shared counters want many sales
+		t.now = t.now.Add(time.Duration(t.rnd.IntN(1200)) * time.Second / time.Duration(t.jump)) // where holes are to be many, within the window of timelines
 		messages = append(messages, t.message(tp, store, t.ends[tp]+int64(len(messages))))
 	}
 	t.send(tp, messages, false)
