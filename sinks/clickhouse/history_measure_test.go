@@ -51,14 +51,6 @@ func TestMeasureHistory(t *testing.T) {
 		}
 		return nil
 	}
-	texts := newChain(t, 100)
-	stretches, err := texts.book.Stretches("a-c0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	part := evaluation.Compile("a-c0", stretches).Parts(at)[0][0]
-	part.Contract = "c00050" // one of those that are filled in
-	standing := &evaluation.Statement{Line: &evaluation.Line{Part: part, Objective: &part.Terms.Objectives[0], Scope: evaluation.Scope{Kind: "terminal", Name: "t00", Store: "s00050"}}}
 	count := func(sql string, args ...any) error { _, err := s.Query(ctx, sql, args...); return err }
 	for _, q := range []struct {
 		name string
@@ -70,9 +62,6 @@ func TestMeasureHistory(t *testing.T) {
 		{"evaluation: facts of 500 stores", func() error { return facts(names[:min(500, stores)]) }},
 		{"evaluation: facts of all stores", func() error { return facts(names) }},
 		{"evaluation: what is published, at start", func() error { _, _, err := s.Published(ctx, at-evaluation.Reach); return err }},
-		{"evaluation: a statement that becomes final", func() error {
-			return s.standing(ctx, standing)
-		}},
 		{"statements: what is due", func() error { _, err := s.Periods(ctx); return err }},
 		{"statements: rows of a period", func() error {
 			_, err := s.Rows(ctx, "c00001", registry.Date(month.AddDate(0, -1, 0).Unix()/86400))

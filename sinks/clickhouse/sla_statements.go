@@ -109,11 +109,13 @@ func (s *Sink) Publish(ctx context.Context, all []evaluation.Statement, at int64
 // standing makes the evidence of what was provisional that of the final statement.
 func (s *Sink) standing(ctx context.Context, x *evaluation.Statement) error {
 	k := x.Key()
-	err := s.exec(ctx, `INSERT INTO tillstream.sla_evidence SELECT * REPLACE ({revision:UInt32} AS revision, {rank:UInt64} AS rank) FROM tillstream.sla_evidence FINAL
-		WHERE period_start = toDate({first:String}) AND contract = {contract:String} AND objective = {objective:String} AND scope = {scope:String} AND store_id = {store:String} AND version = {version:UInt32}
-			AND part_from = fromUnixTimestamp64Milli({part:Int64}, 'UTC') AND revision = {revision:UInt32} - 1 SETTINGS async_insert = 0`,
-		ch.Named("revision", x.Revision), ch.Named("rank", rank(x.Revision, x.At)), ch.Named("first", x.Label(x.Period.From).String()), ch.Named("contract", k.Contract), ch.Named("objective", k.Objective),
-		ch.Named("scope", k.Name), ch.Named("store", k.Store), ch.Named("version", k.Version), ch.Named("part", k.Part))
+	// The filter is inside: beside REPLACE, revision is the new one.
+	err := s.exec(ctx, `INSERT INTO tillstream.sla_evidence SELECT * REPLACE ({revision:UInt32} AS revision, {rank:UInt64} AS rank) FROM (
+		SELECT * FROM tillstream.sla_evidence FINAL
+		WHERE period_start = toDate({first:String}) AND contract = {contract:String} AND objective = {objective:String} AND scope = {scope:String} AND store_id = {store:String}
+			AND version = {version:UInt32} AND part_from = fromUnixTimestamp64Milli({part:Int64}, 'UTC') AND revision = {revision:UInt32} - 1) SETTINGS async_insert = 0`,
+		ch.Named("revision", x.Revision), ch.Named("rank", rank(x.Revision, x.At)), ch.Named("first", x.Label(x.Period.From).String()), ch.Named("contract", k.Contract),
+		ch.Named("objective", k.Objective), ch.Named("scope", k.Name), ch.Named("store", k.Store), ch.Named("version", k.Version), ch.Named("part", k.Part))
 	if err != nil {
 		return fmt.Errorf("writing tillstream.sla_evidence: %w", err)
 	}
