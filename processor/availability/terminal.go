@@ -196,6 +196,10 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		t.firstSeen = earliest
 	}
 	t.newest, t.seen = newest, seen
+	var by *lean
+	if skewed {
+		by = s.leanOf(t)
+	}
 	base := t.base
 	if !t.known {
 		base = from
@@ -235,7 +239,7 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		f.freeze(t, false)
 	}
 	f.statusRow(t, count(&from, &s.now, s.hours, Open))
-	t.point(s, !skewed && !awaited)
+	t.point(s, !awaited && (!skewed || t.skewed && by != nil), by)
 	if seen > x.To { // it is awaited later than the store was heard
 		f.attend(t, x)
 		return true
@@ -270,8 +274,8 @@ func (f *Fold) place(t *terminal, from *snapshot, skewed bool) {
 	s.moved = s.fresh
 	if s.placed, s.placedWas = s.all, s.held; skewed {
 		c := &s.clocks
-		c.placed[0] = c.place(c.placed[0][:0], s.all, from.from, from.at)
 		c.placed[1] = c.place(c.placed[1][:0], s.held, from.from, from.at)
+		c.placed[0] = c.place(c.placed[0][:0], s.all, from.from, from.at) // last: its verdicts are looked at later
 		s.placed, s.placedWas = firstWords(c.placed[0], from), firstWords(c.placed[1], from)
 		s.moved = hoursOfChange(s.placedWas, s.placed)
 	}
