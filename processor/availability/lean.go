@@ -39,10 +39,10 @@ func (s *scratch) leanOf(t *terminal) *lean {
 		return s.clocks.shift(e)
 	}
 	i := len(s.all) - 1
-	if i < 0 {
+	if i < 0 || s.all[i].Time > t.newest { // a later word of the registry
 		return nil
 	}
-	newest := s.all[i].Time
+	newest := t.newest
 	l := &lean{skew: shift(&s.all[i]), since: newest, least: beginningOfTime}
 	for ; i >= 0 && s.all[i].Time >= newest-leans-hourMilli; i-- {
 		e := &s.all[i]
@@ -76,7 +76,7 @@ func (f *Fold) upright(t *terminal) (came []Evidence, ok bool) {
 	}
 	l, first := t.tip.lean, s.added[0].Time
 	switch {
-	case first <= t.newest, f.rules.edge(s.added[len(s.added)-1].Time) != t.edge, t.hot.at == t.base.at:
+	case first <= t.newest, t.hot.at == t.base.at:
 		return nil, false
 	case l.skew != 0 && (first-leans < l.since || first-2*near <= t.lateSent):
 		return nil, false
@@ -86,13 +86,11 @@ func (f *Fold) upright(t *terminal) (came []Evidence, ok bool) {
 	s.clocks.placed[0] = came
 	for i := range came {
 		e := &came[i]
-		if !l.takes(e) || e.registers() {
+		if !l.takes(e) || e.registers() || l.skew != 0 && e.Time-least > near {
 			return nil, false
 		}
 		if e.Skew == l.skew {
 			least = e.Time
-		} else if e.Time-least > near {
-			return nil, false
 		}
 		e.correct(l.skew)
 	}

@@ -37,7 +37,7 @@ func (c *clockwork) next(t *testing.T, fold func(*event.Event, int64)) {
 	if c.rnd.IntN(400) == 0 {
 		c.now += c.pick(1, 10, 30) * 600_000
 	}
-	if c.rnd.IntN(1000) == 0 {
+	if c.rnd.IntN(200) == 0 {
 		fold(c.text(t, "s1"), 0)
 	}
 	for i, h := range c.tills {
@@ -102,7 +102,7 @@ func TestTimelinesGoOnAsIfEvaluated(t *testing.T) {
 				}
 			}
 			for _, x := range terminalsOf(folds[1]) {
-				x.tip = nil
+				x.tip, x.edge = nil, 0
 			}
 			var sealed [2]rollup.Sealed
 			for i, f := range folds {

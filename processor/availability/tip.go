@@ -70,9 +70,9 @@ func (f *Fold) sealOn(t *terminal, x interval.Span) bool {
 		}
 	}
 	seen, newest, open := came[n-1].Time, s.added[n-1].Time, int64(0)
-	edge, archives := f.rules.edge(seen), f.archives(false, t.skewed)
-	if t.skewed {
-		edge = t.base.at // where upright found it
+	edge, past, archives := f.rules.edge(seen), t.kept, f.archives(false, t.skewed)
+	if t.skewed { // it keeps more than that
+		edge, past = t.base.at, t.edge
 	}
 	if archives {
 		edge, open = max(edge, f.recent(t, seen)), hour
@@ -82,7 +82,7 @@ func (f *Fold) sealOn(t *terminal, x interval.Span) bool {
 	at := floorHour(seen - hotSlack)
 	moves := at > t.hot.at
 	switch {
-	case seen > x.To, !t.skewed && f.rules.edge(seen) > t.kept, t.open != open, last < 0, t.chunks[last].start != floorHour(newest):
+	case seen > x.To, f.rules.edge(newest) > past, t.open != open, last < 0, t.chunks[last].start != floorHour(newest):
 		return false
 	case !moves && edge > t.base.at:
 		return false
