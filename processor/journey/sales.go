@@ -27,7 +27,10 @@ type sale struct {
 }
 
 func (s *sale) compare(o *sale) int {
-	return cmp.Or(cmp.Compare(s.at, o.at), cmp.Compare(s.id, o.id), cmp.Compare(s.number, o.number), cmp.Compare(s.customer, o.customer),
+	if c := cmp.Compare(s.at, o.at); c != 0 {
+		return c
+	}
+	return cmp.Or(cmp.Compare(s.id, o.id), cmp.Compare(s.number, o.number), cmp.Compare(s.customer, o.customer),
 		cmp.Compare(s.order, o.order), cmp.Compare(s.net, o.net), slices.Compare(s.currency[:], o.currency[:]), cmp.Compare(flag(s.void), flag(o.void)))
 }
 
