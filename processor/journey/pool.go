@@ -66,8 +66,11 @@ func (st *store) pool(customer uint64) *pool {
 	return p
 }
 
-// drain lets go of the pools.
+// drain lets go of what was only of use while orders were reckoned.
 func (st *store) drain() {
+	for _, c := range st.sales {
+		c.read = nil
+	}
 	for _, p := range st.pools {
 		for _, r := range p.of {
 			r.pooled = false
