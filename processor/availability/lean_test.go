@@ -76,7 +76,7 @@ func (c *clockwork) next(t *testing.T, fold func(*event.Event, int64)) {
 // What a till's timeline goes on from is no part of its state: who forgets all of it before every batch seals the same rows and the same state.
 func TestTimelinesGoOnAsIfEvaluated(t *testing.T) {
 	leant := 0
-	for seed := *firstChain; seed < *firstChain+2*uint64(*chains); seed++ {
+	for seed := *firstChain; seed < *firstChain+uint64(*chains); seed++ {
 		c := &clockwork{chain: chain{rnd: rand.New(rand.NewPCG(seed, 7)), now: someHour + 40*hourMilli}}
 		for range 4 {
 			h := &hand{}
@@ -88,7 +88,7 @@ func TestTimelinesGoOnAsIfEvaluated(t *testing.T) {
 		folds := [2]*Fold{New(cfg, nil, func(string, string, int32) { stale[0]++ }), New(cfg, nil, func(string, string, int32) { stale[1]++ })}
 		states := [2]state{{}, {}}
 		rounds := int(c.pick(1, 2, 10, 40))
-		for batch := uint64(1); batch <= 500; batch++ {
+		for batch := uint64(1); batch <= 300; batch++ {
 			for range 1 + c.rnd.IntN(rounds) {
 				c.next(t, func(e *event.Event, received int64) {
 					for _, f := range folds {
