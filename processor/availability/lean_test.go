@@ -109,7 +109,9 @@ func TestTimelinesGoOnAsIfEvaluated(t *testing.T) {
 				states[i].answer(t, f, 20)
 				sealed[i] = f.Seal(rollup.Version{Epoch: 1, Batch: batch})
 				states[i].apply(sealed[i].State)
-				slices.SortFunc(sealed[i].State, func(a, b rollup.StateRow) int { return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Key, b.Key)) })
+				slices.SortFunc(sealed[i].State, func(a, b rollup.StateRow) int {
+					return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Key, b.Key))
+				})
 			}
 			if stale[0] != stale[1] || !reflect.DeepEqual(sealed[0], sealed[1]) {
 				t.Fatalf("seed %d, batch %d: a timeline that goes on is another than one that is evaluated anew", seed, batch)
