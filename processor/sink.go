@@ -45,7 +45,7 @@ type Sink interface {
 	// from some tables if they are named.
 	Marks(ctx context.Context, lane string, tables ...string) ([]TableMark, error)
 	// State reads the state rows of the given owners ("group#partition") but for those of rollup.KindPast, newest version, deleted ones left out, by ascending
-	// version: of two rows of one entity under two owners, the later is the newer. The row
+	// version, those of one owner and version by kind: of two rows of one entity under two owners, the later is the newer. The row
 	// is valid during the call.
 	State(ctx context.Context, owners []string, row func(rollup.StateRow) error) error
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"os"
 	"regexp"
 	"slices"
@@ -16,8 +17,6 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"github.com/tillstream/tillstream/deploy/embedded"
 )
 
 // stops runs a member until one of its lanes stops, and gives the sentence.
@@ -257,36 +256,22 @@ func TestAdoptOffsetsMovedForward(t *testing.T) {
 	})
 }
 
-// ClickHouse is put back to where it was after the first file, and once more to before anything.
+// ClickHouse is put back to where it was after the first file, by the backup of docs/operations.md, and once more to before anything.
 func TestAdoptClickHouseOlderThanKafka(t *testing.T) {
 	t.Parallel()
 	files := chain(t, 2)
 	s := newSite(t)
-	backup := t.TempDir()
 	s.ingest(files[0])
 	s.fold(2)
-	s.release()
-	if err := os.CopyFS(backup, os.DirFS(engineDir(s.data))); err != nil {
-		t.Fatal(err)
-	}
-	open := func() {
-		s.release = holdEngine(t, s.data)
-		var ok bool
-		if s.dsn, ok = embedded.Running(t.Context(), engineDir(s.data)); !ok {
-			t.Fatal("the engine does not answer")
-		}
-	}
-	open()
+	s.session("BACKUP DATABASE tillstream, DATABASE pos TO Memory('b')")
 	s.ingest(files[1])
 	s.fold(3) // in an epoch that the backup does not know
-	s.release()
-	if err := os.RemoveAll(engineDir(s.data)); err != nil {
-		t.Fatal(err)
+	drop := func() {
+		s.session("DROP DATABASE pos SYNC")
+		s.session("DROP DATABASE tillstream SYNC")
 	}
-	if err := os.CopyFS(engineDir(s.data), os.DirFS(backup)); err != nil {
-		t.Fatal(err)
-	}
-	open()
+	drop()
+	s.session("RESTORE DATABASE tillstream, DATABASE pos FROM Memory('b')")
 
 	sentence := s.stops(2)
 	commands := adopts(sentence)
@@ -298,11 +283,7 @@ func TestAdoptClickHouseOlderThanKafka(t *testing.T) {
 	}
 	s.fold(2)
 
-	for _, sql := range []string{"DROP DATABASE pos SYNC", "DROP DATABASE tillstream SYNC"} {
-		if code, stderr := tillstream(t, io.Discard, "sql", "--dsn", s.dsn, sql); code != exitDone {
-			t.Fatal(stderr)
-		}
-	}
+	drop()
 	sentence = s.stops(2)
 	if commands = adopts(sentence); len(commands) != 1 {
 		t.Fatalf("commands %v in %s", commands, sentence)
@@ -311,5 +292,18 @@ func TestAdoptClickHouseOlderThanKafka(t *testing.T) {
 	s.fold(2)
 	if d := cmp.Diff(clean(t, files), s.rows()); d != "" {
 		t.Errorf("rows (-clean +restored and emptied):\n%s", d)
+	}
+}
+
+// session runs a statement in the one session that knows of backups in memory.
+func (s *site) session(statement string) {
+	s.t.Helper()
+	res, err := http.Post(strings.TrimSuffix(s.dsn, "/default")+"?session_id=backup&session_timeout=3600", "text/plain", strings.NewReader(statement))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if said, err := io.ReadAll(res.Body); err != nil || res.StatusCode != http.StatusOK {
+		s.t.Fatalf("%s: %s %v", statement, said, err)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -139,6 +138,10 @@ func TestPipelineForget(t *testing.T) {
 	p.do("refresh", "--dsn", p.dsn)
 	p.do("sql", "--dsn", p.dsn, "INSERT INTO tillstream.clv (model, customer) SELECT DISTINCT 'm', customer FROM tillstream.rfm")
 	p.do("sql", "--dsn", p.dsn, fmt.Sprintf("INSERT INTO tillstream.transactions (lane, id, customer, at, events, keep_days) VALUES ('', 'old', %d, now(), 1, 99), ('throughput/0', '', 0, now(), 1, 99)", pseudonym))
+	// Hours of older versions have a sketch of their customers besides.
+	p.do("sql", "--dsn", p.dsn, `INSERT INTO tillstream.sales_hourly (store_id, business_date, hour, local_hour, channel, currency, customers)
+		SELECT store_id, business_date, any(hour), local_hour, channel, currency, uniqCombined64State(12)(customer) FROM tillstream.sales_hourly AS h
+		INNER JOIN (SELECT * FROM tillstream.customer_hours WHERE lane = '' AND transactions > 0) AS c USING (store_id, business_date, local_hour, channel, currency) WHERE h.lane = '' GROUP BY ALL`)
 
 	look := newSearch(t, p, pseudonym)
 	found := look.rows()
@@ -243,15 +246,7 @@ func TestPipelineForget(t *testing.T) {
 	// All is folded once more from Kafka, and is the same.
 	folded := p.rows()
 	p.do("rebuild", "--config", cfg, "--yes")
-	// A sketch of more than 512 has no customers, but registers, from which none is taken: it says 692, or 691 where the customer was never in it.
-	many := regexp.MustCompile(`,701,700,0,69\d,`)
 	rebuilt := p.rows()
-	for _, rows := range []map[string]string{folded, rebuilt} {
-		if !many.MatchString(rows["sales_hourly"]) {
-			t.Errorf("there is no hour of many customers: %s", rows["sales_hourly"])
-		}
-		rows["sales_hourly"] = many.ReplaceAllString(rows["sales_hourly"], ",701,700,0,some,")
-	}
 	if d := cmp.Diff(folded, rebuilt); d != "" {
 		t.Errorf("rebuilt: rows (-erased +made anew):\n%s", d)
 	}
@@ -306,7 +301,7 @@ func newSearch(t *testing.T, p *pipeline, pseudonym uint64) *search {
 	s := &search{t: t, p: p}
 	s.needles = [][]byte{binary.LittleEndian.AppendUint64(nil, pseudonym), binary.BigEndian.AppendUint64(nil, pseudonym), []byte(strconv.FormatUint(pseudonym, 10)), []byte(forgetful)}
 	// What a sketch of one has of the customer is what stands in the sketch of an hour in which nobody else bought; and likewise for the counts.
-	s.needles = append(s.needles, s.get("SELECT substring(CAST(customers AS String), 3, 8) FROM tillstream.sales_hourly WHERE lane = '' AND identified_transactions = 1 AND toHour(hour) = 9 AND store_id = 's1' ORDER BY business_date LIMIT 1 FORMAT RawBLOB"))
+	s.needles = append(s.needles, s.get("SELECT substring(CAST(customers AS String), 3, 8) FROM tillstream.sales_hourly FINAL WHERE lane = '' AND identified_transactions = 1 AND toHour(hour) = 9 AND store_id = 's1' ORDER BY business_date LIMIT 1 FORMAT RawBLOB"))
 	s.trace = string(s.get("SELECT customer_counts.1[1] FROM tillstream.sales_hourly WHERE lane = '' AND identified_transactions = 1 AND toHour(hour) = 9 AND store_id = 's1' ORDER BY business_date LIMIT 1 FORMAT TSV"))
 	if len(s.needles[4]) != 8 || len(s.trace) < 5 {
 		t.Fatalf("%x %s", s.needles[4], s.trace)

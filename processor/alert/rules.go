@@ -267,10 +267,23 @@ func (j *judging) trade() {
 			})
 		}
 	}
+	var shared []string
+	since := j.s.At
 	for _, x := range j.s.Holes {
+		if x.Shared {
+			shared, since = append(shared, x.Terminal), min(since, x.Since)
+			continue
+		}
 		j.add(Fact{
 			Key: Key{SequenceHoles, x.Terminal}, Terminal: x.Terminal, Since: x.Since, Value: float64(x.Missing),
 			Summary: fmt.Sprintf("Till %s: %d of its transactions since %s never came", x.Terminal, x.Missing, time.UnixMilli(x.Since).UTC().Format(time.DateOnly)),
+		})
+	}
+	if len(shared) > 0 {
+		j.add(Fact{
+			Key: Key{SequenceHoles, "shared"}, Since: since, Value: float64(len(shared)),
+			Summary: fmt.Sprintf("%d tills skip so many numbers every day that these are hardly their own, as where tills share a counter: what is lost of them cannot be told by their numbers: %s",
+				len(shared), list(shared)),
 		})
 	}
 }

@@ -97,6 +97,7 @@ type Hole struct {
 	Terminal string
 	Since    int64 // beginning of the first business date with a hole
 	Missing  int
+	Shared   bool // there are so many every day that the numbers are hardly the till's own
 }
 
 // Letters are dead letters of the last hour.

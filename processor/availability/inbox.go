@@ -9,8 +9,9 @@ type inbox struct {
 	full   int         // blocks
 	tails  []tail      // by terminal, as they came first
 	turns  int         // how often evidence was of another hour or status than its terminal's before
-	order  []int32     // pieces, once sorted: those of each terminal together, as they came
-	causes []string    // of evidence that has one
+	order  []int32     // pieces, once sorted: those of each terminal together, as they came until they are asked for
+	spare  []int32
+	causes []string // of evidence that has one
 	known  map[string]int32
 }
 
@@ -134,7 +135,7 @@ func (b *inbox) sort() {
 	}
 }
 
-// pieces are those of a terminal, once they are sorted, in the memory of dst.
+// pieces are those of a terminal by time, once they are sorted, in the memory of dst.
 func (b *inbox) pieces(dst []Evidence, number int32) []Evidence {
 	if number == 0 {
 		return dst[:0]
@@ -144,12 +145,52 @@ func (b *inbox) pieces(dst []Evidence, number int32) []Evidence {
 		from = b.tails[number-2].n
 	}
 	order := b.order[from:b.tails[number-1].n]
+	b.byTime(order)
 	dst = slices.Grow(dst[:0], len(order))[:len(order)]
 	for n, i := range order {
 		b.blocks[i>>inboxBits][i%inboxBlock].evidence(&dst[n], b.causes)
 	}
 	return dst
 }
+
+// byTime merges what is in order already until all is: reports come in order, and sales, but from two topics.
+func (b *inbox) byTime(order []int32) {
+	b.spare = slices.Grow(b.spare[:0], len(order))
+	from, to := order, b.spare[:len(order)]
+	for b.ascends(from) < len(from) {
+		for rest, out := from, to; len(rest) > 0; {
+			n := b.ascends(rest)
+			left, right := rest[:n], rest[n:]
+			right = right[:b.ascends(right)]
+			rest = rest[len(left)+len(right):]
+			for len(left) > 0 && len(right) > 0 {
+				if b.at(right[0]) < b.at(left[0]) {
+					out[0], right = right[0], right[1:]
+				} else {
+					out[0], left = left[0], left[1:]
+				}
+				out = out[1:]
+			}
+			out = out[copy(out, left):]
+			out = out[copy(out, right):]
+		}
+		from, to = to, from
+	}
+	if len(order) > 0 && &from[0] != &order[0] {
+		copy(order, from)
+	}
+}
+
+// ascends is how many of the first pieces are each not earlier than the one before.
+func (b *inbox) ascends(order []int32) int {
+	n := min(1, len(order))
+	for n < len(order) && b.at(order[n-1]) <= b.at(order[n]) {
+		n++
+	}
+	return n
+}
+
+func (b *inbox) at(piece int32) int64 { return b.blocks[piece>>inboxBits][piece%inboxBlock].time }
 
 // words says whether one of a terminal's pieces only says that the registry knows it.
 func (b *inbox) words(number int32) bool { return number > 0 && b.tails[number-1].words }

@@ -9,8 +9,12 @@ import (
 	"github.com/tillstream/tillstream/processor/event"
 )
 
-// format is the first byte of every value. The encoding: unsigned varints, signed ones zigzag, hashes 8 bytes little-endian.
-const format = 1
+// format is the first byte of every value, paged that of the numbers of a terminal that has pages. The encoding: unsigned varints, signed ones zigzag, hashes 8 bytes
+// little-endian.
+const (
+	format = 1
+	paged  = 2
+)
 
 const (
 	flagExplicit = 1 << iota // a number follows, instead of start and newest
@@ -19,7 +23,13 @@ const (
 
 // appendNumbers encodes a terminal's numbers.
 func (t *terminal) appendNumbers(b []byte) []byte {
-	b = append(b, format)
+	version := byte(format)
+	for i := range t.epochs {
+		if g := t.epochs[i].gaps; g != nil && len(g.pages) > 0 {
+			version = paged
+		}
+	}
+	b = append(b, version)
 	b = binary.AppendUvarint(b, t.restarts)
 	b = binary.AppendUvarint(b, t.forgotten)
 	closed := uint64(0)
@@ -44,13 +54,23 @@ func (t *terminal) appendNumbers(b []byte) []byte {
 		}
 		b = binary.AppendUvarint(b, k.low)
 		b = binary.AppendUvarint(b, k.high-k.low)
-		floor, last, day := uint64(0), k.low, int64(0)
-		if k.gaps != nil {
-			floor = k.gaps.floor
+		g := k.gaps
+		if g == nil {
+			g = &gaps{}
 		}
-		b = binary.AppendUvarint(b, floor)
-		b = binary.AppendUvarint(b, uint64(len(k.holes())))
-		for _, h := range k.holes() {
+		b = binary.AppendUvarint(b, g.floor)
+		if version == paged {
+			b = binary.AppendUvarint(b, uint64(len(g.pages)))
+			for i := range g.pages {
+				b = binary.AppendUvarint(b, uint64(g.pages[i].slot))
+				b = binary.AppendUvarint(b, uint64(g.pages[i].gone))
+			}
+			b = appendHoles(b, g.holes)
+			continue
+		}
+		last, day := k.low, int64(0)
+		b = binary.AppendUvarint(b, uint64(len(g.holes)))
+		for _, h := range g.holes {
 			b = binary.AppendUvarint(b, h.from-last)
 			b = binary.AppendUvarint(b, h.to-h.from)
 			b = binary.AppendVarint(b, int64(h.day)-day)
@@ -113,27 +133,37 @@ func (r *reader) upTo(limit uint64) uint64 {
 	return v
 }
 
-// plus is base and a distance of at least one; it must not overflow.
+// plus is base and a distance that follows, and must be at least so much.
 func (r *reader) plus(base, least uint64) uint64 {
 	d := r.uvarint()
-	if d < least || d > math.MaxUint64-base {
+	if d < least {
 		r.bad = true
-		return base
 	}
-	return base + d
+	return r.sum(base, d)
 }
 
-func (r *reader) format() error {
-	if v := r.byte(); !r.bad && v != format {
-		return fmt.Errorf("format %d is not known, only %d: start the version that wrote it", v, format)
+// sum must not overflow.
+func (r *reader) sum(a, b uint64) uint64 {
+	if b > math.MaxUint64-a {
+		r.bad = true
+		return a
 	}
-	return nil
+	return a + b
 }
 
-// decodeNumbers restores what appendNumbers wrote.
-func (t *terminal) decodeNumbers(b []byte) error {
+func (r *reader) format(newest byte) (byte, error) {
+	v := r.byte()
+	if !r.bad && (v < format || v > newest) {
+		return 0, fmt.Errorf("format %d is not known, only up to %d: start the version that wrote it", v, newest)
+	}
+	return v, nil
+}
+
+// decodeNumbers restores what appendNumbers wrote. Pages are what the rows of the terminal's pages have, by slot.
+func (t *terminal) decodeNumbers(b []byte, pages map[int32][]byte) error {
 	r := &reader{b: b}
-	if err := r.format(); err != nil {
+	version, err := r.format(paged)
+	if err != nil {
 		return err
 	}
 	t.restarts = r.uvarint()
@@ -144,8 +174,14 @@ func (t *terminal) decodeNumbers(b []byte) error {
 	holes := 0
 	t.epochs = t.first[:0]
 	for range r.upTo(2 * maxEpochs) {
-		k := r.tracker(&holes)
-		if r.bad || !t.follows(k) {
+		k := r.tracker(version)
+		if version == paged && !r.bad {
+			if err := t.decodeGaps(r, &k, pages); err != nil {
+				return err
+			}
+		}
+		holes += k.gaps.count()
+		if r.bad || holes > maxHoles || !t.follows(k) {
 			return errMalformed
 		}
 		t.epochs = append(t.epochs, k)
@@ -157,7 +193,7 @@ func (t *terminal) decodeNumbers(b []byte) error {
 	return nil
 }
 
-func (r *reader) tracker(holes *int) (k tracker) {
+func (r *reader) tracker(version byte) (k tracker) {
 	switch r.byte() {
 	case flagExplicit:
 		k.explicit, k.number = true, uint32(r.upTo(math.MaxUint32))
@@ -171,11 +207,11 @@ func (r *reader) tracker(holes *int) (k tracker) {
 	k.low = r.uvarint()
 	k.high = r.plus(k.low, 0)
 	floor := r.upTo(k.high)
-	count := r.upTo(maxHoles)
-	*holes += int(count)
-	if *holes > maxHoles {
-		r.bad = true
+	if version == paged {
+		k.gaps = &gaps{floor: floor}
+		return k
 	}
+	count := r.upTo(maxHoles)
 	if r.bad || floor == 0 && count == 0 {
 		return k
 	}
@@ -194,6 +230,50 @@ func (r *reader) tracker(holes *int) (k tracker) {
 		last, least = h.to, 2
 	}
 	return k
+}
+
+// decodeGaps restores the rest of a tracker with pages.
+func (t *terminal) decodeGaps(r *reader, k *tracker, pages map[int32][]byte) error {
+	last, least := k.low, uint64(1)
+	fits := func(h hole) {
+		if h.from < last || h.from-last < least || h.to >= k.high {
+			r.bad = true
+		}
+		last, least = h.to, 2
+	}
+	g := k.gaps
+	for range r.upTo(maxHoles) {
+		slot := int32(r.upTo(maxHoles))
+		code, ok := pages[slot]
+		if !r.bad && !ok {
+			return fmt.Errorf("page %d of its holes is not there: restore the table tillstream.state", slot)
+		}
+		delete(pages, slot) // not twice
+		p := page{slot: slot, code: code, gone: int32(r.upTo(maxHoles))}
+		u := unpacking{reader: reader{b: code}}
+		for ; u.next(); p.n++ {
+			if p.n >= p.gone {
+				fits(u.hole)
+			}
+		}
+		p.last = last
+		if r.bad || u.bad || len(u.b) > 0 || p.gone >= p.n || p.gone > 0 && len(g.pages) > 0 {
+			return errMalformed
+		}
+		if t.shelf == nil {
+			t.shelf = &shelf{}
+		}
+		t.shelf.take(slot)
+		g.pages = append(g.pages, p)
+	}
+	g.holes = r.holes(nil)
+	for _, h := range g.holes {
+		fits(h)
+	}
+	if g.floor == 0 && g.count() == 0 {
+		k.gaps = nil
+	}
+	return nil
 }
 
 // follows says whether an epoch may stand behind those there are.
@@ -217,7 +297,7 @@ func (t *terminal) follows(k tracker) bool {
 // decodeSegment restores what appendSegment wrote.
 func decodeSegment(b []byte) (n uint64, hashes []uint64, err error) {
 	r := &reader{b: b}
-	if err := r.format(); err != nil {
+	if _, err := r.format(format); err != nil {
 		return 0, nil, err
 	}
 	n = r.upTo(1 << 50)

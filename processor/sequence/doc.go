@@ -1,7 +1,7 @@
 // Package sequence tells new events from repeats, and counts those that never came.
 //
 // A till numbers its transactions. Of each terminal (of a topic and a partition) a [Set] keeps the lowest and the highest number
-// seen and the holes between them, as intervals: exact however late and in whatever order the numbers come, and small, since
+// seen and the holes between them, as intervals: exact however late and in whatever order the numbers come, and small where
 // holes are few. A number above, below or in a hole is new; any other is a repeat. The first number ever seen is not the first
 // that was sent, so nothing is missing below it until a smaller one comes.
 //
@@ -17,6 +17,13 @@
 //
 // Two rules hold at all times, and the tests check them: the same number with the same time is never new twice, and what is new
 // in the epoch it belongs to is never called a repeat.
+//
+// # Many holes
+//
+// Where the tills of a store share one counter, nearly every sale of a till has a hole before it. Of an epoch the highest holes,
+// fewer than 64, are in the terminal's own row of state, and all that are lower in pages of 512: packed, a byte a hole mostly, and
+// with a row of state each, written when a hole of it came or was filled. So a sale writes some 80 bytes however many holes there are.
+// Which holes are in which page follows from the events alone, so that a table of state made anew is the same.
 //
 // # Bounds
 //

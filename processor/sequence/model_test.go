@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/tillstream/tillstream/processor/event"
@@ -234,7 +236,10 @@ func newWorld(t interface{ Fatalf(string, ...any) }, l limits) *world {
 
 func TestAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		lim := limits{rapid.SampledFrom([]int{1, 3, maxHoles}).Draw(t, "holes"), rapid.SampledFrom([]int{1, 2, maxEpochs}).Draw(t, "epochs")}
+		lim := limits{
+			rapid.SampledFrom([]int{1, 3, 9, maxHoles}).Draw(t, "holes"), rapid.SampledFrom([]int{1, 2, maxEpochs}).Draw(t, "epochs"),
+			rapid.SampledFrom([]int{1, 2, 3, atHand}).Draw(t, "open"), rapid.SampledFrom([]int{1, 2, 5, ofPage}).Draw(t, "page"),
+		}
 		w := newWorld(t, lim)
 		models := map[string]*model{}
 		type sent struct {
@@ -307,7 +312,7 @@ func TestAgainstModel(t *testing.T) {
 // it says when it did.
 func TestEveryEventOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t, limits{maxHoles, maxEpochs})
+		w := newWorld(t, bounds)
 		var events []*event.Event
 		for epoch := range rapid.Int64Range(-1, 2).Draw(t, "epochs") + 1 {
 			for n := range rapid.Uint64Range(1, 30).Draw(t, "n") {
@@ -341,10 +346,101 @@ func TestEveryEventOnce(t *testing.T) {
 	})
 }
 
+// Tills that share a counter, or count in steps: each number comes late, or again, or never, and is new once. What is kept in the end does not depend on where batches
+// ended, nor on whether it was loaded meanwhile.
+func TestSharedCounter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rnd := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		tills := rapid.SampledFrom([]int{1, 2, 8, 30}).Draw(t, "tills")
+		step := rapid.SampledFrom([]uint64{1, 1, 2, 10, 1000}).Draw(t, "step")
+		backlog := rapid.SampledFrom([]int{0, 3, 100}).Draw(t, "backlog")
+		lim := limits{maxHoles, maxEpochs, 8, 16}
+		once, w := newWorld(t, lim), newWorld(t, lim)
+		came, late := map[string]map[uint64]bool{}, []*event.Event{}
+		see := func(e *event.Event, day int32) {
+			if came[e.TerminalID] == nil {
+				came[e.TerminalID] = map[uint64]bool{}
+			}
+			want := Fresh
+			if came[e.TerminalID][e.Sequence.Value] {
+				want = Duplicate
+			}
+			for _, w := range []*world{once, w} {
+				if got := w.set.See(e, rollup.Input{Topic: topic}, day); got != want {
+					t.Fatalf("number %d of %s: %d, want %d", e.Sequence.Value, e.TerminalID, got, want)
+				}
+			}
+			came[e.TerminalID][e.Sequence.Value] = true
+		}
+		for i := range 700 {
+			e := numbered(fmt.Sprint("till-", rnd.IntN(tills)), -1, 7+step*uint64(i), 1_700_000_000_000+int64(i))
+			day := int32(i / 80)
+			switch x := rnd.IntN(20); {
+			case x == 0: // lost
+			case x == 1 && backlog > 0:
+				late = append(late, e)
+			default:
+				see(e, day)
+				if x == 2 {
+					see(e, day+9)
+				}
+			}
+			if backlog > 0 && len(late) > rnd.IntN(10*backlog) {
+				j := rnd.IntN(len(late))
+				see(late[j], day)
+				see(late[j], day)
+				late = slices.Delete(late, j, j+1)
+			}
+			if rnd.IntN(60) == 0 {
+				w.seal()
+				if rnd.IntN(2) == 0 {
+					w.open(t)
+				}
+			}
+		}
+		for _, terminal := range slices.Sorted(maps.Keys(came)) { // what a plain count has missing, and all again
+			numbers := came[terminal]
+			low, high := slices.Min(slices.Collect(maps.Keys(numbers))), slices.Max(slices.Collect(maps.Keys(numbers)))
+			want := int64(high-low+1) - int64(len(numbers))
+			for _, w := range []*world{once, w} {
+				got := int64(0)
+				for _, n := range w.days[terminal] {
+					got += n
+				}
+				if got != want {
+					t.Fatalf("%d missing of %s, want %d", got, terminal, want)
+				}
+			}
+			for _, n := range slices.Sorted(maps.Keys(numbers)) {
+				see(numbered(terminal, -1, n, 0), 0)
+			}
+		}
+		if rapid.Bool().Draw(t, "journal") { // the till sends all that it has
+			for _, terminal := range slices.Sorted(maps.Keys(came)) {
+				low, high := slices.Min(slices.Collect(maps.Keys(came[terminal]))), slices.Max(slices.Collect(maps.Keys(came[terminal])))
+				for n := low; n < high && high-low <= 1500; n++ {
+					see(numbered(terminal, -1, n, 0), 0)
+					if rnd.IntN(20) == 0 {
+						w.seal()
+					}
+				}
+			}
+		}
+		once.seal()
+		w.seal()
+		for _, w := range []*world{once, w} {
+			maps.DeleteFunc(w.rows, func(_ [3]string, r rollup.StateRow) bool { return r.Deleted })
+		}
+		if diff := cmp.Diff(once.rows, w.rows); diff != "" {
+			t.Fatalf("state depends on where batches end:\n%s", diff)
+		}
+	})
+}
+
 // An event without a number is a repeat if it is one of the last 1,024 ids that were new, before and after a reload.
 func TestIDsAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t, limits{maxHoles, maxEpochs})
+		w := newWorld(t, bounds)
 		var last []string      // ids that were new
 		at := map[string]int{} // where in last
 		see := func(id string) {

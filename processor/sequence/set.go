@@ -14,10 +14,12 @@ import (
 	"github.com/tillstream/tillstream/processor/table"
 )
 
-// Kinds of state rows. The key is topic, NUL, terminal id; that of ids has another NUL and the place of the segment behind.
+// Kinds of state rows. The key is topic, NUL, terminal id; that of ids has another NUL and the place of the segment behind, that of holes the slot of the page. Holes
+// are loaded first.
 const (
-	Kind    = "sequence"
-	KindIDs = "sequence_ids"
+	Kind      = "sequence"
+	KindIDs   = "sequence_ids"
+	KindHoles = "holes"
 )
 
 // Verdict is what See says of an event.
@@ -56,8 +58,9 @@ type Set struct {
 	room      []terminal // for the next ones
 	changed   []*terminal
 	stats     Stats
-	hashes    []uint64 // of those that Senders looks for
-	read      uint64   // nothing: so that what is read ahead is read
+	pages     map[*terminal]map[int32][]byte // loaded, of terminals that are not
+	hashes    []uint64                       // of those that Senders looks for
+	read      uint64                         // nothing: so that what is read ahead is read
 }
 
 type key struct {
@@ -68,7 +71,7 @@ type key struct {
 
 // New makes an empty Set.
 func New(cfg Config) *Set {
-	return &Set{cfg: cfg, limits: limits{maxHoles, maxEpochs}, seed: maphash.MakeSeed()}
+	return &Set{cfg: cfg, limits: bounds, seed: maphash.MakeSeed(), pages: map[*terminal]map[int32][]byte{}}
 }
 
 // Sender is a number that stands for a terminal of a topic and a partition as long as the Set lives: see rollup.Input.
@@ -202,6 +205,7 @@ func (s *Set) Seal() []rollup.StateRow {
 			t.renumbered = false
 			value = t.appendNumbers(value[:0])
 			rows = append(rows, rollup.StateRow{Partition: k.partition, Kind: Kind, Key: name, Value: bytes.Clone(value)})
+			rows = t.appendPages(rows, k.partition, name)
 		}
 		if t.ids == nil || t.ids.sealed == t.ids.seen {
 			continue
@@ -220,35 +224,83 @@ func (s *Set) Seal() []rollup.StateRow {
 	return rows
 }
 
-// Load restores a row that Seal gave out, before the first See. Rows of other kinds are left alone.
+// appendPages appends the rows of the terminal's pages that changed since the last Seal, and ends those of pages that are no more.
+func (t *terminal) appendPages(rows []rollup.StateRow, partition int32, name string) []rollup.StateRow {
+	if t.shelf == nil || !slices.Contains(t.shelf.changed, true) {
+		return rows
+	}
+	codes := make([][]byte, len(t.shelf.changed))
+	for i := range t.epochs {
+		if g := t.epochs[i].gaps; g != nil {
+			for _, p := range g.pages {
+				codes[p.slot] = p.code
+			}
+		}
+	}
+	for slot, code := range codes {
+		if !t.shelf.changed[slot] {
+			continue
+		}
+		t.shelf.changed[slot] = false
+		row := rollup.StateRow{Partition: partition, Kind: KindHoles, Key: name + "\x00" + strconv.Itoa(slot), Deleted: code == nil}
+		if code != nil {
+			row.Value = append([]byte{format}, code...)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// Load restores a row that Seal gave out, before the first See. Rows of other kinds are left alone. Those of kind KindHoles come before those of Kind.
 func (s *Set) Load(row rollup.StateRow) error {
-	if row.Deleted || row.Kind != Kind && row.Kind != KindIDs {
+	if row.Deleted || row.Kind != Kind && row.Kind != KindIDs && row.Kind != KindHoles {
 		return nil
 	}
+	if err := s.load(row); err != nil {
+		return fmt.Errorf("loading state %s %q: %w", row.Kind, row.Key, err)
+	}
+	return nil
+}
+
+func (s *Set) load(row rollup.StateRow) error {
 	topic, id, ok := strings.Cut(row.Key, "\x00")
-	if row.Kind == KindIDs {
+	part := ""
+	if row.Kind != Kind {
 		i := strings.LastIndexByte(id, 0)
 		ok = ok && i >= 0
-		id = id[:max(i, 0)]
+		id, part = id[:max(i, 0)], id[i+1:]
 	}
 	if !ok {
-		return fmt.Errorf("loading state %s %q: %w", row.Kind, row.Key, errMalformed)
+		return errMalformed
 	}
 	t := s.terminal(topic, row.Partition, id)
-	if row.Kind == KindIDs {
+	switch row.Kind {
+	case KindIDs:
 		n, hashes, err := decodeSegment(row.Value)
 		if err != nil {
-			return fmt.Errorf("loading state %s %q: %w", row.Kind, row.Key, err)
+			return err
 		}
 		if t.ids == nil {
 			t.ids = &ids{}
 		}
 		t.ids.restore(n, hashes)
 		return nil
+	case KindHoles:
+		slot, err := strconv.ParseUint(part, 10, 16)
+		r := reader{b: row.Value}
+		if _, unknown := r.format(format); err != nil || unknown != nil {
+			return cmp.Or(unknown, errMalformed)
+		}
+		if s.pages[t] == nil {
+			s.pages[t] = map[int32][]byte{}
+		}
+		s.pages[t][int32(slot)] = bytes.Clone(r.b)
+		return nil
 	}
-	if err := t.decodeNumbers(row.Value); err != nil {
-		return fmt.Errorf("loading state %s %q: %w", row.Kind, row.Key, err)
+	if err := t.decodeNumbers(row.Value, s.pages[t]); err != nil {
+		return err
 	}
+	delete(s.pages, t)
 	s.stats.Restarts += t.restarts
 	s.stats.Forgotten += t.forgotten
 	return nil

@@ -1,12 +1,15 @@
 package sequence
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -59,7 +62,7 @@ func TestByHand(t *testing.T) {
 	for name, test := range tests {
 		for _, reload := range []bool{false, true} { // nothing may depend on what is only in memory
 			t.Run(fmt.Sprintf("%s, reload %v", name, reload), func(t *testing.T) {
-				w := newWorld(t, limits{maxHoles, maxEpochs})
+				w := newWorld(t, bounds)
 				for _, step := range strings.Split(test.steps, ", ") {
 					epoch, n, at, day, want := parse(t, step)
 					if got := w.set.See(numbered("till", epoch, n, at), rollup.Input{Topic: topic}, day); got != want {
@@ -107,7 +110,7 @@ func parse(t *testing.T, step string) (epoch int64, n uint64, at int64, day int3
 
 // Terminals are apart by topic, partition and id.
 func TestApart(t *testing.T) {
-	w := newWorld(t, limits{maxHoles, maxEpochs})
+	w := newWorld(t, bounds)
 	for _, in := range []rollup.Input{{Topic: "a"}, {Topic: "b"}, {Topic: "a", Partition: 1}} {
 		for _, terminal := range []string{"till", "till\x00", ""} {
 			if v := w.set.See(numbered(terminal, -1, 7, 1), in, 0); v != Fresh {
@@ -133,7 +136,7 @@ func TestApart(t *testing.T) {
 
 // An id is unique within its source only.
 func TestIDWithinSource(t *testing.T) {
-	w := newWorld(t, limits{maxHoles, maxEpochs})
+	w := newWorld(t, bounds)
 	e := &event.Event{}
 	e.ID, e.TerminalID = "1", "till"
 	for _, source := range []string{"till", "gateway", "1"} {
@@ -148,7 +151,7 @@ func TestIDWithinSource(t *testing.T) {
 
 // The bound: with 4,096 holes the lowest is forgotten, its numbers can no longer be judged, and those above still can.
 func TestForgets(t *testing.T) {
-	w := newWorld(t, limits{maxHoles, maxEpochs})
+	w := newWorld(t, bounds)
 	in := rollup.Input{Topic: topic}
 	for n := uint64(0); n <= maxHoles+1; n++ {
 		w.set.See(numbered("till", -1, 10*n, int64(n)), in, 3)
@@ -169,13 +172,33 @@ func TestForgets(t *testing.T) {
 		t.Errorf("%d missing: what is forgotten stays missing", got)
 	}
 	rows := w.seal()
-	if len(rows) != 1 || len(rows[0].Value) > 4*maxHoles {
-		t.Errorf("%d rows, the first of %d bytes: want one of at most 4 bytes a hole", len(rows), len(rows[0].Value))
+	size := 0
+	for _, r := range rows {
+		size += len(r.Value)
+	}
+	if size > 5*maxHoles/4 {
+		t.Errorf("%d rows of %d bytes: want little more than a byte a hole", len(rows), size)
+	}
+
+	// However long it goes on, rows are written over, and a sale writes few bytes.
+	first := uint64(10 * (maxHoles + 2))
+	for n := range uint64(3 * maxHoles) {
+		w.set.See(numbered("till", -1, first+10*n, int64(n)), in, 3)
+		size = 0
+		for _, r := range w.seal() {
+			size += len(r.Value)
+		}
+		if size > 2*ofPage {
+			t.Fatalf("a sale wrote %d bytes of state", size)
+		}
+	}
+	if len(w.rows) > maxHoles/ofPage+3 {
+		t.Errorf("%d rows of state: want them written over", len(w.rows))
 	}
 }
 
 func TestBrokenCounter(t *testing.T) {
-	w := newWorld(t, limits{maxHoles, maxEpochs})
+	w := newWorld(t, bounds)
 	in := rollup.Input{Topic: topic}
 	for i, n := range []uint64{5, math.MaxUint64, 0, math.MaxUint64 - 1, 1 << 63} {
 		if v := w.set.See(numbered("till", 0, n, int64(i)), in, 0); v != Fresh {
@@ -194,7 +217,7 @@ func TestBrokenCounter(t *testing.T) {
 
 // What Seal gives is what changed, and does not change with what is folded next.
 func TestSealIsAChangeLog(t *testing.T) {
-	w := newWorld(t, limits{maxHoles, maxEpochs})
+	w := newWorld(t, bounds)
 	in := rollup.Input{Topic: topic}
 	for _, terminal := range []string{"b", "a", "c"} {
 		w.set.See(numbered(terminal, -1, 1, 1), in, 0)
@@ -234,7 +257,7 @@ func TestSealIsAChangeLog(t *testing.T) {
 
 // What is written must be readable by later versions: these bytes are the format.
 func TestGolden(t *testing.T) {
-	w := newWorld(t, limits{maxHoles, maxEpochs})
+	w := newWorld(t, bounds)
 	in := rollup.Input{Topic: topic}
 	for _, s := range []struct {
 		epoch int64
@@ -265,6 +288,85 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// Of pages, too, these bytes are the format. The older ones, without pages, are written as long as there are none, and read.
+func TestGoldenPages(t *testing.T) {
+	w := newWorld(t, limits{maxHoles, maxEpochs, 2, 2})
+	in := rollup.Input{Topic: topic}
+	for i, s := range []struct {
+		n   uint64
+		day int32
+	}{{1, 0}, {5, 3}, {7, 3}, {100, 4}, {104, 4}, {106, 4}, {107, 4}, {108, 4}, {110, 3}, {112, 3}, {3, 9}} {
+		w.set.See(numbered("till", -1, s.n, 100+int64(i)), in, s.day)
+	}
+	got := map[string][]byte{}
+	for _, r := range w.set.Seal() {
+		got[r.Kind+" "+strings.TrimPrefix(r.Key, topic+"\x00")] = r.Value
+	}
+	want := map[string][]byte{
+		"sequence till": {
+			2,       // format
+			0, 0, 0, // restarts, forgotten, closed
+			1, 2, 220, 1, 1, 111, 0, // an epoch: open; newest 110; low 1, high 1+111; no floor
+			3, 0, 0, 1, 0, 2, 0, // three pages: slots 0 to 2, nothing of them forgotten
+			1, 111, 6, 0, // a hole at hand: from 111, day 3; one number
+		},
+		"holes till\x000": {
+			1,       // format
+			3, 2, 6, // three holes: from 2, day 3
+			0, 0, 0, // of one number each, behind the only one that came: 2, 4, 6
+		},
+		"holes till\x001": {
+			1,
+			2, 8, 8, // two holes: from 8, day 4
+			63, 28, // 63 and 28 more follow the first: to 99
+			2, // 101 to 103
+		},
+		"holes till\x002": {
+			1,
+			2, 105, 8, // two holes: from 105, day 4
+			0,              // one number
+			64 + 128, 2, 1, // far from it, behind two numbers more than one, and of the day before: 109
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A till of an older version, with all its holes in one row, goes on as it was, and is in pages with its next sale.
+func TestHolesOfOlderVersions(t *testing.T) {
+	old := append([]byte{1, 0, 0, 0, 1, 2, 0, 5}, binary.AppendUvarint(nil, 10*maxHoles)...) // low 5
+	old = append(append(old, 0), binary.AppendUvarint(nil, maxHoles)...)
+	for i := range maxHoles {
+		old = append(old, byte(1+min(i, 1)), 8, 0) // 6 to 14, 16 to 24, …
+	}
+	w := newWorld(t, bounds)
+	if err := w.set.Load(rollup.StateRow{Kind: Kind, Key: topic + "\x00till", Value: old}); err != nil {
+		t.Fatal(err)
+	}
+	in := rollup.Input{Topic: topic}
+	for n, want := range map[uint64]Verdict{10: Fresh, 5 + 10*maxHoles: Duplicate} {
+		if got := w.set.See(numbered("till", -1, n, 0), in, 0); got != want {
+			t.Errorf("number %d: %d, want %d", n, got, want)
+		}
+	}
+	if rows := w.seal(); len(rows) != 1+maxHoles/ofPage || rows[0].Value[0] != paged {
+		t.Errorf("%d rows, the first of format %d", len(rows), rows[0].Value[0])
+	}
+	w.open(t)
+	for n := uint64(11); n < 10*maxHoles; n++ { // 10 split the lowest, which was one too many
+		want := Fresh
+		if n%10 == 5 {
+			want = Duplicate
+		} else if n < 15 {
+			continue
+		}
+		if got := w.set.See(numbered("till", -1, n, 0), in, 0); got != want {
+			t.Fatalf("number %d: %d, want %d", n, got, want)
+		}
+	}
+}
+
 func TestLoadRefuses(t *testing.T) {
 	good := (&terminal{epochs: []tracker{{low: 1, high: 9, newest: 5, start: math.MinInt64, gaps: &gaps{holes: []hole{{3, 4, 1}, {6, 7, 1}}}}}}).appendNumbers(nil)
 	tests := map[string]rollup.StateRow{
@@ -289,6 +391,36 @@ func TestLoadRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want an error that names the key", name, err)
 		}
 	}
+	// What a terminal has in pages: that of slot 0 has the holes 3 to 4 and 6 to 7, that of slot 1 only 6 to 7.
+	for name, value := range map[string][]byte{
+		"":                      {2, 0, 0, 0, 1, 2, 0, 1, 20, 0, 1, 0, 0, 0},
+		"one that is not there": {2, 0, 0, 0, 1, 2, 0, 1, 20, 0, 1, 2, 0, 0},
+		"one twice":             {2, 0, 0, 0, 1, 2, 0, 1, 20, 0, 2, 0, 0, 0, 0, 0},
+		"all of one forgotten":  {2, 0, 0, 0, 1, 2, 0, 1, 20, 0, 1, 0, 2, 0},
+		"holes that come twice": {2, 0, 0, 0, 1, 2, 0, 1, 20, 0, 2, 0, 0, 1, 0, 0},
+		"forgotten between":     {2, 0, 0, 0, 1, 2, 0, 1, 20, 0, 2, 1, 0, 0, 1, 0},
+		"hole above high":       {2, 0, 0, 0, 1, 2, 0, 1, 6, 0, 1, 0, 0, 0},
+		"holes that touch":      {2, 0, 0, 0, 1, 2, 0, 1, 20, 0, 1, 0, 0, 1, 8, 2, 0},
+		"days overflow":         {2, 0, 0, 0, 1, 2, 0, 1, 20, 0, 0, 1, 8, 255, 255, 255, 255, 255, 1, 0},
+		"numbers overflow":      {2, 0, 0, 0, 1, 2, 0, 1, 20, 0, 0, 1, 8, 0, 63, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1},
+	} {
+		s := New(Config{})
+		for slot, code := range [][]byte{{1, 2, 3, 2, 1, 1}, {1, 1, 6, 2, 1}} {
+			if err := s.Load(rollup.StateRow{Kind: KindHoles, Key: fmt.Sprint("t\x00a\x00", slot), Value: code}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Load(rollup.StateRow{Kind: Kind, Key: "t\x00a", Value: value}); (err == nil) != (name == "") {
+			t.Errorf("pages, %s: %v", name, err)
+		}
+	}
+	for name, row := range map[string]rollup.StateRow{
+		"no slot": {Kind: KindHoles, Key: "t\x00a", Value: []byte{1, 1, 6, 2, 1}}, "another format": {Kind: KindHoles, Key: "t\x00a\x000", Value: []byte{2, 1, 6, 2, 1}},
+	} {
+		if New(Config{}).Load(row) == nil {
+			t.Errorf("a page with %s was loaded", name)
+		}
+	}
 	s := New(Config{})
 	for _, row := range []rollup.StateRow{{Kind: Kind, Key: "t\x00a", Value: good}, {Kind: "timeline", Key: "x", Value: []byte{9}}, {Kind: Kind, Deleted: true}} {
 		if err := s.Load(row); err != nil {
@@ -302,18 +434,29 @@ func TestLoadRefuses(t *testing.T) {
 
 // Any bytes are either refused, or state that encodes to the same again and can be used.
 func FuzzLoad(f *testing.F) {
-	w := newWorld(f, limits{maxHoles, maxEpochs})
-	for i, n := range []uint64{1, 7, 3, 1, 12} {
+	w := newWorld(f, bounds)
+	w.set.limits.open = 2
+	for i, n := range []uint64{1, 7, 3, 1, 12, 14, 17, 19, 40} {
 		w.set.See(numbered("a", int64(i%3)-1, n, int64(i)), rollup.Input{Topic: "t"}, 5)
 	}
 	e := &event.Event{}
 	e.ID, e.TerminalID = "x", "a"
 	w.set.See(e, rollup.Input{Topic: "t"}, 5)
-	for _, r := range w.set.Seal() {
-		f.Add(r.Kind == KindIDs, r.Value, uint64(3), int64(9))
+	var page []byte
+	rows := w.set.Seal()
+	for _, r := range rows {
+		if r.Kind == KindHoles {
+			page = r.Value
+		}
 	}
-	f.Fuzz(func(t *testing.T, ofIDs bool, value []byte, n uint64, at int64) {
-		w := newWorld(t, limits{maxHoles, maxEpochs})
+	for _, r := range rows {
+		f.Add(r.Kind == KindIDs, page, r.Value, uint64(3), int64(9))
+	}
+	f.Fuzz(func(t *testing.T, ofIDs bool, page, value []byte, n uint64, at int64) {
+		w := newWorld(t, bounds)
+		if w.set.Load(rollup.StateRow{Kind: KindHoles, Key: "t\x00a\x000", Value: page}) != nil {
+			return
+		}
 		row := rollup.StateRow{Kind: Kind, Key: "t\x00a", Value: value}
 		if ofIDs {
 			row.Kind, row.Key = KindIDs, "t\x00a\x000"
@@ -329,7 +472,7 @@ func FuzzLoad(f *testing.F) {
 			}
 		} else {
 			b := terminal{}
-			if err := b.decodeNumbers(a.appendNumbers(nil)); err != nil {
+			if err := b.decodeNumbers(a.appendNumbers(nil), map[int32][]byte{0: page[1:]}); err != nil {
 				t.Fatalf("what was written cannot be read: %v", err)
 			}
 			if x, y := a.appendNumbers(nil), b.appendNumbers(nil); !slices.Equal(x, y) {
@@ -342,6 +485,7 @@ func FuzzLoad(f *testing.F) {
 				t.Fatalf("number %d: %d, then new", n, first)
 			}
 		}
+		w.rows[[3]string{"0", KindHoles, "t\x00a\x000"}] = rollup.StateRow{Kind: KindHoles, Key: "t\x00a\x000", Value: page}
 		w.seal()
 		w.open(t)
 	})
@@ -430,5 +574,54 @@ func BenchmarkMillion(b *testing.B) {
 			size += len(r.Value)
 		}
 		b.ReportMetric(float64(size)/terminals, "stateB/terminal")
+	}
+}
+
+// BenchmarkShared is what tills take that share a counter by eights, so that nearly each sale of theirs has a hole before it: 5,000 sales each, the last of them in batches of
+// one sale a till.
+func BenchmarkShared(b *testing.B) {
+	const (
+		stores, tills, sales = 125, 8, 5000
+		batches              = 100
+	)
+	in := rollup.Input{Topic: topic}
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		s := New(Config{Missing: func(string, string, int32, int64) {}})
+		rnd := rand.New(rand.NewPCG(1, 2))
+		events := make([]*event.Event, stores*tills)
+		for i := range events {
+			events[i] = numbered(fmt.Sprintf("s%05d-t%02d", i/tills, i%tills), -1, 0, 0)
+		}
+		var counters [stores]uint64
+		size, began := 0, time.Now()
+		spent := time.Duration(0)
+		for i := range sales {
+			for store := range counters {
+				for range tills {
+					e := events[store*tills+rnd.IntN(tills)]
+					counters[store]++
+					e.Sequence.Value, e.Time.Milli = counters[store], 1_700_000_000_000+int64(counters[store])
+					s.See(e, in, int32(i/100))
+				}
+			}
+			if i%50 == 0 || i >= sales-batches {
+				spent += time.Since(began)
+				for _, r := range s.Seal() {
+					if i >= sales-batches {
+						size += len(r.Value)
+					}
+				}
+				began = time.Now()
+			}
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(spent.Nanoseconds())/(stores*tills*sales), "ns/sale")
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(stores*tills), "B/terminal")
+		b.ReportMetric(float64(size)/(stores*tills*batches), "stateB/sale")
+		runtime.KeepAlive(s)
 	}
 }

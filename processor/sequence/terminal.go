@@ -11,10 +11,14 @@ import (
 const (
 	maxHoles  = 4096 // intervals, over all epochs
 	maxEpochs = 8    // explicit ones, and as many implicit ones
+	atHand    = 64   // holes of an epoch, from which on the lower half is packed
+	ofPage    = 512  // holes of a page that grows at its end; others may have twice as many
 )
 
 // limits are the bounds; tests make them small.
-type limits struct{ holes, epochs int }
+type limits struct{ holes, epochs, open, page int }
+
+var bounds = limits{maxHoles, maxEpochs, atHand, ofPage}
 
 // terminal is what is known of one terminal of a topic and a partition.
 type terminal struct {
@@ -24,6 +28,7 @@ type terminal struct {
 	epochs     []tracker  // implicit ones by time, then explicit ones by number
 	first      [1]tracker // room for the one that most have
 	ids        *ids       // nil until an event without a number comes
+	shelf      *shelf     // nil until holes are packed
 
 	closed    event.Opt[uint32] // explicit epochs up to this one are forgotten
 	restarts  uint64            // implicit epochs begun after the first
@@ -117,8 +122,13 @@ func (t *terminal) implicit(n uint64, at int64, day int32) (*tracker, Verdict, r
 	return t.begin(known, tracker{low: n, high: n, start: at, newest: at})
 }
 
-// bound forgets the oldest epochs and the lowest holes beyond the limits.
+// bound packs holes, and forgets the oldest epochs and the lowest holes beyond the limits.
 func (t *terminal) bound(lim limits) {
+	for i := range t.epochs {
+		if g := t.epochs[i].gaps; g != nil {
+			t.tidy(g, lim)
+		}
+	}
 	if n := t.implicits(); n > lim.epochs {
 		t.drop(0)
 	} else if len(t.epochs)-n > lim.epochs {
@@ -127,21 +137,24 @@ func (t *terminal) bound(lim limits) {
 	}
 	total := 0
 	for i := range t.epochs {
-		total += len(t.epochs[i].holes())
+		total += t.epochs[i].gaps.count()
 	}
 	for i := 0; total > lim.holes; {
-		if len(t.epochs[i].holes()) == 0 {
+		g := t.epochs[i].gaps
+		if g.count() == 0 {
 			i++
 			continue
 		}
-		t.lose(t.epochs[i].forget())
+		t.lose(g.forget())
+		t.tidy(g, lim)
 		total--
 	}
 }
 
 func (t *terminal) drop(i int) {
-	for _, h := range t.epochs[i].holes() {
-		t.lose(h.to - h.from + 1)
+	for g := t.epochs[i].gaps; g.count() > 0; {
+		t.lose(g.forget())
+		t.tidy(g, bounds)
 	}
 	t.epochs = slices.Delete(t.epochs, i, i+1)
 }

@@ -56,6 +56,7 @@ type traffic struct {
 	rnd        *rand.Rand
 	late       time.Time // when reports are of; zero: now
 	partitions int
+	jump       int
 	want       expected
 	out        []produce
 	ends       map[fetch.TopicPartition]int64
@@ -91,9 +92,10 @@ type purchased struct {
 // began is when the first event of a run happens.
 var began = time.Date(2026, 11, 29, 8, 0, 0, 0, time.UTC)
 
-func newTraffic(rnd *rand.Rand, partitions, events int) *traffic {
+// newTraffic makes events. jump is by how much a till's number may grow between two sales: 1, or more where tills share a counter.
+func newTraffic(rnd *rand.Rand, partitions, events, jump int) *traffic {
 	t := &traffic{
-		rnd: rnd, partitions: partitions, ends: map[fetch.TopicPartition]int64{}, sent: map[fetch.TopicPartition][]message{}, sequence: map[string]int{},
+		rnd: rnd, partitions: partitions, jump: jump, ends: map[fetch.TopicPartition]int64{}, sent: map[fetch.TopicPartition][]message{}, sequence: map[string]int{},
 		now: began,
 		want: expected{
 			books: map[fetch.TopicPartition]*book{}, sales: map[string]sales{}, products: map[string]int64{}, tenders: map[string]uint64{},
@@ -140,7 +142,7 @@ func (t *traffic) batch(tp fetch.TopicPartition, store, n int) {
 	}
 	var messages []message
 	for range n {
-		t.now = t.now.Add(time.Duration(t.rnd.IntN(1200)) * time.Second)
+		t.now = t.now.Add(time.Duration(t.rnd.IntN(1200)) * time.Second / time.Duration(t.jump)) // where holes are to be many, within the window of timelines
 		messages = append(messages, t.message(tp, store, t.ends[tp]+int64(len(messages))))
 	}
 	t.send(tp, messages, false)
@@ -270,6 +272,13 @@ func (t *traffic) count(p *purchased, sign int64) {
 func (t *traffic) sale(store, terminal, source string, at time.Time, more string) (message, *purchased) {
 	id := fmt.Sprintf("%s/c%d", terminal, t.corrected)
 	if source == terminal {
+		if t.jump > 1 {
+			skipped := t.rnd.IntN(t.jump)
+			if t.sequence[terminal] > 0 {
+				t.want.missing[terminal] += int64(skipped)
+			}
+			t.sequence[terminal] += skipped
+		}
 		t.sequence[terminal]++
 		id = fmt.Sprintf("%s/%d", terminal, t.sequence[terminal])
 		more += fmt.Sprintf(`"sequence":%d,`, t.sequence[terminal])

@@ -18,7 +18,7 @@ func TestHistoryIsFoldedInTheOrderOfTime(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			toStart()
 			rnd := rand.New(rand.NewPCG(seed, 1))
-			traffic := newTraffic(rnd, 1, 0)
+			traffic := newTraffic(rnd, 1, 0, 1)
 			traffic.now = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 			reports, sales := fetch.TopicPartition{Topic: health}, fetch.TopicPartition{Topic: transactions}
 			for day := range 5 {
@@ -50,7 +50,7 @@ func TestBacklogOfManyBatches(t *testing.T) {
 	for seed := range uint64(3) {
 		synctest.Test(t, func(t *testing.T) {
 			toStart()
-			traffic := newTraffic(rand.New(rand.NewPCG(seed, 1)), 1, 0)
+			traffic := newTraffic(rand.New(rand.NewPCG(seed, 1)), 1, 0, 1)
 			reports := fetch.TopicPartition{Topic: health}
 			for traffic.now.Before(began.Add(26 * time.Hour)) {
 				traffic.batch(reports, 1, 1)

@@ -43,6 +43,11 @@ func TestNoSeedJudgesASchemaTwice(t *testing.T) {
 	wrongRows(t, max(1, *seeds/10), Options{Schemas: true})
 }
 
+// Tills share a counter: their holes are more than are at hand, and what is packed of them changes hands, too.
+func TestNoSeedIsMistakenAboutASharedCounter(t *testing.T) {
+	wrongRows(t, max(1, *seeds/50), Options{Jump: 30, Events: 4000})
+}
+
 // ClickHouse remembers tokens of INSERTs that failed, so that it acknowledges what it drops: lanes go on all the same, and nothing is missing.
 func TestNoSeedWaitsForWhatWasDropped(t *testing.T) {
 	wrongRows(t, max(1, *seeds/10), Options{Tokens: true})

@@ -31,6 +31,7 @@ type Options struct {
 	Unclaimed bool         // lanes may stop, and give a number to another batch, where another tool erased metadata
 	Forget    bool         // somebody is forgotten meanwhile
 	Schemas   bool         // records are written with schemas of a registry, which learns of some later
+	Jump      int          // by how much a till's number may grow from sale to sale; 0: by 1
 	Tokens    bool         // ClickHouse may remember the token of an INSERT that failed
 	Lag       int          // by how many parts less than these a read may be behind; 0: reads are sequentially consistent, as Sink's are
 }
@@ -113,7 +114,7 @@ func Run(o Options) Result {
 		events = 40 + rnd.IntN(160)
 	}
 	partitions := 1 + rnd.IntN(4)
-	t := newTraffic(rnd, partitions, events)
+	t := newTraffic(rnd, partitions, events, max(o.Jump, 1))
 	cfg := processor.Config{
 		Group: "g", Topics: topics, Lanes: rnd.IntN(partitions + 1), BatchAge: time.Duration(200+rnd.IntN(2000)) * time.Millisecond, BatchRecords: 2 + rnd.IntN(60),
 		Memory: 1 << 30, SessionTimeout: 15 * time.Second, Heartbeat: 3 * time.Second, RebalanceTimeout: 60 * time.Second, Secret: []byte("secret"),

@@ -46,7 +46,7 @@ const (
 
 // order is a radix sort from the last byte of the key to the month. Bytes in which no two rows differ, which are most of a packed
 // key, are passed over: on 100,000 rows it takes a third of the time of a sort by comparison. Of a key that is a hash the first bytes tell nearly all rows apart, so
-// they are sorted by no more: the rest is for comparisons.
+// they are sorted by no more: the rest is for the few that are equal in these.
 func order(rows []Row) []Row {
 	if len(rows) < 2 {
 		return rows
@@ -57,7 +57,6 @@ func order(rows []Row) []Row {
 			differ[w] |= rows[i].word(w) ^ rows[0].word(w)
 		}
 	}
-	type digit struct{ word, shift int }
 	digits := make([]digit, 0, 8*len(differ)) // the last first
 	for w := len(differ) - 1; w >= 0; w-- {
 		for shift := 0; shift < 64; shift += 8 {
@@ -70,8 +69,19 @@ func order(rows []Row) []Row {
 	if len(digits) > whole {
 		rest = len(digits) - few
 	}
-	spare := make([]Row, len(rows))
-	for _, d := range digits[rest:] {
+	rows, spare := distribute(rows, make([]Row, len(rows)), digits[rest:])
+	if rest > 0 {
+		settle(rows, spare, digits[:rest], digits[rest:])
+	}
+	return rows
+}
+
+// digit is a byte of what rows are ordered by.
+type digit struct{ word, shift int }
+
+// distribute sorts rows by digits, the last first, and gives them and other memory, which are those that it was given, or the other way round.
+func distribute(rows, spare []Row, digits []digit) (sorted, other []Row) {
+	for _, d := range digits {
 		var at [256]int
 		for i := range rows {
 			at[byte(rows[i].word(d.word)>>d.shift)]++
@@ -88,24 +98,26 @@ func order(rows []Row) []Row {
 		}
 		rows, spare = spare, rows
 	}
-	if rest > 0 {
-		var sorted [4]uint64 // bits of words
-		for _, d := range digits[rest:] {
-			sorted[d.word] |= 0xff << d.shift
-		}
-		settle(rows, sorted)
-	}
-	return rows
+	return rows, spare
 }
 
-// settle sorts what is equal in the bits that rows are sorted by.
-func settle(rows []Row, sorted [4]uint64) {
+// settle sorts by further digits what is equal in those that rows are sorted by.
+func settle(rows, spare []Row, further, by []digit) {
+	var sorted [4]uint64 // bits of words
+	for _, d := range by {
+		sorted[d.word] |= 0xff << d.shift
+	}
 	for len(rows) > 0 {
 		n := 1
 		for n < len(rows) && rows[n].equal(&rows[0], &sorted) {
 			n++
 		}
-		if n > 1 {
+		switch {
+		case n >= worth:
+			if same, _ := distribute(rows[:n], spare[:n], further); &same[0] != &rows[0] {
+				copy(rows, same)
+			}
+		case n > 1:
 			slices.SortStableFunc(rows[:n], func(a, b Row) int {
 				return cmp.Or(cmp.Compare(a.Month, b.Month), slices.Compare(a.Key[:], b.Key[:]))
 			})

@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -55,6 +56,44 @@ func TestCountsByValue(t *testing.T) {
 			(SELECT row, arrayJoin(added) AS x, 1 AS s FROM default.said UNION ALL SELECT row, arrayJoin(off), -1 FROM default.said) GROUP BY row, k) WHERE n != 0 OR f != 0 GROUP BY row ORDER BY row`, sums, c.key0, failed))
 		if diff := cmp.Diff(want, got); diff != "" || len(want) < 200 {
 			t.Errorf("%s of %s, %d rows: %.2000s", c.counts, c.table, len(want), diff)
+		}
+	}
+}
+
+// What views reckon from counts is what the server's own functions say of the values themselves, in rows of one batch or of several; and rows older than the counts have their sketches.
+func TestViewsAskCounts(t *testing.T) {
+	conn := fresh(t)
+	rnd := rand.New(rand.NewPCG(3, 4))
+	exec(t, conn, "CREATE OR REPLACE TABLE default.sold (row String, part UInt8, customers Array(UInt64), baskets Array(Int64), ms Array(UInt32)) ENGINE = Memory")
+	var rows []string
+	for row := range 200 {
+		for part := range 1 + row%3 {
+			n := rnd.IntN(60)
+			customers, baskets, ms := make([]uint64, n), make([]int64, n), make([]uint32, n)
+			for i := range n {
+				customers[i], baskets[i], ms[i] = uint64(rnd.IntN(40)+1), int64(math.Exp(rnd.Float64()*14))-50, uint32(rnd.IntN(900))
+				if rnd.IntN(9) == 0 || baskets[i] == 1 || baskets[i] == -1 { // of one minor unit a sketch says 1.01, and the view 0.99
+					baskets[i], ms[i] = 0, 100+uint32(row)
+				}
+			}
+			rows = append(rows, fmt.Sprintf("('%03d',%d,%s)", row, part, strings.NewReplacer("] [", "],[", " ", ",").Replace(fmt.Sprint(customers, baskets, ms))))
+		}
+	}
+	exec(t, conn, "INSERT INTO default.sold VALUES "+strings.Join(rows, ", "))
+	for part := range 3 {
+		exec(t, conn, fmt.Sprintf("INSERT INTO tillstream.sales_hourly (store_id, transactions, identified_transactions, customers_in, baskets_in) SELECT row, length(baskets), length(customers), customers, baskets FROM default.sold WHERE part = %d", part))
+		exec(t, conn, fmt.Sprintf("INSERT INTO tillstream.payments_hourly (store_id, attempts, auth_n, auth_in) SELECT row, length(ms), length(ms), ms FROM default.sold WHERE part = %d", part))
+	}
+	exec(t, conn, `INSERT INTO tillstream.sales_hourly (store_id, transactions, identified_transactions, customers, baskets)
+		SELECT concat('older', row), length(baskets), length(customers), arrayReduce('uniqCombined64State(12)', customers), arrayReduce('quantilesDDState(0.01, 0.5, 0.95)', baskets) FROM default.sold WHERE part = 0`)
+	exec(t, conn, "INSERT INTO tillstream.payments_hourly (store_id, attempts, auth_n, auth) SELECT concat('older', row), length(ms), length(ms), arrayReduce('quantilesTimingState(0.5, 0.95, 0.99)', ms) FROM default.sold WHERE part = 0")
+	const values = "(SELECT row, groupArrayArray(customers) AS customers, groupArrayArray(baskets) AS baskets, groupArrayArray(ms) AS ms FROM (SELECT * FROM default.sold UNION ALL SELECT concat('older', row), * EXCEPT row FROM default.sold WHERE part = 0) GROUP BY row)"
+	for want, got := range map[string]string{
+		"SELECT row, arrayUniq(customers), arrayMap(x -> toDecimal64(ifNotFinite(x, 0) / 100, 4), arrayReduce('quantilesDD(0.01, 0.5, 0.95)', baskets)) FROM " + values + " ORDER BY row": "SELECT store_id, customers, [basket_value_p50, basket_value_p95] FROM pos.sales_hourly ORDER BY store_id",
+		"SELECT row, arrayMap(x -> ifNotFinite(x, 0), arrayReduce('quantilesTiming(0.5, 0.95, 0.99)', ms)) FROM " + values + " ORDER BY row":                                              "SELECT store_id, [authorisation_ms_p50, authorisation_ms_p95, authorisation_ms_p99] FROM pos.payments_hourly ORDER BY store_id",
+	} {
+		if diff := cmp.Diff(query(t, conn, want), query(t, conn, got)); diff != "" {
+			t.Errorf("%s: %.3000s", got, diff)
 		}
 	}
 }

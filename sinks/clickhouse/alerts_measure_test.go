@@ -24,7 +24,7 @@ func TestMeasureAlertLooks(t *testing.T) {
 		SELECT '', toString(number), 1, 'up', now64(3) - 3600, now64(3), now64(3) + 86400, 10, 10, 1, 1 FROM numbers(%d)`, n/10))
 	do(t, s, fmt.Sprintf(`INSERT INTO tillstream.service_windows (lane, store_id, month, version, opens, closes)
 		SELECT '', toString(number), toStartOfMonth(now('UTC')), 1, arrayMap(d -> toStartOfMonth(now()) + d * 86400, range(31)), arrayMap(d -> toStartOfMonth(now()) + d * 86400 + 86399, range(31)) FROM numbers(%d)`, n/10))
-	do(t, s, fmt.Sprintf(`INSERT INTO tillstream.data_quality (lane, topic, terminal_id, business_date, missing) SELECT '', 'pos.transactions', toString(number %% %d), today() - intDiv(number, %d), 0 FROM numbers(%d)`, n, n, 5*n))
+	do(t, s, fmt.Sprintf(`INSERT INTO tillstream.data_quality (lane, topic, terminal_id, business_date, accepted, missing) SELECT '', 'pos.transactions', toString(number %% %d), today() - intDiv(number, %d), 100, 0 FROM numbers(%d)`, n, n, 5*n))
 	do(t, s, fmt.Sprintf(`INSERT INTO tillstream.sla_statements (period_start, contract, objective, scope, store_id, period_end, target, actual, coverage, verdict, budget_ms, down_ms, stage, closes_at, rank)
 		SELECT toStartOfMonth(today()), concat('c', toString(number %% 1000)), 'up', toString(number), toString(intDiv(number, 10)), toStartOfMonth(today()) + 31, (995, 1000), (1, 1), (1, 1), 'met', 1000, 0, 'provisional', now64(3) + 86400, 1 FROM numbers(%d)`, n))
 	do(t, s, fmt.Sprintf(`INSERT INTO tillstream.sla_burn (contract, objective, scope, store_id, window, rank, burn_rate, coverage)

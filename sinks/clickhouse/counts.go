@@ -16,7 +16,6 @@ import (
 type counter struct {
 	column, kind string
 	in, out      string            // columns of the block
-	alone        bool              // nothing else of the table is made of in
 	of           func(int64) int64 // what is counted of a value; nil: itself
 	flagged      bool              // the lowest bit of a value says that it is counted in the second list too
 }
@@ -36,13 +35,13 @@ func counters(table string) []counter {
 			{column: "basket_counts", kind: ofSigned, in: "baskets_in", out: "baskets_out", of: bucket},
 		}
 	case "customer_days":
-		return []counter{{column: "time_counts", kind: of32, in: "times_in", out: "times_out", alone: true}}
+		return []counter{{column: "time_counts", kind: of32, in: "times_in", out: "times_out"}}
 	case "payments_hourly":
 		return []counter{{column: "auth_counts", kind: of32, in: "auth_in", out: "auth_out"}}
 	case "terminal_payments":
 		return []counter{
-			{column: "tries", kind: ofTries, in: "tries_in", out: "tries_out", alone: true, flagged: true},
-			{column: "auth_counts", kind: of32, in: "auth_in", out: "auth_out", alone: true},
+			{column: "tries", kind: ofTries, in: "tries_in", out: "tries_out", flagged: true},
+			{column: "auth_counts", kind: of32, in: "auth_in", out: "auth_out"},
 		}
 	}
 	return nil
@@ -92,7 +91,7 @@ func tallied(b *rollup.Block) (*rollup.Block, error) {
 	for i := range all {
 		c := &all[i]
 		in, out := data(b, c.in), data(b, c.out)
-		with.Columns = slices.DeleteFunc(with.Columns, func(has rollup.Column) bool { return has.Name == c.out || c.alone && has.Name == c.in })
+		with.Columns = slices.DeleteFunc(with.Columns, func(has rollup.Column) bool { return has.Name == c.in || has.Name == c.out })
 		if length(in) != b.Rows+1 || length(out) != b.Rows+1 {
 			return nil, fmt.Errorf("column %s: %d values of type %T added and %d taken off in a block of %d rows", c.column, length(in), in, length(out), b.Rows+1)
 		}
