@@ -123,3 +123,33 @@ func TestTimelinesGoOnAsIfEvaluated(t *testing.T) {
 	}
 	t.Logf("%d times a clock was known to be wrong", leant)
 }
+
+// A clock that is wrong by the same costs hardly more than one that is right, also when the window is full: what is allocated tells whether all of it is read.
+func TestAWrongClockCostsLittle(t *testing.T) {
+	cost := func(behind int64) float64 {
+		src := newBeats(8)
+		f := New(Config{}, nil, noStale(t))
+		batch := func(rounds int) {
+			for range rounds {
+				for i := range src.ids {
+					e := src.next(i)
+					sent := e.Time.Milli
+					e.Time.Milli -= behind
+					e.SentAt = e.Time
+					f.Fold(e, rollup.Input{Timestamp: sent + 100})
+				}
+				src.round++
+			}
+			f.Seal(rollup.Version{Epoch: 1, Batch: uint64(src.round)})
+		}
+		for range 51 {
+			batch(120)
+		}
+		return testing.AllocsPerRun(240, func() { batch(1) })
+	}
+	if right, wrong := cost(0), cost(240_000); wrong > 2*right {
+		t.Errorf("%v allocations a batch, %v where the clock is right", wrong, right)
+	} else {
+		t.Logf("%v and %v allocations a batch", right, wrong)
+	}
+}
