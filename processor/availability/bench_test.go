@@ -136,7 +136,7 @@ func benchmark(b *testing.B, tills, warm int) {
 	})
 }
 
-// The same of tills whose clock is wrong by four minutes.
+// The same of tills whose clock is wrong by four minutes, when the window is full.
 func BenchmarkFoldWrongClock(b *testing.B) {
 	for _, behind := range []int64{0, 240_000} {
 		b.Run(fmt.Sprint(behind), func(b *testing.B) {
@@ -153,7 +153,7 @@ func BenchmarkFoldWrongClock(b *testing.B) {
 				src.round++
 				f.Seal(rollup.Version{Epoch: 1, Batch: uint64(src.round)})
 			}
-			for range 6 * 120 {
+			for range 51 * 120 {
 				fold()
 			}
 			b.ReportAllocs()

@@ -115,14 +115,7 @@ func (c *clocks) place(dst, ev []Evidence, from, since int64) []Evidence {
 			continue
 		}
 		if e.Skew != 0 && len(c.verdicts) > 0 {
-			e.shift = c.shift(&e)
-			d := int64(e.shift) * 1000
-			// A sale proves no more than an hour before its raw time: what is kept reaches no further back.
-			e.Start = max(e.Start+d, e.Time-proofLimit)
-			e.Time += d
-			if !e.Sale {
-				e.Start = e.Time
-			}
+			e.correct(c.shift(&e))
 		}
 		if e.Time >= since {
 			dst = append(dst, e)
@@ -132,6 +125,18 @@ func (c *clocks) place(dst, ev []Evidence, from, since int64) []Evidence {
 		slices.SortFunc(dst, func(a, b Evidence) int { return a.Compare(&b) })
 	}
 	return dst
+}
+
+// correct moves evidence.
+func (e *Evidence) correct(shift int32) {
+	e.shift = shift
+	d := int64(shift) * 1000
+	// A sale proves no more than an hour before its raw time: what is kept reaches no further back.
+	e.Start = max(e.Start+d, e.Time-proofLimit)
+	e.Time += d
+	if !e.Sale {
+		e.Start = e.Time
+	}
 }
 
 // vote finds what the clock was where it was measured.

@@ -32,13 +32,13 @@ func (c *cold) all(yield func(chunk) bool) {
 }
 
 // thaw moves the cold chunks to the others, if the batch changes one, or the oldest is not needed any more.
-func (f *Fold) thaw(t *terminal) {
+func (f *Fold) thaw(t *terminal, skewed bool) {
 	oldest := Open
 	for c := range t.cold.all {
 		oldest = c.start
 		break
 	}
-	if oldest == Open || oldest >= t.base.at && (len(f.scratch.fresh) == 0 || f.scratch.fresh[0] >= t.cold.until) {
+	if oldest == Open || oldest >= t.base.first(skewed) && (len(f.scratch.fresh) == 0 || f.scratch.fresh[0] >= t.cold.until) {
 		return
 	}
 	f.thawAll(t)

@@ -53,5 +53,5 @@
 // till with deviations evidence is kept an hour or two longer, and as much as was sent later: since so late may be what makes it move.
 // Sealing a batch evaluates a touched terminal twice, with and without what is new, from the last snapshot before the earliest
 // change, and writes the rows that differ. Those are absolute: the highest version of a key holds. What is later than all before, and of the same
-// hour, is evaluated from how the timeline ended the last time (tip.go), which gives the same rows and the same state.
+// hour, is evaluated from how the timeline ended the last time (tip.go), which gives the same rows and the same state; so it is where a clock is wrong, by the same as before (lean.go).
 package availability

@@ -18,7 +18,7 @@ const maxPacked = 1 << 16
 
 // pack gives the packed form of a chunk that takes so many bytes, or nil if that is not smaller or would not be the very same evidence.
 func (s *scratch) pack(start int64, ev []Evidence, bytes int) []byte {
-	if len(ev) == 0 || len(ev) > maxPacked {
+	if len(ev) == 0 || len(ev) > maxPacked || slices.ContainsFunc(ev, isSkewed) { // packed evidence has no deviations
 		return nil
 	}
 	period := periodOf(ev)

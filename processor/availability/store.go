@@ -227,6 +227,15 @@ func (f *Fold) reach(st *store, touched []*terminal) (since, newest, seen, await
 // reachSkewed is the same of a terminal whose clock is wrong.
 func (f *Fold) reachSkewed(t *terminal) (since, seen int64) {
 	f.gather(t)
+	if t.tip != nil && t.skewed {
+		if came, ok := f.upright(t); ok {
+			since = Open
+			for i := range came {
+				since = min(since, came[i].Start)
+			}
+			return since, max(t.seen, came[len(came)-1].Time)
+		}
+	}
 	if !t.known || !f.placeHot(t) {
 		from := theBeginning()
 		if t.known {

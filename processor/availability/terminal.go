@@ -114,7 +114,7 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 	from, hot, archives := theBeginning(), false, f.archives(awaited, skewed)
 	if t.known {
 		if hot = t.hot.at <= x.From && !t.home.told; skewed {
-			hot = hot && edge == t.edge && f.placeHot(t)
+			hot = hot && (edge == t.edge || f.steps(t, edge)) && f.placeHot(t)
 		} else {
 			if edge = max(edge, t.kept); archives {
 				edge = max(edge, f.recent(t, newest))
@@ -137,7 +137,7 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		s.fresh, s.all = slices.Compact(s.fresh), heardFrom(s.all, since)
 		s.placed, s.moved = s.all, s.fresh
 	}
-	if skewed && hot {
+	if skewed && hot && edge == t.edge {
 		edge = t.base.at
 	} else if skewed {
 		t.edge = edge
@@ -196,6 +196,10 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		t.firstSeen = earliest
 	}
 	t.newest, t.seen = newest, seen
+	var by *lean
+	if skewed {
+		by = s.leanOf(t)
+	}
 	base := t.base
 	if !t.known {
 		base = from
@@ -226,7 +230,7 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		t.kept = f.rules.edge(newest)
 	}
 	t.known = true
-	f.thaw(t)
+	f.thaw(t, skewed)
 	f.store(t, skewed, archives, &base, &from)
 	if skewed && !hot {
 		t.skewed = slices.ContainsFunc(s.all[before(s.all, t.base.first(true)):], isSkewed)
@@ -235,7 +239,7 @@ func (f *Fold) seal(t *terminal, x interval.Span) bool {
 		f.freeze(t, false)
 	}
 	f.statusRow(t, count(&from, &s.now, s.hours, Open))
-	t.point(s, !skewed && !awaited)
+	t.point(s, !awaited && (!skewed || t.skewed && by != nil), by)
 	if seen > x.To { // it is awaited later than the store was heard
 		f.attend(t, x)
 		return true
@@ -270,8 +274,8 @@ func (f *Fold) place(t *terminal, from *snapshot, skewed bool) {
 	s.moved = s.fresh
 	if s.placed, s.placedWas = s.all, s.held; skewed {
 		c := &s.clocks
-		c.placed[0] = c.place(c.placed[0][:0], s.all, from.from, from.at)
 		c.placed[1] = c.place(c.placed[1][:0], s.held, from.from, from.at)
+		c.placed[0] = c.place(c.placed[0][:0], s.all, from.from, from.at) // last: its verdicts are looked at later
 		s.placed, s.placedWas = firstWords(c.placed[0], from), firstWords(c.placed[1], from)
 		s.moved = hoursOfChange(s.placedWas, s.placed)
 	}
@@ -374,10 +378,24 @@ func (f *Fold) advance(t *terminal, edge int64, from *snapshot, hot bool) {
 	}
 }
 
+// steps says whether the base of a terminal whose clock is wrong can move on without all of its evidence being read, which tells whether it still is one, and what was sent
+// later: none was, and it is wrong now.
+func (f *Fold) steps(t *terminal, edge int64) bool {
+	added := f.scratch.added
+	return t.edge != 0 && t.lateSent == 0 && lateSent(added) == 0 && slices.ContainsFunc(added, isSkewed) && edge-hourMilli < t.hot.at
+}
+
 // step moves the base on by what is in memory. A sale up to an hour behind the edge may reach before it.
 func (f *Fold) step(t *terminal, edge int64, text *registry.Terminal) {
 	s, base := &f.scratch, t.base
-	s.early = f.decode(s.early[:0], t, t.base.at, edge+proofLimit)
+	if t.skewed { // what is an hour later, less what a clock may be ahead, says where that belongs
+		c := &s.clocks
+		s.early = f.decode(s.early[:0], t, base.first(true), edge+proofLimit+hourMilli)
+		c.placed[1] = c.place(c.placed[1][:0], s.early, base.from, base.at)
+		s.early = append(s.early[:0], firstWords(c.placed[1], &base)...)
+	} else {
+		s.early = f.decode(s.early[:0], t, base.at, edge+proofLimit)
+	}
 	rules := f.rules.of(text)
 	s.edge.run(rules, &t.base, s.early, edge)
 	if text != nil {
@@ -385,6 +403,9 @@ func (f *Fold) step(t *terminal, edge int64, text *registry.Terminal) {
 	}
 	s.hoursEdge = appendHours(s.hoursEdge[:0], &s.edge, s.early, t.base.at, edge)
 	t.base = snapshotAt(edge, &base, s.early, &s.edge, s.hoursEdge)
+	if t.skewed {
+		t.base.from = min(edge, rawFrom(s.early, edge))
+	}
 }
 
 // firstWord is when the registry first said that it knows a terminal that nobody has heard before the open batch.

@@ -15,13 +15,14 @@ type tip struct {
 	runs []run // the first is that of the snapshot
 	last heard
 	gaps []gap // that end in the hour of the newest evidence
+	lean *lean // of a till that is skewed
 }
 
 // tipRuns is how many runs a tip has at most: what a till that flaps takes more is not worth its memory.
 const tipRuns = 8
 
-// point remembers how the timeline ends that was just evaluated, if its evidence is where it says it was, and all of the time since the hot snapshot is in a registered life.
-func (t *terminal) point(s *scratch, plain bool) {
+// point remembers how the timeline ends that was just evaluated, if it is plain where evidence belongs, and all of the time since the hot snapshot is in a registered life.
+func (t *terminal) point(s *scratch, plain bool, by *lean) {
 	since := s.now.runs[runsBefore(s.now.runs, t.hot.at):]
 	if !plain || len(s.now.under) > 0 || t.hot.hidden != None || len(since) >= tipRuns {
 		t.tip = nil
@@ -32,7 +33,8 @@ func (t *terminal) point(s *scratch, plain bool) {
 	}
 	t.tip.runs = append(append(t.tip.runs[:0], t.hot.run), since...)
 	t.tip.last = s.now.last
-	t.tip.gaps = append(t.tip.gaps[:0], gapsIn(s.gaps, floorHour(t.newest))...)
+	t.tip.gaps = append(t.tip.gaps[:0], gapsIn(s.gaps, floorHour(t.seen))...)
+	t.tip.lean = by
 }
 
 // steady is since when, not before a given instant, a sale that reaches back proves nothing new: the till was heard by then without a gap, and what it was is not what sales prove better.
@@ -53,18 +55,25 @@ func (p *tip) steady(from, seen int64) int64 {
 // says so.
 func (f *Fold) sealOn(t *terminal, x interval.Span) bool {
 	s := &f.scratch
-	n, hour := len(s.added), floorHour(t.newest)
-	if t.tip == nil || n == 0 || t.home.told || t.back != nil || t.hot.at > x.From || floorHour(s.added[n-1].Time) != hour {
+	n, hour := len(s.added), floorHour(t.seen)
+	if t.tip == nil || n == 0 || t.home.told || t.back != nil || t.hot.at > x.From {
+		return false
+	}
+	came, ok := f.upright(t)
+	if !ok || floorHour(came[n-1].Time) != hour {
 		return false
 	}
 	since := t.tip.steady(max(hour, t.firstSeen), t.seen)
-	for i := range s.added {
-		if e := &s.added[i]; e.Time <= t.seen || e.Start < since || e.Skew != 0 || e.registers() {
+	for i := range came {
+		if e := &came[i]; e.Time <= t.seen || e.Start < since || e.registers() {
 			return false
 		}
 	}
-	seen, open := s.added[n-1].Time, int64(0)
-	edge, archives := f.rules.edge(seen), f.archives(false, false)
+	seen, newest, open := came[n-1].Time, s.added[n-1].Time, int64(0)
+	edge, past, archives := f.rules.edge(seen), t.kept, f.archives(false, t.skewed)
+	if t.skewed { // it keeps more than that
+		edge, past = t.base.at, t.edge
+	}
 	if archives {
 		edge, open = max(edge, f.recent(t, seen)), hour
 	}
@@ -73,7 +82,7 @@ func (f *Fold) sealOn(t *terminal, x interval.Span) bool {
 	at := floorHour(seen - hotSlack)
 	moves := at > t.hot.at
 	switch {
-	case seen > x.To, f.rules.edge(seen) > t.kept, t.open != open, last < 0, t.chunks[last].start != hour:
+	case seen > x.To, f.rules.edge(newest) > past, t.open != open, last < 0, t.chunks[last].start != floorHour(newest):
 		return false
 	case !moves && edge > t.base.at:
 		return false
@@ -85,25 +94,26 @@ func (f *Fold) sealOn(t *terminal, x interval.Span) bool {
 	row := hourRow{terminal: t}
 	row.responses.from, row.unheard.from = int32(len(f.responses)), int32(len(f.unheard))
 	var end ending
-	var ok bool
-	if f.responses, ok = end.read(f.responses, &t.chunks[last], f.texts); !ok {
+	if t.skewed {
+		end.pieces = f.openHour(t, hour)
+	} else if f.responses, ok = end.read(f.responses, &t.chunks[last], f.texts); !ok {
 		f.responses = f.responses[:row.responses.from]
 		return false
 	}
 
 	rules := f.rules.of(text)
 	s.was.runs, s.was.last = append(s.was.runs[:0], t.tip.runs...), t.tip.last
-	s.now.extend(t.tip, rules, &t.hot, s.added, t.seen, seen)
-	s.wasRules, s.nowRules, s.placed = rules, rules, s.added
+	s.now.extend(t.tip, rules, &t.hot, came, t.seen, seen)
+	s.wasRules, s.nowRules, s.placed = rules, rules, came
 	s.hours = appendHours(s.hours[:0], &s.now, nil, t.hot.at, seen)
 	service := f.serviceOf(t.store, t.home.text, t.id, interval.Span{From: s.now.begins(t.hot.at), To: seen})
 	service.serve(s.hours, &s.now, t.hot.at, seen)
-	s.gaps = appendGaps(append(s.gaps[:0], t.tip.gaps...), &snapshot{at: t.seen, heard: t.tip.last}, s.added, rules.hold)
+	s.gaps = appendGaps(append(s.gaps[:0], t.tip.gaps...), &snapshot{at: t.seen, heard: t.tip.last}, came, rules.hold)
 
 	row.hour = s.hours[len(s.hours)-1]
 	row.evidence = uint32(end.pieces) + uint32(n)
-	for i := range s.added {
-		if r := s.added[i].Response; r.OK {
+	for i := range came {
+		if r := came[i].Response; r.OK {
 			f.responses = append(f.responses, r.Value)
 		}
 	}
@@ -115,11 +125,16 @@ func (f *Fold) sealOn(t *terminal, x interval.Span) bool {
 	f.outageRows(t)
 
 	rows := count(&t.hot, &s.now, s.hours, Open)
-	t.newest, t.seen = seen, seen
-	s.encoded = end.append(s.encoded[:0], s.added)
+	t.newest, t.seen = newest, seen
+	if c := &t.chunks[last]; t.skewed {
+		s.encoded = appendChunk(s.encoded[:0], c.start, append(s.held[before(s.held, c.start):], s.added...))
+		t.tip.lean.hear(s.added)
+	} else {
+		s.encoded = end.append(s.encoded[:0], s.added)
+	}
 	t.chunks[last].data = slices.Clone(s.encoded)
 	if open == 0 {
-		f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindEvidence, Key: chunkKey(t.key, hour), Value: t.chunks[last].data})
+		f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindEvidence, Key: chunkKey(t.key, t.chunks[last].start), Value: t.chunks[last].data})
 	}
 	if moves { // and the base to where the hot snapshot was; what is before that goes into the past
 		base, from := t.base, t.hot
@@ -132,7 +147,7 @@ func (f *Fold) sealOn(t *terminal, x interval.Span) bool {
 	}
 	f.state = append(f.state, rollup.StateRow{Partition: t.partition, Kind: KindTerminal, Key: t.key, Value: f.header(t)})
 	f.statusRow(t, rows)
-	t.point(s, true)
+	t.point(s, true, t.tip.lean)
 	s.shop.goOn(&s.now, rules, seen, x.To)
 	if text != nil {
 		s.shop.withdraw(text.Lives, seen, x.To)

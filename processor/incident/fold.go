@@ -22,7 +22,7 @@ const (
 // not touched again.
 type Fold struct {
 	records map[entity]*record
-	works   map[string][]*record // maintenance by store
+	works   map[string]*works // maintenance by store
 	touched []*record
 	changed map[string]interval.Set
 }
@@ -42,7 +42,39 @@ type record struct {
 	packed    []byte
 	fresh     []step // of the open batch
 	plan      plan   // of maintenance
+	works     *works // its store's, of maintenance
 	stale     bool   // plan is that of a smaller set
+}
+
+// works are the maintenance of a store.
+type works struct {
+	all   []*record
+	plans []*record // of all, those that take something out: by the end of that, as long as none is stale
+	stale bool
+}
+
+// settle brings the plans up to date.
+func (w *works) settle() {
+	if !w.stale {
+		return
+	}
+	w.stale, w.plans = false, w.plans[:0]
+	for _, r := range w.all {
+		if r.stale {
+			r.plan, r.stale = planOf(merge(r.steps(), r.fresh)), false
+		}
+		if len(r.plan.excluded) > 0 {
+			w.plans = append(w.plans, r)
+		}
+	}
+	slices.SortFunc(w.plans, func(a, b *record) int { return cmp.Compare(a.plan.end(), b.plan.end()) })
+}
+
+// expect says that a record's steps are others.
+func (r *record) expect() {
+	if r.works != nil {
+		r.stale, r.works.stale = true, true
+	}
 }
 
 // plan is what maintenance takes out.
@@ -51,8 +83,11 @@ type plan struct {
 	excluded interval.Set
 }
 
+// end is that of the last time that is taken out. There is one.
+func (p *plan) end() int64 { return p.excluded[len(p.excluded)-1].To }
+
 // New makes a fold that knows of nothing.
-func New() *Fold { return &Fold{records: map[entity]*record{}, works: map[string][]*record{}} }
+func New() *Fold { return &Fold{records: map[entity]*record{}, works: map[string]*works{}} }
 
 // Fold adds a step to the open batch.
 func (f *Fold) Fold(e *event.Event, in rollup.Input) {
@@ -79,7 +114,8 @@ func (f *Fold) Fold(e *event.Event, in rollup.Input) {
 	if r.fresh == nil {
 		f.touched = append(f.touched, r)
 	}
-	r.fresh, r.stale = append(r.fresh, s), true
+	r.fresh = append(r.fresh, s)
+	r.expect()
 }
 
 func (f *Fold) record(e entity) *record {
@@ -89,7 +125,12 @@ func (f *Fold) record(e entity) *record {
 		r = &record{entity: e}
 		f.records[e] = r
 		if e.kind == KindMaintenance {
-			f.works[e.store] = append(f.works[e.store], r)
+			w := f.works[e.store]
+			if w == nil {
+				w = &works{}
+				f.works[e.store] = w
+			}
+			r.works, w.all = w, append(w.all, r)
 		}
 	}
 	return r
@@ -111,7 +152,8 @@ func (f *Fold) Load(row rollup.StateRow) error {
 	} else {
 		r.partition, r.packed = row.Partition, bytes.Clone(row.Value)
 	}
-	r.known, r.stale = true, true
+	r.known = true
+	r.expect()
 	return nil
 }
 
@@ -127,9 +169,14 @@ func (r *record) steps() []step {
 // was folded, in the open batch too.
 func (f *Fold) Excluded(store, terminal string, x interval.Span) interval.Set {
 	var out interval.Set
-	for _, r := range f.works[store] {
-		if r.stale {
-			r.plan, r.stale = planOf(merge(r.steps(), r.fresh)), false
+	w := f.works[store]
+	if w == nil {
+		return nil
+	}
+	w.settle()
+	for _, r := range slices.Backward(w.plans) { // of what was long ago there is much
+		if r.plan.end() <= x.From {
+			break
 		}
 		if r.plan.covers(terminal) {
 			out = out.Union(r.plan.excluded.Within(x))
@@ -178,10 +225,12 @@ func (f *Fold) Seal(v rollup.Version) rollup.Sealed {
 			rows.incident(r.entity, shown(was), shown(is))
 		} else {
 			m := review(shown(is))
-			f.note(r.store, planOf(was), plan{m.scope, m.excluded})
+			before := planOf(was)
+			r.plan, r.stale, r.works.stale = plan{m.scope, m.excluded}, false, true
+			f.note(r.store, before, r.plan)
 			rows.works = append(rows.works, workRow{r.entity, m})
 		}
-		r.packed, r.known, r.stale = pack(is), true, true
+		r.packed, r.known = pack(is), true
 		out.State = append(out.State, rollup.StateRow{Partition: r.partition, Kind: r.kind, Key: r.store + "\x00" + r.id, Value: r.packed})
 	}
 	f.touched = nil

@@ -54,12 +54,9 @@ func review(all []step) maintenance {
 	}
 	off, cancelled := cancellations(all)
 	m.cancelled = cancelled
-	if announced != nil && approval != nil {
+	if announced != nil && approval != nil && len(runs) > 0 {
 		begin := all[0].At
-		for _, r := range runs {
-			both := occurrences(announced, r, begin).Intersect(occurrences(approvedWindow(all, approval), r, begin))
-			m.excluded = m.excluded.Union(both.Subtract(off))
-		}
+		m.excluded = used(announced, runs, begin).Intersect(used(approvedWindow(all, approval), runs, begin)).Subtract(off)
 	}
 	m.status = m.stage(len(runs) > 0)
 	return m
@@ -131,21 +128,33 @@ func cancellations(all []step) (off interval.Set, since int64) {
 	return interval.Of(off...), since
 }
 
-// occurrences are the parts of a window in a run. An open run of a window that recurs ends with the one it began in, or before.
-func occurrences(w *window, r run, begin int64) interval.Set {
-	all := w.within(lookahead(w, r), begin)
-	if r.open && w.recurs() && len(all) > 1 {
-		all = all[:1]
-	}
-	return interval.Of(all...).Within(r.Span)
-}
+// lookahead bounds an open run of a window that recurs: the next one begins within so long, ms, or nobody is waiting for it.
+const lookahead = 5 * 366 * 86_400_000
 
-// lookahead bounds an open run of a window that recurs: the next one begins within a few years, or nobody is waiting for it.
-func lookahead(w *window, r run) interval.Span {
-	if r.open && w.recurs() {
-		return interval.Span{From: r.From, To: r.From + 5*366*86_400_000}
+// used are the parts of a window in runs. The last of them may be open: it ends with the window it began in, or before, if that recurs. There is at least one.
+func used(w *window, runs []run, begin int64) interval.Set {
+	spans := make([]interval.Span, len(runs))
+	for i := range runs {
+		spans[i] = runs[i].Span
 	}
-	return r.Span
+	last := runs[len(runs)-1]
+	until, waits := last.To, last.open && w.recurs()
+	if waits {
+		until = last.From + lookahead
+	}
+	var out []interval.Span
+	for x := range w.all(begin) {
+		if x.From >= until {
+			break
+		}
+		if x.To > runs[0].From {
+			out = append(out, x)
+		}
+		if waits && x.To > last.From {
+			break
+		}
+	}
+	return interval.Of(out...).Intersect(interval.Of(spans...))
 }
 
 // covers says whether a scope has a terminal in it. One without terminals is the whole store.

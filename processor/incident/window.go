@@ -2,6 +2,7 @@ package incident
 
 import (
 	"errors"
+	"iter"
 	"time"
 	_ "time/tzdata" // the same windows wherever the program runs
 
@@ -34,21 +35,33 @@ func zone(name string) (*time.Location, error) {
 // recurs says whether there may be several windows.
 func (w *window) recurs() bool { return w.RRule != "" }
 
-// within are the windows that touch a span, in order. begin is when the record began, where the window does not say.
-func (w *window) within(x interval.Span, begin int64) []interval.Span {
-	if !w.recurs() {
-		if s := (interval.Span{From: w.From, To: w.To}); !s.Cut(x).Empty() {
-			return []interval.Span{s}
+// all are the windows, by their start. begin is when the record began, where the window does not say.
+func (w *window) all(begin int64) iter.Seq[interval.Span] {
+	return func(yield func(interval.Span) bool) {
+		if !w.recurs() {
+			yield(interval.Span{From: w.From, To: w.To})
+			return
 		}
-		return nil
+		next := w.rule(begin)
+		for range maxOccurrences {
+			at, ok := next()
+			if !ok || !yield(interval.Span{From: at.UnixMilli(), To: at.UnixMilli() + w.Duration}) {
+				return
+			}
+		}
 	}
+}
+
+// rule gives the starts of a window that recurs.
+func (w *window) rule(begin int64) rrule.Next {
+	never := func() (time.Time, bool) { return time.Time{}, false }
 	loc, err := zone(w.Timezone)
 	if err != nil {
-		return nil
+		return never
 	}
 	o, err := rrule.StrToROptionInLocation(w.RRule, loc) // UNTIL may be local
 	if err != nil {
-		return nil
+		return never
 	}
 	if o.Dtstart = time.UnixMilli(w.From).In(loc); w.From == 0 {
 		y, m, d := time.UnixMilli(begin).In(loc).Date()
@@ -56,19 +69,7 @@ func (w *window) within(x interval.Span, begin int64) []interval.Span {
 	}
 	rule, err := rrule.NewRRule(*o)
 	if err != nil {
-		return nil
+		return never
 	}
-	var out []interval.Span
-	next := rule.Iterator()
-	for range maxOccurrences {
-		at, ok := next()
-		s := interval.Span{From: at.UnixMilli(), To: at.UnixMilli() + w.Duration}
-		if !ok || s.From >= x.To {
-			break
-		}
-		if s.To > x.From {
-			out = append(out, s)
-		}
-	}
-	return out
+	return rule.Iterator()
 }

@@ -1,7 +1,6 @@
 package journey
 
 import (
-	"cmp"
 	"slices"
 )
 
@@ -53,8 +52,8 @@ func (st *store) mates(customer uint64, collection int64, news map[*record]bool)
 	if collection == 0 {
 		return
 	}
-	for _, r := range st.byCustomer[customer] {
-		if r.collection != 0 && abs(r.collection-collection) <= 2*visit {
+	for _, r := range st.byCustomer[customer].within(collection, 2*visit) {
+		if r.collection != 0 {
 			news[r] = true
 		}
 	}
@@ -86,8 +85,8 @@ func (st *store) affect(l *lost, news map[*record]bool) {
 
 func (st *store) touch(s *sale, news map[*record]bool) {
 	if s.customer != 0 {
-		for _, r := range st.byCustomer[s.customer] {
-			if r.collection != 0 && abs(r.collection-s.at) <= visit {
+		for _, r := range st.byCustomer[s.customer].within(s.at, visit) {
+			if r.collection != 0 {
 				news[r] = true
 			}
 		}
@@ -100,14 +99,20 @@ func (st *store) touch(s *sale, news map[*record]bool) {
 // reckon finds the sales around an order's collection, and those that are added to it.
 func (st *store) reckon(r *record) {
 	o := r.unpacked()
-	o.near = st.around(r)
+	near := st.around(r)
+	if p := st.pools[r.customer]; p != nil {
+		p.change(r, o.near, near)
+	}
+	o.near = near
 	was := o.added.given
 	o.added = added{given: was}
 	said := o.text(money)
+	ids := make(map[uint64]bool, len(o.near))
 	for i := range o.near {
 		s := &o.near[i]
-		if s.order == r.hash && len(o.named) == 0 || s.order != r.hash && (s.order != 0 || st.nearest(s) != r) ||
-			slices.ContainsFunc(o.near[:i], func(told sale) bool { return told.id == s.id }) { // the same sale, told differently
+		told := ids[s.id] // the same sale, differently
+		ids[s.id] = true
+		if s.order == r.hash && len(o.named) == 0 || s.order != r.hash && (s.order != 0 || st.byCustomer[s.customer].nearest(s.at) != r) || told {
 			continue
 		}
 		a := &o.added
@@ -141,18 +146,18 @@ func (st *store) around(r *record) []sale {
 		}
 	}
 	st.sales.between(from, to, take)
-	mates := st.byCustomer[r.customer]
-	if r.customer == 0 {
-		mates = []*record{r}
-	}
-	for _, m := range mates {
-		if m.collection != 0 && abs(m.collection-r.collection) <= 2*visit {
-			known := m.peek().near
-			for i := range known {
-				take(&known[i])
-			}
+	if r.customer == 0 || len(st.byCustomer[r.customer]) == 1 {
+		known := r.peek().near
+		for i := range known {
+			take(&known[i])
 		}
+		return unite(near, nil)
 	}
+	p := st.pool(r.customer)
+	for _, m := range st.byCustomer[r.customer].within(r.collection, 2*visit) {
+		p.take(m)
+	}
+	p.known(r.collection, from, to, take)
 	return unite(near, nil)
 }
 
@@ -173,20 +178,6 @@ func (st *store) voided() map[uint64]bool {
 		delete(st.voids, 0)
 	}
 	return st.voids
-}
-
-// nearest is the order of its customer that a sale is added to.
-func (st *store) nearest(s *sale) (best *record) {
-	for _, r := range st.byCustomer[s.customer] {
-		if r.collection == 0 || abs(r.collection-s.at) > visit {
-			continue
-		}
-		if best == nil || cmp.Or(cmp.Compare(abs(r.collection-s.at), abs(best.collection-s.at)),
-			cmp.Compare(r.collection, best.collection), cmp.Compare(r.id, best.id)) < 0 {
-			best = r
-		}
-	}
-	return best
 }
 
 func abs(x int64) int64 { return max(x, -x) }

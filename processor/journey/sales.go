@@ -27,7 +27,10 @@ type sale struct {
 }
 
 func (s *sale) compare(o *sale) int {
-	return cmp.Or(cmp.Compare(s.at, o.at), cmp.Compare(s.id, o.id), cmp.Compare(s.number, o.number), cmp.Compare(s.customer, o.customer),
+	if c := cmp.Compare(s.at, o.at); c != 0 {
+		return c
+	}
+	return cmp.Or(cmp.Compare(s.id, o.id), cmp.Compare(s.number, o.number), cmp.Compare(s.customer, o.customer),
 		cmp.Compare(s.order, o.order), cmp.Compare(s.net, o.net), slices.Compare(s.currency[:], o.currency[:]), cmp.Compare(flag(s.void), flag(o.void)))
 }
 
@@ -116,6 +119,7 @@ type chunk struct {
 	voids     bool  // there are some
 	removed   bool  // some were, in the open batch
 	fresh     []sale
+	read      []sale // what packed has, while orders are reckoned
 	partition int32
 	known     bool // there is state of it
 }
@@ -142,15 +146,19 @@ func (r *ring) add(s sale) *chunk {
 	return c
 }
 
-// between gives the sales of [from, to], those of the open batch last.
+// between gives the sales of [from, to], once the open batch's are settled. It keeps what it reads until drain.
 func (r ring) between(from, to int64, yield func(*sale)) {
 	i, _ := r.find(floorDiv(from, hourMilli))
 	for ; i < len(r) && r[i].hour*hourMilli <= to; i++ {
-		r[i].each(func(s *sale) {
-			if s.at >= from && s.at <= to {
+		c := r[i]
+		if c.read == nil {
+			c.read = c.sales()
+		}
+		for k := range c.read {
+			if s := &c.read[k]; s.at >= from && s.at <= to {
 				yield(s)
 			}
-		})
+		}
 	}
 }
 
