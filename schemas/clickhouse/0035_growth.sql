@@ -27,7 +27,7 @@ WITH
     )
     WHERE lasts OR goes_on
   ),
-  near AS (SELECT DISTINCT arrayJoin([intDiv(x - 640000, 700000), intDiv(x, 700000), intDiv(x + 640000, 700000)]) FROM chains WHERE goes_on)
+  near AS (SELECT DISTINCT arrayJoin([intDiv(x - 640000, 700000), intDiv(x, 700000), intDiv(x + 640000, 700000)]) AS step FROM chains WHERE goes_on)
 SELECT
   store_id,
   terminal_id,
@@ -65,7 +65,7 @@ FROM
         SELECT * FROM tillstream.outages FINAL
         WHERE lane = '' AND (resolved_at IS NULL OR toUnixTimestamp64Milli(resolved_at) >= {since:Int64} - 1300000
           OR (store_id, terminal_id, started_at) IN (SELECT store_id, terminal_id, started_at FROM chains)
-          OR intDiv(toUnixTimestamp64Milli(started_at), 700000) IN near OR intDiv(toUnixTimestamp64Milli(resolved_at), 700000) IN near)
+          OR intDiv(toUnixTimestamp64Milli(started_at), 700000) IN (SELECT step FROM near) OR intDiv(toUnixTimestamp64Milli(resolved_at), 700000) IN (SELECT step FROM near))
         SETTINGS do_not_merge_across_partitions_select_final = 1
       ) AS t
       LEFT ANY JOIN tillstream.open_ends AS o ON t.store_id = o.store_id AND t.terminal_id = o.terminal_id
@@ -82,16 +82,13 @@ FROM
 )
 GROUP BY store_id, terminal_id, run;
 
-CREATE OR REPLACE VIEW tillstream.outage_runs AS
-SELECT * FROM tillstream.outage_runs_since(since = 0);
-
 -- How many tills and stores of a version had an outage begin within ten minutes of another was counted anew for each, which is the square of how many begin in an hour. Now
 -- the outages of a till (of a store) of which each begins at most twenty minutes after the one before are a row: one of it begins within ten minutes of an instant if the row
 -- begins by the end of these minutes and does not end before their beginning, and there is one such row of a till at most. So it is the rows begun less those ended.
 CREATE OR REPLACE VIEW tillstream.outages_since AS
 WITH
-  arrayFirst(c -> c.1 IN ('', r.terminal_id) AND c.3 < r.to_ms AND c.4 > r.from_ms AND c.5 != '' AND c.5 != 'undetermined', claims.all) AS claim,
-  arrayFirst(c -> c.1 IN ('', r.terminal_id) AND c.3 < r.to_ms AND c.4 > r.from_ms AND c.9 = 1, claims.all).2 AS incident,
+  arrayFirst(c -> (c.1 = '' OR c.1 = r.terminal_id) AND c.3 < r.to_ms AND c.4 > r.from_ms AND c.5 != '' AND c.5 != 'undetermined', claims.all) AS claim,
+  arrayFirst(c -> (c.1 = '' OR c.1 = r.terminal_id) AND c.3 < r.to_ms AND c.4 > r.from_ms AND c.9 = 1, claims.all).2 AS incident,
   claim.5 != '' AS claimed,
   r.tills >= 2 AND r.together >= r.tills AS store_cut,
   r.version != '' AND r.same_version >= 3 AND r.version_stores >= 2 AND 10 * r.same_version >= 9 * r.version_tills AS version_down,
@@ -158,6 +155,7 @@ LEFT ANY JOIN
 SETTINGS join_use_nulls = 0;
 
 -- outage_id can be NULL for the sake of outer joins: counted there, what is not there must not count as one.
+-- The rest is as above: ClickHouse 25.8 cannot read a view with parameters in one of a definer.
 CREATE OR REPLACE VIEW pos.outages
 (
   outage_id Nullable(String),
@@ -176,7 +174,73 @@ CREATE OR REPLACE VIEW pos.outages
   flaps UInt64
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
-SELECT * FROM tillstream.outages_since(since = 0);
+WITH
+  arrayFirst(c -> (c.1 = '' OR c.1 = r.terminal_id) AND c.3 < r.to_ms AND c.4 > r.from_ms AND c.5 != '' AND c.5 != 'undetermined', claims.all) AS claim,
+  arrayFirst(c -> (c.1 = '' OR c.1 = r.terminal_id) AND c.3 < r.to_ms AND c.4 > r.from_ms AND c.9 = 1, claims.all).2 AS incident,
+  claim.5 != '' AS claimed,
+  r.tills >= 2 AND r.together >= r.tills AS store_cut,
+  r.version != '' AND r.same_version >= 3 AND r.version_stores >= 2 AND 10 * r.same_version >= 9 * r.version_tills AS version_down,
+  transform(r.cause, ['UnreachableHost', 'UnavailableService'], ['third_party', 'third_party'], '') AS told
+SELECT
+  r.outage_id AS outage_id,
+  CAST(r.terminal_id, 'String') AS terminal_id,
+  CAST(r.store_id, 'String') AS store_id,
+  fromUnixTimestamp64Milli(r.from_ms, 'UTC') AS started_at,
+  if(r.ended, fromUnixTimestamp64Milli(r.to_ms, 'UTC'), NULL) AS resolved_at,
+  toUInt64(r.to_ms - r.from_ms) AS repair_ms,
+  toUInt64(greatest(r.service_ms, 0)) AS service_ms,
+  r.cause AS cause,
+  CAST(multiIf(claimed, claim.5, store_cut, 'third_party', version_down, 'provider', told != '', told, 'provider'), 'LowCardinality(String)') AS party,
+  multiIf(claimed, claim.7, store_cut, 'store_cut', version_down, concat('software_version:', r.version), told != '', concat('cause:', r.cause), 'one_till') AS party_rule,
+  incident AS incident_id,
+  claim.6 AS supplier,
+  claim.8 AS decided_by,
+  r.flaps AS flaps
+FROM
+(
+  SELECT
+    *,
+    uniqExact(terminal_id) OVER (PARTITION BY store_id ORDER BY from_ms RANGE BETWEEN 120000 PRECEDING AND 120000 FOLLOWING) AS together,
+    sum(till_begins) OVER so_far - sum(till_ends) OVER before AS same_version,
+    sum(store_begins) OVER so_far - sum(store_ends) OVER before AS version_stores
+  FROM
+  (
+    SELECT
+      *,
+      from_ms - lagInFrame(from_ms, 1, from_ms - 1200001) OVER till > 1200000 AS till_begins,
+      leadInFrame(from_ms, 1, from_ms + 1200001) OVER till - from_ms > 1200000 AS till_ends,
+      from_ms - lagInFrame(from_ms, 1, from_ms - 1200001) OVER store > 1200000 AS store_begins,
+      leadInFrame(from_ms, 1, from_ms + 1200001) OVER store - from_ms > 1200000 AS store_ends
+    FROM
+    (
+      SELECT o.*, s.version AS version, s.tills AS tills, s.version_tills AS version_tills
+      FROM tillstream.outage_runs AS o
+      LEFT ANY JOIN
+      (
+        SELECT
+          store_id, terminal_id, software_version AS version, count() OVER (PARTITION BY store_id) AS tills, count() OVER (PARTITION BY software_version) AS version_tills
+        FROM tillstream.terminal_status FINAL
+        WHERE lane = '' AND status != 'withdrawn'
+      ) AS s ON o.store_id = s.store_id AND o.terminal_id = s.terminal_id
+      SETTINGS join_use_nulls = 0
+    )
+    WINDOW
+      till AS (PARTITION BY version, store_id, terminal_id ORDER BY from_ms ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING),
+      store AS (PARTITION BY version, store_id ORDER BY from_ms ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+  )
+  WINDOW
+    so_far AS (PARTITION BY version ORDER BY from_ms RANGE BETWEEN UNBOUNDED PRECEDING AND 600000 FOLLOWING),
+    before AS (PARTITION BY version ORDER BY from_ms RANGE BETWEEN UNBOUNDED PRECEDING AND 600001 PRECEDING)
+) AS r
+LEFT ANY JOIN
+(
+  SELECT
+    store_id,
+    arraySort(c -> (c.9, -c.10), groupArray((terminal_id, incident_id, from_ms, to_ms, party, supplier, rule, decided_by, rank, ifNull(toUnixTimestamp64Milli(decided_at), 0)))) AS all
+  FROM tillstream.incident_claims
+  GROUP BY store_id
+) AS claims ON r.store_id = claims.store_id
+SETTINGS join_use_nulls = 0;
 
 -- When runs ended, of every 8,192 of them: those that reach into a month begin in few months before it.
 ALTER TABLE tillstream.status_intervals ADD INDEX IF NOT EXISTS ended ended_at TYPE minmax GRANULARITY 1;
