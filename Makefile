@@ -1,5 +1,5 @@
 # The two commands of the README are demo and test; each installs what it needs, through go, npm (the ClickHouse engine) and Maven (Kafka).
-.PHONY: demo build test test-kafka test-console test-registry test-chart test-alerts vulnerabilities workflows reproducible lint fmt docs site bench fuzz slip keys simulate endurance scale queries bench-peers clean
+.PHONY: demo build test test-kafka test-console test-registry test-chart test-alerts test-oldest vulnerabilities workflows reproducible lint fmt docs site bench fuzz slip keys simulate endurance scale queries bench-peers clean
 SHELL = /bin/bash
 .SHELLFLAGS = -eu -o pipefail -c
 
@@ -60,6 +60,12 @@ test-chart:
 # The alerts on tillstream itself, evaluated by Prometheus: which fire in a recorded run and in made ones, and which do not. It builds promtool, which takes minutes once.
 test-alerts:
 	go run github.com/prometheus/prometheus/cmd/promtool@v0.316.0 test rules deploy/prometheus/alerts.test.yaml
+
+# Tables, views and the users' queries with the oldest ClickHouse that is promised, in one process of Python: 1 GB of wheels, so it is not part of the tests.
+test-oldest:
+	python3 -m venv bin/oldest
+	bin/oldest/bin/pip install --quiet chdb==3.7.2 pyarrow==26.0.1 pandas==3.1.1
+	bin/oldest/bin/python schemas/clickhouse/oldest.py
 
 # Known vulnerabilities in what the program calls. It asks vuln.go.dev.
 vulnerabilities:
