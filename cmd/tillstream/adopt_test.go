@@ -298,12 +298,20 @@ func TestAdoptClickHouseOlderThanKafka(t *testing.T) {
 // session runs a statement in the one session that knows of backups in memory.
 func (s *site) session(statement string) {
 	s.t.Helper()
-	res, err := http.Post(strings.TrimSuffix(s.dsn, "/default")+"?session_id=backup&session_timeout=3600", "text/plain", strings.NewReader(statement))
+	posted(s.t, s.dsn, "?session_id=backup&session_timeout=3600", statement)
+}
+
+// posted gives ClickHouse a statement as it is, with settings of the request, and gives its answer, byte by byte.
+func posted(t *testing.T, dsn, settings, statement string) []byte {
+	t.Helper()
+	res, err := http.Post(strings.TrimSuffix(dsn, "/default")+settings, "text/plain", strings.NewReader(statement))
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	if said, err := io.ReadAll(res.Body); err != nil || res.StatusCode != http.StatusOK {
-		s.t.Fatalf("%s: %s %v", statement, said, err)
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s %v", statement, body, err)
 	}
+	return body
 }

@@ -70,9 +70,5 @@ func TestMeasureAlertLooks(t *testing.T) {
 // spent is what all queries have taken of it.
 func spent(t *testing.T, s *Sink) time.Duration {
 	t.Helper()
-	var us uint64
-	if err := s.conn.QueryRow(t.Context(), "SELECT sum(value) FROM system.events WHERE event IN ('UserTimeMicroseconds', 'SystemTimeMicroseconds')").Scan(&us); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(us) * time.Microsecond
+	return time.Duration(measured(t, s)[2]) * time.Microsecond
 }
